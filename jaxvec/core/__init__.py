@@ -1,0 +1,1 @@
+"""The contracts that everything else stands on; imports nothing else of jaxvec."""

@@ -1,0 +1,166 @@
+"""The contract of an environment, in words and as a base class.
+
+An environment is a frozen dataclass of sizes and switches: equal ones hash equal and share a compilation. Its numbers live in
+a `Params` pytree, which may be swept. Chance is drawn apart from the transition, so the mathematics can be fed given numbers:
+
+    draw_reset(key, params) -> draws          reset_from(draws, params) -> state, timestep
+    draw_step(key, params) -> draws           step_from(state, action, draws, params) -> state, timestep
+
+Every function takes and gives one world's arrays, or those of a batch whose axes come LAST; a key has the batch's shape.
+`jax.vmap(env.step)` works too, for whoever prefers worlds first. `step` never resets: rollouts reset between episodes, and
+`jaxvec.core.wrappers.auto_reset` serves everyone else.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+
+from jaxvec.core.spaces import ActionSpace, Box
+from jaxvec.core.types import Observation, Timestep, Turn
+
+Ask = Callable[[Array, Observation], tuple[Any, Any]]
+
+
+def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = ()) -> Any:
+    """A field of a `Params`: its default, unit and meaning. With `axes`, a leaf may be a scalar or carry those axes first."""
+    return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes})
+
+
+def data(doc: str) -> Any:
+    """A field of a `Params` that holds arrays which all worlds share (a recorded trace), None by default."""
+    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": None})
+
+
+class Environment:
+    """Base of all environments; see the module's words for the contract.
+
+    Class attributes:
+        id: the name under which `jaxvec.make` finds it.
+        Params: the environment's struct of numbers.
+        presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
+        team_reward: all agents of a group learn from one and the same number.
+        info_fields: name -> (unit, meaning) of every entry of `Timestep.info`.
+    """
+
+    id: ClassVar[str]
+    Params: ClassVar[type]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    team_reward: ClassVar[bool] = False
+    info_fields: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    horizon: int
+
+    @property
+    def n_agents(self) -> dict[str, int]:
+        """Agents per group."""
+        raise NotImplementedError
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """Per group and component, the space of ONE agent."""
+        raise NotImplementedError
+
+    @property
+    def observation_space(self) -> dict[str, Box]:
+        """Per group, the space of ONE agent's observation."""
+        raise NotImplementedError
+
+    @property
+    def world_size(self) -> int:
+        """Entries of `Observation.world`."""
+        raise NotImplementedError
+
+    def default_params(self, **numbers: Any) -> Any:
+        """The paper's numbers, some of them replaced."""
+        return self.Params(**numbers)
+
+    def draw_reset(self, key: Array, params: Any) -> dict[str, Array]:
+        """Every random number of a reset, by name."""
+        raise NotImplementedError
+
+    def draw_step(self, key: Array, params: Any) -> dict[str, Array]:
+        """Every random number of a slot, by name."""
+        raise NotImplementedError
+
+    def reset_from(self, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
+        """The first state and timestep, without chance."""
+        raise NotImplementedError
+
+    def step_from(self, state: Any, action: Any, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
+        """One slot, without chance."""
+        raise NotImplementedError
+
+    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
+        """A fresh episode. `key`: one per world, shape `batch`."""
+        return self.reset_from(self.draw_reset(key, params), params)
+
+    def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
+        """One slot. `key`: one per world, shape `batch`, used for this slot only."""
+        return self.step_from(state, action, self.draw_step(key, params), params)
+
+    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+        """Ask `ask(key, obs) -> action, extras` for the actions of a slot; here once, for all agents together."""
+        action, extras = ask(key, ts.obs)
+        return action, Turn(ts.obs, extras)
+
+
+def first_timestep(env: Environment, obs: Observation, batch: tuple[int, ...]) -> Timestep:
+    """The timestep of a reset: nothing earned, nothing over, empty info."""
+    never = jnp.zeros(batch, bool)
+    reward = {group: jnp.zeros((n, *batch)) for group, n in env.n_agents.items()}
+    return Timestep(obs=obs, reward=reward, terminated=never, truncated=never)
+
+
+def lift(x: Any, rank: int) -> Array:
+    """An array of one world's shape with `rank` batch axes of length 1 appended, to broadcast against a batch."""
+    x = jnp.asarray(x)
+    return x.reshape(x.shape + (1,) * rank)
+
+
+def world_params(params: Any) -> Any:
+    """Parameters of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
+
+    A scalar leaf stays, a leaf `(worlds,)` is a sweep and stays, and a leaf that carries the axes it documents gets a last axis
+    of length 1. To sweep a leaf over worlds that may carry axes, give them: `(1, worlds)`.
+    """
+    changes = {}
+    for field in dataclasses.fields(params):
+        axes, value = field.metadata.get("axes"), getattr(params, field.name)
+        if axes and np.ndim(value) == len(axes):
+            changes[field.name] = lift(value, 1)
+    return params.replace(**changes)
+
+
+def check_params(params: Any) -> Any:
+    """Return `params` unless a leaf is not finite or not a number.
+
+    Raises:
+        ValueError: names each such leaf.
+    """
+    bad = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if isinstance(leaf, jax.core.Tracer):
+            continue
+        name = jax.tree_util.keystr(path).lstrip(".")
+        try:
+            if not np.all(np.isfinite(np.asarray(leaf, float))):
+                bad.append(f"{name} = {leaf}")
+        except (TypeError, ValueError):
+            bad.append(f"{name} = {leaf!r}")
+    if bad:
+        raise ValueError(f"{type(params).__qualname__}: not a finite number: {', '.join(bad)}")
+    return params
+
+
+def suggest(kind: str, name: str, known: Any) -> str:
+    """The words of an error about an unknown name: what was asked, the closest match, what is known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}"

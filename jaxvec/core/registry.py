@@ -1,0 +1,54 @@
+"""Environments by name. To add one: write its file, add a line here."""
+
+import dataclasses
+from importlib import import_module
+from typing import Any
+
+from jaxvec.core.environment import Environment, check_params, suggest
+
+ENVIRONMENTS = {
+    "isac_iov": "jaxvec.envs.isac_iov:IsacIov",
+}
+
+
+def env_ids() -> tuple[str, ...]:
+    """The ids that `make` knows."""
+    return tuple(ENVIRONMENTS)
+
+
+def env_class(env_id: str) -> type[Environment]:
+    """The class of an environment, imported when asked for.
+
+    Raises:
+        ValueError: unknown id; the message lists the known ones and the closest match.
+    """
+    if env_id not in ENVIRONMENTS:
+        raise ValueError(suggest("environment", env_id, ENVIRONMENTS))
+    module, name = ENVIRONMENTS[env_id].split(":")
+    return getattr(import_module(module), name)
+
+
+def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[Environment, Any]:
+    """An environment and its parameters.
+
+    Args:
+        env_id: one of `env_ids()`.
+        preset: a named configuration of the environment's; `settings` go on top of it.
+        settings: sizes and switches (static: a change recompiles) and numbers (never recompile), by name.
+    Returns:
+        `env, params`; for a number use `params.replace(name=value)` as well.
+    Raises:
+        ValueError: unknown id, preset or setting (the closest known one is named), or a number that is not finite.
+    """
+    cls = env_class(env_id)
+    if preset is not None:
+        if preset not in cls.presets:
+            raise ValueError(suggest(f"preset of {env_id}", preset, cls.presets))
+        settings = {**cls.presets[preset], **settings}
+    sizes = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    numbers = {field.name for field in dataclasses.fields(cls.Params)}
+    for name in settings:
+        if name not in sizes | numbers:
+            raise ValueError(suggest(f"setting of {env_id}", name, sizes | numbers))
+    env = cls(**{name: value for name, value in settings.items() if name in sizes})
+    return env, check_params(env.default_params(**{n: v for n, v in settings.items() if n in numbers}))

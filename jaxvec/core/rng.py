@@ -1,0 +1,113 @@
+"""Random numbers: one draw of uniforms per world and slot, addressed by key, sliced by name.
+
+A key has the shape of the batch of worlds: `()` for one world, `(W,)` for W. World w's numbers depend on key w alone, so a
+world is the same at any batch size, shard or order.
+
+The default generator is JAX's own threefry-2x32, and the words drawn here are bit for bit those of `jax.random.bits`. They are
+computed in line rather than by `jax.random`, because on a CPU JAX lowers threefry to a loop of separate kernels: in line it
+fuses with whatever consumes it. Keys of another generator (`jax.random.key(0, impl="rbg")`) go through `jax.random`.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_ROTATIONS = (
+    (13, 15, 26, 6),
+    (17, 29, 16, 24),
+)  # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), table 2
+_PARITY = np.uint32(0x1BD11BDA)
+
+
+def threefry2x32(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:
+    """One block of threefry-2x32-20 (Salmon et al. 2011): two uint32 words per counter, elementwise."""
+    schedule = (key0, key1, key0 ^ key1 ^ _PARITY)
+    x0, x1 = count0 + schedule[0], count1 + schedule[1]
+    for group in range(5):
+        for bits in _ROTATIONS[group % 2]:
+            x0 = x0 + x1
+            x1 = x0 ^ ((x1 << np.uint32(bits)) | (x1 >> np.uint32(32 - bits)))
+        x0 = x0 + schedule[(group + 1) % 3]
+        x1 = x1 + schedule[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
+
+
+def _is_threefry(key: Array) -> bool:
+    return str(jax.random.key_impl(key)) == "threefry2x32"
+
+
+def fold_in(key: Array, data: Array | int) -> Array:
+    """`jax.random.fold_in`, elementwise over keys and integers of shapes that broadcast.
+
+    Args:
+        key: typed keys of any shape.
+        data: integers of a shape that broadcasts with the keys'.
+    Returns:
+        Keys of the broadcast shape; the same keys as `jax.random.fold_in` gives one by one.
+    """
+    data = jnp.asarray(data).astype(jnp.uint32)
+    shape = jnp.broadcast_shapes(key.shape, data.shape)
+    if not _is_threefry(key):
+        one = jax.random.fold_in
+        for _ in shape:
+            one = jax.vmap(one)
+        return one(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
+    words = jax.random.key_data(key)
+    pair = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(data), data)
+    return jax.random.wrap_key_data(
+        jnp.stack([jnp.broadcast_to(word, shape) for word in pair], -1), impl="threefry2x32"
+    )
+
+
+def stream(key: Array, name: str) -> Array:
+    """An independent key for a named purpose ("world", "policy", ...), the same in every process."""
+    return fold_in(key, np.uint32(zlib.crc32(name.encode())))
+
+
+def bits(key: Array, n: int) -> Array:
+    """n random words per key.
+
+    Returns:
+        uint32 `(n, *key.shape)`, equal to `jax.random.bits(k, (n,))` of each key k.
+    """
+    if not _is_threefry(key):
+        one = lambda k: jax.random.bits(k, (n,), jnp.uint32)  # noqa: E731
+        for _ in key.shape:
+            one = jax.vmap(one, out_axes=-1)
+        return one(key)
+    words = jax.random.key_data(key)
+    index = jnp.arange(n, dtype=jnp.uint32).reshape((n,) + (1,) * key.ndim)
+    word0, word1 = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(index), index)
+    return word0 ^ word1
+
+
+def uniforms(key: Array, shapes: Shapes) -> dict[str, Array]:
+    """All the uniform numbers of a slot in one draw.
+
+    Args:
+        key: one key per world, of any shape `batch`.
+        shapes: the shape of each named quantity in one world.
+    Returns:
+        Per name, an array `(*shape, *batch)` of the default float type, inside the OPEN interval (0, 1): its logarithm and its
+        normal quantile are finite.
+    """
+    sizes = [int(np.prod(shape, dtype=int)) for shape in shapes.values()]
+    flat = open_uniform(bits(key, sum(sizes)))
+    ends = np.cumsum(sizes)
+    return {
+        name: flat[end - size : end].reshape(shape + key.shape)
+        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
+    }
+
+
+def open_uniform(words: Array) -> Array:
+    """uint32 words to the open interval (0, 1), symmetric about 1/2: 23 bits each in float32, 32 bits in float64."""
+    dtype = jnp.result_type(float)
+    keep = 32 if dtype == jnp.float64 else 23
+    return ((words >> np.uint32(32 - keep)).astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-keep)

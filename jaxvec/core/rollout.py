@@ -1,0 +1,164 @@
+"""A policy through many worlds.
+
+The worlds' randomness is a stream of its own, addressed by (world, episode, slot): two policies under one key meet the very
+same vehicles, tasks and fading, at any number of worlds. Whole episodes are scanned, and worlds reset between scans.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment, check_params, world_params
+from jaxvec.core.types import Observation, Timestep
+
+Policy = Callable[[Array, Observation], Any]
+"""`policy(key, obs) -> action`: of one world, or of a batch whose axes come last. A policy with memory also has `memory`, the
+memory at the start of an episode for a batch, `policy.memory(batch)`, and is `policy(key, obs, memory) -> action, memory`."""
+
+
+class Slot(NamedTuple):
+    """One slot as a rollout saw it: what was acted on, the action, what the policy added, and the timestep that followed."""
+
+    obs: Observation
+    action: Any
+    extras: Any
+    ts: Timestep
+
+
+def world_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
+    """`(n_worlds,)` keys of the worlds' chance in an episode; world w's do not depend on how many there are."""
+    return rng.fold_in(rng.fold_in(rng.stream(key, "world"), jnp.arange(n_worlds)), episode)
+
+
+def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
+    """`(n_worlds,)` keys of a policy's chance, apart from the worlds'."""
+    return rng.fold_in(rng.fold_in(rng.stream(key, "policy"), jnp.arange(n_worlds)), episode)
+
+
+class Ask(NamedTuple):
+    """How a rollout asks: `memory` at the start, and `ask(memory, key, obs) -> action, memory, extras`."""
+
+    memory: Any
+    ask: Callable[[Any, Array, Observation], tuple[Any, Any, Any]]
+
+
+def asking(policy: Policy, batch: tuple[int, ...]) -> Ask:
+    """A policy of either form as a rollout asks it."""
+    if hasattr(policy, "memory"):
+        return Ask(policy.memory(batch), lambda memory, key, obs: (*policy(key, obs, memory), ()))  # type: ignore[call-arg]
+    return Ask((), lambda memory, key, obs: (policy(key, obs), memory, ()))
+
+
+def play(
+    env: Environment,
+    ask: Ask,
+    keys: tuple[Array, Array],
+    params: Any,
+    start: tuple[Any, Timestep],
+    n_steps: int,
+    keep: Callable[[Slot], Any],
+) -> tuple[tuple[Any, Timestep, Any], Any]:
+    """Scan `n_steps` slots from a given start.
+
+    Args:
+        keys: (worlds', policy's) keys of the batch's shape; slot t uses their fold with t + 1.
+        start: state and timestep to act on.
+        keep: what to keep of each slot, `keep(slot)`.
+    Returns:
+        `(state, timestep, memory)` at the end, and what was kept, stacked: `(n_steps, ...)`.
+    """
+    world_key, policy_key = keys
+
+    def slot(carry, t):
+        state, ts, memory = carry
+
+        def once(key, obs):
+            action, after, extras = ask.ask(memory, key, obs)
+            return action, (after, extras)
+
+        action, turn = env.act(once, rng.fold_in(policy_key, t + 1), state, ts, params)
+        memory_after, extras = turn.extras
+        state, after = env.step(rng.fold_in(world_key, t + 1), state, action, params)
+        return (state, after.replace(info={}), memory_after), keep(Slot(turn.obs, action, extras, after))
+
+    state, ts = start
+    return jax.lax.scan(slot, (state, ts.replace(info={}), ask.memory), jnp.arange(n_steps))
+
+
+def rollout(
+    env: Environment,
+    policy: Policy,
+    key: Array,
+    params: Any,
+    n_worlds: int,
+    *,
+    episode: Array | int = 0,
+    keep: Callable[[Slot], Any] = lambda slot: slot,
+) -> Any:
+    """One whole episode in each of `n_worlds` worlds. Pure; jit it with `env`, `policy` and `n_worlds` static.
+
+    Args:
+        key: one key for everything; the same key gives every policy the same worlds.
+        params: of one world, or with `(n_worlds,)` leaves for a sweep over worlds.
+        episode: which episode of these worlds.
+        keep: what to keep of each slot; XLA removes what is dropped.
+    Returns:
+        What was kept, time first and worlds last: `(horizon, ..., n_worlds)`.
+    """
+    params = world_params(check_params(params))
+    keys = world_keys(key, n_worlds, episode), policy_keys(key, n_worlds, episode)
+    start = env.reset(rng.fold_in(keys[0], 0), params)
+    return play(env, asking(policy, (n_worlds,)), keys, params, start, env.horizon, keep)[1]
+
+
+def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_worlds: int) -> dict[str, Array]:
+    """Means over an episode's slots: the reward over all agents as `reward`, and every scalar of info; each `(n_worlds,)`."""
+
+    def keep(slot: Slot) -> dict[str, Array]:
+        scalars = {name: x for name, x in slot.ts.info.items() if x.ndim == 1}
+        return scalars | {"reward": jnp.concatenate(list(slot.ts.reward.values())).mean(0)}
+
+    kept = rollout(env, policy, key, params, n_worlds, keep=keep)
+    return {name: jnp.mean(x, 0, dtype=jnp.result_type(float)) for name, x in kept.items()}
+
+
+def evaluate(
+    env: Environment, policies: Mapping[str, Policy], key: Array, params: Any, n_worlds: int = 256
+) -> dict[str, dict[str, np.ndarray]]:
+    """Every policy on the same worlds, one episode each.
+
+    Args:
+        policies: name -> policy.
+        key: the worlds; the same key, the same worlds.
+    Returns:
+        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index. `summarise` gives intervals.
+    """
+    run = partial(jax.jit, static_argnames=("n_worlds",))
+    results = {}
+    for name, policy in policies.items():
+        go = run(lambda key, params, n_worlds, policy=policy: episode_means(env, policy, key, params, n_worlds))
+        results[name] = jax.tree.map(np.asarray, go(key, check_params(params), n_worlds=n_worlds))
+    return results
+
+
+class Interval(NamedTuple):
+    """A mean and the half-width of its 95 % confidence interval."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} ± {self.half:.2g}"
+
+
+def interval(samples: np.ndarray) -> Interval:
+    """Mean and normal 95 % interval of independent samples `(n,)`; the half-width of fewer than two is NaN."""
+    samples = np.asarray(samples, float)
+    half = 1.96 * samples.std(ddof=1) / np.sqrt(len(samples)) if len(samples) > 1 else float("nan")
+    return Interval(float(samples.mean()), float(half))

@@ -1,0 +1,103 @@
+"""Environments around environments. Rollouts of whole episodes need none of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Ask, Environment
+from jaxvec.core.types import Timestep, Turn
+
+
+@dataclass(frozen=True)
+class Wrapper(Environment):
+    """An environment that passes on whatever it does not change."""
+
+    env: Environment
+
+    n_agents = property(lambda self: self.env.n_agents)
+    action_space = property(lambda self: self.env.action_space)
+    observation_space = property(lambda self: self.env.observation_space)
+    world_size = property(lambda self: self.env.world_size)
+    team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "env"), name)
+
+    def default_params(self, **numbers: Any) -> Any:
+        """The environment's."""
+        return self.env.default_params(**numbers)
+
+    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+        """The environment's."""
+        return self.env.act(ask, key, state, ts, params)
+
+
+@dataclass(frozen=True)
+class AutoReset(Wrapper):
+    """Begins a new episode in each world whose episode ended; see `auto_reset`."""
+
+    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
+        """As the environment's, with `final_obs` filled so that the structure never changes."""
+        state, ts = self.env.reset(key, params)
+        return state, ts.replace(final_obs=ts.obs)
+
+    def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
+        """One slot; reward, flags and info are the old episode's, `obs` and the state the new one's where it ended."""
+        state, ts = self.env.step(key, state, action, params)
+
+        def renew(_):
+            fresh_state, fresh = self.env.reset(rng.stream(key, "reset"), params)
+            choose = lambda new, old: jnp.where(ts.done, new, old)  # noqa: E731
+            return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
+
+        state, obs = jax.lax.cond(jnp.any(ts.done), renew, lambda _: (state, ts.obs), None)
+        return state, ts.replace(obs=obs, final_obs=ts.obs)
+
+
+def auto_reset(env: Environment) -> Environment:
+    """Episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its true last observation.
+
+    A reset is computed only in slots in which some world ends (under `jax.vmap` over worlds, XLA computes it in every slot).
+    """
+    return AutoReset(env)
+
+
+@struct.dataclass
+class EpisodeState:
+    """The environment's state and the running sums of the episode: `ret` per group `(n,)`, `length` ()."""
+
+    env: Any
+    ret: dict[str, Array]
+    length: Array
+
+
+@dataclass(frozen=True)
+class EpisodeStatistics(Wrapper):
+    """Adds the return and length of the episode so far to info; see `episode_statistics`."""
+
+    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
+        """As the environment's."""
+        state, ts = self.env.reset(key, params)
+        return EpisodeState(state, ts.reward, jnp.zeros(ts.truncated.shape, jnp.int32)), ts
+
+    def act(self, ask: Ask, key: Array, state: EpisodeState, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+        """The environment's."""
+        return self.env.act(ask, key, state.env, ts, params)
+
+    def step(self, key: Array, state: EpisodeState, action: Any, params: Any) -> tuple[Any, Timestep]:
+        """As the environment's, with `episode_return` (mean over the agents of all groups) and `episode_length` in info."""
+        inner, ts = self.env.step(key, state.env, action, params)
+        ret = jax.tree.map(jnp.add, state.ret, ts.reward)
+        length = state.length + 1
+        info = ts.info | {"episode_return": jnp.concatenate(list(ret.values())).mean(0), "episode_length": length}
+        return EpisodeState(inner, ret, length), ts.replace(info=info)
+
+
+def episode_statistics(env: Environment) -> Environment:
+    """Put inside `auto_reset`, which restarts the sums together with the episode."""
+    return EpisodeStatistics(env)

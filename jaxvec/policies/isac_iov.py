@@ -1,0 +1,135 @@
+"""Fixed rules for `isac_iov`: marks from below (all local) and above (water-filling), from what the vehicles observe.
+
+All ask for as much band and processor as they can (+1). A rule is a function of one observation, of one world or of a batch.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.rollout import Policy
+from jaxvec.core.types import Observation
+from jaxvec.envs.isac_iov import GROUP, IsacIov
+from jaxvec.envs.isac_iov_slot import Params
+
+
+class Seen(NamedTuple):
+    """A vehicle's observation in SI units; `(I,)` and `(I, K)`."""
+
+    work_cycles: Array
+    veh_cpu_hz: Array
+    q_loc_cycles: Array
+    dx_m: Array
+    covered: Array  # bool
+    free_hz: Array
+    q_rsu_cycles: Array  # the twin's; 0 without it
+
+
+def see(obs: Observation, env: IsacIov, params: Params) -> Seen:
+    """Undo the scaling of the observation."""
+    entries, k = obs.agents[GROUP], env.n_rsus
+    block = lambda j: entries[:, 11 + j * k : 11 + (j + 1) * k]  # noqa: E731
+    return Seen(
+        work_cycles=entries[:, 0] * 3e6 * entries[:, 2] * 2000,
+        veh_cpu_hz=entries[:, 4] * 3e9,
+        q_loc_cycles=entries[:, 9] * params.q_loc_ref_cycles,
+        dx_m=block(0) * params.road_length_m,
+        covered=block(1) > 0,
+        free_hz=block(2) * 20e9,
+        q_rsu_cycles=block(3) * params.q_rsu_ref_cycles,
+    )
+
+
+def all_local(seen: Seen, env: IsacIov, params: Params) -> Array:
+    """Everything on the own CPU."""
+    return _split(-1.0, jnp.ones_like(seen.veh_cpu_hz), seen)
+
+
+def offload_equal(seen: Seen, env: IsacIov, params: Params) -> Array:
+    """Everything to the RSUs in range, in equal parts."""
+    return _split(1.0, -jnp.ones_like(seen.veh_cpu_hz), seen)
+
+
+def split_equal(seen: Seen, env: IsacIov, params: Params) -> Array:
+    """Equal parts for the own CPU and each RSU in range."""
+    return _split(0.0, jnp.zeros_like(seen.veh_cpu_hz), seen)
+
+
+def nearest(seen: Seen, env: IsacIov, params: Params) -> Array:
+    """Everything to the nearest RSU."""
+    chosen = jnp.argmin(jnp.abs(seen.dx_m), 1, keepdims=True)
+    rank = (env.n_rsus,) + (1,) * (seen.dx_m.ndim - 2)
+    rsu = jnp.where(jnp.arange(env.n_rsus).reshape(rank) == chosen, 1.0, -1.0)
+    return _split(rsu, -jnp.ones_like(seen.veh_cpu_hz), seen)
+
+
+def capacity(seen: Seen, env: IsacIov, params: Params) -> Array:
+    """In proportion to speed, an RSU's divided by the vehicles that it covers (which no single agent sees)."""
+    users = jnp.maximum(jnp.sum(seen.covered, 0), 1)
+    return _logits(seen.veh_cpu_hz, jnp.where(seen.covered, seen.free_hz / users, 1e-9), params)
+
+
+def waterfill(seen: Seen, env: IsacIov, params: Params, *, twin: bool = False) -> Array:
+    """Parts that finish together, by what one vehicle can work out: half its CPU, an even share of each RSU in range.
+
+    Start delays are its own queue's and, with the twin, those of the RSUs' backlogs. 60 bisections for the common end.
+    """
+    users = jnp.maximum(1.0, 2 * env.n_vehicles * params.rsu_range_m / params.road_length_m)
+    speed = jnp.concatenate([seen.veh_cpu_hz[:, None] / 2, seen.covered * seen.free_hz / users], 1)
+    backlog_s = jnp.where(seen.covered, seen.q_rsu_cycles / jnp.maximum(seen.free_hz, 1.0), 0) * twin
+    own_s = (seen.q_loc_cycles / jnp.maximum(seen.veh_cpu_hz, 1.0))[:, None]
+    delay_s = jnp.concatenate([own_s, backlog_s], 1)
+    done = lambda end_s: jnp.maximum(end_s[:, None] - delay_s, 0) * speed  # noqa: E731
+
+    def halve(_, ends):
+        low, high = ends
+        middle = (low + high) / 2
+        enough = jnp.sum(done(middle), 1) >= seen.work_cycles
+        return jnp.where(enough, low, middle), jnp.where(enough, middle, high)
+
+    low = jnp.zeros_like(seen.work_cycles)
+    high = own_s[:, 0] + 2 * seen.work_cycles / jnp.maximum(seen.veh_cpu_hz, 1.0)
+    part = done(jax.lax.fori_loop(0, 60, halve, (low, high))[1])
+    part = part / jnp.maximum(jnp.sum(part, 1, keepdims=True), 1.0)
+    part = jnp.maximum(part, 1e-9)
+    return _logits(part[:, 0], part[:, 1:], params)
+
+
+def _split(rsu: Array | float, local: Array, seen: Seen) -> Array:
+    return jnp.concatenate([local[:, None], jnp.broadcast_to(rsu, seen.dx_m.shape)], 1)
+
+
+def _logits(local: Array, rsu: Array, params: Params) -> Array:
+    """Split actions whose softmax is proportional to the weights: the largest at 1, clipped to the box."""
+    weight = jnp.maximum(jnp.concatenate([local[:, None], rsu], 1), 1e-12)
+    logit = jnp.log(weight) / params.split_logit_scale
+    return jnp.clip(logit + 1 - jnp.max(logit, 1, keepdims=True), -1, 1)
+
+
+RULES: dict[str, Callable[[Seen, IsacIov, Params], Array]] = {
+    "all_local": all_local,
+    "offload_equal": offload_equal,
+    "split_equal": split_equal,
+    "nearest": nearest,
+    "capacity": capacity,
+    "waterfill": waterfill,
+    "waterfill_twin": partial(waterfill, twin=True),
+}
+
+
+def rules(env: IsacIov, params: Params) -> dict[str, Policy]:
+    """Every rule of `RULES` as a policy."""
+
+    def policy_of(rule: Callable[[Seen, IsacIov, Params], Array]) -> Policy:
+        def policy(key: Array, obs: Observation) -> Any:
+            seen = see(obs, env, params)
+            full = jnp.ones_like(seen.dx_m)
+            return {GROUP: {"split": rule(seen, env, params), "bandwidth": full, "rsu_cpu": full}}
+
+        return policy
+
+    return {name: policy_of(rule) for name, rule in RULES.items()}

@@ -1,0 +1,30 @@
+"""Uniform choice, of whatever an environment lets its agents choose."""
+
+from typing import Any
+
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.rollout import Policy
+from jaxvec.core.spaces import Discrete
+from jaxvec.core.types import Observation
+
+
+def random(env: Environment) -> Policy:
+    """Every component uniform on its space, over the allowed choices where there is a mask."""
+    spaces = {(group, name): space for group, parts in env.action_space.items() for name, space in parts.items()}
+    shapes = {f"{group}/{name}": (env.n_agents[group], *space.shape) for (group, name), space in spaces.items()}
+
+    def policy(key: Array, obs: Observation) -> Any:
+        u = rng.uniforms(key, shapes)
+        action: dict[str, dict[str, Array]] = {group: {} for group in env.action_space}
+        for (group, name), space in spaces.items():
+            draw = u[f"{group}/{name}"]
+            if isinstance(space, Discrete):
+                action[group][name] = space.from_uniform(draw, obs.mask.get(group, {}).get(name))
+            else:
+                action[group][name] = space.from_uniform(draw)
+        return action
+
+    return policy

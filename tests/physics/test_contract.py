@@ -1,0 +1,167 @@
+"""What holds for every public function of the package: one case each, and a function without a case fails."""
+
+import importlib
+import inspect
+import os
+import pkgutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from beartype import beartype
+from jaxtyping import TypeCheckError, jaxtyped
+
+import jaxvec.physics
+from jaxvec.physics import (
+    computing,
+    fading,
+    geometry,
+    lyapunov,
+    mobility,
+    pathloss,
+    queues,
+    rate,
+    tasks,
+    units,
+)
+
+VEHICLES, RSUS, WORLDS = 4, 3, 5
+RADIO = SimpleNamespace(carrier_hz=3.5e9, gain_at_1m_db=-38.4, gain_slope_db=21.0)
+_rng = np.random.default_rng(0)
+
+
+def between(low, high, *entities):
+    return _rng.uniform(low, high, (*entities, WORLDS)).astype(np.float32)
+
+
+NODE, LINK = (VEHICLES,), (VEHICLES, RSUS)
+GEOMETRY = pathloss.Link(
+    distance_2d_m=between(10, 900, *LINK),
+    distance_3d_m=between(10, 900, *LINK),
+    tx_height_m=between(1.5, 3, VEHICLES, 1),
+    rx_height_m=between(5, 15, 1, RSUS),
+)
+UNIT = between(0.01, 0.99, *LINK)
+
+# function, arguments with the world axis last, keyword arguments shared by all worlds
+CASES = [
+    (units.db_to_linear, [between(-90, 30, *LINK)], {}),
+    (units.linear_to_db, [between(0.1, 9, *LINK)], {}),
+    (units.dbm_to_w, [between(-90, 30, *LINK)], {}),
+    (units.w_to_dbm, [between(0.1, 9, *LINK)], {}),
+    (geometry.offsets, [between(0, 700, VEHICLES), between(0, 700, RSUS)], {}),
+    (geometry.offsets, [between(0, 700, VEHICLES)], {"b": np.float32([200, 350, 500])}),
+    (geometry.norm_m, [between(-9, 9, *LINK), between(-9, 9, VEHICLES, 1), between(9, 9)], {}),
+    (geometry.within, [between(0, 400, *LINK)], {"range_m": 200.0}),
+    (mobility.drive_m, [between(0, 700, *NODE), between(-16, 16, *NODE)], {"slot_s": 9.0, "road_length_m": 700.0}),
+    (
+        mobility.interpolate_rows,
+        [],
+        {
+            "table": np.float32(_rng.normal(size=(6, 8))),
+            "row": _rng.integers(0, 6, (VEHICLES, WORLDS), dtype=np.int32),
+            "position": between(-1, 9, *NODE),
+        },
+    ),
+    *[(model, [GEOMETRY], {"radio": RADIO}) for model in pathloss.MODELS.values()],
+    (fading.rayleigh_power, [UNIT], {}),
+    (fading.standard_normal, [UNIT], {}),
+    (rate.snr, [between(0.1, 1, *LINK), UNIT, between(1e-9, 1e-7, *LINK)], {"noise_w": 1e-13}),
+    (rate.shannon_bps, [between(1e5, 2e7, *LINK), between(0, 1e3, *LINK)], {}),
+    (computing.time_s, [between(0, 6e9, *LINK), between(1e9, 2e10, 1, RSUS)], {}),
+    (
+        computing.energy_j,
+        [],
+        {"kappa": 1e-26, "frequency_hz": between(2e9, 3e9, *NODE), "cycles": between(0, 6e9, *NODE)},
+    ),
+    (computing.fit_to_budget, [UNIT], {"axis": 0}),
+    (computing.fit_to_budget, [UNIT], {"axis": (0, 1)}),
+    (queues.update, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {}),
+    (queues.little_wait_s, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {"slot_s": 0.5}),
+    (lyapunov.virtual_queue, [between(0, 9, *NODE), between(-9, 9, *NODE)], {}),
+    (lyapunov.drift_bound, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {}),
+    (lyapunov.drift_exact, [between(0, 9, *NODE), between(0, 9, *NODE)], {}),
+    (lyapunov.drift_plus_penalty, [], {"v": 5.0, "penalty": between(0, 9), "drift": between(-9, 9)}),
+    (tasks.uniform, [UNIT], {"low": 1e6, "high": 3e6}),
+]
+PER_WORLD_KEYWORDS = ("row", "position", "frequency_hz", "cycles", "penalty", "drift")
+each_case = pytest.mark.parametrize(("function", "args", "kwargs"), CASES, ids=lambda x: getattr(x, "__name__", ""))
+
+
+def arrays(function, args, kwargs):
+    """The function of the case's per-world arrays alone (type-checked), and these arrays."""
+    checked = jaxtyped(typechecker=beartype)(function)
+    varying = {name: value for name, value in kwargs.items() if name in PER_WORLD_KEYWORDS}
+    shared = {
+        name: jnp.asarray(value) if isinstance(value, np.ndarray) else value
+        for name, value in kwargs.items()
+        if name not in PER_WORLD_KEYWORDS
+    }
+    return lambda batch: checked(*batch[0], **batch[1], **shared), jax.tree.map(jnp.asarray, (args, varying))
+
+
+@each_case
+def test_worlds_last_equals_a_loop_over_worlds_and_shapes_are_as_annotated(function, args, kwargs):
+    call, batch = arrays(function, args, kwargs)
+    together = call(batch)
+    alone = [call(jax.tree.map(lambda x, w=w: x[..., w], batch)) for w in range(WORLDS)]
+    jax.tree.map(
+        lambda all_worlds, *each: np.testing.assert_allclose(all_worlds, np.stack(each, -1), rtol=1e-6),
+        together,
+        *alone,
+    )
+    assert all(x.dtype in (jnp.float32, jnp.bool_) for x in jax.tree.leaves(together))
+
+
+@each_case
+def test_gradients_are_finite_and_equal_under_jit(function, args, kwargs):
+    call, batch = arrays(function, args, kwargs)
+    if function is geometry.within:
+        return  # a truth value has no gradient
+
+    def total(batch):
+        return sum(jnp.sum(x) for x in jax.tree.leaves(call(batch)))
+
+    gradient = jax.grad(total, allow_int=True)
+    floats = [g for g in jax.tree.leaves(gradient(batch)) if g.dtype == jnp.float32]
+    assert floats
+    assert all(np.isfinite(g).all() for g in floats)
+    np.testing.assert_allclose(jax.jit(total)(batch), total(batch), rtol=1e-5)
+
+
+def public_functions():
+    for info in pkgutil.iter_modules(jaxvec.physics.__path__):
+        module = importlib.import_module(f"jaxvec.physics.{info.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if function.__module__ == module.__name__ and not name.startswith("_") and name != "get":
+                yield function
+
+
+def test_every_public_function_has_a_case():
+    assert {f.__qualname__ for f in public_functions()} == {f.__qualname__ for f, *_ in CASES}
+
+
+@pytest.mark.parametrize("function", list(public_functions()), ids=lambda f: f.__name__)
+def test_every_public_function_documents_each_argument(function):
+    section = inspect.getdoc(function).split("Args:")[1]
+    assert [name for name in inspect.signature(function).parameters if f"{name}:" not in section] == []
+    assert "Returns:" in section
+
+
+def test_annotations_are_enforced_by_the_check_above():
+    checked = jaxtyped(typechecker=beartype)(geometry.offsets)
+    with pytest.raises(TypeCheckError):
+        checked(jnp.zeros((2, 4)), jnp.zeros((3, 5)))  # 4 worlds and 5 worlds
+    with pytest.raises(TypeCheckError):
+        jaxtyped(typechecker=beartype)(tasks.uniform)(jnp.zeros(3, jnp.int32), 0.0, 1.0)
+
+
+def test_importing_touches_no_device():
+    # with a platform that does not exist, the first array built would raise
+    names = [f"jaxvec.physics.{info.name}" for info in pkgutil.iter_modules(jaxvec.physics.__path__)]
+    environment = {**os.environ, "JAX_PLATFORMS": "no_such_platform", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", f"import {', '.join(names)}"], env=environment, check=True)

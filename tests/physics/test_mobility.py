@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxvec.physics import mobility
+
+TABLE = jnp.array([[0.0, 10.0, 30.0, 60.0], [5.0, 4.0, 3.0, 2.0]])
+
+
+def test_drive_by_hand():
+    # on 700 m: 690 + 14 * 1 = 704 -> 4; 5 - 14 = -9 -> 691; 100 + 7 = 107
+    position_m = mobility.drive_m(jnp.array([690.0, 5.0, 100.0]), jnp.array([14.0, -14.0, 7.0]), 1.0, 700.0)
+    np.testing.assert_allclose(position_m, [4.0, 691.0, 107.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("position_m", [-1e-9, -1e-5, -1e-30, 700.0, 0.0, 699.99994])
+def test_drive_never_returns_the_length_itself(position_m):
+    # in float32 -1e-9 + 700 rounds to 700, which is position 0
+    result = mobility.drive_m(jnp.float32(position_m), 0.0, 1.0, 700.0)
+    assert 0.0 <= result < 700.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.floats(0, 1, exclude_max=True, width=32),
+    st.floats(-1e3, 1e3, width=32),
+    st.floats(0, 10, width=32),
+    st.floats(1, 1e4, width=32),
+)
+def test_drive_stays_on_the_road_and_moves_by_v_tau(part, velocity_mps, slot_s, length_m):
+    start_m = jnp.float32(part) * jnp.float32(length_m)
+    end_m = mobility.drive_m(start_m, velocity_mps, slot_s, length_m)
+    assert 0.0 <= end_m < length_m
+    laps = (np.float64(end_m) - np.float64(start_m) - np.float64(velocity_mps) * np.float64(slot_s)) / length_m
+    assert abs(laps - round(laps)) < 1e-5 + 1e-6 * abs(velocity_mps * slot_s) / length_m
+
+
+def test_drive_gradient_passes_through_the_wrap():
+    gradient = jax.vmap(jax.grad(mobility.drive_m), in_axes=(0, None, None, None))(
+        jnp.array([-1e-9, 3.0, 690.0]), 14.0, 1.0, 700.0
+    )
+    np.testing.assert_array_equal(gradient, [1.0, 1.0, 1.0])
+
+
+def test_interpolation_by_hand():
+    # row 0 halfway from 10 to 30 = 20, at sample 3 = 60; row 1 a quarter from 5 to 4 = 4.75
+    value = mobility.interpolate_rows(TABLE, jnp.array([0, 0, 1]), jnp.array([1.5, 3.0, 0.25]))
+    np.testing.assert_allclose(value, [20.0, 60.0, 4.75], rtol=1e-6)
+
+
+def test_interpolation_is_clamped_to_the_table():
+    value = mobility.interpolate_rows(TABLE, jnp.array([0, 0, 1, 1]), jnp.array([-0.5, -9.0, 3.5, 1e9]))
+    np.testing.assert_array_equal(value, [0.0, 0.0, 2.0, 2.0])
+
+
+def test_interpolation_of_a_single_sample():
+    assert mobility.interpolate_rows(jnp.array([[7.0]]), jnp.array([0]), jnp.array([0.5])) == 7.0
+
+
+def test_interpolation_slopes():
+    # inside a piece the slope is the difference of its ends: 10, 20, 30; outside the table 0; finite on the samples
+    slope = jax.vmap(jax.grad(mobility.interpolate_rows, argnums=2), in_axes=(None, None, 0))
+    np.testing.assert_allclose(slope(TABLE, 0, jnp.array([0.5, 1.5, 2.5, -1.0, 4.0])), [10, 20, 30, 0, 0], rtol=1e-6)
+    assert np.isfinite(slope(TABLE, 0, jnp.array([0.0, 1.0, 2.0, 3.0]))).all()
+
+
+def test_interpolation_agrees_with_numpy():
+    rng = np.random.default_rng(1)
+    table = rng.normal(size=(5, 40)).astype(np.float32)
+    row, position = rng.integers(0, 5, (3, 4)), rng.uniform(-3, 43, (3, 4)).astype(np.float32)
+    expected = [
+        [np.interp(p, np.arange(40), table[r]) for r, p in zip(*pair, strict=True)]
+        for pair in zip(row, position, strict=True)
+    ]
+    np.testing.assert_allclose(
+        mobility.interpolate_rows(jnp.asarray(table), jnp.asarray(row), position), expected, atol=3e-6
+    )
