@@ -5,6 +5,7 @@ recorded, lets cars settle into traffic before they are seen. Needs SUMO: pip in
 """
 
 import argparse
+import math
 import os
 import shutil
 import subprocess
@@ -118,8 +119,8 @@ def make(
         ValueError: an argument is out of range.
         OSError: the file cannot be written.
     """
-    if not (seconds > 0 and vehicles_per_hour > 0 and dt_s > 0):
-        raise ValueError("seconds, vehicles_per_hour and dt_s must be positive")
+    if not all(0 < value < math.inf for value in (seconds, vehicles_per_hour, dt_s)):
+        raise ValueError("seconds, vehicles_per_hour and dt_s must be positive and finite")
     if dt_s % STEP_S:
         raise ValueError(f"dt_s = {dt_s} s is not a multiple of the simulation's step, {STEP_S} s")
     netconvert, sumo = program("netconvert"), program("sumo")

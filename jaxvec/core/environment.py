@@ -22,6 +22,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
+from jaxvec.core.layout import lift
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Observation, Timestep, Turn
 
@@ -115,12 +116,6 @@ def first_timestep(env: Environment, obs: Observation, batch: tuple[int, ...]) -
     never = jnp.zeros(batch, bool)
     reward = {group: jnp.zeros((n, *batch)) for group, n in env.n_agents.items()}
     return Timestep(obs=obs, reward=reward, terminated=never, truncated=never)
-
-
-def lift(x: Any, rank: int) -> Array:
-    """An array of one world's shape with `rank` batch axes of length 1 appended, to broadcast against a batch."""
-    x = jnp.asarray(x)
-    return x.reshape(x.shape + (1,) * rank)
 
 
 def world_params(params: Any) -> Any:

@@ -5,7 +5,6 @@ same vehicles, tasks and fading, at any number of worlds. Whole episodes are sca
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -42,17 +41,20 @@ def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
 
 
 class Ask(NamedTuple):
-    """How a rollout asks: `memory` at the start, and `ask(memory, key, obs) -> action, memory, extras`."""
+    """How a rollout asks: the `memory` to go on from, `ask(memory, key, obs) -> action, memory, extras`, and the memory at the
+    start of an episode, which an automatic reset returns to."""
 
     memory: Any
     ask: Callable[[Any, Array, Observation], tuple[Any, Any, Any]]
+    fresh: Any
 
 
 def asking(policy: Policy, batch: tuple[int, ...]) -> Ask:
     """A policy of either form as a rollout asks it."""
     if hasattr(policy, "memory"):
-        return Ask(policy.memory(batch), lambda memory, key, obs: (*policy(key, obs, memory), ()))  # type: ignore[call-arg]
-    return Ask((), lambda memory, key, obs: (policy(key, obs), memory, ()))
+        fresh = policy.memory(batch)
+        return Ask(fresh, lambda memory, key, obs: (*policy(key, obs, memory), ()), fresh)  # type: ignore[call-arg]
+    return Ask((), lambda memory, key, obs: (policy(key, obs), memory, ()), ())
 
 
 def play(
@@ -85,6 +87,9 @@ def play(
         action, turn = env.act(once, rng.fold_in(policy_key, t + 1), state, ts, params)
         memory_after, extras = turn.extras
         state, after = env.step(rng.fold_in(world_key, t + 1), state, action, params)
+        if after.final_obs is not None:
+            forget = lambda fresh, old: jnp.where(after.done, fresh, old)  # noqa: E731
+            memory_after = jax.tree.map(forget, ask.fresh, memory_after)
         return (state, after.replace(info={}), memory_after), keep(Slot(turn.obs, action, extras, after))
 
     state, ts = start
@@ -128,23 +133,46 @@ def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_w
     return {name: jnp.mean(x, 0, dtype=jnp.result_type(float)) for name, x in kept.items()}
 
 
+class _OneOf:
+    """Several policies as one with a switch, so that a comparison compiles the environment once."""
+
+    def __init__(self, policies: list[Policy], index: Array):
+        self._asks, self._index = policies, index
+
+    def memory(self, batch: tuple[int, ...]) -> list[Any]:
+        return [asking(policy, batch).memory for policy in self._asks]
+
+    def __call__(self, key: Array, obs: Observation, memory: list[Any]) -> tuple[Any, list[Any]]:
+        def branch(i: int) -> Callable[[], tuple[Any, list[Any]]]:
+            def ask():
+                action, after, _ = asking(self._asks[i], key.shape).ask(memory[i], key, obs)
+                return action, [*memory[:i], after, *memory[i + 1 :]]
+
+            return ask
+
+        return jax.lax.switch(self._index, [branch(i) for i in range(len(self._asks))])
+
+
 def evaluate(
     env: Environment, policies: Mapping[str, Policy], key: Array, params: Any, n_worlds: int = 256
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Every policy on the same worlds, one episode each.
+    """Every policy on the same worlds, one episode each, in one compilation.
 
     Args:
         policies: name -> policy.
         key: the worlds; the same key, the same worlds.
     Returns:
-        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index. `summarise` gives intervals.
+        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index. `interval` gives a mean and its error.
     """
-    run = partial(jax.jit, static_argnames=("n_worlds",))
-    results = {}
-    for name, policy in policies.items():
-        go = run(lambda key, params, n_worlds, policy=policy: episode_means(env, policy, key, params, n_worlds))
-        results[name] = jax.tree.map(np.asarray, go(key, check_params(params), n_worlds=n_worlds))
-    return results
+    several = list(policies.values())
+
+    @jax.jit
+    def run(key: Array, params: Any) -> dict[str, Array]:
+        one = lambda i: episode_means(env, _OneOf(several, i), key, params, n_worlds)  # noqa: E731
+        return jax.lax.map(one, jnp.arange(len(several)))
+
+    results = jax.tree.map(np.asarray, run(key, check_params(params)))
+    return {name: {metric: x[i] for metric, x in results.items()} for i, name in enumerate(policies)}
 
 
 class Interval(NamedTuple):

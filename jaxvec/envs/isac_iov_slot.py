@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxvec.core.environment import data, lift, number
+from jaxvec.core.environment import data, number
+from jaxvec.core.layout import lift
 from jaxvec.envs import mobility
 from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
 from jaxvec.traces import Trace

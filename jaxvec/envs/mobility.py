@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Protocol
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import lift, suggest
+from jaxvec.core.environment import suggest
+from jaxvec.core.layout import lift
 from jaxvec.physics import mobility, tasks
 
 

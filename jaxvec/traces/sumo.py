@@ -19,6 +19,7 @@ MAX_CELLS = 50_000_000  # most entries of one (vehicle, sample) array, 200 MB of
 LARGEST = 1e9  # largest number taken: beyond every position on Earth [m], speed [m/s] and heading [degree]
 CHUNK_BYTES = 1 << 16
 MAX_TAG_BYTES = 1 << 20  # a longer tag or comment is no FCD, and makes parsers slow
+MAX_DEPTH = 100  # of elements within elements; FCD has 4
 GRID_SLACK = 1e-6  # part of a sample by which a record may miss the grid and still count as on it
 SHOWN = 60  # characters of a value shown in a message
 
@@ -195,6 +196,8 @@ class _Reader:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail(f"more than {MAX_DEPTH} elements within one another")
         if self.depth == 1:
             if tag != "fcd-export":
                 self.fail(f"the root element is <{_short(tag)}>, not <fcd-export>")
@@ -220,7 +223,7 @@ class _Reader:
         if raw is None:
             self.fail("a timestep has no attribute 'time'")
         time_s = self.number("time", raw, "a timestep") - self.origin_s
-        if time_s < self.time_s:
+        if time_s <= self.time_s:
             how = "is repeated" if time_s == self.time_s else "comes after a later one"
             self.fail(f"timestep time={_short(raw)!r} {how}; times must increase")
         if np.spacing(np.float32(abs(time_s))) > 0.1 * self.dt_s:

@@ -49,7 +49,9 @@ def test_a_program_that_fails_shows_what_it_said(script):
         script.call(sys.executable, "-c", "import sys; print('no road', file=sys.stderr); sys.exit(3)")
 
 
-@pytest.mark.parametrize("options", [["--seconds", "0"], ["--dt", "0.7"], ["--vehicles-per-hour", "-1"]])
+@pytest.mark.parametrize(
+    "options", [["--seconds", "0"], ["--seconds", "inf"], ["--dt", "0.7"], ["--vehicles-per-hour", "-1"]]
+)
 def test_settings_out_of_range(script, options, tmp_path, capsys):
     assert script.main(["--out", str(tmp_path / "a.npz"), *options]) == 1
     assert capsys.readouterr().err.startswith("error: ")

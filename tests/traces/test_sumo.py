@@ -103,11 +103,10 @@ def test_other_types_need_no_place(read):
 
 
 def test_a_coarser_grid_takes_every_other_record(read):
-    # records every 0.5 s from 0.5 to 3.5, grid of 1 s from the first timestep, 0: samples at 1, 2, 3
-    text = fcd((0.0, {}), *east([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]))
-    trace = read(text)
-    np.testing.assert_array_equal(trace.enter_s, [1])
-    np.testing.assert_array_equal(trace.x_m, [[10, 20, 30]])
+    # records every 0.5 s from 0.75 to 3.75, grid of 1 s from the first timestep, 0.25: samples at 1.25, 2.25, 3.25
+    trace = read(fcd((0.25, {}), *east([0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75])))
+    np.testing.assert_array_equal(trace.enter_s, [1.25])
+    np.testing.assert_array_equal(trace.x_m, [[12.5, 22.5, 32.5]])
 
 
 def test_a_finer_grid_lies_on_straight_lines(read):
@@ -127,11 +126,16 @@ def test_a_grid_that_does_not_divide_the_step(read):
 
 
 def test_decimal_steps_stay_on_the_grid(read):
-    # 0.1 has no binary form: the k-th record must still be the k-th sample
-    times = [f"{k / 10:.2f}" for k in range(50)]
-    trace = read(fcd(*((time, {"a": (k, 0, 90, 10)}) for k, time in enumerate(times))), dt_s=0.1)
-    assert trace.n_samples.tolist() == [50]
-    np.testing.assert_allclose(trace.x_m[0], np.arange(50), atol=1e-5)
+    # 0.1 has no binary form, 0.3 / 0.1 falls short of 3: each car still has a sample for each of its three records,
+    # car k in steps k to k + 2
+    steps = [
+        (f"{0.7 + k / 10:.2f}", {f"v{n}": (k, 0, 90, 10) for n in range(k - 2, k + 1) if 0 <= n < 48})
+        for k in range(50)
+    ]
+    trace = read(fcd(*steps), dt_s=0.1)
+    assert trace.n_samples.tolist() == [3] * 48
+    np.testing.assert_allclose(trace.x_m, np.arange(48)[:, None] + np.arange(3), atol=1e-5)
+    np.testing.assert_allclose(trace.enter_s, 0.7 + np.arange(48) / 10, atol=1e-6)
 
 
 def test_a_short_gap_is_bridged_and_a_long_one_splits(read):
@@ -270,6 +274,8 @@ def test_endless_tags_and_entities_are_refused(read):
     bomb = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
     with pytest.raises(TraceError, match="line 1: a document type declaration"):
         read(f'<!DOCTYPE x [<!ENTITY e0 "ha">{bomb}]><fcd-export>&e19;</fcd-export>')
+    with pytest.raises(TraceError, match="line 1: more than 100 elements within one another"):
+        read("<fcd-export>" + "<a>" * 1000)
     text = fcd(*east([0, 1]))
     assert read(text.replace("</fcd-export>", " " * 3_000_000 + "</fcd-export>")).n_samples.tolist() == [2]
 

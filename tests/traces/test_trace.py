@@ -199,13 +199,16 @@ def test_the_grid_of_starts_begins_with_the_recording():
     np.testing.assert_array_equal(eligible_starts_s(trace, 2, 0, step_s=2), [7])
 
 
-def test_float32_times_do_not_lose_the_last_sample():
-    # 0.1 s is a bit more than 0.1 in float32, and sums of it miss the multiples of 0.1
-    still = np.zeros((1, 31), np.float32)
-    times = (np.zeros(1, np.float32), np.array([31], np.int32), np.array(0.1, np.float32))
-    trace = Trace(still, still, still, still, *times)
-    starts_s = eligible_starts_s(trace, 1, 2.0, step_s=0.1)
-    np.testing.assert_allclose(starts_s, np.arange(11) / 10, atol=1e-6)  # 1.0 + 2.0 = 3.0, the last sample
+def test_float32_times_do_not_lose_the_first_or_last_sample():
+    # in float32, 0.3 is a little more than 0.3, and 0.7 a little less than 0.7
+    still = np.zeros((2, 31), np.float32)
+    times = {"n_samples": np.array([31, 31], np.int32), "dt_s": np.array(0.7, np.float32)}
+    a_and_b = Trace(still, still, still, still, enter_s=np.array([0, 0.3], np.float32), **times)
+    starts_s = eligible_starts_s(a_and_b, 2, 0.0, step_s=0.1)  # b comes at 0.3, a leaves at 30 * 0.7 = 21
+    np.testing.assert_allclose(starts_s, np.arange(3, 211) / 10, atol=1e-5)
+    a_twice = Trace(still, still, still, still, enter_s=np.zeros(2, np.float32), **times)
+    starts_s = eligible_starts_s(a_twice, 2, 14.0, step_s=0.7)  # 7 + 14 = 21
+    np.testing.assert_allclose(starts_s, np.arange(11) * 0.7, atol=1e-5)
 
 
 def test_no_eligible_start_says_why():

@@ -1,0 +1,1 @@
+"""Arithmetic that learners share: pure functions, written and tested once."""

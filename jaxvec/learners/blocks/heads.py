@@ -1,0 +1,111 @@
+"""From a network's outputs to a group's actions: one distribution per component of the action space.
+
+The only place that meets distrax. Arrays are batch-first, `(*batch, n, ...)` with n agents. A continuous component is a normal
+distribution in units where [-1, 1] is the space's box; the raw sample is kept for its probability, and `to_space` clips it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import distrax
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import ndtri
+
+from jaxvec.core import rng
+from jaxvec.core.layout import batch_first
+from jaxvec.core.spaces import Box, Discrete, Space
+
+LOG_STD_MIN, LOG_STD_MAX = -2.0, 0.5
+Spaces = Mapping[str, Space]
+Raw = dict[str, Array]
+
+
+def size(spaces: Spaces) -> int:
+    """Outputs that the network needs: mean and log standard deviation, or logits."""
+    return sum(space.words * (space.n if isinstance(space, Discrete) else 2) for space in spaces.values())
+
+
+def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
+    """0 for means and logits, `log_std` for log standard deviations."""
+    bias: list[float] = []
+    for space in spaces.values():
+        if isinstance(space, Discrete):
+            bias += [0.0] * space.words * space.n
+        else:
+            bias += [0.0] * space.words + [log_std] * space.words
+    return tuple(bias)
+
+
+def distributions(spaces: Spaces, outputs: Array, mask: Mapping[str, Array]) -> dict[str, Any]:
+    """Distributions per component.
+
+    Args:
+        outputs: `(*batch, n, size(spaces))`.
+        mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
+    """
+    result, start = {}, 0
+    for name, space in spaces.items():
+        width = space.words * (space.n if isinstance(space, Discrete) else 2)
+        part = outputs[..., start : start + width]
+        start += width
+        if isinstance(space, Discrete):
+            logits = part.reshape(*part.shape[:-1], *space.shape, space.n)
+            if name in mask:
+                logits = jnp.where(mask[name], logits, -1e9)
+            result[name] = distrax.Categorical(logits=logits)
+        else:
+            mean, log_std = (x.reshape(*x.shape[:-1], *space.shape) for x in jnp.split(part, 2, -1))
+            std = jnp.exp(jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
+            result[name] = distrax.Independent(distrax.Normal(mean, std), len(space.shape))
+    return result
+
+
+def sample(key: Array, spaces: Spaces, dists: Mapping[str, Any], n: int) -> Raw:
+    """A raw action of each agent; `key` has the batch's shape, and each world's action depends on its own key alone."""
+    shapes = {
+        name: (n, *space.shape, *((space.n,) if isinstance(space, Discrete) else ())) for name, space in spaces.items()
+    }
+    raw = {}
+    for name, u in rng.uniforms(key, shapes).items():
+        u = batch_first(u, key.ndim)
+        if isinstance(spaces[name], Discrete):
+            gumbel = -jnp.log(-jnp.log(u))
+            raw[name] = jnp.argmax(dists[name].logits + gumbel, -1).astype(jnp.int32)
+        else:
+            normal = dists[name].distribution
+            raw[name] = normal.loc + normal.scale * ndtri(u)
+    return raw
+
+
+def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
+    """The most probable raw action."""
+    return {
+        name: dists[name].mode().astype(jnp.int32) if isinstance(space, Discrete) else dists[name].distribution.loc
+        for name, space in spaces.items()
+    }
+
+
+def log_prob(spaces: Spaces, dists: Mapping[str, Any], raw: Raw) -> Array:
+    """`(*batch, n)`: summed over components and their entries."""
+    return sum(_sum_entries(dists[name].log_prob(raw[name]), space) for name, space in spaces.items())  # type: ignore[return-value]
+
+
+def entropy(spaces: Spaces, dists: Mapping[str, Any]) -> Array:
+    """`(*batch, n)`: summed over components and their entries."""
+    return sum(_sum_entries(dists[name].entropy(), space) for name, space in spaces.items())  # type: ignore[return-value]
+
+
+def to_space(spaces: Spaces, raw: Raw) -> Raw:
+    """Raw actions to the environment's bounds."""
+    action = {}
+    for name, space in spaces.items():
+        if isinstance(space, Box):
+            action[name] = space.low + (jnp.clip(raw[name], -1, 1) + 1) * ((space.high - space.low) / 2)
+        else:
+            action[name] = raw[name]
+    return action
+
+
+def _sum_entries(x: Array, space: Space) -> Array:
+    return jnp.sum(x, tuple(range(-len(space.shape), 0))) if isinstance(space, Discrete) and space.shape else x

@@ -1,0 +1,39 @@
+"""Losses, as means over those agents that took part."""
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+LOG_RATIO_MAX = 10.0  # beyond it exp(log-ratio) is of no use to a clipped objective, and near overflow
+
+
+def weighted_mean(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, ""]:
+    """Mean of x over the entries with weight; 0 where there is none."""
+    weight = jnp.broadcast_to(weight, x.shape)
+    return jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1.0)
+
+
+def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, "*n"]:
+    """x less its mean, over its standard deviation, both over the entries with weight."""
+    centred = x - weighted_mean(x, weight)
+    return centred / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
+
+
+def clipped_surrogate(
+    log_ratio: Float[Array, "*n"], advantage: Float[Array, "*n"], clip: Float[Array | float, ""]
+) -> Float[Array, "*n"]:
+    """PPO's loss per sample (Schulman et al. 2017, (7), negated): -min(r A, clip(r, 1 - eps, 1 + eps) A).
+
+    Args:
+        log_ratio: log of new over old probability; bounded to +-10.
+        advantage: A.
+        clip: eps.
+    """
+    ratio = jnp.exp(jnp.clip(log_ratio, -LOG_RATIO_MAX, LOG_RATIO_MAX))
+    return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
+
+
+def approximate_kl(log_ratio: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Estimate of KL(old || new) per sample that is never negative: r - 1 - log r (Schulman 2020)."""
+    log_ratio = jnp.clip(log_ratio, -LOG_RATIO_MAX, LOG_RATIO_MAX)
+    return jnp.exp(log_ratio) - 1 - log_ratio

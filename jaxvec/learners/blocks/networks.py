@@ -1,0 +1,108 @@
+"""Networks as pairs of functions, so that a recurrent net or a quantum circuit stands where an MLP stood.
+
+A network maps `(..., d)` to `(..., out)`, batch axes first. One with memory carries it between slots.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu}
+
+
+class Network(NamedTuple):
+    """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode."""
+
+    init: Callable[[Array, Array], Any]
+    apply: Callable[[Any, Any, Array], tuple[Array, Any]]
+    memory: Callable[[tuple[int, ...]], Any] = lambda batch: ()
+
+
+class _Layers(nn.Module):
+    """Dense layers with orthogonal weights, an activation between them, and optionally a GRU before the last."""
+
+    hidden: Sequence[int]
+    out: int
+    activation: str
+    out_gain: float
+    bias: Sequence[float]
+    gru: int = 0
+
+    @nn.compact
+    def __call__(self, memory: Any, x: Array) -> tuple[Array, Any]:
+        for width in self.hidden:
+            x = ACTIVATIONS[self.activation](nn.Dense(width, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))(x))
+        if self.gru:
+            memory, x = nn.GRUCell(self.gru)(memory, x)
+        bias = jnp.asarray(self.bias) if self.bias else jnp.zeros(self.out)
+        return nn.Dense(
+            self.out,
+            kernel_init=nn.initializers.orthogonal(self.out_gain),
+            bias_init=lambda key, shape, dtype=float: bias.astype(dtype),
+        )(x), memory
+
+
+def mlp(
+    hidden: Sequence[int],
+    out: int,
+    *,
+    activation: str = "tanh",
+    out_gain: float = 1.0,
+    bias: Sequence[float] = (),
+    gru: int = 0,
+) -> Network:
+    """A multi-layer perceptron; with `gru` > 0, a GRU of that width before its last layer.
+
+    Args:
+        hidden: widths.
+        out: outputs.
+        activation: "tanh", "relu" or "silu".
+        out_gain: gain of the last layer's orthogonal weights (small: starts near its bias).
+        bias: initial bias of the outputs, 0 by default.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"unknown activation {activation!r}. Known: {', '.join(ACTIVATIONS)}")
+    layers = _Layers(tuple(hidden), out, activation, out_gain, tuple(bias), gru)
+    memory = (lambda batch: jnp.zeros((*batch, gru))) if gru else (lambda batch: ())
+    return Network(lambda key, x: layers.init(key, memory(x.shape[:-1]), x), layers.apply, memory)
+
+
+def per_agent(network: Network, n: int) -> Network:
+    """n copies with parameters of their own, one for each entry of the axis before the last."""
+    return Network(
+        init=lambda key, x: jax.vmap(network.init, (0, -2))(jax.random.split(key, n), x),
+        apply=jax.vmap(network.apply, in_axes=(0, -2, -2), out_axes=-2),
+        memory=network.memory,
+    )
+
+
+def unroll(network: Network, params: Any, memory: Any, x: Array, first: Array) -> Array:
+    """Outputs along time.
+
+    Args:
+        memory: at the start.
+        x: `(time, batch, ..., d)`.
+        first: bool `(time, batch)`: a new episode begins here, and memory with it.
+    Returns:
+        `(time, batch, ..., out)`; without memory all at once.
+    """
+    if not jax.tree.leaves(memory):
+        return network.apply(params, memory, x)[0]
+    fresh = network.memory(x.shape[1:-1])
+
+    def slot(memory, seen):
+        x, first = seen
+        memory = jax.tree.map(
+            lambda new, old: jnp.where(first.reshape(first.shape + (1,) * (old.ndim - first.ndim)), new, old),
+            fresh,
+            memory,
+        )
+        y, memory = network.apply(params, memory, x)
+        return memory, y
+
+    return jax.lax.scan(slot, memory, (x, first))[1]

@@ -1,0 +1,48 @@
+"""Running mean and variance, for observations and value targets."""
+
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+
+@struct.dataclass
+class Moments:
+    """Mean and variance `(*shape)` of what was seen so far, and how much that was."""
+
+    mean: Array
+    var: Array
+    count: Array
+
+
+def start(shape: tuple[int, ...]) -> Moments:
+    """Mean 0, variance 1, from next to nothing."""
+    return Moments(jnp.zeros(shape), jnp.ones(shape), jnp.asarray(1e-4))
+
+
+def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
+    """Add a batch `(*batch, *shape)`, each entry with its `weight` `(*batch)` (Chan et al. 1979)."""
+    axes = tuple(range(x.ndim - moments.mean.ndim))
+    weight = jnp.ones(x.shape[: len(axes)], x.dtype) if weight is None else weight
+    count = jnp.sum(weight)
+    spread = weight.reshape(weight.shape + (1,) * moments.mean.ndim)
+    mean = jnp.sum(spread * x, axes) / jnp.maximum(count, 1e-8)
+    var = jnp.sum(spread * (x - mean) ** 2, axes) / jnp.maximum(count, 1e-8)
+    total = moments.count + count
+    delta = mean - moments.mean
+    squares = moments.var * moments.count + var * count + delta**2 * moments.count * count / total
+    return Moments(moments.mean + delta * count / total, squares / total, total)
+
+
+def apply(moments: Moments, x: Array, limit: float = 10.0) -> Array:
+    """x in standard deviations from the mean, clipped to +-limit."""
+    return jnp.clip((x - moments.mean) / jnp.sqrt(moments.var + 1e-8), -limit, limit)
+
+
+def undo(moments: Moments, x: Array) -> Array:
+    """The inverse of `apply` inside its limit."""
+    return x * jnp.sqrt(moments.var + 1e-8) + moments.mean
+
+
+def to(moments: Moments, x: Array) -> Array:
+    """x in standard deviations from the mean, unclipped: the target of a critic."""
+    return (x - moments.mean) / jnp.sqrt(moments.var + 1e-8)

@@ -1,0 +1,405 @@
+"""PPO for many agents (Schulman et al. 2017): IPPO, or MAPPO (Yu et al. 2022) when the critic sees the whole world.
+
+An update collects whole episodes (or `rollout_length` slots) in `n_worlds` worlds under the current policy, estimates advantages,
+and takes `epochs` x `minibatches` gradient steps. All agents of a slot stay together in a minibatch; one with a GRU keeps time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment, check_params, world_params
+from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
+from jaxvec.core.types import Observation
+from jaxvec.core.wrappers import auto_reset
+from jaxvec.learners.base import Learner, Metrics
+from jaxvec.learners.blocks import heads, losses, normalise
+from jaxvec.learners.blocks.gae import gae
+from jaxvec.learners.blocks.networks import Network, mlp, per_agent, unroll
+
+Groups = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes shapes and code paths: a change recompiles.
+
+    Attributes:
+        central_critic: the critic sees `Observation.world` (MAPPO) rather than each agent's own observation (IPPO).
+        share_parameters: the agents of a group share one network; else each has its own.
+        n_worlds: parallel worlds.
+        rollout_length: slots per update; None: whole episodes, reset between updates.
+        epochs, minibatches: passes over the collected data, and parts of each pass.
+        hidden: widths of actor and critic.
+        activation: "tanh", "relu" or "silu".
+        gru: width of a recurrent layer in the actor, 0 for none.
+        normalise_observations, normalise_values: by running mean and variance.
+    """
+
+    central_critic: bool = False
+    share_parameters: bool = True
+    n_worlds: int = 64
+    rollout_length: int | None = None
+    epochs: int = 4
+    minibatches: int = 4
+    hidden: tuple[int, ...] = (64, 64)
+    activation: str = "tanh"
+    gru: int = 0
+    normalise_observations: bool = False
+    normalise_values: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("n_worlds", "epochs", "minibatches"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+
+
+@struct.dataclass
+class Hyper:
+    """What may be swept without recompiling. A quantity with an `_end` goes there linearly over `anneal_updates`."""
+
+    learning_rate: float = 1e-3
+    learning_rate_end: float = 1e-3
+    anneal_updates: float = 300.0
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    clip_end: float = 0.2
+    entropy_weight: float = 5e-4
+    entropy_weight_end: float = 5e-4
+    value_weight: float = 0.5
+    max_grad_norm: float = 0.5
+
+    def at(self, update: Array) -> "Hyper":
+        """The values in force at an update."""
+        part = jnp.clip(update / jnp.maximum(self.anneal_updates, 1.0), 0, 1)
+        now = {
+            name: getattr(self, name) + (getattr(self, f"{name}_end") - getattr(self, name)) * part
+            for name in ("learning_rate", "clip", "entropy_weight")
+        }
+        return self.replace(**now)  # type: ignore[attr-defined]
+
+
+@struct.dataclass
+class State:
+    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
+
+    params: dict[str, Groups]  # {"actor", "critic"} per group
+    opt: Any
+    moments: dict[str, Groups]  # {"obs", "value"} per group, where normalised
+    hyper: Hyper
+    env_params: Any
+    key: Array
+    update: Array  # () int32
+    carry: Any  # where the worlds stand, for rollouts that are not whole episodes
+
+
+class Batch(NamedTuple):
+    """Collected data, batch-first: leaves `(time, worlds, n, ...)` per group."""
+
+    features: Groups  # what the actor sees
+    critic: Groups  # what the critic sees
+    mask: dict[str, dict[str, Array]]
+    weight: Groups  # 1 where the agent took part
+    raw: Groups
+    log_prob: Groups
+    advantage: Groups
+    target: Groups
+    first: Array  # (time, worlds) bool
+
+
+class _Ppo:
+    """The learner's functions, closed over the environment and its static settings."""
+
+    def __init__(
+        self, env: Environment, settings: Settings, actor: Callable[..., Network], critic: Callable[..., Network]
+    ):
+        self.settings = s = settings
+        self.continuing = s.rollout_length is not None
+        self.env = auto_reset(env) if self.continuing else env
+        self.n_steps: int = s.rollout_length or env.horizon
+        if (s.gru == 0 and (self.n_steps * s.n_worlds) % s.minibatches) or (s.gru and s.n_worlds % s.minibatches):
+            what = f"{s.n_worlds} worlds" if s.gru else f"{self.n_steps} slots x {s.n_worlds} worlds"
+            raise ValueError(f"ppo: {what} cannot be cut into {s.minibatches} equal minibatches")
+        self.team = s.central_critic and env.team_reward
+        self.actor: dict[str, Network] = {}
+        self.critic: dict[str, Network] = {}
+        for group, spaces in env.action_space.items():
+            n = env.n_agents[group]
+            shared = (lambda net, n: net) if s.share_parameters else per_agent
+            self.actor[group] = shared(actor(heads.size(spaces), heads.initial_bias(spaces)), n)
+            own = critic(1 if self.team or not s.central_critic else n)
+            self.critic[group] = own if s.central_critic else shared(own, n)
+
+    # Views
+
+    def views(self, obs: Observation, moments: dict[str, Groups]) -> tuple[Groups, Groups]:
+        """What actors and critics see, batch-first: `(*batch, n, d)` each, or `(*batch, g)` for a central critic."""
+        scale = moments.get("obs", {})
+        see = lambda name, x: normalise.apply(scale[name], x) if name in scale else x  # noqa: E731
+        rank = obs.world.ndim - 1
+        agents = {group: see(group, batch_first(x, rank)) for group, x in obs.agents.items()}
+        if not self.settings.central_critic:
+            return agents, agents
+        world = see("world", batch_first(obs.world, rank))
+        return agents, dict.fromkeys(agents, world)
+
+    def values(self, params: Groups, seen: Groups) -> Groups:
+        """Per group `(*batch, n)`, in units of the value's moments."""
+        result = {}
+        for group, network in self.critic.items():
+            value = network.apply(params[group], (), seen[group])[0]
+            if self.team:
+                value = jnp.broadcast_to(value, (*value.shape[:-1], self.env.n_agents[group]))
+            result[group] = value if self.settings.central_critic else value[..., 0]
+        return result
+
+    def real_values(self, state: State, obs: Observation) -> Groups:
+        """Values in units of the reward."""
+        scale = state.moments.get("value", {})
+        values = self.values(state.params["critic"], self.views(obs, state.moments)[1])
+        return {group: normalise.undo(scale[group], v) if group in scale else v for group, v in values.items()}
+
+    # Acting
+
+    def choose(self, state: State, memory: Any, key: Array, obs: Observation, greedy: bool) -> tuple[Any, Any, Any]:
+        """Actions of all groups `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
+        rank = key.ndim
+        seen, mask = self.views(obs, state.moments)[0], batch_first(obs.mask, rank)
+        action, after, extras = {}, {}, {}
+        for group, spaces in self.env.action_space.items():
+            network = self.actor[group]
+            outputs, kept = network.apply(state.params["actor"][group], batch_first(memory[group], rank), seen[group])
+            dists = heads.distributions(spaces, outputs, mask.get(group, {}))
+            own = rng.stream(key, group)
+            raw = heads.mode(spaces, dists) if greedy else heads.sample(own, spaces, dists, self.env.n_agents[group])
+            action[group] = batch_last(heads.to_space(spaces, raw), rank)
+            after[group] = batch_last(kept, rank)
+            extras[group] = raw, heads.log_prob(spaces, dists, raw)
+        return action, after, extras
+
+    def memory(self, batch: tuple[int, ...]) -> Groups:
+        """Memory of all actors at the start of an episode, batch-last."""
+        fresh = {group: net.memory((*batch, self.env.n_agents[group])) for group, net in self.actor.items()}
+        return batch_last(fresh, len(batch))
+
+    def policy(self, state: State, greedy: bool = True) -> Policy:
+        """The current policy; with a GRU, one with memory."""
+        if self.settings.gru:
+            return _Recurrent(self, state, greedy)
+        return lambda key, obs: self.choose(state, self.memory(key.shape), key, obs, greedy)[0]
+
+    # Learning
+
+    def init(self, key: Array, params: Any, hyper: Hyper | None = None) -> State:
+        """A fresh learner.
+
+        Args:
+            key: everything random follows from it.
+            params: the environment's, of one world or with `(n_worlds,)` leaves.
+            hyper: hyper-parameters, the defaults if None.
+        """
+        params = jax.tree.map(jnp.asarray, world_params(check_params(params)))
+        hyper = jax.tree.map(jnp.asarray, Hyper() if hyper is None else hyper)
+        batch = (self.settings.n_worlds,)
+        key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
+        worlds = world_keys(key_run, self.settings.n_worlds)
+        start = self.env.reset(worlds, params)
+        agents, central = batch_first((start[1].obs.agents, start[1].obs.world), 1)
+        nets: dict[str, Groups] = {"actor": {}, "critic": {}}
+        moments: dict[str, Groups] = {}
+        for group, x in agents.items():
+            seen = central[:1] if self.settings.central_critic else x[:1]
+            nets["actor"][group] = self.actor[group].init(rng.stream(key_net, f"actor/{group}"), x[:1])
+            nets["critic"][group] = self.critic[group].init(rng.stream(key_net, f"critic/{group}"), seen)
+        if self.settings.normalise_observations:
+            moments["obs"] = {group: normalise.start(x.shape[-1:]) for group, x in agents.items()}
+            moments["obs"]["world"] = normalise.start(central.shape[-1:])
+        if self.settings.normalise_values:
+            moments["value"] = {group: normalise.start(()) for group in agents}
+        carry = (*start, self.memory(batch)) if self.continuing else ()
+        return State(nets, _optimiser(hyper).init(nets), moments, hyper, params, key_run, jnp.int32(0), carry)
+
+    def update(self, state: State) -> tuple[State, Metrics]:
+        """Collect, then learn; metrics are scalars."""
+        state, slots, info = self.collect(state)
+        batch, moments = self.prepare(state, slots)
+        hyper = state.hyper.at(state.update)
+        key = rng.stream(rng.fold_in(state.key, state.update), "minibatches")
+        params, opt, metrics = self.fit(state, batch, hyper, key)
+        after = state.replace(params=params, opt=opt, moments=moments, update=state.update + 1)  # type: ignore[attr-defined]
+        return after, info | metrics
+
+    def collect(self, state: State) -> tuple[State, Slot, Metrics]:
+        """A rollout, batch-first `(time, worlds, ...)`, and the means of its info."""
+        n = self.settings.n_worlds
+        keys = tuple(make(state.key, n, state.update) for make in (world_keys, policy_keys))
+        if self.continuing:
+            *start, memory = state.carry
+        else:
+            start, memory = self.env.reset(rng.fold_in(keys[0], 0), state.env_params), self.memory((n,))
+        ask = Ask(
+            memory, lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False), self.memory((n,))
+        )
+        scalars = lambda info: {name: x for name, x in info.items() if x.ndim == 1}  # noqa: E731
+        keep = lambda slot: slot._replace(ts=slot.ts.replace(info=scalars(slot.ts.info)))  # noqa: E731
+        carry, slots = play(self.env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
+        if not self.continuing:
+            slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
+        info = {f"env/{name}": jnp.mean(x) for name, x in slots.ts.info.items()}
+        info["reward"] = jnp.mean(jnp.stack([jnp.mean(r) for r in slots.ts.reward.values()]))
+        state = state.replace(carry=carry) if self.continuing else state  # type: ignore[attr-defined]
+        return state, slots, info
+
+    def prepare(self, state: State, slots: Slot) -> tuple[Batch, dict[str, Groups]]:
+        """Advantages and targets of a rollout, and the moments after it."""
+        obs, ts = slots.obs, slots.ts
+        # (time, n, ..., worlds) -> (worlds, time, n, ...) -> time first again
+        front = lambda tree: jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)  # noqa: E731
+        by_time = jax.vmap(lambda o: self.views(o, state.moments))
+        features, critic = by_time(obs)
+        value = jax.vmap(partial(self.real_values, state))(obs)
+        assert ts.final_obs is not None
+        following = jax.vmap(partial(self.real_values, state))(ts.final_obs)
+        if not self.continuing:  # the last observation alone is new
+            following = {group: jnp.concatenate([v[1:], following[group]]) for group, v in value.items()}
+        weight, advantage, target, scaled = {}, {}, {}, {}
+        moments = dict(state.moments)
+        terminated, done = ts.terminated[..., None], (ts.terminated | ts.truncated)[..., None]
+        for group, v in value.items():
+            weight[group] = front(obs.active[group]).astype(v.dtype) if group in obs.active else jnp.ones_like(v)
+            advantage[group] = gae(
+                front(ts.reward[group]),
+                v,
+                following[group],
+                terminated,
+                done,
+                state.hyper.gamma,
+                state.hyper.gae_lambda,
+            )
+            target[group] = v + advantage[group]
+            scaled[group] = target[group]
+            if "value" in moments:
+                after = normalise.update(moments["value"][group], target[group], weight[group])
+                moments["value"] = moments["value"] | {group: after}
+                scaled[group] = normalise.to(after, target[group])
+        if "obs" in moments:
+            plain, world = front(obs.agents), front(obs.world)
+            seen = {group: normalise.update(moments["obs"][group], x, weight[group]) for group, x in plain.items()}
+            moments["obs"] = seen | {"world": normalise.update(moments["obs"]["world"], world)}
+        raw = {group: extras[0] for group, extras in slots.extras.items()}
+        log_prob = {group: extras[1] for group, extras in slots.extras.items()}
+        first = jnp.concatenate([jnp.zeros_like(done[:1, :, 0]), done[:-1, :, 0]])
+        batch = Batch(features, critic, front(obs.mask), weight, raw, log_prob, advantage, scaled, first)
+        return batch, moments
+
+    def fit(self, state: State, batch: Batch, hyper: Hyper, key: Array) -> tuple[Any, Any, Metrics]:
+        """Epochs of minibatches."""
+        s = self.settings
+        memory = batch_first(state.carry[2] if self.continuing else self.memory((s.n_worlds,)), 1)
+        if not s.gru:  # slots are independent: time joins the worlds
+            batch = jax.tree.map(lambda x: x.reshape(1, x.shape[0] * x.shape[1], *x.shape[2:]), batch)
+        n = batch.first.shape[1]
+        optimiser = _optimiser(hyper)
+
+        def step(carry, chosen):
+            params, opt = carry
+            part = jax.tree.map(lambda x: x[:, chosen], batch)
+            start = jax.tree.map(lambda x: x[chosen], memory)
+            grad, metrics = jax.grad(self.loss, has_aux=True)(params, part, start, hyper)
+            updates, opt = optimiser.update(grad, opt)
+            return (optax.apply_updates(params, updates), opt), metrics | {"ppo/grad_norm": optax.global_norm(grad)}
+
+        def epoch(carry, key):
+            chosen = jax.random.permutation(key, n).reshape(s.minibatches, -1)
+            return jax.lax.scan(step, carry, chosen)
+
+        keys = jax.random.split(key, s.epochs)
+        (params, opt), metrics = jax.lax.scan(epoch, (state.params, state.opt), keys)
+        return params, opt, jax.tree.map(jnp.mean, metrics)
+
+    def loss(self, params: Any, batch: Batch, memory: Groups, hyper: Hyper) -> tuple[Array, Metrics]:
+        """(9) of the PPO paper: clipped surrogate, squared value error and entropy, summed over groups."""
+        total, metrics = jnp.zeros(()), {}
+        values = self.values(params["critic"], batch.critic)
+        for group, spaces in self.env.action_space.items():
+            weight = batch.weight[group]
+            mean = partial(losses.weighted_mean, weight=weight)
+            outputs = unroll(
+                self.actor[group], params["actor"][group], memory[group], batch.features[group], batch.first
+            )
+            dists = heads.distributions(spaces, outputs, batch.mask.get(group, {}))
+            log_ratio = heads.log_prob(spaces, dists, batch.raw[group]) - batch.log_prob[group]
+            advantage = losses.standardise(batch.advantage[group], weight)
+            policy_loss = mean(losses.clipped_surrogate(log_ratio, advantage, hyper.clip))
+            value_loss = mean((values[group] - batch.target[group]) ** 2)
+            entropy = mean(heads.entropy(spaces, dists))
+            total += policy_loss + hyper.value_weight * value_loss - hyper.entropy_weight * entropy
+            metrics[group] = {
+                "ppo/policy_loss": policy_loss,
+                "ppo/value_loss": value_loss,
+                "ppo/entropy": entropy,
+                "ppo/kl": mean(losses.approximate_kl(log_ratio)),
+                "ppo/clip_fraction": mean(jnp.abs(jnp.expm1(log_ratio)) > hyper.clip),
+            }
+        flat = {
+            name if len(metrics) == 1 else f"{name}/{group}": x for group, m in metrics.items() for name, x in m.items()
+        }
+        return total, flat
+
+
+class _Recurrent:
+    """A policy with memory, in the form that rollouts know."""
+
+    def __init__(self, learner: _Ppo, state: State, greedy: bool):
+        self._learner, self._state, self._greedy = learner, state, greedy
+        self.memory = learner.memory
+
+    def __call__(self, key: Array, obs: Observation, memory: Any) -> tuple[Any, Any]:
+        action, memory, _ = self._learner.choose(self._state, memory, key, obs, self._greedy)
+        return action, memory
+
+
+def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
+    return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(hyper.learning_rate, eps=1e-5))
+
+
+def _last(obs: Observation) -> Observation:
+    """With a time axis of length 1."""
+    return jax.tree.map(lambda x: x[None], obs)
+
+
+def ppo(
+    env: Environment,
+    *,
+    actor: Callable[[int, tuple[float, ...]], Network] | None = None,
+    critic: Callable[[int], Network] | None = None,
+    **settings: Any,
+) -> Learner:
+    """IPPO, or MAPPO with `central_critic=True`.
+
+    Args:
+        env: what to learn on.
+        actor: `actor(outputs, bias) -> Network` in place of the MLP (a quantum circuit, say).
+        critic: `critic(outputs) -> Network` likewise.
+        settings: fields of `Settings`.
+    Returns:
+        A learner; its hyper-parameters are `learner.hyper`.
+    Raises:
+        TypeError: an unknown setting. ValueError: a bad one.
+    """
+    s = Settings(**settings)
+    layers = partial(mlp, s.hidden, activation=s.activation)
+    actor = actor or (lambda out, bias: layers(out, out_gain=0.01, bias=bias, gru=s.gru))
+    critic = critic or (lambda out: layers(out))
+    core = _Ppo(env, s, actor, critic)
+    return Learner("ppo", env, s, Hyper(), core.init, core.update, core.policy, core.n_steps * s.n_worlds)
