@@ -162,7 +162,7 @@ def evaluate(
         policies: name -> policy.
         key: the worlds; the same key, the same worlds.
     Returns:
-        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index. `interval` gives a mean and its error.
+        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index, and see `interval`.
     """
     several = list(policies.values())
 

@@ -127,7 +127,8 @@ class _Ppo:
         self.continuing = s.rollout_length is not None
         self.env = auto_reset(env) if self.continuing else env
         self.n_steps: int = s.rollout_length or env.horizon
-        if (s.gru == 0 and (self.n_steps * s.n_worlds) % s.minibatches) or (s.gru and s.n_worlds % s.minibatches):
+        cut = s.n_worlds if s.gru else self.n_steps * s.n_worlds  # a GRU's minibatch keeps whole worlds
+        if cut % s.minibatches:
             what = f"{s.n_worlds} worlds" if s.gru else f"{self.n_steps} slots x {s.n_worlds} worlds"
             raise ValueError(f"ppo: {what} cannot be cut into {s.minibatches} equal minibatches")
         self.team = s.central_critic and env.team_reward

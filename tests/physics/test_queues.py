@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jaxvec.physics import queues
 
-work = st.floats(0, 1e10, width=32)
+work = st.floats(0, 1e10, width=32, allow_subnormal=False)
 
 
 def test_update_by_hand():
@@ -26,7 +26,7 @@ def test_work_is_conserved_and_never_negative(backlog, arrivals, service):
     assert after >= 0.0
     assert 0.0 <= departures <= service
     largest = max(backlog, arrivals, service)
-    np.testing.assert_allclose(float(after) + float(departures), backlog + arrivals, rtol=0, atol=2e-7 * largest)
+    np.testing.assert_allclose(float(after) + float(departures), backlog + arrivals, rtol=0, atol=4e-7 * largest)
 
 
 @settings(max_examples=50, deadline=None)

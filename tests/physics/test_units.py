@@ -36,7 +36,7 @@ def test_gradient_by_hand():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.floats(-300, 300, width=32))
+@given(st.floats(-300, 300, width=32, allow_subnormal=False))
 def test_there_and_back(db):
     # float32 keeps a level of 300 dB to about 1e-5 of itself: 69 e-folds, each with a relative error of 6e-8
     np.testing.assert_allclose(units.linear_to_db(units.db_to_linear(db)), db, atol=2e-4)

@@ -1,0 +1,79 @@
+"""What environments share: parameters per world, checks of numbers, axes for a batch."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import toy
+
+from jaxvec.core.environment import check_params, lift, suggest, world_params
+
+
+def test_lift_appends_axes_of_length_one():
+    assert lift(3.0, 2).shape == (1, 1)
+    assert lift(np.zeros((2, 3)), 1).shape == (2, 3, 1)
+    assert lift([1.0, 2.0], 0).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("gain", "shape"),
+    [(1.0, ()), (np.ones(2), (2, 1)), (np.ones((2, 5)), (2, 5)), (np.ones((1, 5)), (1, 5))],
+    ids=["scalar", "per walker", "per walker and world", "per world"],
+)
+def test_parameters_of_entities_get_the_axis_of_the_worlds(gain, shape):
+    params = world_params(toy.Params(gain=gain, spread=np.ones(5)))
+    assert np.shape(params.gain) == shape
+    assert np.shape(params.spread) == (5,)  # documents no axes, so it is a sweep over worlds
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.array([1.0, np.nan]), "fast", None])
+def test_a_number_that_is_none_is_refused_by_name(bad):
+    if bad is None:  # an empty leaf is the absence of data, not a number
+        assert check_params(toy.Params(gain=None)).gain is None
+        return
+    with pytest.raises(ValueError, match=r"Params: not a finite number: gain = "):
+        check_params(toy.Params(gain=bad))
+
+
+def test_all_bad_numbers_are_named_together():
+    with pytest.raises(ValueError, match=r"gain = nan, spread = inf"):
+        check_params(toy.Params(gain=float("nan"), spread=float("inf")))
+
+
+def test_numbers_under_a_transformation_pass_the_check():
+    assert float(jax.jit(lambda p: check_params(p).gain * 2)(toy.Params(gain=float("nan"), spread=1.0))) != 0.0
+    assert check_params(toy.Params(gain=3)).gain == 3
+
+
+def test_an_unknown_name_is_answered_with_the_closest_and_all_known():
+    assert suggest("colour", "gren", ["red", "green"]) == "unknown colour 'gren'. Did you mean 'green'? Known: green, red"
+    assert suggest("colour", "xyz", ["red", "green"]) == "unknown colour 'xyz'. Known: green, red"
+
+
+def test_a_step_is_its_draw_and_its_transition():
+    env, params = toy.Walkers(), toy.Params()
+    key = jax.random.key(1)
+    state, ts = env.reset(key, params)
+    expected = env.reset_from(env.draw_reset(key, params), params)
+    jax.tree.map(np.testing.assert_array_equal, (state, ts), expected)
+    action = toy.still(key, ts.obs)
+    draws = env.draw_step(key, params)
+    jax.tree.map(
+        np.testing.assert_array_equal, env.step(key, state, action, params), env.step_from(state, action, draws, params)
+    )
+
+
+def test_the_first_timestep_has_earned_nothing_and_ended_nothing():
+    state, ts = toy.Walkers().reset(jax.random.split(jax.random.key(1), 3), toy.Params())
+    assert ts.reward["walker"].tolist() == [[0.0] * 3] * 2
+    assert not bool(jnp.any(ts.done))
+    assert (ts.info, ts.final_obs) == ({}, None)
+    assert ts.next_obs is ts.obs
+
+
+def test_equal_environments_hash_equal():
+    assert hash(toy.Walkers(n_walkers=3)) == hash(dataclasses.replace(toy.Walkers(), n_walkers=3))
+    assert toy.Walkers() == toy.Walkers()
+    assert toy.Walkers() != toy.Walkers(horizon=7)
