@@ -22,8 +22,9 @@ memory at the start of an episode for a batch, `policy.memory(batch)`, and is `p
 
 
 class Slot(NamedTuple):
-    """One slot as a rollout saw it: what was acted on, the action, what the policy added, and the timestep that followed."""
+    """One slot as a rollout saw it: the state and what was seen of it, the action, what the policy added, and what followed."""
 
+    state: Any
     obs: Observation
     action: Any
     extras: Any
@@ -86,11 +87,12 @@ def play(
 
         action, turn = env.act(once, rng.fold_in(policy_key, t + 1), state, ts, params)
         memory_after, extras = turn.extras
-        state, after = env.step(rng.fold_in(world_key, t + 1), state, action, params)
+        following, after = env.step(rng.fold_in(world_key, t + 1), state, action, params)
         if after.final_obs is not None:
             forget = lambda fresh, old: jnp.where(after.done, fresh, old)  # noqa: E731
             memory_after = jax.tree.map(forget, ask.fresh, memory_after)
-        return (state, after.replace(info={}), memory_after), keep(Slot(turn.obs, action, extras, after))
+        kept = keep(Slot(state, turn.obs, action, extras, after))
+        return (following, after.replace(info={}), memory_after), kept
 
     state, ts = start
     return jax.lax.scan(slot, (state, ts.replace(info={}), ask.memory), jnp.arange(n_steps))

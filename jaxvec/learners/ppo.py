@@ -252,7 +252,7 @@ class _Ppo:
             memory, lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False), self.memory((n,))
         )
         scalars = lambda info: {name: x for name, x in info.items() if x.ndim == 1}  # noqa: E731
-        keep = lambda slot: slot._replace(ts=slot.ts.replace(info=scalars(slot.ts.info)))  # noqa: E731
+        keep = lambda slot: slot._replace(state=(), ts=slot.ts.replace(info=scalars(slot.ts.info)))  # noqa: E731
         carry, slots = play(self.env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
         if not self.continuing:
             slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
@@ -403,4 +403,13 @@ def ppo(
     actor = actor or (lambda out, bias: layers(out, out_gain=0.01, bias=bias, gru=s.gru))
     critic = critic or (lambda out: layers(out))
     core = _Ppo(env, s, actor, critic)
-    return Learner("ppo", env, s, Hyper(), core.init, core.update, core.policy, core.n_steps * s.n_worlds)
+    return Learner(
+        "mappo" if s.central_critic else "ippo",
+        env,
+        s,
+        Hyper(),
+        core.init,
+        core.update,
+        core.policy,
+        core.n_steps * s.n_worlds,
+    )

@@ -13,6 +13,7 @@ from jaxvec.core import rng
 KEY = jax.random.key(20)
 KEYS = jax.random.split(KEY, 5)
 SHAPES = {"fading": (2, 3), "start": (), "task": (4,)}
+uniforms = jax.jit(lambda key: rng.uniforms(key, SHAPES))
 
 
 def words(*hexadecimal):
@@ -77,7 +78,7 @@ def test_uniform_numbers_are_uniform():
 
 
 def test_the_names_are_disjoint_slices_of_one_draw():
-    u = rng.uniforms(KEYS, SHAPES)
+    u = uniforms(KEYS)
     assert {name: x.shape for name, x in u.items()} == {name: (*shape, 5) for name, shape in SHAPES.items()}
     drawn = np.concatenate([np.asarray(x).reshape(-1, 5) for x in u.values()])
     np.testing.assert_array_equal(drawn, rng.open_uniform(rng.bits(KEYS, 11)))
@@ -85,16 +86,15 @@ def test_the_names_are_disjoint_slices_of_one_draw():
 
 
 def test_a_name_added_behind_leaves_the_others_as_they_were():
-    before, after = rng.uniforms(KEY, SHAPES), rng.uniforms(KEY, SHAPES | {"new": (3,)})
+    before, after = uniforms(KEY), rng.uniforms(KEY, SHAPES | {"new": (3,)})
     for name in SHAPES:
         np.testing.assert_array_equal(before[name], after[name])
 
 
 def test_a_world_is_the_same_in_any_batch():
-    many = rng.uniforms(rng.fold_in(KEY, jnp.arange(7)), SHAPES)
-    few = rng.uniforms(rng.fold_in(KEY, jnp.arange(3)), SHAPES)
-    one = rng.uniforms(rng.fold_in(KEY, 2), SHAPES)
-    grid = rng.uniforms(rng.fold_in(KEY, jnp.arange(6).reshape(2, 3)), SHAPES)
+    keys = rng.fold_in(KEY, jnp.arange(7))
+    few_keys = rng.fold_in(KEY, jnp.arange(3))
+    many, few, one, grid = uniforms(keys), uniforms(few_keys), uniforms(keys[2]), uniforms(keys[:6].reshape(2, 3))
     for name in SHAPES:
         np.testing.assert_array_equal(many[name][..., :3], few[name])
         np.testing.assert_array_equal(many[name][..., 2], one[name])
@@ -111,14 +111,17 @@ def test_streams_are_named_the_same_in_every_process_and_differ():
 
 def test_streams_worlds_slots_and_names_are_uncorrelated():
     n = 50_000
-    world, policy = (rng.stream(KEY, name) for name in ("world", "policy"))
     two = {"a": (), "b": ()}
-    samples = [
-        *rng.uniforms(rng.fold_in(world, jnp.arange(n)), two).values(),
-        *rng.uniforms(rng.fold_in(world, jnp.arange(1, n + 1)), {"shifted": ()}).values(),
-        *rng.uniforms(rng.fold_in(rng.fold_in(world, jnp.arange(n)), 1), two).values(),
-        *rng.uniforms(rng.fold_in(policy, jnp.arange(n)), two).values(),
-    ]
+
+    @jax.jit
+    def draw():
+        world, policy = (rng.stream(KEY, name) for name in ("world", "policy"))
+        here, there, later = (rng.fold_in(world, jnp.arange(start, start + n)) for start in (0, 1, 0))
+        keys = here, there, rng.fold_in(later, 1), rng.fold_in(policy, jnp.arange(n))
+        return [u for key in keys for u in rng.uniforms(key, two).values()]
+
+    samples = draw()
+    samples[3] = samples[3][::-1]  # the neighbours' numbers, in an order of their own
     correlation = np.corrcoef(np.stack(samples))
     np.fill_diagonal(correlation, 0)
     assert np.abs(correlation).max() < 4.5 / np.sqrt(n)  # 4.5 standard deviations
@@ -127,7 +130,7 @@ def test_streams_worlds_slots_and_names_are_uncorrelated():
 def test_keys_of_another_generator_work():
     keys = rng.fold_in(jax.random.key(3, impl="rbg"), jnp.arange(4))
     assert str(jax.random.key_impl(keys)) == "rbg"
-    u = rng.uniforms(keys, SHAPES)
+    u = uniforms(keys)
     assert {name: x.shape for name, x in u.items()} == {name: (*shape, 4) for name, shape in SHAPES.items()}
     drawn = np.concatenate([np.asarray(x).ravel() for x in u.values()])
     assert ((drawn > 0) & (drawn < 1)).all()

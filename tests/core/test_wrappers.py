@@ -11,16 +11,22 @@ from jaxvec.core.wrappers import auto_reset, episode_statistics
 from jaxvec.policies.random import random
 
 ENV, PARAMS = toy.Walkers(), toy.Params()
-WORLDS, SLOTS = 16, 25
+WORLDS, SLOTS = 12, 25
 KEY = jax.random.key(5)
 
 
+@jax.jit
 def keys_of(slot):
     return rng.fold_in(rng.fold_in(KEY, jnp.arange(WORLDS)), slot)
 
 
+@jax.jit
 def action_of(slot, obs):
     return random(ENV)(rng.stream(keys_of(slot), "policy"), obs)
+
+
+def worlds_first(tree):
+    return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), tree)
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +50,17 @@ def wrapped():
 @pytest.fixture(scope="module")
 def by_hand():
     """The same slots, world by world, with a plain `if done: reset`."""
-    step, reset = jax.jit(ENV.step), jax.jit(ENV.reset)
-    actions = jax.jit(action_of)
-    states = [reset(keys_of(0)[w], PARAMS) for w in range(WORLDS)]
+    step = jax.jit(lambda key, *rest: ENV.step(key, *rest, PARAMS))
+    reset = jax.jit(lambda key: ENV.reset(key, PARAMS))
+    renew = jax.jit(lambda key: ENV.reset(rng.stream(key, "reset"), PARAMS))
+    worlds = [reset(key) for key in keys_of(0)]
     rows, ret, length = [], np.zeros((2, WORLDS)), np.zeros(WORLDS, int)
     for t in range(1, SLOTS + 1):
-        action = actions(t, jax.tree.map(lambda *x: jnp.stack(x, -1), *(ts.obs for _, ts in states)))
+        obs = jax.tree.map(lambda *x: np.stack(x, -1), *(ts.obs for _, ts in worlds))
+        actions, keys = jax.tree.map(np.asarray, action_of(t, obs)), keys_of(t)
         row = {name: [] for name in ("final", "obs", "state", "reward", "terminated", "truncated", "ret", "length")}
-        for w in range(WORLDS):
-            mine = jax.tree.map(lambda x, w=w: x[..., w], action)
-            state, ts = step(keys_of(t)[w], states[w][0], mine, PARAMS)
+        for w, (state, _) in enumerate(worlds):
+            state, ts = step(keys[w], state, jax.tree.map(lambda x, w=w: x[..., w], actions))
             ret[:, w] += ts.reward["walker"]
             length[w] += 1
             row["final"].append(ts.obs.agents["walker"])
@@ -62,10 +69,10 @@ def by_hand():
             row["truncated"].append(ts.truncated)
             row["ret"].append(ret[:, w].mean())
             row["length"].append(length[w])
-            if ts.done:
-                state, ts = reset(rng.stream(keys_of(t)[w], "reset"), PARAMS)
+            if ts.terminated or ts.truncated:
+                state, ts = renew(keys[w])
                 ret[:, w], length[w] = 0, 0
-            states[w] = state, ts
+            worlds[w] = state, ts
             row["obs"].append(ts.obs.agents["walker"])
             row["state"].append(state.total)
         rows.append({name: np.stack(x, -1) for name, x in row.items()})
@@ -96,7 +103,7 @@ def test_the_true_last_observation_is_kept(wrapped, by_hand):
 
 def test_resets_differ_from_world_to_world_and_from_time_to_time(wrapped):
     _, (state, ts) = wrapped
-    starts = state.env.total[0 :, 0][(ts.terminated | ts.truncated)]
+    starts = state.env.total[:, 0][ts.terminated | ts.truncated]
     assert len(starts) > WORLDS
     assert len(np.unique(starts)) == len(starts)
 
@@ -114,18 +121,22 @@ def test_statistics_are_those_of_the_episode(wrapped, by_hand):
 
 def test_a_single_world_and_a_vmap_over_worlds_behave_alike():
     env = auto_reset(ENV)
-    keys = keys_of(1)[:4]
-    batch_state, batch_ts = env.reset(keys, PARAMS)
-    batch_state = batch_state.replace(t=jnp.array([5, 0, 5, 0], jnp.int32))  # two of the worlds will end
-    action = action_of(0, env.reset(keys_of(0), PARAMS)[1].obs)
-    action = jax.tree.map(lambda x: x[..., :4], action)
-    together = env.step(keys, batch_state, action, PARAMS)
-    first = lambda tree: jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), tree)  # noqa: E731
-    apart = jax.vmap(env.step, (0, 0, 0, None))(keys, first(batch_state), first(action), PARAMS)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), first(together), apart)
-    assert together[1].truncated.tolist() == [True, False, True, False]
-    one = env.step(keys[0], jax.tree.map(lambda x: x[..., 0], batch_state), first(action)["walker"] and jax.tree.map(lambda x: x[..., 0], action), PARAMS)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[..., 0], b, rtol=1e-6), together, one)
+
+    @jax.jit
+    def three_ways(keys):
+        state, ts = env.reset(keys, PARAMS)
+        state = state.replace(t=jnp.where(jnp.arange(WORLDS) % 2 == 0, ENV.horizon - 1, 0))  # half the worlds will end
+        state = state.replace(limit=jnp.full(WORLDS, 9))
+        action = action_of(0, ts.obs)
+        together = env.step(keys, state, action, PARAMS)
+        apart = jax.vmap(env.step, (0, 0, 0, None))(keys, worlds_first(state), worlds_first(action), PARAMS)
+        one = env.step(keys[2], *jax.tree.map(lambda x: x[..., 2], (state, action)), PARAMS)
+        return worlds_first(together), apart, one
+
+    together, apart, one = three_ways(keys_of(1))
+    assert together[1].truncated.tolist() == [True, False] * (WORLDS // 2)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), together, apart)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a[2], b, rtol=1e-6), together, one)
 
 
 def test_a_wrapper_passes_on_what_it_does_not_change():
