@@ -15,18 +15,18 @@ WORLDS, SLOTS = 12, 25
 KEY = jax.random.key(5)
 
 
-@jax.jit
-def keys_of(slot):
-    return rng.fold_in(rng.fold_in(KEY, jnp.arange(WORLDS)), slot)
+def keys_of(slot, key=None):
+    key = KEY if key is None else key
+    return rng.fold_in(rng.fold_in(key, jnp.arange(WORLDS)), slot)
 
 
 @jax.jit
-def action_of(slot, obs):
-    return random(ENV)(rng.stream(keys_of(slot), "policy"), obs)
+def action_of(keys, obs):
+    return random(ENV)(rng.stream(keys, "policy"), obs)
 
 
 def worlds_first(tree):
-    return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), tree)
+    return jax.tree.map(lambda x: np.moveaxis(x, -1, 0), tree)
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,17 @@ def wrapped():
     env = auto_reset(episode_statistics(ENV))
 
     @jax.jit
-    def run():
+    def run(key):
         def slot(carry, t):
             state, ts = carry
-            state, after = env.step(keys_of(t), state, action_of(t, ts.obs), PARAMS)
+            keys = keys_of(t, key)
+            state, after = env.step(keys, state, action_of(keys, ts.obs), PARAMS)
             return (state, after.replace(info={})), (state, after)
 
-        state, ts = env.reset(keys_of(0), PARAMS)
+        state, ts = env.reset(keys_of(0, key), PARAMS)
         return (state, ts), jax.lax.scan(slot, (state, ts), jnp.arange(1, SLOTS + 1))[1]
 
-    return jax.tree.map(np.asarray, run())
+    return jax.tree.map(np.asarray, run(KEY))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def by_hand():
     rows, ret, length = [], np.zeros((2, WORLDS)), np.zeros(WORLDS, int)
     for t in range(1, SLOTS + 1):
         obs = jax.tree.map(lambda *x: np.stack(x, -1), *(ts.obs for _, ts in worlds))
-        actions, keys = jax.tree.map(np.asarray, action_of(t, obs)), keys_of(t)
+        keys = keys_of(t)
+        actions = jax.tree.map(np.asarray, action_of(keys, obs))
         row = {name: [] for name in ("final", "obs", "state", "reward", "terminated", "truncated", "ret", "length")}
         for w, (state, _) in enumerate(worlds):
             state, ts = step(keys[w], state, jax.tree.map(lambda x, w=w: x[..., w], actions))
@@ -122,18 +124,15 @@ def test_statistics_are_those_of_the_episode(wrapped, by_hand):
 def test_a_single_world_and_a_vmap_over_worlds_behave_alike():
     env = auto_reset(ENV)
 
-    @jax.jit
-    def three_ways(keys):
-        state, ts = env.reset(keys, PARAMS)
-        state = state.replace(t=jnp.where(jnp.arange(WORLDS) % 2 == 0, ENV.horizon - 1, 0))  # half the worlds will end
-        state = state.replace(limit=jnp.full(WORLDS, 9))
-        action = action_of(0, ts.obs)
-        together = env.step(keys, state, action, PARAMS)
-        apart = jax.vmap(env.step, (0, 0, 0, None))(keys, worlds_first(state), worlds_first(action), PARAMS)
-        one = env.step(keys[2], *jax.tree.map(lambda x: x[..., 2], (state, action)), PARAMS)
-        return worlds_first(together), apart, one
-
-    together, apart, one = three_ways(keys_of(1))
+    keys = keys_of(1)
+    state, ts = jax.jit(env.reset)(keys, PARAMS)
+    state = state.replace(t=jnp.where(jnp.arange(WORLDS) % 2 == 0, ENV.horizon - 1, 0))  # half the worlds will end
+    state = state.replace(limit=jnp.full(WORLDS, 9))
+    action = action_of(keys, ts.obs)
+    together = worlds_first(jax.jit(env.step)(keys, state, action, PARAMS))
+    step = jax.jit(jax.vmap(env.step, (0, 0, 0, None)))
+    apart = step(keys, worlds_first(state), worlds_first(action), PARAMS)
+    one = jax.jit(env.step)(keys[2], *jax.tree.map(lambda x: x[..., 2], (state, action)), PARAMS)
     assert together[1].truncated.tolist() == [True, False] * (WORLDS // 2)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), together, apart)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[2], b, rtol=1e-6), together, one)

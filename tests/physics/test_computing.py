@@ -82,7 +82,7 @@ def test_budget_is_kept_and_small_requests_are_untouched(axis, request_):
     fits = np.broadcast_to(asked < 1 - 1e-6, request_.shape)
     np.testing.assert_array_equal(share[fits], request_[fits])
     np.testing.assert_allclose(share.sum(axis, keepdims=True)[asked > 1], 1.0, rtol=1e-6)  # nothing is left idle
-    np.testing.assert_allclose(share * np.maximum(asked, 1), request_, rtol=1e-6, atol=1e-37)  # in proportion
+    np.testing.assert_allclose(share * np.maximum(asked, 1), request_, rtol=1e-6, atol=1e-36)  # in proportion
 
 
 def test_budget_gradients_at_zero_and_at_the_edge():

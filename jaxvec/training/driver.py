@@ -1,0 +1,269 @@
+"""`train`: many updates, watched, logged, and safe against being killed at any moment."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec.core.environment import check_params
+from jaxvec.core.rollout import Policy
+from jaxvec.learners.base import Learner
+from jaxvec.training.files import replacing
+from jaxvec.training.run import (
+    Checkpoints,
+    ConfigError,
+    config_of,
+    differences,
+    init_seeds,
+    member_of,
+    read_config,
+    write_config,
+)
+
+
+class TrainingError(RuntimeError):
+    """Training produced a number that is not finite; the last good checkpoint is kept."""
+
+
+class Result(NamedTuple):
+    """What `train` returns.
+
+    Attributes:
+        learner: as given.
+        state: after the last update; with several seeds every leaf has a leading axis.
+        metrics: per name `(updates,)`, or `(updates, seeds)`, of the updates of this call.
+        num_seeds: how many seeds.
+        out: the run folder, or None.
+        compile_s, run_s: seconds that compiling and running took.
+    """
+
+    learner: Learner
+    state: Any
+    metrics: dict[str, np.ndarray]
+    num_seeds: int
+    out: Path | None
+    compile_s: float
+    run_s: float
+
+    def policy(self, member: int = 0, greedy: bool = True) -> Policy:
+        """The policy of one of the seeds."""
+        return self.learner.policy(member_of(self.state, self.num_seeds, member), greedy)
+
+
+def train(
+    learner: Learner,
+    params: Any,
+    key: jax.Array,
+    num_updates: int = 300,
+    *,
+    num_seeds: int = 1,
+    hyper: Any = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    chunk: int | None = None,
+    checkpoint_every_s: float = 10.0,
+    progress: bool | TextIO = True,
+) -> Result:
+    """Run a learner.
+
+    Args:
+        learner: what learns.
+        params: the environment's parameters.
+        key: everything random follows from it.
+        num_updates: in total, those of a resumed run included.
+        num_seeds: independent learners in one program; `key` is split among them.
+        hyper: hyper-parameters, `learner.hyper` if None.
+        out: run folder for config, metrics and checkpoints; None writes nothing.
+        resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit.
+        chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
+        checkpoint_every_s: save at the first end of a chunk after so many seconds, and at the end.
+        progress: draw a line on stderr, or on the given stream.
+    Raises:
+        TrainingError: a metric or a parameter is not finite; names the update and the metric.
+        ConfigError: `out` holds a run already and `resume` is False, or the run there has another configuration (its
+            differing fields are named).
+        ValueError: a bad argument.
+    """
+    for name, value in (("num_updates", num_updates), ("num_seeds", num_seeds), ("chunk", chunk or 1)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+    hyper = learner.hyper if hyper is None else hyper
+    chunk = chunk or max(1, -(-num_updates // 100))
+    config = config_of(learner, check_params(params), check_params(hyper), key, num_seeds=num_seeds, chunk=chunk)
+    folder = _Folder(Path(out), config, params, resume) if out is not None else None
+    say = _Progress(progress if not isinstance(progress, bool) else (sys.stderr if progress else None), num_updates)
+    try:
+        started = time.perf_counter()
+        say.line(f"compiling {learner.name} on {learner.env.id} for {jax.devices()[0].device_kind} ...")
+        fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
+        state = fresh() if folder is None or folder.start == 0 else folder.checkpoints.restore(jax.eval_shape(fresh))
+        run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
+        compile_s = time.perf_counter() - started
+        done = folder.start if folder else 0
+        steps = learner.steps_per_update * num_seeds
+        history: list[dict[str, np.ndarray]] = []
+        started = time.perf_counter()
+        first = done
+        while done < num_updates:
+            count = min(chunk - done % chunk, num_updates - done)
+            state, metrics, finite = run(state, jnp.int32(count))
+            rows = {name: np.asarray(x)[:count] for name, x in metrics.items()}
+            _check(rows, bool(np.all(finite)), done, out)
+            done += count
+            elapsed = time.perf_counter() - started
+            history.append(rows)
+            say.update(
+                done, float(np.mean(rows["reward"][-1])), (done - first) * steps / elapsed, elapsed, done - first
+            )
+            if folder:
+                folder.log(rows, done - count, learner.steps_per_update, elapsed)
+                folder.save(done, state, done == num_updates, checkpoint_every_s)
+        run_s = time.perf_counter() - started
+        say.close()
+        joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
+        return Result(learner, state, joined, num_seeds, Path(out) if out is not None else None, compile_s, run_s)
+    finally:
+        say.close()
+        if folder:
+            folder.close()
+
+
+def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
+    """`run(state, count) -> state, metrics, finite`: up to `chunk` updates in one program, whatever the count."""
+    update = learner.update if num_seeds == 1 else jax.vmap(learner.update)
+
+    def run(state: Any, count: jax.Array) -> Any:
+        shapes = jax.eval_shape(update, state)[1]
+        metrics = jax.tree.map(lambda x: jnp.zeros((chunk, *x.shape), x.dtype), shapes)
+
+        def one(i, carry):
+            state, metrics = carry
+            state, now = update(state)
+            return state, jax.tree.map(lambda rows, x: rows.at[i].set(x), metrics, now)
+
+        state, metrics = jax.lax.fori_loop(0, count, one, (state, metrics))
+        floats = [x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
+        return state, metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in floats]))
+
+    return run
+
+
+def _check(rows: dict[str, np.ndarray], finite: bool, done: int, out: Any) -> None:
+    bad = {name: np.argwhere(~np.isfinite(x)) for name, x in rows.items()}
+    found = sorted((int(where[0][0]), name, where[0][1:]) for name, where in bad.items() if len(where))
+    kept = f"; the last good checkpoint is in {out}" if out is not None else ""
+    if found:
+        update, name, seed = found[0]
+        seed_words = f" of seed {seed[0]}" if len(seed) else ""
+        raise TrainingError(f"update {done + update + 1}: {name}{seed_words} is {rows[name][update]}{kept}")
+    if not finite:
+        last = done + len(next(iter(rows.values())))
+        raise TrainingError(f"update {last}: a parameter of the learner is not finite{kept}")
+
+
+class _Folder:
+    """The run folder while it is being written."""
+
+    def __init__(self, path: Path, config: dict[str, Any], params: Any, resume: bool):
+        self.path, self.start = path, 0
+        exists = (path / "config.json").exists()
+        if exists and not resume:
+            raise ConfigError(f"{path} holds a run already: resume it, or choose another folder")
+        if exists:
+            found = differences(config, read_config(path))
+            if found:
+                raise ConfigError(f"{path} was made by another configuration: " + "; ".join(found))
+        else:
+            write_config(path, config, params)
+        self.checkpoints = Checkpoints(path, config["train"]["impl"])
+        self.start = self.checkpoints.latest or 0
+        self._saved_at = time.perf_counter()
+        self._seconds = self._drop_after(self.start)
+        self._log = (path / "metrics.jsonl").open("a")
+        self._board = _board(path)
+
+    def _drop_after(self, update: int) -> float:
+        """Remove the metrics of updates that the checkpoint has not seen; returns the seconds of the last one kept."""
+        file = self.path / "metrics.jsonl"
+        rows = []
+        for line in file.read_text().splitlines() if file.exists() else []:
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:  # the line being written when the run was killed
+                break
+            if row["update"] <= update:
+                rows.append(row)
+        with replacing(file) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return rows[-1]["seconds"] if rows else 0.0
+
+    def log(self, rows: dict[str, np.ndarray], done: int, steps: int, elapsed: float) -> None:
+        """Append a line per update: a number per metric, or a list over seeds."""
+        for i in range(len(next(iter(rows.values())))):
+            update = done + i + 1
+            head = {"update": update, "steps": update * steps, "seconds": round(self._seconds + elapsed, 3)}
+            self._log.write(json.dumps(head | {name: x[i].tolist() for name, x in rows.items()}) + "\n")
+            if self._board:
+                for name, x in rows.items():
+                    self._board.add_scalar(name, float(np.mean(x[i])), update)
+        self._log.flush()
+
+    def save(self, done: int, state: Any, last: bool, every_s: float) -> None:
+        """A checkpoint, if it is time."""
+        if last or time.perf_counter() - self._saved_at >= every_s:
+            self.checkpoints.save(done, state)
+            self._saved_at = time.perf_counter()
+
+    def close(self) -> None:
+        """Release the files."""
+        self._log.close()
+        self.checkpoints.close()
+        if self._board:
+            self._board.close()
+
+
+def _board(path: Path) -> Any:
+    """A TensorBoard writer where tensorboardX is installed."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(path / "tensorboard"))
+
+
+class _Progress:
+    """A line that renews itself on a terminal, and appears now and then elsewhere."""
+
+    def __init__(self, stream: TextIO | None, total: int):
+        self._stream, self._total, self._open, self._last = stream, total, False, -1e9
+        self._live = bool(stream and stream.isatty())
+
+    def line(self, text: str) -> None:
+        """Show a text."""
+        if self._stream:
+            self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
+            self._stream.flush()
+            self._open = self._live
+
+    def update(self, done: int, reward: float, steps_per_s: float, elapsed: float, ran: int) -> None:
+        """Show how far training is."""
+        if not self._live and done < self._total and elapsed - self._last < 5:
+            return
+        self._last = elapsed
+        eta = (self._total - done) * elapsed / max(ran, 1)
+        filled = round(24 * done / self._total)
+        self.line(
+            f"[{'=' * filled}{' ' * (24 - filled)}] update {done}/{self._total}  reward {reward:.3f}  "
+            f"{steps_per_s / 1e3:.1f} k steps/s  {elapsed:.0f} s, {eta:.0f} s left"
+        )
+
+    def close(self) -> None:
+        """End the line."""
+        if self._open and self._stream:
+            self._stream.write("\n")
+            self._open = False
