@@ -75,7 +75,7 @@ def train(
         learner: what learns.
         params: the environment's parameters.
         key: everything random follows from it.
-        num_updates: in total, those of a resumed run included.
+        num_updates: in total, those of a resumed run included (which may be given more than it was to have).
         num_seeds: independent learners in one program; `key` is split among them.
         hyper: hyper-parameters, `learner.hyper` if None.
         out: run folder for config, metrics and checkpoints; None writes nothing.
@@ -93,8 +93,11 @@ def train(
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
     hyper = learner.hyper if hyper is None else hyper
+    if resume and chunk is None and out is not None and (Path(out) / "config.json").exists():
+        chunk = int(read_config(Path(out))["train"]["chunk"])
     chunk = chunk or max(1, -(-num_updates // 100))
-    config = config_of(learner, check_params(params), check_params(hyper), key, num_seeds=num_seeds, chunk=chunk)
+    sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
+    config = config_of(learner, check_params(params), check_params(hyper), key, **sizes)
     folder = _Folder(Path(out), config, params, resume) if out is not None else None
     say = _Progress(progress if not isinstance(progress, bool) else (sys.stderr if progress else None), num_updates)
     try:

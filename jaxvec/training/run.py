@@ -21,7 +21,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.training.files import replacing, write_json
 
 FORMAT = 1
-DESCRIPTIVE = ("versions", "device")  # may differ between a run and its resumption
+MAY_DIFFER = ("versions", "device", "train.num_updates")  # between a run and its resumption
 
 
 class ConfigError(ValueError):
@@ -75,10 +75,10 @@ def _plain(value: Any) -> Any:
 
 
 def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the fields in which two configurations differ, with both values; versions and device aside."""
+    """Dotted names of the fields in which two configurations differ, with both values; those of `MAY_DIFFER` aside."""
     found = []
     for name in sorted({*mine, *theirs}):
-        if not prefix and name in DESCRIPTIVE:
+        if prefix + name in MAY_DIFFER:
             continue
         a, b = mine.get(name, "absent"), theirs.get(name, "absent")
         if isinstance(a, Mapping) and isinstance(b, Mapping):

@@ -1,0 +1,325 @@
+"""The `jaxvec` command: list environments, train, evaluate, measure, draw."""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json as jsonlib
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jaxvec.core.registry import env_class, env_ids
+
+Positional = tyro.conf.Positional
+Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+def envs(env: Positional[str | None] = None, /, *, json: Json = False) -> None:
+    """List the environments, or describe one: sizes, numbers with units, actions, presets, info.
+
+    Args:
+        env: describe this one.
+        json: print one JSON object instead.
+    """
+    if env is None:
+        rows = {name: (sys.modules[env_class(name).__module__].__doc__ or "").splitlines()[0] for name in env_ids()}
+        print(jsonlib.dumps(rows) if json else "\n".join(f"{name:16s}{text}" for name, text in rows.items()))
+        return
+    cls = env_class(env)
+    made = cls()
+    described = {
+        "id": env,
+        "sizes": dataclasses.asdict(made),  # type: ignore[call-overload]
+        "params": {
+            f.name: {"default": f.default, "unit": f.metadata["unit"], "meaning": f.metadata["doc"]}
+            for f in dataclasses.fields(cls.Params)
+        },
+        "agents": made.n_agents,
+        "actions": {g: {name: str(space) for name, space in parts.items()} for g, parts in made.action_space.items()},
+        "presets": {name: dict(values) for name, values in cls.presets.items()},
+        "info": {name: f"{text} [{unit}]" for name, (unit, text) in cls.info_fields.items()},
+    }
+    if json:
+        print(jsonlib.dumps(described))
+        return
+    print(sys.modules[cls.__module__].__doc__)
+    for title, entries in described.items():
+        if isinstance(entries, dict):
+            print(f"{title}:")
+            for name, value in entries.items():
+                if title == "params":
+                    value = f"{value['default']} {value['unit']}, {value['meaning']}"
+                print(f"  {name:24s}{value}")
+
+
+def train(
+    env: Positional[str | None] = None,
+    /,
+    *,
+    learner: str = "mappo",
+    preset: str | None = None,
+    worlds: int | None = None,
+    updates: int | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    out: Path | None = None,
+    set: Settings = (),
+    resume: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Train a learner on an environment, into a run folder with metrics, checkpoints and a learning curve.
+
+    Args:
+        env: the environment (see `jaxvec envs`).
+        learner: ippo or mappo.
+        preset: a named configuration of the environment.
+        worlds: parallel worlds; the learner's default if not given.
+        updates: updates in total; 300 if not given.
+        seeds: independent learners, trained side by side.
+        seed: of all randomness.
+        out: run folder; runs/ENV-LEARNER-TIME if not given.
+        set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
+        resume: go on with this run folder; nothing else but --updates and --json is needed then.
+        json: print one JSON object instead of text.
+    """
+    import jax
+
+    from jaxvec.settings import setup
+    from jaxvec.training import train as run_training
+    from jaxvec.training.run import rebuild
+
+    if resume is not None:
+        if env is not None:
+            raise ValueError("give an environment or --resume, not both")
+        config, made, params, hyper, key = rebuild(resume)
+        out, seeds = resume, config["train"]["num_seeds"]
+        updates = updates or config["train"]["num_updates"]
+    elif env is None:
+        raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
+    else:
+        _, params, made, hyper = setup(env, learner, set, preset, **({} if worlds is None else {"n_worlds": worlds}))
+        key, updates = jax.random.key(seed), updates or 300
+        out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
+    result = run_training(
+        made, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
+    )
+    summary = {"out": str(out), "updates": updates, "compile_s": result.compile_s, "run_s": result.run_s}
+    if result.metrics:
+        summary["reward"] = float(result.metrics["reward"][-max(1, updates // 20) :].mean())
+    picture = _learning_curve(out)
+    if json:
+        print(jsonlib.dumps(summary | {"learning_curve": str(picture)}))
+    else:
+        print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
+
+
+def _learning_curve(out: Path) -> Path:
+    from jaxvec.training.run import read_metrics
+    from jaxvec.viz import plots
+
+    picture = out / "learning_curve.png"
+    plots.learning_curve(read_metrics(out), picture)
+    return picture
+
+
+def evaluate(
+    run: Positional[Path], /, *, episodes: int = 256, seed: int = 0, member: int = 0, json: Json = False
+) -> None:
+    """A trained run against the environment's fixed policies, paired on the same worlds.
+
+    Args:
+        run: run folder.
+        episodes: worlds, one episode each.
+        seed: of the worlds.
+        member: which of the run's seeds.
+        json: print one JSON object instead of a table.
+    """
+    import jax
+
+    from jaxvec import policies
+    from jaxvec.core.rollout import evaluate as evaluate_policies
+    from jaxvec.core.rollout import interval
+    from jaxvec.training import load_run
+    from jaxvec.training.files import write_json
+    from jaxvec.viz import plots
+
+    if episodes < 1:
+        raise ValueError(f"--episodes must be at least 1, not {episodes}")
+    loaded = load_run(run)
+    env, name = loaded.learner.env, loaded.learner.name
+    contestants = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}
+    results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
+    mine = results[name]["reward"]
+    table = {}
+    for policy, metrics in sorted(results.items(), key=lambda item: -item[1]["reward"].mean()):
+        ahead = interval(mine - metrics["reward"]) if policy != name else None
+        table[policy] = {
+            "reward": interval(metrics["reward"]),
+            "ahead": ahead,
+            **{metric: float(x.mean()) for metric, x in metrics.items() if metric != "reward"},
+        }
+    write_json(run / "evaluation.json", {"episodes": episodes, "seed": seed, "policies": _json(table)})
+    plots.comparison(results, run / "comparison.png")
+    if json:
+        print(jsonlib.dumps({"episodes": episodes, "seed": seed, "policies": _json(table)}))
+        return
+    print(f"{episodes} episodes in the same worlds; reward per slot, mean and 95 % interval")
+    print(f"{'policy':18s}{'reward':>20s}{name + ' is ahead by':>26s}")
+    for policy, row in table.items():
+        print(f"{policy:18s}{row['reward']!s:>20s}{'' if row['ahead'] is None else str(row['ahead']):>26s}")
+
+
+def _json(value: Any) -> Any:
+    """Intervals as [mean, half-width]; numbers that are not finite as null."""
+    if isinstance(value, dict):
+        return {name: _json(x) for name, x in value.items()}
+    if isinstance(value, tuple):
+        return [_json(x) for x in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def bench(
+    env: Positional[tuple[str, ...]] = (),
+    /,
+    *,
+    worlds: tuple[int, ...] = (1, 64, 1024, 16384),
+    train: bool = True,
+    repeats: int = 5,
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
+    """World-steps per second with random actions and in training, compile time apart.
+
+    Args:
+        env: environments, all if none is named.
+        worlds: numbers of parallel worlds.
+        train: measure training too.
+        repeats: timed repetitions, of which the median is taken.
+        out: write the rows there as JSON lines as well.
+        json: print one JSON object instead of a table.
+    """
+    from jaxvec import bench as bench_module
+
+    rows = bench_module.run(env or env_ids(), worlds, train=train, repeats=repeats, quiet=json)
+    if out is not None:
+        bench_module.write(rows, out)
+    print(jsonlib.dumps({"rows": rows}) if json else bench_module.table(rows))
+
+
+def render(
+    what: Positional[str],
+    /,
+    *,
+    policy: str | None = None,
+    preset: str | None = None,
+    set: Settings = (),
+    seed: int = 0,
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
+    """Draw an episode: of a trained run, or of an environment under a fixed policy.
+
+    Args:
+        what: run folder or environment.
+        policy: a fixed policy's name; the learned one of a run, and random on an environment, if not given.
+        preset: a named configuration of the environment.
+        set: sizes and numbers of the environment by name.
+        seed: of the world.
+        out: .gif, .html or .png; episode.gif if not given (in the run folder).
+        json: print one JSON object instead of text.
+    """
+    import jax
+
+    from jaxvec import policies
+    from jaxvec.core.environment import suggest
+    from jaxvec.core.registry import make
+    from jaxvec.settings import fields_of, parse
+    from jaxvec.training import load_run
+    from jaxvec.viz import render as viz
+
+    if Path(what).is_dir():
+        loaded = load_run(what)
+        env, params = loaded.learner.env, loaded.params
+        known = {loaded.learner.name: loaded.policy(), **policies.fixed(env, params)}
+        name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
+    else:
+        cls = env_class(what)
+        found = parse(set, {"env": fields_of(cls), "params": fields_of(cls.Params)})
+        env, params = make(what, preset=preset, **found["env"], **found["params"])
+        known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
+    if name not in known:
+        raise ValueError(suggest("policy", name, known))
+    slots = viz.record(env, known[name], jax.random.key(seed), params)
+    viz.render(env, params, slots, file, policy_name=name)
+    print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
+
+
+COMMANDS = {"envs": envs, "train": train, "evaluate": evaluate, "bench": bench, "render": render}
+
+
+def _gather_sets(args: list[str]) -> list[str]:
+    """`--set a=1 --set b=2` as `--set a=1 b=2`, last."""
+    kept, pairs, taking = [], [], False
+    for arg in args:
+        if arg == "--set" or arg.startswith("--set="):
+            taking = True
+            pairs += [arg.removeprefix("--set=")] if "=" in arg else []
+        elif taking and not arg.startswith("-") and "=" in arg:
+            pairs.append(arg)
+        else:
+            taking = False
+            kept.append(arg)
+    return kept + (["--set", *pairs] if pairs else [])
+
+
+def _later(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """The command with its arguments, to be run once parsing is over."""
+
+    @functools.wraps(command)
+    def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return functools.partial(command, *args, **kwargs)
+
+    return parsed
+
+
+def _parse(args: list[str]) -> Callable[[], None]:
+    """The command that the arguments ask for; a complaint about them is cut to one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            commands = {name: _later(command) for name, command in COMMANDS.items()}
+            return tyro.extras.subcommand_cli_from_dict(commands, prog="jaxvec", description=__doc__, args=args)
+    except SystemExit as stop:
+        if stop.code:
+            words = re.sub(r"[^\x20-\x7e]+", " ", re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()))
+            _fail(words.strip() or "bad usage; see --help", 2)
+        raise
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command; bad input ends with status 2 and one line, a failed training with status 1."""
+    command = _parse(_gather_sets(sys.argv[1:] if args is None else args))
+    try:
+        command()
+    except (ValueError, TypeError, OSError) as error:
+        _fail(str(error), 2)
+    except RuntimeError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; `jaxvec train --resume DIR` goes on from the last checkpoint", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"jaxvec: error: {' '.join(message.split())}", file=sys.__stderr__)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
