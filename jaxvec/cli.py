@@ -207,6 +207,7 @@ def bench(
     """
     from jaxvec import bench as bench_module
 
+    bench_module.all_cores()
     rows = bench_module.run(env or env_ids(), worlds, train=train, repeats=repeats, quiet=json)
     if out is not None:
         bench_module.write(rows, out)

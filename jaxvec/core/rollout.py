@@ -107,6 +107,7 @@ def rollout(
     *,
     episode: Array | int = 0,
     keep: Callable[[Slot], Any] = lambda slot: slot,
+    sharding: jax.sharding.Sharding | None = None,
 ) -> Any:
     """One whole episode in each of `n_worlds` worlds. Pure; jit it with `env`, `policy` and `n_worlds` static.
 
@@ -115,11 +116,14 @@ def rollout(
         params: of one world, or with `(n_worlds,)` leaves for a sweep over worlds.
         episode: which episode of these worlds.
         keep: what to keep of each slot; XLA removes what is dropped.
+        sharding: how the axis of worlds lies on devices; everything follows its keys. None: on one device.
     Returns:
         What was kept, time first and worlds last: `(horizon, ..., n_worlds)`.
     """
     params = world_params(check_params(params))
     keys = world_keys(key, n_worlds, episode), policy_keys(key, n_worlds, episode)
+    if sharding is not None:
+        keys = jax.lax.with_sharding_constraint(keys, sharding)
     start = env.reset(rng.fold_in(keys[0], 0), params)
     return play(env, asking(policy, (n_worlds,)), keys, params, start, env.horizon, keep)[1]
 

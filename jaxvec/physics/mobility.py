@@ -24,9 +24,8 @@ def drive_m(
         Position in [0, L) [m].
     """
     wrapped_m = jnp.mod(position_m + velocity_mps * slot_s, road_length_m)
-    return jnp.where(
-        wrapped_m >= road_length_m, wrapped_m - road_length_m, wrapped_m
-    )  # float32: mod(-1e-9, 700) == 700
+    # in float32 mod(-1e-9, 700) is 700, which is outside [0, 700)
+    return jnp.where(wrapped_m >= road_length_m, wrapped_m - road_length_m, wrapped_m)
 
 
 def interpolate_rows(

@@ -36,7 +36,7 @@ def little_wait_s(
     wait stays finite while a queue drains without arrivals. It never divides by less than one unit of work.
 
     Args:
-        backlog_sum: backlogs at the start of each slot, summed over the window [unit].
+        backlog_sum: backlogs at the start of each slot, summed over the window [unit], at least 0.
         arrival_sum: arrivals of the window [unit].
         departure_sum: departures of the window [unit].
         slot_s: duration of a slot [s].
@@ -44,4 +44,4 @@ def little_wait_s(
         Wait [s], 0 where nothing waits.
     """
     throughput = jnp.maximum(jnp.maximum(arrival_sum, departure_sum), 1.0)
-    return jnp.where(backlog_sum <= 0.0, 0.0, slot_s * (backlog_sum / throughput))
+    return slot_s * (backlog_sum / throughput)

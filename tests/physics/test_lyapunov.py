@@ -26,9 +26,9 @@ def test_drift_plus_penalty_by_hand():
 
 
 def test_exact_drift_of_nearly_equal_queues():
-    # ((q + h)^2 - q^2)/2 = h (q + h/2) with q = 4096, h = 2^-10: 4.000000477; squares first would give 4 or 3.0 or 5.0
-    before, after = jnp.float32(4096.0), jnp.float32(4096.0 + 2.0**-10)
-    np.testing.assert_allclose(lyapunov.drift_exact(before, after), 2.0**-10 * (4096 + 2.0**-11), rtol=1e-6)
+    # ((q + h)^2 - q^2)/2 = h (q + h/2) with q = 4097, h = 2^-11: 2.00049; float32 squares are multiples of 2: 2 or 3
+    before, after = jnp.float32(4097.0), jnp.float32(4097.0 + 2.0**-11)
+    np.testing.assert_allclose(lyapunov.drift_exact(before, after), 2.0**-11 * (4097 + 2.0**-12), rtol=1e-6)
 
 
 @settings(max_examples=100, deadline=None)

@@ -61,6 +61,13 @@ def test_umi_los_by_hand():
     np.testing.assert_allclose(pathloss.umi_los(link, radio()), 80.4206, atol=1e-4)
 
 
+def test_the_ground_distance_decides_on_which_side_of_the_breakpoint_a_link_is():
+    # breakpoint 120 m, antennas 200 m apart: 32.4 + 21 * 2.30103 + 6.0206 = 86.742 dB at 119 m on the ground; at 121 m
+    # 32.4 + 40 * 2.30103 + 6.0206 - 9.5 * log10(120^2 + 8.5^2) = 130.4618 - 9.5 * 4.160536 = 90.937 dB
+    loss_db = pathloss.umi_los(pathloss.Link(jnp.array([119.0, 121.0]), jnp.array([200.0, 200.0]), 1.5, 10.0), radio())
+    np.testing.assert_allclose(loss_db, [86.742, 90.937], atol=1e-3)
+
+
 def test_umi_nlos_by_hand():
     # 35.3 * 2 + 22.4 + 21.3 * 0.30103 - 0.3 * (1.5 - 1.5) = 70.6 + 22.4 + 6.4119 = 99.41 dB
     link = pathloss.Link(jnp.array(99.0), jnp.array(100.0), 1.5, 10.0)

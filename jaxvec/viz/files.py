@@ -1,0 +1,37 @@
+"""Pictures that are whole or absent: written to a temporary file in the same folder, which then takes the name."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, with its suffix; renamed onto it if the block succeeds, removed if not."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def target(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
+    """`path`, if a picture can be written there.
+
+    Raises:
+        ValueError: the suffix is none of `suffixes`, or the folder does not exist.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"{path}: a picture's name must end in {', '.join(suffixes)}, not {path.suffix!r}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}")
+    return path

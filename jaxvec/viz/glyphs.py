@@ -1,0 +1,108 @@
+"""How nodes look, by kind. A glyph draws a node at a pixel; its `anchor` is where links meet it. A new kind is a line in `GLYPHS`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from jaxvec.viz.items import Disc, Item, Path, Text, box, turned
+from jaxvec.viz.scene import Node
+from jaxvec.viz.theme import HAIR, INK, LATE, MUTED, PAPER, SLATE, dark, load_colour
+
+CAR_LENGTH, CAR_WIDTH, MAST = 42.0, 18.0, 54.0
+GAUGE_WIDTH, GAUGE_FULL = 66.0, 1.5  # a full gauge stands for 1.5 times the limit
+
+
+class Glyph(NamedTuple):
+    """`draw(node, x, y) -> items`; `anchor` (dx, dy) where links end; `reach` within which it answers; `below` the links."""
+
+    draw: Callable[[Node, float, float], list[Item]]
+    anchor: tuple[float, float] = (0.0, 0.0)
+    reach: float = 18.0
+    centre: tuple[float, float] = (0.0, 0.0)
+
+
+def car(node: Node, x: float, y: float) -> list[Item]:
+    """A car seen from above, its roof in the colour of its load, and below it how much of its part is its own."""
+    colour, a = load_colour(node.load), node.heading_rad
+    half_l, half_w = CAR_LENGTH / 2, CAR_WIDTH / 2
+    body = box(-half_l, -half_w, CAR_LENGTH, CAR_WIDTH, 7)
+    front = ((7.5, -6.5), (12.5, -5.2), (12.5, 5.2), (7.5, 6.5))
+    rear = ((-12.5, -6.2), (-15.5, -5), (-15.5, 5), (-12.5, 6.2))
+    lamps = [box(half_l - 3.2, s * 5.6 - 1.4, 2.2, 2.8, 1) for s in (-1, 1)]
+    items: list[Item] = [
+        Path(turned(box(-half_l, -half_w, CAR_LENGTH, CAR_WIDTH, 7), x, y + 1.5, a), fill=INK, alpha=0.18, closed=True),
+        Path(turned(body, x, y, a), fill=colour, stroke=INK, width=1.1, closed=True),
+        *(Path(turned(glass, x, y, a), fill=INK, alpha=0.72, closed=True) for glass in (front, rear)),
+        *(Path(turned(lamp, x, y, a), fill="#fff6cf", closed=True) for lamp in lamps),
+    ]
+    roof = turned([(-2.5, 0)], x, y, a)
+    items.append(Text(roof, node.label, 10.5, PAPER if dark(colour) else INK, "middle", bold=True))
+    if node.part is not None:
+        items += bar(x - 15, y + half_w + 2.5, 30, 3.6, node.part)
+    return items
+
+
+def bar(x: float, y: float, w: float, h: float, part: float) -> list[Item]:
+    """A thin bar, filled to a part."""
+    part = min(max(part, 0.0), 1.0)
+    items: list[Item] = [Path(box(x, y, w, h, h / 2), fill=PAPER, stroke=SLATE, width=0.7, closed=True)]
+    if part * w >= 1:
+        items.append(Path(box(x, y, max(part * w, h), h, h / 2), fill=INK, closed=True))
+    return items
+
+
+def gauge(x: float, y: float, w: float, h: float, load: float, part: float) -> list[Item]:
+    """What waits (dark) and what comes (light) against the limit (the mark)."""
+    scale = w / GAUGE_FULL
+    first = min(max(load, 0.0) * scale, w)
+    both = min((max(load, 0.0) + max(part, 0.0)) * scale, w)
+    items: list[Item] = [Path(box(x, y, w, h, 2), fill=PAPER, closed=True)]
+    if both - first > 0.5:
+        items.append(Path(box(x + first, y, both - first, h), fill="#93a5b8", closed=True))
+    if first > 0.5:
+        items.append(Path(box(x, y, first, h), fill=SLATE, closed=True))
+    items.append(Path(box(x, y, w, h, 2), stroke=SLATE, width=1, closed=True))
+    items.append(Path(((x + scale, y - 3), (x + scale, y + h + 3)), stroke=LATE, width=1.6))
+    return items
+
+
+def mast(node: Node, x: float, y: float) -> list[Item]:
+    """A roadside unit: a lattice mast, and above it its name and gauge."""
+    top = y - MAST
+    items: list[Item] = [
+        Path(((x - 7, y), (x - 1.2, top), (x + 1.2, top), (x + 7, y)), stroke=SLATE, width=1.8),
+        *(
+            Path(((x - w0, y - h0), (x + w1, y - h1)), stroke=SLATE, width=1)
+            for w0, h0, w1, h1 in ((6, 9, 4.6, 22), (-6, 9, -4.6, 22), (4.6, 22, 3.2, 36), (-4.6, 22, -3.2, 36))
+        ),
+        Path(box(x - 11, y - 5, 22, 10, 2), fill=SLATE, closed=True),
+        Disc(((x, top),), 5.5, fill=PAPER, stroke=SLATE, width=2),
+        Disc(((x, top),), 2.2, fill=SLATE),
+    ]
+    left = x - GAUGE_WIDTH / 2
+    items.append(Text(((x, top - 33),), node.label, 11.5, INK, "middle", bold=True))
+    if node.load is not None:
+        items += gauge(left, top - 22, GAUGE_WIDTH, 8, node.load, node.part or 0.0)
+    return items
+
+
+def disc(node: Node, x: float, y: float) -> list[Item]:
+    """Any other node: a disc in the colour of its load, its name and words below."""
+    items: list[Item] = [
+        Disc(((x, y),), 9, fill=load_colour(node.load), stroke=INK, width=1.1),
+        Text(((x, y + 18),), node.label, 10, INK, "middle", bold=True),
+    ]
+    if node.part is not None:
+        items += bar(x - 15, y + 26, 30, 3.6, node.part)
+    if node.text:
+        items.append(Text(((x, y + 36),), node.text, 9.5, MUTED, "middle"))
+    return items
+
+
+GLYPHS = {"vehicle": Glyph(car), "rsu": Glyph(mast, (0.0, -MAST), 34.0, (0.0, -MAST / 2 - 10))}
+OTHER = Glyph(disc)
+RANGE = HAIR
+
+
+def glyph(kind: str) -> Glyph:
+    """The glyph of a kind."""
+    return GLYPHS.get(kind, OTHER)
