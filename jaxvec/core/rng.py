@@ -5,7 +5,9 @@ world is the same at any batch size, shard or order.
 
 The default generator is JAX's own threefry-2x32, and the words drawn here are bit for bit those of `jax.random.bits`. They are
 computed in line rather than by `jax.random`, because on a CPU JAX lowers threefry to a loop of separate kernels: in line it
-fuses with whatever consumes it. Keys of another generator (`jax.random.key(0, impl="rbg")`) go through `jax.random`.
+fuses with whatever consumes it. Keys are still derived by `jax.random.fold_in`: derived in line as well, a chain of keys is fused
+into, and compiled again for, each of its consumers (minutes, for a rollout that keeps many quantities). Keys of another generator
+(`jax.random.key(0, impl="rbg")`) go through `jax.random` altogether.
 """
 
 import zlib
@@ -53,16 +55,10 @@ def fold_in(key: Array, data: Array | int) -> Array:
     """
     data = jnp.asarray(data).astype(jnp.uint32)
     shape = jnp.broadcast_shapes(key.shape, data.shape)
-    if not _is_threefry(key):
-        one = jax.random.fold_in
-        for _ in shape:
-            one = jax.vmap(one)
-        return one(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
-    words = jax.random.key_data(key)
-    pair = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(data), data)
-    return jax.random.wrap_key_data(
-        jnp.stack([jnp.broadcast_to(word, shape) for word in pair], -1), impl="threefry2x32"
-    )
+    one = jax.random.fold_in
+    for _ in shape:
+        one = jax.vmap(one)
+    return one(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
 
 
 def stream(key: Array, name: str) -> Array:

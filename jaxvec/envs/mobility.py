@@ -66,7 +66,7 @@ class ConstantSpeedRoad:
     def start(self, draws: dict[str, Array], params: Any) -> Motion:
         """Lanes 0 and 1 lie south and lead east (+x), 2 and 3 north and west."""
         lane = draws["lane"]
-        y_m = (lane - 1.5) * params.lane_width_m
+        y_m = (lane.astype(draws["speed_mps"].dtype) - 1.5) * params.lane_width_m
         velocity = jnp.where(lane < 2, draws["speed_mps"], -draws["speed_mps"])
         return Motion(draws["x_m"], y_m, velocity, jnp.ones(lane.shape, bool), None)
 

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 
 from jaxvec.viz import theme
 from jaxvec.viz.glyphs import bar, gauge, glyph
 from jaxvec.viz.items import Disc, Item, Path, Sheet, Spot, Storyboard, Text, box
-from jaxvec.viz.scene import Key, Meter, Node, Scene, moved
+from jaxvec.viz.paint import FONT
+from jaxvec.viz.scene import Key, Meter, Node, Road, Scene, moved
 
-WIDTH, HEIGHT, MARGIN = 1080, 600, 24
+WIDTH, HEIGHT, MARGIN, LEGEND_SIZE = 1080, 600, 24, 11.0
 
 
 class Rect(NamedTuple):
@@ -102,29 +105,37 @@ def _grid(rect: Rect, n: int, columns: int) -> list[Rect]:
 
 
 def _legend(keys: Sequence[Key], y: float) -> list[Item]:
+    """All entries in one row, evenly spaced."""
+    widths = [_sign(key.sign, 0, 0)[1] + 7 + text_width(key.text, LEGEND_SIZE) for key in keys]
+    gap = min(30.0, (WIDTH - 2 * MARGIN - sum(widths)) / max(len(keys) - 1, 1))
     items: list[Item] = []
     x = float(MARGIN)
-    for key in keys:
-        sign, width = _sign(key.sign, x, y)
-        items += [*sign, Text(((x + width + 7, y),), key.text, 11, theme.MUTED)]
-        x += width + 7 + 6.35 * len(key.text) + 20
+    for key, width in zip(keys, widths, strict=True):
+        sign, beside = _sign(key.sign, x, y)
+        items += [*sign, Text(((x + beside + 7, y),), key.text, LEGEND_SIZE, theme.MUTED)]
+        x += width + gap
     return items
+
+
+def text_width(text: str, size: float) -> float:
+    """The width of a text [pixel]."""
+    font = FontProperties(family=FONT, size=size)
+    return float(TextToPath().get_text_width_height_descent(text, font, ismath=False)[0])
 
 
 def _sign(sign: str, x: float, y: float) -> tuple[list[Item], float]:
     if sign == "load":
-        steps = np.linspace(0, 2, 25)
-        w = 60 / len(steps)
+        loads = np.linspace(0, 2, 61)
         ramp = [
-            Path(box(x + 8 + i * w, y - 5, w + 0.4, 10), fill=theme.load_colour(float(load)), closed=True)
-            for i, load in enumerate(steps)
+            Path(box(x + 11 + i, y - 5, 61 - i, 10), fill=theme.load_colour(float(load)), closed=True)
+            for i, load in enumerate(loads)
         ]
-        marks = [
+        marks: list[Item] = [
             Text(((x, y),), "0", 10, theme.MUTED),
-            Path(((x + 38, y - 7), (x + 38, y + 7)), stroke=theme.INK, width=1.2),
-            Text(((x + 72, y),), "2", 10, theme.MUTED),
+            Path(((x + 41.5, y - 7), (x + 41.5, y + 7)), stroke=theme.INK, width=1.2),
+            Text(((x + 76, y),), "2", 10, theme.MUTED),
         ]
-        return [*ramp, *marks], 80
+        return [*ramp, *marks], 83
     if sign == "part":
         return bar(x, y - 2, 30, 4, 0.6), 30
     if sign == "gauge":
@@ -141,7 +152,139 @@ def _bracket(x0: float, x1: float, y: float, label: str) -> list[Item]:
         *(Path(((x, y - 4), (x, y + 4)), stroke=theme.SLATE, width=1.2, alpha=0.7) for x in (x0, x1)),
     ]
     if label:
-        w = 6.4 * len(label) + 8
+        w = text_width(label, 10) + 10
         items.append(Path(box((x0 + x1 - w) / 2, y - 7, w, 14), fill=theme.VERGE, closed=True))
         items.append(Text((((x0 + x1) / 2, y),), label, 10, theme.SLATE, "middle"))
+    return items
+
+
+def _ground(scene: Scene, place: Map) -> list[Item]:
+    """What nodes stand on: verge, roads, reaches, and a ruler where the scales differ."""
+    rect = place.rect
+    items: list[Item] = [Path(box(*rect, 6), fill=theme.VERGE, closed=True)]
+    for road in scene.roads:
+        items += _road(road, place)
+    reaching = [node for node in scene.nodes if node.range_m and node.drawn]
+    if scene.to_scale:
+        for node in reaching:
+            items.append(Disc((place(node.x_m, node.y_m),), (node.range_m or 0) * place.sx, theme.SLATE, alpha=0.06))
+        return items
+    bottom = rect.y + rect.h
+    for j, node in enumerate(reversed(reaching)):
+        low, high = (np.clip(node.x_m + s * (node.range_m or 0), *scene.bounds_m[::2]) for s in (-1, 1))  # type: ignore[index]
+        items += _bracket(place(low, 0)[0], place(high, 0)[0], bottom - 30 - 15 * j, node.label)
+    note = Text(
+        ((rect.x + 12, rect.y + 16),),
+        f"vertical scale \N{MULTIPLICATION SIGN} {place.sy / place.sx:.2g}",
+        9.5,
+        theme.MUTED,
+    )
+    return [*items, note, *_ruler(scene, place, bottom - 10)]
+
+
+def _ruler(scene: Scene, place: Map, y: float) -> list[Item]:
+    x0, _, x1, _ = scene.bounds_m or (0.0, 0.0, 1.0, 1.0)
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e9) if (x1 - x0) / s <= 10)
+    items: list[Item] = []
+    for x_m in np.arange(np.ceil(x0 / step) * step, x1 + 1e-6, step):
+        x = place(float(x_m), 0)[0]
+        items.append(Text(((x, y),), f"{abs(x_m) and x_m:.0f} m", 9.5, theme.MUTED, "middle"))
+    return items
+
+
+def _road(road: Road, place: Map) -> list[Item]:
+    along = np.array([road.x1_m - road.x0_m, road.y1_m - road.y0_m])
+    across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9)
+    ends = np.array([[road.x0_m, road.y0_m], [road.x1_m, road.y1_m]])
+
+    def line(offset_m: float) -> list[tuple[float, float]]:
+        return [place(float(x), float(y)) for x, y in ends + offset_m * across]
+
+    half = road.width_m / 2
+    items: list[Item] = [Path((*line(half), *reversed(line(-half))), fill=theme.ROAD, closed=True)]
+    for i in range(1, road.lanes):
+        middle = 2 * i == road.lanes
+        offset, dash = -half + i * road.width_m / road.lanes, () if middle else (14.0, 14.0)
+        items.append(Path(tuple(line(offset)), stroke=theme.LANE, width=2.4 if middle else 1.6, dash=dash))
+    for side in (-1, 1):
+        items.append(Path(tuple(line(side * half)), stroke=theme.MUTED, width=1.4))
+    return items
+
+
+def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]]:
+    """Links, then nodes over them; standing ones last. What leaves the map is covered at its sides."""
+    at = [place(node.x_m, node.y_m) if node.drawn else (0.0, 0.0) for node in scene.nodes]
+    items: list[Item] = []
+    for link in sorted(scene.links, key=lambda link: -link.strength):
+        a, b = scene.nodes[link.a], scene.nodes[link.b]
+        if a.drawn and b.drawn:
+            ends = tuple((x + dx, y + dy) for (x, y), (dx, dy) in _ends(link.a, link.b, scene.nodes, at))
+            colour, dash = theme.LINKS.get(link.kind, (theme.SLATE, ()))
+            width = 1.2 + 5.3 * min(max(link.strength, 0.0), 1.0)
+            items.append(Path(ends, stroke=colour, width=width, dash=dash, alpha=0.85, flow=2.2 + width / 2))
+    spots = []
+    for node, (x, y) in zip(scene.nodes, at, strict=True):
+        if node.drawn:
+            items += glyph(node.kind).draw(node, x, y)
+            dx, dy = glyph(node.kind).centre
+            spots.append(Spot(((x + dx, y + dy),), glyph(node.kind).reach, node.title, node.values))
+    rect = place.rect
+    items += [
+        Path(box(x, rect.y, MARGIN, rect.h), fill=theme.PAPER, closed=True) for x in (rect.x - MARGIN, rect.x + rect.w)
+    ]
+    return tuple(items), tuple(spots)
+
+
+def _ends(a: int, b: int, nodes: Sequence[Node], at: Sequence[tuple[float, float]]):
+    return ((at[i], glyph(nodes[i].kind).anchor) for i in (a, b))
+
+
+def _curve(meter: Meter, rect: Rect, values: np.ndarray) -> tuple[np.ndarray, float | None, float]:
+    """Pixels of the curve, of the reference, and the largest magnitude."""
+    known = np.append(values, np.nan if meter.reference is None else meter.reference)
+    known = known[np.isfinite(known)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    size = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    if high - low <= 1e-6 * max(abs(high), abs(low)):
+        low, high = low - 1, high + 1
+    top, bottom = rect.y + 56, rect.y + rect.h - 14
+    y = bottom - (values - low) / (high - low) * (bottom - top)
+    x = rect.x + 12 + (rect.w - 24) * (np.arange(len(values)) / max(len(values) - 1, 1))
+    reference = None if meter.reference is None else bottom - (meter.reference - low) / (high - low) * (bottom - top)
+    return np.stack([x, y], 1), reference, size
+
+
+def _runs(points: np.ndarray) -> list[tuple[tuple[float, float], ...]]:
+    """Stretches of finite points."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in points:
+        if np.isfinite(y):
+            runs[-1].append((float(x), float(y)))
+        elif runs[-1]:
+            runs.append([])
+    return [tuple(run) for run in runs if len(run) > 1]
+
+
+def _meter_back(meter: Meter, rect: Rect, values: np.ndarray) -> list[Item]:
+    points, reference, _ = _curve(meter, rect, values)
+    items: list[Item] = [
+        Path(box(*rect, 6), fill=theme.PANEL, closed=True),
+        Text(((rect.x + 12, rect.y + 16),), meter.label, 11, theme.MUTED),
+    ]
+    items += [Path(run, stroke="#b9c2cc", width=1.3) for run in _runs(points)]
+    if reference is not None and meter.reference is not None:
+        ends = ((rect.x + 12, reference), (rect.x + rect.w - 12, reference))
+        items.append(Path(ends, stroke=theme.LATE, width=1, dash=(3, 3)))
+        said = f"{meter.reference_label} {theme.quantity(meter.reference, meter.unit)}".strip()
+        items.append(Text(((rect.x + rect.w - 12, rect.y + 38),), said, 9.5, theme.LATE, "end"))
+    return items
+
+
+def _meter_now(meter: Meter, rect: Rect, values: np.ndarray, t: int) -> list[Item]:
+    points, _, size = _curve(meter, rect, values)
+    said = theme.quantity(meter.value, meter.unit, size)
+    items: list[Item] = [Text(((rect.x + 12, rect.y + 37),), said, 16, theme.INK, bold=True)]
+    items += [Path(run, stroke=theme.SERIES[0], width=2) for run in _runs(points[: t + 1])]
+    if np.isfinite(points[t, 1]):
+        items.append(Disc(((float(points[t, 0]), float(points[t, 1])),), 3.6, theme.SERIES[0], theme.PANEL, 1.2))
     return items

@@ -1,18 +1,18 @@
-"""How nodes look, by kind. A glyph draws a node at a pixel; its `anchor` is where links meet it. A new kind is a line in `GLYPHS`."""
+"""How nodes look, by kind. A glyph draws a node at a pixel. A new kind is a function and a line in `GLYPHS`."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxvec.viz.items import Disc, Item, Path, Text, box, turned
 from jaxvec.viz.scene import Node
-from jaxvec.viz.theme import HAIR, INK, LATE, MUTED, PAPER, SLATE, dark, load_colour
+from jaxvec.viz.theme import INK, LATE, LIGHT, MUTED, PAPER, SLATE, dark, load_colour
 
 CAR_LENGTH, CAR_WIDTH, MAST = 42.0, 18.0, 54.0
 GAUGE_WIDTH, GAUGE_FULL = 66.0, 1.5  # a full gauge stands for 1.5 times the limit
 
 
 class Glyph(NamedTuple):
-    """`draw(node, x, y) -> items`; `anchor` (dx, dy) where links end; `reach` within which it answers; `below` the links."""
+    """`draw(node, x, y) -> items`; `anchor` (dx, dy) where links end; `reach` within which it answers."""
 
     draw: Callable[[Node, float, float], list[Item]]
     anchor: tuple[float, float] = (0.0, 0.0)
@@ -57,7 +57,7 @@ def gauge(x: float, y: float, w: float, h: float, load: float, part: float) -> l
     both = min((max(load, 0.0) + max(part, 0.0)) * scale, w)
     items: list[Item] = [Path(box(x, y, w, h, 2), fill=PAPER, closed=True)]
     if both - first > 0.5:
-        items.append(Path(box(x + first, y, both - first, h), fill="#93a5b8", closed=True))
+        items.append(Path(box(x + first, y, both - first, h), fill=LIGHT, closed=True))
     if first > 0.5:
         items.append(Path(box(x, y, first, h), fill=SLATE, closed=True))
     items.append(Path(box(x, y, w, h, 2), stroke=SLATE, width=1, closed=True))
@@ -100,7 +100,6 @@ def disc(node: Node, x: float, y: float) -> list[Item]:
 
 GLYPHS = {"vehicle": Glyph(car), "rsu": Glyph(mast, (0.0, -MAST), 34.0, (0.0, -MAST / 2 - 10))}
 OTHER = Glyph(disc)
-RANGE = HAIR
 
 
 def glyph(kind: str) -> Glyph:

@@ -111,7 +111,10 @@ def box(x: float, y: float, w: float, h: float, r: float = 0.0) -> Points:
     centres = ((x + w - r, y + r, -90), (x + w - r, y + h - r, 0), (x + r, y + h - r, 90), (x + r, y + r, 180))
     turn = np.deg2rad(np.linspace(0, 90, 5))
     return tuple(
-        (round(float(cx + r * np.cos(np.deg2rad(start) + a)), 2), round(float(cy + r * np.sin(np.deg2rad(start) + a)), 2))
+        (
+            round(float(cx + r * np.cos(np.deg2rad(start) + a)), 2),
+            round(float(cy + r * np.sin(np.deg2rad(start) + a)), 2),
+        )
         for cx, cy, start in centres
         for a in turn
     )

@@ -49,6 +49,11 @@ class Node:
     values: tuple[tuple[str, str], ...] = ()
 
     @property
+    def title(self) -> str:
+        """Its name in full: "vehicle 3", "RSU 1"."""
+        return self.label if self.label[:1].isalpha() else f"{self.kind} {self.label}"
+
+    @property
     def drawn(self) -> bool:
         """It is there, and somewhere."""
         return self.present and math.isfinite(self.x_m) and math.isfinite(self.y_m)
@@ -144,7 +149,9 @@ def default_scene(
     env: Environment, params: Any, state: Any, action: Any, info: Mapping[str, Any], reward: Mapping[str, Any], t: int
 ) -> Scene:
     """The mean reward of each group and the scalar entries of `info`, at most 20 of all, as meters."""
-    groups = [Meter(f"reward, {group}" if len(reward) > 1 else "reward", float(x.mean())) for group, x in reward.items()]
+    groups = [
+        Meter(f"reward, {group}" if len(reward) > 1 else "reward", float(x.mean())) for group, x in reward.items()
+    ]
     scalars = [
         Meter(name.replace("_", " "), float(x), env.info_fields.get(name, ("", ""))[0])
         for name, x in info.items()

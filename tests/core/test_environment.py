@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 import toy
 
-from jaxvec.core.environment import check_params, lift, suggest, world_params
-
-
-def test_lift_appends_axes_of_length_one():
-    assert lift(3.0, 2).shape == (1, 1)
-    assert lift(np.zeros((2, 3)), 1).shape == (2, 3, 1)
-    assert lift([1.0, 2.0], 0).tolist() == [1.0, 2.0]
+from jaxvec.core.environment import check_params, suggest, world_params
 
 
 @pytest.mark.parametrize(
@@ -48,29 +42,38 @@ def test_numbers_under_a_transformation_pass_the_check():
 
 
 def test_an_unknown_name_is_answered_with_the_closest_and_all_known():
-    assert suggest("colour", "gren", ["red", "green"]) == "unknown colour 'gren'. Did you mean 'green'? Known: green, red"
+    assert (
+        suggest("colour", "gren", ["red", "green"]) == "unknown colour 'gren'. Did you mean 'green'? Known: green, red"
+    )
     assert suggest("colour", "xyz", ["red", "green"]) == "unknown colour 'xyz'. Known: green, red"
 
 
 def test_a_step_is_its_draw_and_its_transition():
-    env, params = toy.Walkers(), toy.Params()
-    key = jax.random.key(1)
-    state, ts = env.reset(key, params)
-    expected = env.reset_from(env.draw_reset(key, params), params)
-    jax.tree.map(np.testing.assert_array_equal, (state, ts), expected)
-    action = toy.still(key, ts.obs)
-    draws = env.draw_step(key, params)
-    jax.tree.map(
-        np.testing.assert_array_equal, env.step(key, state, action, params), env.step_from(state, action, draws, params)
-    )
+    env, params, key = toy.Walkers(), toy.Params(), jax.random.key(1)
+
+    @jax.jit
+    def both(key):
+        state, ts = env.reset(key, params)
+        action = toy.still(key, ts.obs)
+        step = env.step(key, state, action, params)
+        composed = env.step_from(state, action, env.draw_step(key, params), params)
+        return (state, ts, step), (*env.reset_from(env.draw_reset(key, params), params), composed)
+
+    jax.tree.map(np.testing.assert_array_equal, *both(key))
 
 
 def test_the_first_timestep_has_earned_nothing_and_ended_nothing():
-    state, ts = toy.Walkers().reset(jax.random.split(jax.random.key(1), 3), toy.Params())
+    _, ts = jax.jit(toy.Walkers().reset)(jax.random.split(jax.random.key(1), 3), toy.Params())
     assert ts.reward["walker"].tolist() == [[0.0] * 3] * 2
     assert not bool(jnp.any(ts.done))
     assert (ts.info, ts.final_obs) == ({}, None)
     assert ts.next_obs is ts.obs
+
+
+def test_a_timestep_is_done_when_it_terminates_or_truncates():
+    _, ts = jax.jit(toy.Walkers().reset)(jax.random.split(jax.random.key(1), 3), toy.Params())
+    ts = ts.replace(terminated=jnp.array([True, False, False]), truncated=jnp.array([False, True, False]))
+    assert ts.done.tolist() == [True, True, False]
 
 
 def test_equal_environments_hash_equal():

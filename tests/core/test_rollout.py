@@ -19,6 +19,7 @@ from jaxvec.core.rollout import (
     world_keys,
 )
 from jaxvec.core.types import Turn
+from jaxvec.core.wrappers import auto_reset
 from jaxvec.policies.random import random
 
 ENV, PARAMS, WORLDS = toy.Walkers(), toy.Params(), 5
@@ -47,7 +48,7 @@ def test_a_rollout_is_resets_and_steps_with_keys_of_world_and_slot(walked):
     for t in range(ENV.horizon):
         action = ask(rng.fold_in(policy, t + 1), ts.obs)
         slot = jax.tree.map(lambda x, t=t: x[t], walked)
-        assert_close(slot.obs, ts.obs)
+        assert_close((slot.state, slot.obs), (state, ts.obs))
         assert_close(slot.action, action)
         state, ts = step(rng.fold_in(world, t + 1), state, action, PARAMS)
         assert_close(slot.ts, ts)
@@ -150,6 +151,26 @@ def test_a_policy_keeps_its_memory_through_the_episode_and_no_longer():
     for key in (KEY, jax.random.key(9)):
         rolled = run(ENV, count, key, PARAMS, WORLDS)
         np.testing.assert_allclose(rolled.action["walker"]["move"], expected, rtol=1e-6)
+
+
+def test_a_memory_begins_anew_with_every_episode_of_its_world():
+    env, slots = auto_reset(ENV), 15
+    keys = world_keys(KEY, WORLDS), policy_keys(KEY, WORLDS)
+    ask, begin = asking(Counting(), (WORLDS,)), jax.jit(env.reset)(keys[0], PARAMS)
+    keep = lambda slot: (slot.action["walker"]["move"][0], slot.ts.done)  # noqa: E731
+    _, (move, done) = play(env, ask, keys, PARAMS, begin, slots, keep)
+    expected = np.zeros(WORLDS)
+    for t in range(slots):
+        np.testing.assert_allclose(move[t], expected / 100, rtol=1e-6)
+        expected = np.where(done[t], 0, expected + 1)
+    assert done.sum() > WORLDS
+
+
+def test_worlds_may_lie_on_several_devices(walked):
+    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("worlds",))
+    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("worlds"))
+    sharded = jax.jit(lambda key: rollout(ENV, WALK, key, PARAMS, WORLDS, sharding=spread))(KEY)
+    assert_close(sharded, walked)
 
 
 @dataclass(frozen=True)

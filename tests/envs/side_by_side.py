@@ -4,7 +4,7 @@ The environment takes all worlds at once, the twin one world after the other. Ea
 parameter, so an agreement covers how each of them enters.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 
 import jax
@@ -12,11 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 from reference import isac_iov as twin
 
-from jaxvec.envs.isac_iov import GROUP, IsacIov
-from jaxvec.envs.isac_iov_slot import Params
+from jaxvec.envs.isac_iov import GROUP
+from jaxvec.envs.isac_iov_slot import Params, State
 
 WORLDS = 12
-SWITCHES = ("n_vehicles", "n_rsus", "horizon", "queue_window", "bandwidth_mode", "rsu_cpu_mode", "drift_form", "dt_enabled")
+SWITCHES = (
+    "n_vehicles",
+    "n_rsus",
+    "horizon",
+    "queue_window",
+    "bandwidth_mode",
+    "rsu_cpu_mode",
+    "drift_form",
+    "dt_enabled",
+)
 ARRAYS_OF_ONE_SIDE = {"present", "active"}  # in the environment's info; the twin has them in its state and parts
 
 
@@ -38,6 +47,7 @@ def numbers(rng, n_rsus):
         "rsu_bg_prob": rng.uniform(0, 0.6),
         "twin_queue_err": rng.uniform(0, 1),
         "violation_penalty": rng.uniform(0, 3),
+        "energy_budget_j": rng.uniform(20, 250),
     }
 
 
@@ -80,8 +90,8 @@ def compiled(env):
     return jax.jit(env.reset_from), jax.jit(env.step_from)
 
 
-def play(env, seed, slots):
-    """Both simulators through the same trajectories.
+def play(env, seed, slots, **data):
+    """Both simulators through the same trajectories; `data` goes into the parameters (a recording).
 
     Yields:
         After the reset and after each slot: the configurations, the environment's state and timestep, and per world the
@@ -89,19 +99,34 @@ def play(env, seed, slots):
     """
     rng = np.random.default_rng(seed + 1)
     configs, params = scenarios(env, seed)
+    params = params.replace(**data)
     reset, step = compiled(env)
     draws = [twin.reset_draws(rng, config) for config in configs]
-    state, ts = reset(stack(draws), params)
-    theirs = [(twin.reset_from(d, config), None, None) for d, config in zip(draws, configs, strict=True)]
+    drawn = stack(draws)
+    if env.mobility == "trace":
+        keys = jax.random.split(jax.random.key(seed), WORLDS)
+        drawn |= {name: x for name, x in env.draw_reset(keys, params).items() if name in ("start_s", "row")}
+    state, ts = reset(drawn, params)
+    theirs = [
+        (twin.reset_from(d | replayed(env, state, w), config), None, None)
+        for w, (d, config) in enumerate(zip(draws, configs, strict=True))
+    ]
     yield configs, state, ts, theirs
     for _ in range(slots):
         action = actions(rng, env)
         draws = [twin.step_draws(rng, config) for config in configs]
         state, ts = step(state, {GROUP: action}, stack(draws), params)
         theirs = [
-            twin.step_from(theirs[w][0], world(action, w), draws[w], config) for w, config in enumerate(configs)
+            twin.step_from(theirs[w][0], world(action, w), draws[w] | replayed(env, state, w, "next_"), config)
+            for w, config in enumerate(configs)
         ]
         yield configs, state, ts, theirs
+
+
+def replayed(env, state, w, prefix=""):
+    """Where recorded vehicles are, as draws of the twin; nothing on the road, where the twin moves them itself."""
+    names = ("x_m", "y_m", "velocity_mps", "present") if env.mobility == "trace" else ()
+    return {prefix + name: np.asarray(getattr(state, name))[..., w] for name in names}
 
 
 def differences(env, configs, state, ts, theirs):
@@ -127,18 +152,19 @@ def differences(env, configs, state, ts, theirs):
     return pairs
 
 
-def as_parameters(config):
-    """One world's parameters of the environment from a twin's configuration."""
-    names = {f.name for f in fields(Params)} & {f.name for f in fields(twin.Config)}
-    return Params(**{name: getattr(config, name) for name in names})
-
-
 def batch(states):
-    """States of the twin to one of the environment's, in its present float type."""
-    kind = jnp.result_type(float)
+    """States of the twin as one of the environment's, worlds last, in the float type of the moment."""
     leaves = {f.name: np.stack([np.asarray(getattr(s, f.name)) for s in states], -1) for f in fields(twin.State)}
-    return {name: jnp.asarray(x, kind if x.dtype.kind == "f" else None) for name, x in leaves.items()}
+    leaves = {n: jnp.asarray(x, jnp.result_type(float) if x.dtype.kind == "f" else None) for n, x in leaves.items()}
+    return State(**leaves | {"t": leaves["t"].astype(jnp.int32)}, track=None)
 
 
-def size(env_settings):
-    return IsacIov(**env_settings)
+def rounded(tree):
+    """Floats rounded to float32, in float64."""
+    return jax.tree.map(lambda x: np.float64(np.float32(x)) if np.asarray(x).dtype.kind == "f" else x, tree)
+
+
+def rounded_fields(record):
+    """The same for a configuration or a state of the twin."""
+    floats = {f.name: getattr(record, f.name) for f in fields(record)}
+    return replace(record, **{n: rounded(x) for n, x in floats.items() if np.asarray(x).dtype.kind == "f"})

@@ -39,8 +39,9 @@ def test_drive_stays_on_the_road_and_moves_by_v_tau(part, velocity_mps, slot_s, 
 
 
 def test_drive_gradient_passes_through_the_wrap():
-    gradient = jax.vmap(jax.grad(mobility.drive_m), in_axes=(0, None, None, None))(
-        jnp.array([-1e-9, 3.0, 690.0]), 14.0, 1.0, 700.0
+    # at -1e-9 m without speed it is the rounded-up 700 m that wraps, at 690 m and 14 m/s the end of the road
+    gradient = jax.vmap(jax.grad(mobility.drive_m), in_axes=(0, 0, None, None))(
+        jnp.array([-1e-9, 3.0, 690.0]), jnp.array([0.0, 14.0, 14.0]), 1.0, 700.0
     )
     np.testing.assert_array_equal(gradient, [1.0, 1.0, 1.0])
 

@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.isac_iov import GROUP, IsacIov
+from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.isac_iov_slot import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
 from jaxvec.viz.theme import quantity
 
 KEYS = (
-    Key("load", "task latency / deadline"),
-    Key("part", "part computed on board"),
+    Key("load", "latency / deadline"),
+    Key("part", "computed on board"),
     Key("data", "raw data"),
     Key("instruction", "instruction (ISAC)"),
-    Key("gauge", "RSU: backlog, new work"),
+    Key("gauge", "RSU backlog + new work (mark: one slot)"),
     Key("range", "coverage"),
 )
 
 
-def scene(env: IsacIov, params: Params, state: State, action: Any, info: Mapping[str, Any], reward: Any, t: int) -> Scene:
+def scene(
+    env: IsacIov, params: Params, state: State, action: Any, info: Mapping[str, Any], reward: Any, t: int
+) -> Scene:
     """One slot: positions and backlogs at its start, what was decided in it, what became of it."""
     length_m, half_m = float(params.road_length_m), 2 * float(params.lane_width_m)
     rsus, vehicles = _rsus(env, params, state, info), _vehicles(env, params, state, info)
@@ -32,7 +34,7 @@ def scene(env: IsacIov, params: Params, state: State, action: Any, info: Mapping
     margin_m = length_m / 50
     return Scene(
         title="Task offloading on an ISAC-enabled road",
-        bounds_m=(-margin_m, -half_m - 0.4 * half_m, length_m + margin_m, half_m + 1.75 * half_m),
+        bounds_m=(-margin_m, -1.95 * half_m, length_m + margin_m, 2.65 * half_m),
         to_scale=False,
         ring_m=(0.0, length_m) if env.mobility == "road" else None,
         roads=(Road(-margin_m, 0.0, length_m + margin_m, 0.0, 2 * half_m, 4),),
@@ -74,8 +76,11 @@ def _rsus(env: IsacIov, params: Params, state: State, info: Mapping[str, Any]) -
 def _vehicles(env: IsacIov, params: Params, state: State, info: Mapping[str, Any]) -> tuple[Node, ...]:
     nodes = []
     for i in range(env.n_vehicles):
-        remote = [f"RSU {k + 1} {100 * info['ell_rsu'][i, k]:.0f} %" for k in np.flatnonzero(info["active"][i])]
-        own = [f"on board {100 * info['ell_loc'][i]:.0f} %"] if info["ell_loc"][i] > 0 else []
+        own = [("on board", f"{100 * info['ell_loc'][i]:.0f} %")] if info["ell_loc"][i] > 0 else []
+        remote = [
+            (f"RSU {k + 1}", f"{100 * info['ell_rsu'][i, k]:.0f} % as {'instruction' if info['eta'][i, k] else 'data'}")
+            for k in np.flatnonzero(info["active"][i])
+        ]
         nodes.append(
             Node(
                 x_m=float(state.x_m[i]),
@@ -90,7 +95,8 @@ def _vehicles(env: IsacIov, params: Params, state: State, info: Mapping[str, Any
                     ("latency", quantity(float(info["latency_s"][i]), "s")),
                     ("energy", quantity(float(info["energy_j"][i]), "J")),
                     ("task", quantity(float(state.task_bits[i]), "bit")),
-                    ("split", ", ".join(own + remote)),
+                    *own,
+                    *remote,
                     ("backlog", quantity(float(state.q_loc_cycles[i]), "cycle")),
                     ("speed", quantity(abs(float(state.velocity_mps[i])), "m/s")),
                 ),
@@ -101,7 +107,7 @@ def _vehicles(env: IsacIov, params: Params, state: State, info: Mapping[str, Any
 
 def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
     return (
-        Meter("Latency", float(info["latency_mean_s"]), "s", float(params.t_max_s), "deadline"),
+        Meter("Mean latency", float(info["latency_mean_s"]), "s", float(params.t_max_s), "deadline"),
         Meter("Energy / vehicle", float(info["energy_mean_j"]), "J", float(params.energy_budget_j), "budget"),
         Meter("Reward", float(info["reward"])),
         Meter("Energy queue", float(info["v_energy_j"]), "J"),

@@ -1,0 +1,254 @@
+"""A page that plays a storyboard: one file, data and script inside, nothing fetched.
+
+The script paints the same items as `jaxvec.viz.paint`, and finds the moments between the start and the end of a slot itself.
+"""
+
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jaxvec.viz import theme
+from jaxvec.viz.items import Disc, Item, Path, Points, Sheet, Storyboard
+
+
+def page(board: Storyboard, slot_s: float) -> str:
+    """The page's text; `slot_s` seconds of playing are one slot."""
+    data = {
+        "title": board.title,
+        "size": board.size,
+        "slot_s": slot_s,
+        "backdrop": [_item(item, item) for item in board.backdrop],
+        "slots": [_sheet(sheet) for sheet in board.sheets],
+    }
+    text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    words = {"@TITLE@": html.escape(board.title), "@WIDTH@": str(board.size[0]), "@HEIGHT@": str(board.size[1])}
+    colours = {"@INK@": theme.INK, "@MUTED@": theme.MUTED, "@PANEL@": theme.PANEL, "@ACCENT@": theme.SERIES[0]}
+    page = PAGE
+    for name, value in (words | colours).items():
+        page = page.replace(name, value)
+    return page.replace("@DATA@", text)
+
+
+def _sheet(sheet: Sheet) -> dict[str, Any]:
+    spots = [
+        {"p": _flat(a.points), "q": _flat(b.points), "r": a.r, "title": a.title, "rows": a.rows}
+        for a, b in zip(sheet.spots_start, sheet.spots_end, strict=True)
+    ]
+    return {"items": [_item(a, b) for a, b in zip(sheet.start, sheet.end, strict=True)], "spots": spots}
+
+
+def _item(a: Item, b: Item) -> dict[str, Any]:
+    """Where it is at the start (`p`) and, if it moves, at the end (`q`); what is as usual is left out."""
+    out: dict[str, Any] = {"p": _flat(a.points)}
+    if a.points != b.points:
+        out["q"] = _flat(b.points)
+    if isinstance(a, Path):
+        out |= {"fill": a.fill, "stroke": a.stroke, "w": a.width, "a": a.alpha, "dash": a.dash}
+        out |= {"closed": a.closed, "flow": round(a.flow, 2)}
+    elif isinstance(a, Disc):
+        out |= {"r": a.r, "fill": a.fill, "stroke": a.stroke, "w": a.width, "a": a.alpha}
+    else:
+        out |= {"text": a.text, "size": a.size, "fill": a.colour, "anchor": a.anchor, "bold": a.bold}
+    usual = {"a": 1, "w": 1, "fill": None, "stroke": None, "dash": (), "closed": False, "flow": 0, "bold": False}
+    return {name: value for name, value in out.items() if name not in usual or value != usual[name]}
+
+
+def _flat(points: Points | Sequence[tuple[float, float]]) -> list[float]:
+    return [round(x, 1) for point in points for x in point]
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>@TITLE@</title>
+<style>
+  * { box-sizing: border-box; }
+  body { margin: 0; background: #e9ecef; color: @INK@; font: 14px/1.4 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+  main { max-width: calc((100vh - 110px) * @WIDTH@ / @HEIGHT@); min-width: min(100%, 560px); margin: 0 auto; padding: 18px; }
+  .card { background: #fff; border-radius: 10px; box-shadow: 0 1px 3px #0002, 0 8px 24px #0001; position: relative; }
+  canvas { display: block; width: 100%; aspect-ratio: @WIDTH@ / @HEIGHT@; border-radius: 10px 10px 0 0; }
+  .bar { display: flex; align-items: center; gap: 14px; padding: 6px 2.2% 14px; }
+  button { width: 36px; height: 36px; border: 0; border-radius: 50%; background: @ACCENT@; cursor: pointer; flex: none;
+    display: grid; place-items: center; }
+  button svg { width: 14px; height: 14px; fill: #fff; }
+  input[type=range] { flex: 1; min-width: 0; accent-color: @ACCENT@; cursor: pointer; }
+  output { font-variant-numeric: tabular-nums; color: @MUTED@; white-space: nowrap; }
+  select { font: inherit; color: @INK@; background: @PANEL@; border: 1px solid #ccd3da; border-radius: 6px; padding: 3px 6px; }
+  button:focus-visible, input:focus-visible, select:focus-visible { outline: 2px solid @INK@; outline-offset: 2px; }
+  .tip { position: absolute; pointer-events: none; background: #fff; border: 1px solid #ccd3da; border-radius: 8px; z-index: 1;
+    box-shadow: 0 4px 16px #0003; padding: 8px 11px; font-size: 12.5px; max-width: 280px; }
+  .tip b { display: block; margin-bottom: 3px; }
+  .tip div { display: flex; justify-content: space-between; gap: 16px; }
+  .tip span:first-child { color: @MUTED@; white-space: nowrap; }
+  .tip span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
+  .help { text-align: center; color: @MUTED@; font-size: 12.5px; margin: 10px 0 0; }
+</style>
+</head>
+<body>
+<main>
+  <div class="card">
+    <canvas role="img" aria-label="@TITLE@"></canvas>
+    <div class="tip" hidden></div>
+    <div class="bar">
+      <button type="button" aria-label="Play"><svg viewBox="0 0 14 14"><path></path></svg></button>
+      <input type="range" min="0" step="0.01" value="0" aria-label="Slot">
+      <output></output>
+      <select aria-label="Speed">
+        <option value="0.25">¼ &times;</option><option value="0.5">½ &times;</option>
+        <option value="1" selected>1 &times;</option><option value="2">2 &times;</option><option value="4">4 &times;</option>
+      </select>
+    </div>
+  </div>
+  <p class="help">space: play or pause · arrow keys: slot by slot · point at a node for its values</p>
+</main>
+<script type="application/json" id="episode">@DATA@</script>
+<script>
+"use strict";
+const episode = JSON.parse(document.getElementById("episode").textContent);
+const [width, height] = episode.size, last = episode.slots.length;
+const $ = (selector) => document.querySelector(selector);
+const canvas = $("canvas"), slider = $("input"), button = $("button"), tip = $(".tip"), card = $(".card");
+const pen = canvas.getContext("2d"), backdrop = document.createElement("canvas");
+let position = 0, playing = false, before = 0, pointer = null;
+slider.max = last;
+
+function place(item, f) {
+  return item.q ? item.p.map((x, i) => x + f * (item.q[i] - x)) : item.p;
+}
+
+function fillAndStroke(pen, item) {
+  pen.globalAlpha = item.a ?? 1;
+  if (item.fill) { pen.fillStyle = item.fill; pen.fill(); }
+  if (item.stroke) {
+    pen.strokeStyle = item.stroke; pen.lineWidth = item.w ?? 1;
+    pen.setLineDash(item.dash ?? []); pen.lineCap = item.dash ? "butt" : "round"; pen.lineJoin = "round";
+    pen.stroke();
+  }
+  pen.globalAlpha = 1;
+}
+
+function dot(pen, x, y, item) {
+  pen.beginPath(); pen.arc(x, y, item.r, 0, 2 * Math.PI); fillAndStroke(pen, item);
+}
+
+function paint(pen, item, f) {
+  const p = place(item, f);
+  if (item.text !== undefined) {
+    pen.font = `${item.bold ? "600 " : ""}${item.size}px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
+    pen.fillStyle = item.fill; pen.textBaseline = "middle";
+    pen.textAlign = {start: "left", middle: "center", end: "right"}[item.anchor];
+    pen.fillText(item.text, p[0], p[1]);
+  } else if (item.r !== undefined) {
+    dot(pen, p[0], p[1], item);
+  } else {
+    pen.beginPath();
+    for (let i = 0; i < p.length; i += 2) pen.lineTo(p[i], p[i + 1]);
+    if (item.closed) pen.closePath();
+    fillAndStroke(pen, item);
+    if (item.flow) {
+      const n = p.length, x = p[0] + f * (p[n - 2] - p[0]), y = p[1] + f * (p[n - 1] - p[1]);
+      dot(pen, x, y, {r: item.flow, fill: item.stroke, stroke: "#ffffff"});
+    }
+  }
+}
+
+function resize() {
+  const scale = canvas.clientWidth * (window.devicePixelRatio || 1) / width;
+  for (const sheet of [canvas, backdrop]) {
+    sheet.width = Math.round(width * scale); sheet.height = Math.round(height * scale);
+    sheet.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
+  }
+  for (const item of episode.backdrop) paint(backdrop.getContext("2d"), item, 0);
+  draw();
+}
+
+function moment() {
+  const slot = Math.min(Math.floor(position), last - 1);
+  return [episode.slots[slot], position - slot, slot];
+}
+
+function draw() {
+  const [sheet, f, slot] = moment();
+  pen.drawImage(backdrop, 0, 0, width, height);
+  for (const item of sheet.items) paint(pen, item, f);
+  slider.value = position;
+  $("output").textContent = `slot ${slot + 1} / ${last}`;
+  point();
+}
+
+function point() {
+  const [sheet, f] = moment();
+  let found = null;
+  if (pointer) {
+    const rect = canvas.getBoundingClientRect(), scale = rect.width / width;
+    const x = (pointer.x - rect.left) / scale, y = (pointer.y - rect.top) / scale;
+    let nearest = Infinity;
+    for (const spot of sheet.spots) {
+      const [sx, sy] = place(spot, f), far = Math.hypot(x - sx, y - sy) / Math.max(spot.r, 24);
+      if (far < Math.min(nearest, 1)) { nearest = far; found = [spot, sx * scale, sy * scale, rect.width, scale]; }
+    }
+  }
+  tip.hidden = !found;
+  canvas.style.cursor = found ? "pointer" : "";
+  if (!found) return;
+  const [spot, x, y, w, scale] = found;
+  tip.replaceChildren(Object.assign(document.createElement("b"), {textContent: spot.title}), ...spot.rows.map((row) => {
+    const line = document.createElement("div");
+    line.append(...row.map((text) => Object.assign(document.createElement("span"), {textContent: text})));
+    return line;
+  }));
+  const gap = spot.r * scale + 8, room = tip.offsetWidth;
+  tip.style.left = `${x + gap + room < w ? x + gap : Math.max(0, x - gap - room)}px`;
+  tip.style.top = `${Math.max(4, y - tip.offsetHeight / 2)}px`;
+}
+
+function play(on) {
+  playing = on;
+  before = performance.now();
+  button.setAttribute("aria-label", on ? "Pause" : "Play");
+  button.querySelector("path").setAttribute("d", on ? "M2 1h3.5v12H2zM8.5 1H12v12H8.5z" : "M3 1l10 6-10 6z");
+  if (on) requestAnimationFrame(tick);
+}
+
+function tick(now) {
+  if (!playing) return;
+  position += Math.max(0, now - before) / 1000 / episode.slot_s * Number($("select").value);
+  if (position >= last) position %= last;
+  before = now;
+  draw();
+  requestAnimationFrame(tick);
+}
+
+function go(to) {
+  play(false);
+  position = Math.min(Math.max(to, 0), last);
+  draw();
+}
+
+button.onclick = () => play(!playing);
+slider.oninput = () => go(Number(slider.value));
+canvas.onpointermove = canvas.onpointerdown = (event) => { pointer = {x: event.clientX, y: event.clientY}; point(); };
+canvas.onpointerleave = () => { pointer = null; point(); };
+document.onkeydown = (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target === $("select")) return;
+  const slot = Math.min(Math.floor(position), last - 1);
+  const keys = {
+    ArrowRight: () => go(Math.min(slot + 1, last - 1)), ArrowLeft: () => go(position > slot && slot < last ? slot : slot - 1),
+    Home: () => go(0), End: () => go(last - 1), " ": () => play(!playing),
+  };
+  if (!(event.key in keys) || (event.key === " " && event.target === button)) return;
+  event.preventDefault();
+  keys[event.key]();
+};
+new ResizeObserver(resize).observe(canvas);
+play(false);
+const asked = Number(location.hash.slice(1));  // page.html#7.5: the middle of the seventh slot
+if (asked >= 1) go(asked - 1);
+else play(!window.matchMedia("(prefers-reduced-motion: reduce)").matches);
+</script>
+</body>
+</html>
+"""

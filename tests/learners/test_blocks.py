@@ -1,0 +1,148 @@
+"""Blocks by hand values, and against rlax."""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rlax
+from scipy import stats
+
+from jaxvec.core import rng
+from jaxvec.core.spaces import Box, Discrete
+from jaxvec.learners.blocks import heads, losses, normalise
+from jaxvec.learners.blocks.gae import gae
+from jaxvec.learners.blocks.networks import mlp, per_agent, unroll
+
+
+def test_gae_by_hand():
+    # g = 0.5, l = 0.5; rewards 1 2 4, V = 1 each, V' = 1 each.
+    # deltas: 1 + 0.5 - 1 = 0.5, 2 + 0.5 - 1 = 1.5, 4 + 0.5 - 1 = 3.5; A2 = 3.5, A1 = 1.5 + 0.25 * 3.5, A0 = 0.5 + 0.25 A1
+    never = jnp.zeros(3, bool)
+    ones = jnp.ones(3)
+    out = gae(jnp.array([1.0, 2, 4]), ones, ones, never, never, 0.5, 0.5)
+    np.testing.assert_allclose(out, [1.09375, 2.375, 3.5])
+    # truncated after slot 1: A1 = 1.5, bootstrapped; terminated there: delta1 = 2 - 1 = 1
+    done = jnp.array([False, True, False])
+    np.testing.assert_allclose(gae(jnp.array([1.0, 2, 4]), ones, ones, never, done, 0.5, 0.5), [0.875, 1.5, 3.5])
+    np.testing.assert_allclose(gae(jnp.array([1.0, 2, 4]), ones, ones, done, done, 0.5, 0.5), [0.75, 1.0, 3.5])
+
+
+def test_gae_against_rlax():
+    keys = jax.random.split(jax.random.key(0), 3)
+    reward, value = jax.random.normal(keys[0], (20,)), jax.random.normal(keys[1], (21,))
+    ended = jax.random.bernoulli(keys[2], 0.2, (20,))
+    ours = gae(reward, value[:-1], value[1:], ended, ended, 0.97, 0.9)
+    theirs = rlax.truncated_generalized_advantage_estimation(reward, 0.97 * (1 - ended), 0.9, value)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_clipped_surrogate_by_hand_and_against_rlax():
+    # r = 1.5, A = 2, eps = 0.2: min(3, 2.4) = 2.4; with A = -2: min(-3, -2.4) = -3
+    log_ratio = jnp.log(jnp.array([1.5, 1.5, 0.5, 1.0]))
+    advantage = jnp.array([2.0, -2.0, 1.0, 3.0])
+    ours = losses.clipped_surrogate(log_ratio, advantage, 0.2)
+    np.testing.assert_allclose(ours, [-2.4, 3.0, -0.5, -3.0], rtol=1e-6)
+    theirs = rlax.clipped_surrogate_pg_loss(jnp.exp(log_ratio), advantage, 0.2)
+    np.testing.assert_allclose(ours.mean(), theirs, rtol=1e-6)
+
+
+def test_an_extreme_ratio_stays_finite():
+    value, grad = jax.value_and_grad(lambda x: losses.clipped_surrogate(x, jnp.float32(-1.0), 0.2))(jnp.float32(500.0))
+    assert np.isfinite(value)
+    assert np.isfinite(grad)
+
+
+def test_weighted_mean_and_standardise_leave_out_the_weightless():
+    x, weight = jnp.array([1.0, 3.0, 1e6]), jnp.array([1.0, 1.0, 0.0])
+    assert losses.weighted_mean(x, weight) == 2.0
+    np.testing.assert_allclose(losses.standardise(x, weight)[:2], [-1.0, 1.0], rtol=1e-6)
+    assert losses.weighted_mean(x, jnp.zeros(3)) == 0.0
+
+
+def test_approximate_kl_by_hand_and_in_the_mean():
+    # r = 2: 2 - 1 - log 2; never negative
+    np.testing.assert_allclose(losses.approximate_kl(jnp.log(2.0)), 1 - np.log(2), rtol=1e-6)
+    # old N(0, 1), new N(0.3, 1): KL = 0.3^2 / 2
+    x = jax.random.normal(jax.random.key(0), (200_000,))
+    log_ratio = -((x - 0.3) ** 2) / 2 + x**2 / 2
+    np.testing.assert_allclose(losses.approximate_kl(log_ratio).mean(), 0.045, rtol=0.02)
+
+
+def test_moments_of_parts_are_the_moments_of_the_whole():
+    x = 5 + 3 * jax.random.normal(jax.random.key(0), (100, 4))
+    weight = (jnp.arange(100) % 3 > 0).astype(jnp.float32)
+    moments = normalise.start((4,))
+    for part in (slice(0, 17), slice(17, 60), slice(60, 100)):
+        moments = normalise.update(moments, x[part], weight[part])
+    kept = np.asarray(x)[np.asarray(weight) > 0]
+    np.testing.assert_allclose(moments.mean, kept.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(moments.var, kept.var(0), rtol=1e-3)
+    np.testing.assert_allclose(normalise.undo(moments, normalise.to(moments, x)), x, rtol=1e-4)
+
+
+SPACES = {"pick": Discrete(3), "x": Box(-2.0, 4.0, (2,)), "y": Box(0.0, 1.0)}
+
+
+def test_heads_sizes_and_bounds():
+    # 3 logits, 2 x (mean, log std), 1 x (mean, log std)
+    assert heads.size(SPACES) == 3 + 4 + 2
+    assert heads.initial_bias(SPACES) == (0, 0, 0, 0, 0, -0.5, -0.5, 0, -0.5)
+    raw = {"pick": jnp.array([2]), "x": jnp.array([[-9.0, 0.5]]), "y": jnp.array([0.0])}
+    action = heads.to_space(SPACES, raw)
+    np.testing.assert_allclose(action["x"], [[-2.0, 2.5]])
+    np.testing.assert_allclose(action["y"], [0.5])
+
+
+def test_heads_probabilities_against_scipy():
+    out = jnp.array([[0.1, 0.2, 0.3, 0.5, -0.5, -1.0, 0.0, 0.2, -0.3]])  # pick | x mean | x log std | y mean, y log std
+    dists = heads.distributions(SPACES, out, {})
+    raw = {"pick": jnp.array([1]), "x": jnp.array([[0.7, -0.2]]), "y": jnp.array([0.4])}
+    logits = np.array([0.1, 0.2, 0.3])
+    expected = (
+        logits[1]
+        - np.log(np.exp(logits).sum())
+        + stats.norm(0.5, np.exp(-1.0)).logpdf(0.7)
+        + stats.norm(-0.5, 1.0).logpdf(-0.2)
+        + stats.norm(0.2, np.exp(-0.3)).logpdf(0.4)
+    )
+    np.testing.assert_allclose(heads.log_prob(SPACES, dists, raw), [expected], rtol=1e-5)
+    p = np.exp(logits) / np.exp(logits).sum()
+    entropy = -(p * np.log(p)).sum() + sum(stats.norm(0, np.exp(s)).entropy() for s in (-1.0, 0.0, -0.3))
+    np.testing.assert_allclose(heads.entropy(SPACES, dists), [entropy], rtol=1e-5)
+
+
+def test_heads_samples_follow_their_distribution():
+    n_worlds = 20_000
+    out = jnp.broadcast_to(jnp.array([0.0, 1.0, 2.0, 0.5, -0.5, -1.0, 0.0, 0.2, -0.3]), (n_worlds, 1, 9))
+    dists = heads.distributions(SPACES, out, {"pick": jnp.ones((n_worlds, 1, 3), bool).at[..., 2].set(False)})
+    raw = heads.sample(rng.fold_in(jax.random.key(0), jnp.arange(n_worlds)), SPACES, dists, 1)
+    share = np.bincount(np.asarray(raw["pick"]).ravel(), minlength=3) / n_worlds
+    np.testing.assert_allclose(share, [1 / (1 + np.e), np.e / (1 + np.e), 0], atol=0.015)
+    np.testing.assert_allclose(raw["x"].mean((0, 1)), [0.5, -0.5], atol=0.03)
+    np.testing.assert_allclose(raw["x"].std((0, 1)), [np.exp(-1), 1.0], rtol=0.03)
+    assert isinstance(dists["y"], distrax.Independent)
+
+
+def test_unrolled_gru_equals_stepping_and_forgets_at_the_start_of_an_episode():
+    net = mlp((8,), 2, gru=4)
+    x = jax.random.normal(jax.random.key(1), (5, 3, 2, 6))
+    params = net.init(jax.random.key(0), x[0])
+    memory = start = net.memory((3, 2))
+    first = jnp.zeros((5, 3), bool).at[3, 1].set(True)
+    together = unroll(net, params, memory, x, first)
+    for t in range(5):
+        memory = jnp.where(first[t][:, None, None], start, memory)
+        y, memory = net.apply(params, memory, x[t])
+        np.testing.assert_allclose(together[t], y, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(unroll(net, params, start, x, jnp.zeros((5, 3), bool))[4, 1], together[4, 1])
+
+
+def test_agents_with_parameters_of_their_own_do_not_mix():
+    one, n = mlp((8,), 2), 3
+    net = per_agent(one, n)
+    x = jax.random.normal(jax.random.key(1), (7, n, 6))
+    params = net.init(jax.random.key(0), x)
+    y = net.apply(params, (), x)[0]
+    for i in range(n):
+        mine = jax.tree.map(lambda p, i=i: p[i], params)
+        np.testing.assert_allclose(y[:, i], one.apply(mine, (), x[:, i])[0], rtol=1e-5, atol=1e-6)

@@ -1,0 +1,123 @@
+"""benchmarks/: the runner from end to end on a small environment, ratios by hand, unused info on the real one."""
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+from toy import Walkers
+
+from jaxvec import bench, make
+
+
+class OnlyTwos:
+    """JaxMARL's environment with another reward: 1 for move 2, else 0."""
+
+    def __init__(self, env):
+        self.env = env
+
+    def __getattr__(self, name):
+        return getattr(self.env, name)
+
+    def step(self, key, state, action):
+        obs, state, _, done, _ = self.env.step(key, state, action)
+        reward = {agent: (move == 2) * 1.0 for agent, move in action.items()}
+        return obs, state, reward, done, {"returned_episode_returns": jnp.stack(list(reward.values()))}
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of benchmarks/ as its scripts do."""
+    folder = str(Path(__file__).parents[1] / "benchmarks")
+    monkeypatch.syspath_prepend(folder)
+    yield import_module
+    for name in ("run", "peers", "cases"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def run(load, monkeypatch):
+    """The runner, in no time: the numbers mean nothing."""
+    run = load("run")
+    monkeypatch.setattr(run, "QUICK_ROUNDS", 2)
+    monkeypatch.setattr(run, "QUICK_SECONDS", 1e-4)
+    monkeypatch.setattr(bench, "all_cores", lambda: None)
+    monkeypatch.setattr(bench, "copy_bandwidth", lambda n_bytes: 1e9)
+    return run
+
+
+def test_writes_rows_and_a_table(run, monkeypatch, tmp_path):
+    env = Walkers()
+    monkeypatch.setattr(run, "make", lambda name: (env, env.default_params()))
+    table = run.main(["--quick", "--no-train", "--no-peers", "--worlds", "4", "2", "--out", str(tmp_path)])
+    rows = [json.loads(line) for line in table.with_suffix(".jsonl").read_text().splitlines()]
+    measured = [row for row in rows if row["what"] == "env"]
+    assert {row["worlds"] for row in measured} == {2, 4}
+    assert [row["worlds"] for row in rows if row["what"] == "info"] == [4, 4, 4]  # the number next to 1024
+    assert all(row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in measured)
+    assert all({"jax", "device", "compile_s", "load_1min"} <= row.keys() for row in measured)
+    own = bench.env_row(env, env.default_params(), 2, 1).keys()
+    assert all(own <= row.keys() for row in measured)
+    page = table.read_text()
+    assert "walkers, random actions | 2 |" in page
+    assert "## Unused info" in page
+    assert "JaxMARL" not in page
+
+
+def test_a_ratio_is_the_median_over_rounds(load):
+    cases = load("cases")
+    ours = {"series": "a", "worlds": 8, "agents": 5, "by_round": [10.0, 20.0, 90.0]}
+    theirs = {"series": "b", "worlds": 1, "agents": 2, "by_round": [10.0, 10.0, 10.0]}
+    per_world = cases.ratio(ours, theirs, "world-step")
+    assert [per_world[name] for name in ("times_low", "times", "times_high")] == [1, 2, 9]
+    assert cases.ratio(ours, theirs)["times"] == 5  # 5 agents for 2
+
+
+def test_every_case_runs_in_every_round(load):
+    cases = load("cases")
+    done = []
+    row = {"series": "", "worlds": 1, "agents": 1}
+    several = [cases.Case({**row, "series": name}, 7, lambda i, units, name=name: done.append(name)) for name in "ab"]
+    rows = cases.take_turns(several, 3, 1e-9)
+    assert [len(row["by_round"]) for row in rows] == [3, 3]
+    assert "".join(done[-6:]) == "abbaab"
+
+
+def test_unused_info_costs_nothing(run):
+    report = run.Report(1, 1e-4)
+    run.unused_info(report, *make("isac_iov"), 8)
+    assert report.proofs[0]["holds"]
+    dropped, without, kept = report.rows
+    assert dropped["by_kind"] == without["by_kind"]
+    assert kept["flops"] > dropped["flops"]
+
+
+def test_numpy_twin_is_a_case(load):
+    case = load("peers").numpy_twin()
+    case.call(0, 1)
+    assert case.steps == 30
+    assert case.row["worlds"] == 1
+
+
+@pytest.mark.slow
+def test_peers_run(load):
+    pytest.importorskip("jaxmarl")
+    pytest.importorskip("gymnax")
+    peers = load("peers")
+    for case in (peers.mpe(4), peers.cartpole(4), peers.mpe_ippo(4)):
+        case.call(0, 1)
+
+
+@pytest.mark.slow
+def test_the_other_ippo_learns(load):
+    pytest.importorskip("jaxmarl")
+    peers = load("peers")
+    ippo = peers.Ippo(peers.Settings())
+    ippo.env = OnlyTwos(ippo.env)
+    update = lambda runner, _: ippo.update(runner)  # noqa: E731
+    _, earned = jax.jit(lambda runner: jax.lax.scan(update, runner, None, 60))(ippo.init(jax.random.key(0)))
+    assert earned[0] == pytest.approx(1 / 5, abs=0.03)  # of five moves, one pays
+    assert earned[-1] > 0.9
