@@ -146,7 +146,7 @@ def compiled_step(env: Environment, params: Any, worlds: int) -> Row:
 
     compiled = jax.jit(step).lower(keys, state, ts, jnp.int32(0)).compile()
     cost = compiled.cost_analysis() or {}
-    entry = re.split(r"\n(?=ENTRY )", compiled.as_text())[-1]
+    entry = re.split(r"\n(?=ENTRY )", compiled.as_text() or "")[-1]
     names = re.findall(r"= .*? ([a-z][a-z0-9-]*)\(", entry)
     free = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
     crossing = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves((state, state, ts)))
@@ -205,7 +205,7 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         number = lambda name, form: format(row[name], form) if name in row else ""  # noqa: B023, E731
         spread = f"{row['steps_per_s_low']:.3g} to {row['steps_per_s_high']:.3g}"
-        cells = (row["series"], str(row["worlds"]), number("steps_per_s", ".3g"), spread)
-        cells += (number("agent_steps_per_s", ".3g"), number("compile_s", ".1f"), number("kernels_per_step", "d"))
-        lines.append(" | ".join((*cells, number("bytes_per_step", ".0f"), number("times_floor", ".1f"))))
+        cells = [row["series"], str(row["worlds"]), number("steps_per_s", ".3g"), spread]
+        cells += [number("agent_steps_per_s", ".3g"), number("compile_s", ".1f"), number("kernels_per_step", "d")]
+        lines.append(" | ".join([*cells, number("bytes_per_step", ".0f"), number("times_floor", ".1f")]))
     return "\n".join(f"| {line} |" for line in lines)

@@ -16,12 +16,11 @@ import tyro
 
 from jaxvec.core.registry import env_class, env_ids
 
-Positional = tyro.conf.Positional
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
-def envs(env: Positional[str | None] = None, /, *, json: Json = False) -> None:
+def envs(env: tyro.conf.Positional[str | None] = None, /, *, json: Json = False) -> None:
     """List the environments, or describe one: sizes, numbers with units, actions, presets, info.
 
     Args:
@@ -60,7 +59,7 @@ def envs(env: Positional[str | None] = None, /, *, json: Json = False) -> None:
 
 
 def train(
-    env: Positional[str | None] = None,
+    env: tyro.conf.Positional[str | None] = None,
     /,
     *,
     learner: str = "mappo",
@@ -130,7 +129,7 @@ def _learning_curve(out: Path) -> Path:
 
 
 def evaluate(
-    run: Positional[Path], /, *, episodes: int = 256, seed: int = 0, member: int = 0, json: Json = False
+    run: tyro.conf.Positional[Path], /, *, episodes: int = 256, seed: int = 0, member: int = 0, json: Json = False
 ) -> None:
     """A trained run against the environment's fixed policies, paired on the same worlds.
 
@@ -186,7 +185,7 @@ def _json(value: Any) -> Any:
 
 
 def bench(
-    env: Positional[tuple[str, ...]] = (),
+    env: tyro.conf.Positional[tuple[str, ...]] = (),
     /,
     *,
     worlds: tuple[int, ...] = (1, 64, 1024, 16384),
@@ -215,7 +214,7 @@ def bench(
 
 
 def render(
-    what: Positional[str],
+    what: tyro.conf.Positional[str],
     /,
     *,
     policy: str | None = None,
@@ -238,12 +237,11 @@ def render(
     """
     import jax
 
-    from jaxvec import policies
+    from jaxvec import policies, viz
     from jaxvec.core.environment import suggest
     from jaxvec.core.registry import make
     from jaxvec.settings import fields_of, parse
     from jaxvec.training import load_run
-    from jaxvec.viz import render as viz
 
     if Path(what).is_dir():
         loaded = load_run(what)
@@ -262,7 +260,13 @@ def render(
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
 
 
-COMMANDS = {"envs": envs, "train": train, "evaluate": evaluate, "bench": bench, "render": render}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "envs": envs,
+    "train": train,
+    "evaluate": evaluate,
+    "bench": bench,
+    "render": render,
+}
 
 
 def _gather_sets(args: list[str]) -> list[str]:

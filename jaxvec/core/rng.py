@@ -44,7 +44,7 @@ def _is_threefry(key: Array) -> bool:
     return str(jax.random.key_impl(key)) == "threefry2x32"
 
 
-def fold_in(key: Array, data: Array | int) -> Array:
+def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
     """`jax.random.fold_in`, elementwise over keys and integers of shapes that broadcast.
 
     Args:

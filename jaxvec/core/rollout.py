@@ -16,7 +16,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, check_params, world_params
 from jaxvec.core.types import Observation, Timestep
 
-Policy = Callable[[Array, Observation], Any]
+Policy = Callable[..., Any]
 """`policy(key, obs) -> action`: of one world, or of a batch whose axes come last. A policy with memory also has `memory`, the
 memory at the start of an episode for a batch, `policy.memory(batch)`, and is `policy(key, obs, memory) -> action, memory`."""
 
@@ -54,7 +54,7 @@ def asking(policy: Policy, batch: tuple[int, ...]) -> Ask:
     """A policy of either form as a rollout asks it."""
     if hasattr(policy, "memory"):
         fresh = policy.memory(batch)
-        return Ask(fresh, lambda memory, key, obs: (*policy(key, obs, memory), ()), fresh)  # type: ignore[call-arg]
+        return Ask(fresh, lambda memory, key, obs: (*policy(key, obs, memory), ()), fresh)
     return Ask((), lambda memory, key, obs: (policy(key, obs), memory, ()), ())
 
 
@@ -95,7 +95,7 @@ def play(
         return (following, after.replace(info={}), memory_after), kept
 
     state, ts = start
-    return jax.lax.scan(slot, (state, ts.replace(info={}), ask.memory), jnp.arange(n_steps))
+    return jax.lax.scan(slot, (state, ts.replace(info={}), ask.memory), jnp.arange(n_steps))  # type: ignore[attr-defined]
 
 
 def rollout(

@@ -44,7 +44,7 @@ class AutoReset(Wrapper):
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """As the environment's, with `final_obs` filled so that the structure never changes."""
         state, ts = self.env.reset(key, params)
-        return state, ts.replace(final_obs=ts.obs)
+        return state, ts.replace(final_obs=ts.obs)  # type: ignore[attr-defined]
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot; reward, flags and info are the old episode's, `obs` and the state the new one's where it ended."""
@@ -56,7 +56,7 @@ class AutoReset(Wrapper):
             return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
 
         state, obs = jax.lax.cond(jnp.any(ts.done), renew, lambda _: (state, ts.obs), None)
-        return state, ts.replace(obs=obs, final_obs=ts.obs)
+        return state, ts.replace(obs=obs, final_obs=ts.obs)  # type: ignore[attr-defined]
 
 
 def auto_reset(env: Environment) -> Environment:
@@ -95,7 +95,7 @@ class EpisodeStatistics(Wrapper):
         ret = jax.tree.map(jnp.add, state.ret, ts.reward)
         length = state.length + 1
         info = ts.info | {"episode_return": jnp.concatenate(list(ret.values())).mean(0), "episode_length": length}
-        return EpisodeState(inner, ret, length), ts.replace(info=info)
+        return EpisodeState(inner, ret, length), ts.replace(info=info)  # type: ignore[attr-defined]
 
 
 def episode_statistics(env: Environment) -> Environment:

@@ -35,7 +35,6 @@ from jaxvec.envs.isac_iov_slot import (
     Decision,
     Links,
     Outcome,
-    Params,
     Queues,
     State,
     advance,
@@ -46,6 +45,9 @@ from jaxvec.envs.isac_iov_slot import (
     score,
     settle,
     transmit,
+)
+from jaxvec.envs.isac_iov_slot import (
+    Params as IsacIovParams,
 )
 from jaxvec.physics import fading, pathloss, tasks
 from jaxvec.traces import Trace, eligible_starts_s, load, shipped
@@ -108,7 +110,7 @@ class IsacIov(Environment):
     """
 
     id: ClassVar[str] = "isac_iov"
-    Params: ClassVar[type] = Params
+    Params: ClassVar[type] = IsacIovParams
     team_reward: ClassVar[bool] = True
     info_fields: ClassVar = INFO
     presets: ClassVar = {
@@ -170,23 +172,23 @@ class IsacIov(Environment):
         """All vehicles' observations, one after the other."""
         return self.n_vehicles * (14 + 4 * self.n_rsus)
 
-    def default_params(self, **numbers: Any) -> Params:
+    def default_params(self, **numbers: Any) -> IsacIovParams:
         """The paper's numbers. With recorded traffic, `trace` may be a `Trace` or a file of one; the shipped one by default.
 
         Raises:
             TraceError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
-        params = Params(**numbers)
+        params = IsacIovParams(**numbers)
         if self.mobility != "trace":
             return params
         trace = shipped() if params.trace is None else params.trace
         trace = trace if isinstance(trace, Trace) else load(trace)
         starts = eligible_starts_s(trace, self.n_vehicles, float(self.horizon * params.slot_s))
-        return params.replace(trace=trace, trace_starts_s=starts)
+        return params.replace(trace=trace, trace_starts_s=starts)  # type: ignore[attr-defined]
 
     # Chance
 
-    def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
+    def draw_reset(self, key: Array, params: IsacIovParams) -> dict[str, Array]:
         """Everything that is drawn once an episode, scaled.
 
         `veh_cpu_hz`, `work_cpb`, `align_cpb`, `task_bits`, `instr_bits`, `q_loc_cycles` (I,); `q_rsu_cycles`, `twin_err` (K,);
@@ -208,7 +210,7 @@ class IsacIov(Environment):
             "twin_err": tasks.uniform(u["twin_err"], -1.0, 1.0),
         }
 
-    def draw_step(self, key: Array, params: Params) -> dict[str, Array]:
+    def draw_step(self, key: Array, params: IsacIovParams) -> dict[str, Array]:
         """What is drawn in every slot, scaled.
 
         `h_power` (I, K) ~ Exp(1); `bg_u`, `bg_size` (K,) ~ U(0, 1); `next_task_bits`, `next_instr_bits` (I,);
@@ -229,15 +231,15 @@ class IsacIov(Environment):
 
     # Transition
 
-    def reset_from(self, draws: dict[str, Array], params: Params) -> tuple[State, Timestep]:
+    def reset_from(self, draws: dict[str, Array], params: IsacIovParams) -> tuple[State, Timestep]:
         """The first state: empty histories and energy queue."""
         motion = mobility.get(self.mobility).start(draws, params)
         batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
         fixed = {name: draws[name] for name in ("veh_cpu_hz", "work_cpb", "align_cpb", "q_loc_cycles", "q_rsu_cycles")}
         state = State(
             t=jnp.zeros(batch, jnp.int32),
-            **motion._asdict(),
-            **fixed,
+            **motion._asdict(),  # type: ignore[arg-type]
+            **fixed,  # type: ignore[arg-type]
             task_bits=jnp.where(motion.present, draws["task_bits"], 0),
             instr_bits=jnp.where(motion.present, draws["instr_bits"], 0),
             v_energy_j=jnp.zeros(batch, dtype),
@@ -248,7 +250,7 @@ class IsacIov(Environment):
         return state, first_timestep(self, observe(self, state, params), batch)
 
     def step_from(
-        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
+        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: IsacIovParams
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order."""
         place = locate(self, state, params)
@@ -268,7 +270,7 @@ class IsacIov(Environment):
         return after, ts
 
 
-def observe(env: IsacIov, state: State, params: Params) -> Observation:
+def observe(env: IsacIov, state: State, params: IsacIovParams) -> Observation:
     """What each vehicle sees of its task, itself, the RSUs, and through the twin of their backlogs; 14 + 4K entries of order 1.
 
     The scales are constants that do not follow swept parameters. Rows of absent vehicles are 0.
@@ -295,7 +297,7 @@ def observe(env: IsacIov, state: State, params: Params) -> Observation:
     everyone = lambda x: jnp.broadcast_to(x, (env.n_vehicles, *x.shape))  # noqa: E731
     entries = jnp.concatenate(
         [
-            jnp.stack([jnp.broadcast_to(x, state.x_m.shape) for x in own], 1),
+            jnp.stack([jnp.broadcast_to(jnp.asarray(x), state.x_m.shape) for x in own], 1),
             place.dx_m / params.road_length_m,
             place.covered.astype(qv.dtype),
             everyone(free),
@@ -308,7 +310,9 @@ def observe(env: IsacIov, state: State, params: Params) -> Observation:
     return Observation(agents={GROUP: entries}, world=entries.reshape((-1, *entries.shape[2:])), active=active)
 
 
-def measure(state: State, d: Decision, links: Links, work: Queues, o: Outcome, params: Params) -> dict[str, Array]:
+def measure(
+    state: State, d: Decision, links: Links, work: Queues, o: Outcome, params: IsacIovParams
+) -> dict[str, Array]:
     """The metrics and arrays of `info`; means are over the vehicles on the road, the RSUs, or the active links of the slot."""
     n = n_present(state)
     n_links = jnp.sum(d.active, (0, 1))

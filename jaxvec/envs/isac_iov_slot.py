@@ -293,7 +293,7 @@ def advance(env: Any, state: State, work: Queues, outcome: Outcome, draws: dict[
     """The vehicles move and new tasks arrive."""
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, state.present, state.track)
     motion = mobility.get(env.mobility).advance(motion, params)
-    return state.replace(
+    return state.replace(  # type: ignore[attr-defined]
         t=state.t + 1,
         **motion._asdict(),
         task_bits=jnp.where(motion.present, draws["next_task_bits"], 0),

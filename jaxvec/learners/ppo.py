@@ -243,7 +243,7 @@ class _Ppo:
     def collect(self, state: State) -> tuple[State, Slot, Metrics]:
         """A rollout, batch-first `(time, worlds, ...)`, and the means of its info."""
         n = self.settings.n_worlds
-        keys = tuple(make(state.key, n, state.update) for make in (world_keys, policy_keys))
+        keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
         if self.continuing:
             *start, memory = state.carry
         else:

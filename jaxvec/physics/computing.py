@@ -25,7 +25,7 @@ def energy_j(
     kappa: Float[Array | float, "*#link"],
     frequency_hz: Float[Array | float, "*#link"],
     cycles: Float[Array | float, "*#link"],
-) -> Float[Array | float, "*link"]:
+) -> Float[Array, "*link"]:
     """Energy that work takes on a CMOS processor: kappa f^2 cycles. Source: (6), (11), (14) of the ISAC-IoV paper.
 
     Args:
@@ -35,7 +35,9 @@ def energy_j(
     Returns:
         Energy [J].
     """
-    return kappa * frequency_hz * frequency_hz * cycles  # in this order float32 neither over- nor underflows
+    return jnp.asarray(
+        kappa * frequency_hz * frequency_hz * cycles
+    )  # in this order float32 neither over- nor underflows
 
 
 def fit_to_budget(request: Float[Array, "*link"], axis: int | tuple[int, ...]) -> Float[Array, "*link"]:

@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
         return array.item()
     if array.size <= 64:
         return array.tolist()
-    return {"shape": list(array.shape), "sha256": hashlib.sha256(np.ascontiguousarray(array)).hexdigest()}
+    return {"shape": list(array.shape), "sha256": hashlib.sha256(array.tobytes()).hexdigest()}
 
 
 def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -145,7 +145,8 @@ def write_config(path: Path, config: Mapping[str, Any], params: Any) -> None:
     """`config.json`, and the parameters' leaves in full in `params.npz`."""
     path.mkdir(parents=True, exist_ok=True)
     with replacing(path / "params.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: np.asarray(leaf) for name, leaf in leaves(params).items()})
+        arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in leaves(params).items()}
+        np.savez_compressed(file, **arrays)
     write_json(path / "config.json", config)
 
 

@@ -75,27 +75,32 @@ def _layout(scene: Scene) -> tuple[Map | None, list[Rect]]:
     """The map and the meters: below a long map, beside a square one, everywhere without one."""
     top = 84.0 if scene.keys else 58.0
     whole = Rect(MARGIN, top, WIDTH - 2 * MARGIN, HEIGHT - top - MARGIN)
-    n = len(scene.meters)
+    n, gap = len(scene.meters), 14.0 if scene.meters else 0.0
     if scene.bounds_m is None:
-        columns = max(1, int(np.ceil(np.sqrt(n * 1.2))))
-        return None, _grid(whole, n, columns)
+        rows = -(-n // _columns(n))
+        return None, _grid(whole._replace(h=min(whole.h, 250.0 * rows)), n, _columns(n))
     x0, y0, x1, y1 = scene.bounds_m
-    wide = not scene.to_scale or (x1 - x0) / (y1 - y0) > 2
-    if wide:
+    if not scene.to_scale or (x1 - x0) / (y1 - y0) > 2:
         strip = 124.0 if n else 0.0
-        rect = Rect(whole.x, top, whole.w, whole.h - strip - (14 if n else 0))
+        rect = Rect(whole.x, top, whole.w, whole.h - strip - gap)
         meters = _grid(Rect(whole.x, HEIGHT - MARGIN - strip, whole.w, strip), n, max(n, 1))
     else:
-        side = 300.0 if n else 0.0
-        rect = Rect(whole.x, top, whole.w - side - 14, whole.h)
-        columns = 1 if n <= 5 else 2
-        meters = _grid(Rect(WIDTH - MARGIN - side, top, side, whole.h), n, columns)
+        width = min(whole.w - (300.0 if n else 0.0), whole.h * (x1 - x0) / (y1 - y0))
+        rect = Rect(whole.x, top, width, whole.h)
+        meters = _grid(Rect(rect.x + width + MARGIN, top, whole.w - width - MARGIN, whole.h), n, 1 if n <= 3 else 2)
     sx, sy = rect.w / (x1 - x0), rect.h / (y1 - y0)
     if scene.to_scale:
         sx = sy = min(sx, sy)
-        used = Rect(0, 0, sx * (x1 - x0), sy * (y1 - y0))
-        rect = Rect(rect.x + (rect.w - used.w) / 2, rect.y + (rect.h - used.h) / 2, used.w, used.h)
+        used_w, used_h = sx * (x1 - x0), sy * (y1 - y0)
+        rect = Rect(rect.x + (rect.w - used_w) / 2, rect.y + (rect.h - used_h) / 2, used_w, used_h)
     return Map(rect, scene.bounds_m, sx, sy), meters
+
+
+def _columns(n: int) -> int:
+    """Columns of a grid that looks balanced and leaves few places empty."""
+    some = int(np.ceil(np.sqrt(n * 1.2)))
+    likely = [columns for columns in (some, some + 1) if columns <= n] or [max(n, 1)]
+    return min(likely, key=lambda columns: (-n % columns, columns))
 
 
 def _grid(rect: Rect, n: int, columns: int) -> list[Rect]:
@@ -164,21 +169,17 @@ def _ground(scene: Scene, place: Map) -> list[Item]:
     items: list[Item] = [Path(box(*rect, 6), fill=theme.VERGE, closed=True)]
     for road in scene.roads:
         items += _road(road, place)
-    reaching = [node for node in scene.nodes if node.range_m and node.drawn]
     if scene.to_scale:
-        for node in reaching:
-            items.append(Disc((place(node.x_m, node.y_m),), (node.range_m or 0) * place.sx, theme.SLATE, alpha=0.06))
         return items
     bottom = rect.y + rect.h
-    for j, node in enumerate(reversed(reaching)):
-        low, high = (np.clip(node.x_m + s * (node.range_m or 0), *scene.bounds_m[::2]) for s in (-1, 1))  # type: ignore[index]
-        items += _bracket(place(low, 0)[0], place(high, 0)[0], bottom - 30 - 15 * j, node.label)
-    note = Text(
-        ((rect.x + 12, rect.y + 16),),
-        f"vertical scale \N{MULTIPLICATION SIGN} {place.sy / place.sx:.2g}",
-        9.5,
-        theme.MUTED,
-    )
+    rows: list[float] = []  # where the last bracket of each row ends
+    for node in (node for node in scene.nodes if node.range_m and node.drawn):
+        low, high = (np.clip(node.x_m + s * (node.range_m or 0), place.bounds[0], place.bounds[2]) for s in (-1, 1))
+        row = next((i for i, end in enumerate(rows) if end < low), len(rows))
+        rows[row : row + 1] = [float(high)]
+        items += _bracket(place(low, 0)[0], place(high, 0)[0], bottom - 60 + 15 * row, node.label)
+    ratio = f"vertical scale \N{MULTIPLICATION SIGN} {place.sy / place.sx:.2g}"
+    note = Text(((rect.x + 8, rect.y + 9),), ratio, 9, theme.MUTED)
     return [*items, note, *_ruler(scene, place, bottom - 10)]
 
 
@@ -212,9 +213,9 @@ def _road(road: Road, place: Map) -> list[Item]:
 
 
 def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]]:
-    """Links, then nodes over them; standing ones last. What leaves the map is covered at its sides."""
+    """Links, over them vehicles, over these what stands. What leaves the map is covered at its sides."""
     at = [place(node.x_m, node.y_m) if node.drawn else (0.0, 0.0) for node in scene.nodes]
-    items: list[Item] = []
+    items: list[Item] = [_reach(node, place) for node in scene.nodes if scene.to_scale and node.drawn and node.range_m]
     for link in sorted(scene.links, key=lambda link: -link.strength):
         a, b = scene.nodes[link.a], scene.nodes[link.b]
         if a.drawn and b.drawn:
@@ -223,7 +224,7 @@ def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]
             width = 1.2 + 5.3 * min(max(link.strength, 0.0), 1.0)
             items.append(Path(ends, stroke=colour, width=width, dash=dash, alpha=0.85, flow=2.2 + width / 2))
     spots = []
-    for node, (x, y) in zip(scene.nodes, at, strict=True):
+    for node, (x, y) in sorted(zip(scene.nodes, at, strict=True), key=lambda pair: pair[0].kind != "vehicle"):
         if node.drawn:
             items += glyph(node.kind).draw(node, x, y)
             dx, dy = glyph(node.kind).centre
@@ -233,6 +234,17 @@ def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]
         Path(box(x, rect.y, MARGIN, rect.h), fill=theme.PAPER, closed=True) for x in (rect.x - MARGIN, rect.x + rect.w)
     ]
     return tuple(items), tuple(spots)
+
+
+def _reach(node: Node, place: Map) -> Item:
+    """The ground that a node reaches, as far as it is on the map."""
+    turn = np.linspace(0, 2 * np.pi, 73)[:-1]
+    x, y, reach = *place(node.x_m, node.y_m), (node.range_m or 0.0) * place.sx
+    rect = place.rect
+    xs = np.clip(x + reach * np.cos(turn), rect.x, rect.x + rect.w)
+    ys = np.clip(y + reach * np.sin(turn), rect.y, rect.y + rect.h)
+    points = tuple((round(float(a), 1), round(float(b), 1)) for a, b in zip(xs, ys, strict=True))
+    return Path(points, fill=theme.SLATE, alpha=0.06, closed=True)
 
 
 def _ends(a: int, b: int, nodes: Sequence[Node], at: Sequence[tuple[float, float]]):
@@ -282,7 +294,8 @@ def _meter_back(meter: Meter, rect: Rect, values: np.ndarray) -> list[Item]:
 
 def _meter_now(meter: Meter, rect: Rect, values: np.ndarray, t: int) -> list[Item]:
     points, _, size = _curve(meter, rect, values)
-    said = theme.quantity(meter.value, meter.unit, size)
+    whole = size < 1e3 and np.array_equal(values, np.round(values))
+    said = theme.quantity(meter.value, meter.unit, None if whole else size)
     items: list[Item] = [Text(((rect.x + 12, rect.y + 37),), said, 16, theme.INK, bold=True)]
     items += [Path(run, stroke=theme.SERIES[0], width=2) for run in _runs(points[: t + 1])]
     if np.isfinite(points[t, 1]):

@@ -1,11 +1,12 @@
 """How nodes look, by kind. A glyph draws a node at a pixel. A new kind is a function and a line in `GLYPHS`."""
 
 from collections.abc import Callable
+from math import cos, sin
 from typing import NamedTuple
 
 from jaxvec.viz.items import Disc, Item, Path, Text, box, turned
 from jaxvec.viz.scene import Node
-from jaxvec.viz.theme import INK, LATE, LIGHT, MUTED, PAPER, SLATE, dark, load_colour
+from jaxvec.viz.theme import INK, LATE, LIGHT, PAPER, SLATE, dark, load_colour
 
 CAR_LENGTH, CAR_WIDTH, MAST = 42.0, 18.0, 54.0
 GAUGE_WIDTH, GAUGE_FULL = 66.0, 1.5  # a full gauge stands for 1.5 times the limit
@@ -37,7 +38,7 @@ def car(node: Node, x: float, y: float) -> list[Item]:
     roof = turned([(-2.5, 0)], x, y, a)
     items.append(Text(roof, node.label, 10.5, PAPER if dark(colour) else INK, "middle", bold=True))
     if node.part is not None:
-        items += bar(x - 15, y + half_w + 2.5, 30, 3.6, node.part)
+        items += bar(x - 15, y + half_w * abs(cos(a)) + half_l * abs(sin(a)) + 2.5, 30, 3.6, node.part)
     return items
 
 
@@ -89,12 +90,12 @@ def disc(node: Node, x: float, y: float) -> list[Item]:
     """Any other node: a disc in the colour of its load, its name and words below."""
     items: list[Item] = [
         Disc(((x, y),), 9, fill=load_colour(node.load), stroke=INK, width=1.1),
-        Text(((x, y + 18),), node.label, 10, INK, "middle", bold=True),
+        Text(((x, y + 18),), node.label, 10, INK, "middle", bold=True, halo=True),
     ]
     if node.part is not None:
         items += bar(x - 15, y + 26, 30, 3.6, node.part)
     if node.text:
-        items.append(Text(((x, y + 36),), node.text, 9.5, MUTED, "middle"))
+        items.append(Text(((x, y + (36 if node.part is not None else 31)),), node.text, 9.5, INK, "middle", halo=True))
     return items
 
 

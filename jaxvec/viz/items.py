@@ -49,6 +49,7 @@ class Text:
     colour: str
     anchor: str = "start"
     bold: bool = False
+    halo: bool = False  # readable on anything
 
 
 Item = Path | Disc | Text

@@ -9,9 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch
 from matplotlib.path import Path as Curve
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text as Words
 
-from jaxvec.viz.items import Disc, Item, Path, Storyboard, Text, at
+from jaxvec.viz.items import Disc, Item, Storyboard, Text, at
+from jaxvec.viz.theme import PAPER
 
 DPI = 100
 POINT = 72 / DPI  # points per pixel of the storyboard
@@ -59,6 +61,7 @@ def artist(item: Item) -> Artist:
             weight=weight,
             family=FONT,
             parse_math=False,
+            path_effects=[withStroke(linewidth=2.6 * POINT, foreground=PAPER)] if item.halo else None,
         )
     look = {
         "facecolor": item.fill or "none",
@@ -73,6 +76,3 @@ def artist(item: Item) -> Artist:
     style: tuple = (0, tuple(d / item.width for d in item.dash)) if item.dash else "solid"  # type: ignore[assignment]
     cap = "butt" if item.dash else "round"
     return PathPatch(curve, linestyle=style, capstyle=cap, joinstyle="round", **look)
-
-
-__all__ = ["Path", "artist", "frames"]

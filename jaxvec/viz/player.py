@@ -49,8 +49,18 @@ def _item(a: Item, b: Item) -> dict[str, Any]:
     elif isinstance(a, Disc):
         out |= {"r": a.r, "fill": a.fill, "stroke": a.stroke, "w": a.width, "a": a.alpha}
     else:
-        out |= {"text": a.text, "size": a.size, "fill": a.colour, "anchor": a.anchor, "bold": a.bold}
-    usual = {"a": 1, "w": 1, "fill": None, "stroke": None, "dash": (), "closed": False, "flow": 0, "bold": False}
+        out |= {"text": a.text, "size": a.size, "fill": a.colour, "anchor": a.anchor, "bold": a.bold, "halo": a.halo}
+    usual = {
+        "a": 1,
+        "w": 1,
+        "fill": None,
+        "stroke": None,
+        "dash": (),
+        "closed": False,
+        "flow": 0,
+        "bold": False,
+        "halo": False,
+    }
     return {name: value for name, value in out.items() if name not in usual or value != usual[name]}
 
 
@@ -140,6 +150,10 @@ function paint(pen, item, f) {
     pen.font = `${item.bold ? "600 " : ""}${item.size}px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
     pen.fillStyle = item.fill; pen.textBaseline = "middle";
     pen.textAlign = {start: "left", middle: "center", end: "right"}[item.anchor];
+    if (item.halo) {
+      pen.strokeStyle = "#ffffff"; pen.lineWidth = 2.6; pen.lineJoin = "round"; pen.setLineDash([]);
+      pen.strokeText(item.text, p[0], p[1]);
+    }
     pen.fillText(item.text, p[0], p[1]);
   } else if (item.r !== undefined) {
     dot(pen, p[0], p[1], item);

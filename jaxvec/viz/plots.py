@@ -16,12 +16,11 @@ from numpy.typing import ArrayLike
 
 from jaxvec.core.rollout import interval
 from jaxvec.viz.files import replacing, target
-from jaxvec.viz.theme import INK, LIGHT, MINUS, MUTED, PAPER, SERIES, quantity
+from jaxvec.viz.theme import INK, LIGHT, MINUS, MUTED, PAPER, SERIES, quantity, words
 
 SUFFIXES = (".png", ".svg")
 AXES = ("update", "steps", "seconds")
 TELLING = ("latency", "delay", "energy", "violation", "success", "drop", "local", "cost")
-UNITS = {"s": "s", "j": "J", "hz": "Hz", "cycles": "cycle", "m": "m", "bps": "bit/s", "bits": "bit", "w": "W"}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -118,7 +117,7 @@ def _by_seed(name: str, values: ArrayLike) -> np.ndarray:
     array = np.asarray(values, float)
     if array.ndim not in (1, 2):
         raise ValueError(f"metric {name!r}: (updates,) or (updates, seeds), not {array.shape}")
-    return array.reshape(len(array), -1)
+    return array if array.ndim == 2 else array[:, None]
 
 
 def _telling(found: Mapping[str, np.ndarray]) -> list[str]:
@@ -294,10 +293,8 @@ def _name_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
 
 def _words(name: str) -> str:
     """ "latency mean [s]" of "latency_mean_s"."""
-    head, _, tail = name.rpartition("_")
-    if name == "reward":
-        return "reward per slot"
-    return (f"{head} [{UNITS[tail]}]" if head and tail in UNITS else name).replace("_", " ")
+    text, unit = words("reward_per_slot" if name == "reward" else name)
+    return f"{text} [{unit}]" if unit else text
 
 
 def _with_error(mean: float, half: float) -> str:

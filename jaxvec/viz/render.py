@@ -1,7 +1,7 @@
 """An episode recorded, and drawn as an image, an animation, or a page that plays it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,18 +86,32 @@ def render(
 def _gif(board: Storyboard, path: Path, fps: float) -> None:
     """All frames in one palette, undithered: flat colours compress well."""
     moments = [(t, i / SUBFRAMES) for t in range(len(board.sheets)) for i in range(SUBFRAMES)]
-    images = [Image.fromarray(frame) for frame in frames(board, moments)]
-    colours = _palette(images[:: max(1, len(images) // 6)])
-    flat = [image.quantize(palette=colours, dither=Image.Dither.NONE) for image in images]
+    images = list(frames(board, moments))
+    palette = _palette(images[:: max(1, len(images) // 6)])
+    flat = [Image.fromarray(indices) for indices in _nearest(images, palette)]
+    for image in flat:
+        image.putpalette(palette.tobytes())
     duration = max(20, round(1000 / fps / 10) * 10)  # hundredths of a second; players slow down below two
     flat[0].save(path, save_all=True, append_images=flat[1:], duration=duration, loop=0, optimize=False, disposal=1)
 
 
-def _palette(images: Sequence[Image.Image]) -> Image.Image:
-    """The theme's colours as they are, and what else the images need for their soft edges."""
-    exact = [theme.rgb(colour) for colour in theme.colours()]
-    mosaic = Image.fromarray(np.concatenate([np.asarray(image) for image in images]))
-    others = mosaic.quantize(256 - len(exact), method=Image.Quantize.MEDIANCUT).getpalette() or []
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([x for colour in exact for x in colour] + others[: 3 * (256 - len(exact))])
+def _palette(images: Sequence[np.ndarray]) -> np.ndarray:
+    """The theme's colours as they are, and what else the images need for their soft edges: uint8 `(256, 3)`."""
+    exact = np.array([theme.rgb(colour) for colour in theme.colours()], np.uint8)
+    some = Image.fromarray(np.concatenate(images)).quantize(256 - len(exact), method=Image.Quantize.MEDIANCUT)
+    others = np.array(some.getpalette(), np.uint8).reshape(-1, 3)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(exact)] = exact
+    palette[len(exact) :][: len(others)] = others[: 256 - len(exact)]
     return palette
+
+
+def _nearest(images: Sequence[np.ndarray], palette: np.ndarray) -> Iterator[np.ndarray]:
+    """The nearest entry of the palette at each pixel; Pillow's own search is approximate and stains flat areas."""
+    known = np.full(1 << 24, -1, np.int16)
+    for image in images:
+        colours = image.astype(np.int32) @ (1 << 16, 1 << 8, 1)
+        new = np.unique(colours[known[colours] < 0])
+        rgb = np.stack([new >> 16, new >> 8 & 255, new & 255], 1)
+        known[new] = np.argmin(((rgb[:, None] - palette.astype(np.int32)) ** 2).sum(2), 1)
+        yield known[colours].astype(np.uint8)

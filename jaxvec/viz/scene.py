@@ -18,6 +18,7 @@ import numpy as np
 
 from jaxvec.core.environment import Environment
 from jaxvec.core.rollout import Slot
+from jaxvec.viz.theme import words
 
 MOST_METERS = 20
 
@@ -148,17 +149,20 @@ def scene_function(env_id: str) -> Callable[..., Scene]:
 def default_scene(
     env: Environment, params: Any, state: Any, action: Any, info: Mapping[str, Any], reward: Mapping[str, Any], t: int
 ) -> Scene:
-    """The mean reward of each group and the scalar entries of `info`, at most 20 of all, as meters."""
-    groups = [
+    """The mean reward of each group and the scalar entries of `info`, in the order that the environment documents, as meters.
+
+    There is room for 20; a caption tells of more.
+    """
+    meters = [
         Meter(f"reward, {group}" if len(reward) > 1 else "reward", float(x.mean())) for group, x in reward.items()
     ]
-    scalars = [
-        Meter(name.replace("_", " "), float(x), env.info_fields.get(name, ("", ""))[0])
-        for name, x in info.items()
-        if np.ndim(x) == 0 and name != "reward"
-    ]
-    meters = (groups + scalars)[:MOST_METERS]
-    return Scene(title=env.id, meters=tuple(meters))
+    known = [name for name in env.info_fields if name in info]
+    for name in [*known, *(name for name in info if name not in known)]:
+        if np.ndim(info[name]) == 0 and name != "reward":
+            text, unit = words(name)
+            meters.append(Meter(text, float(info[name]), env.info_fields.get(name, (unit, ""))[0]))
+    more = () if len(meters) <= MOST_METERS else (f"{MOST_METERS} of {len(meters)} metrics",)
+    return Scene(title=env.id, meters=tuple(meters[:MOST_METERS]), captions=more)
 
 
 def moved(scene: Scene, following: Scene | None, before: Scene | None = None) -> Scene:

@@ -17,6 +17,7 @@ RAMP = ((0.0, "#0b6f66"), (0.8, "#62b8a8"), (1.0, "#f6e9c8"), (1.25, "#e8935f"),
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1e-1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 MINUS, UNKNOWN = "\N{MINUS SIGN}", "\N{EN DASH}"
+SUFFIXES = {"s": "s", "j": "J", "hz": "Hz", "cycles": "cycle", "m": "m", "bps": "bit/s", "bits": "bit", "w": "W"}
 UNITLESS = ("", "-", "bool")
 
 
@@ -59,6 +60,13 @@ def dark(colour: str) -> bool:
     """White text reads better on it than black."""
     r, g, b = rgb(colour)
     return 0.299 * r + 0.587 * g + 0.114 * b < 140
+
+
+def words(name: str) -> tuple[str, str]:
+    """What a metric's name says, and the unit that it ends with: "latency mean" and "s" of `latency_mean_s`."""
+    head, _, tail = name.rpartition("_")
+    known = bool(head) and tail in SUFFIXES
+    return (head if known else name).replace("_", " "), SUFFIXES[tail] if known else ""
 
 
 def quantity(value: float, unit: str = "", like: float | None = None) -> str:

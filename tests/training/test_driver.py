@@ -1,0 +1,198 @@
+"""The driver: what it writes, how it stops, and that a killed run ends where an uninterrupted one does."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from learners.probes import Probe
+
+import jaxvec
+from jaxvec import learners
+from jaxvec.training import ConfigError, TrainingError, load_run, train
+from jaxvec.training.run import differences, read_metrics
+
+TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def isac():
+    env, params = jaxvec.make("isac_iov", n_vehicles=2, horizon=3)
+    return learners.make("mappo", env, **TINY), params
+
+
+@pytest.fixture(scope="module")
+def finished(isac, tmp_path_factory):
+    """A run of 7 updates in chunks of 3, and its folder."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    return train(*isac, KEY, 7, chunk=3, out=out, checkpoint_every_s=0.0, progress=False)
+
+
+def same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def test_a_run_folder_holds_everything(isac, finished):
+    config = json.loads((finished.out / "config.json").read_text())
+    assert config["env"] == {
+        "id": "isac_iov",
+        "sizes": config["env"]["sizes"] | {"n_vehicles": 2, "horizon": 3},
+        "params": config["env"]["params"] | {"lyapunov_v": 5.0},
+    }
+    assert config["learner"]["settings"]["n_worlds"] == 4
+    assert {"jax", "jaxvec", "python"} <= set(config["versions"])
+    rows = [json.loads(line) for line in (finished.out / "metrics.jsonl").read_text().splitlines()]
+    assert [row["update"] for row in rows] == list(range(1, 8))
+    assert rows[-1]["steps"] == 7 * 4 * 3
+    np.testing.assert_array_equal([row["reward"] for row in rows], finished.metrics["reward"])
+    assert sorted(p.name for p in (finished.out / "checkpoints").iterdir()) == ["6", "7"]
+
+
+def test_a_run_is_read_back_whole(finished):
+    run = load_run(finished.out)
+    assert run.update == 7
+    same(run.state.params, finished.state.params)
+    same(jax.random.key_data(run.state.key), jax.random.key_data(finished.state.key))
+    obs = run.learner.env.reset(KEY, run.params)[1].obs
+    same(run.policy()(KEY, obs), finished.policy()(KEY, obs))
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(isac, finished, tmp_path):
+    train(*isac, KEY, 3, chunk=3, out=tmp_path / "r", progress=False)
+    with (tmp_path / "r" / "metrics.jsonl").open("a") as log:  # as if killed while writing the next lines
+        log.write('{"update": 4, "seconds": 1.0, "reward": 0.0}\n{"update": 5, "rew')
+    with pytest.raises(ConfigError, match="holds a run already"):
+        train(*isac, KEY, 7, out=tmp_path / "r", progress=False)
+    resumed = train(*isac, KEY, 7, out=tmp_path / "r", resume=True, progress=False)
+    same(resumed.state.params, finished.state.params)
+    same(resumed.state.opt, finished.state.opt)
+    np.testing.assert_array_equal(read_metrics(tmp_path / "r")["reward"], finished.metrics["reward"])
+
+
+def test_another_configuration_is_refused_by_name(isac, finished):
+    learner, params = isac
+    with pytest.raises(ConfigError, match=r"env\.params\.lyapunov_v: 9\.0 here, 5\.0 in the folder"):
+        train(learner, params.replace(lyapunov_v=9.0), KEY, 7, out=finished.out, resume=True, progress=False)
+    wider = learners.make("mappo", learner.env, **{**TINY, "hidden": (8,)})
+    with pytest.raises(ConfigError, match=r"learner\.settings\.hidden"):
+        train(wider, params, KEY, 7, out=finished.out, resume=True, progress=False)
+    with pytest.raises(ConfigError, match=r"train\.key"):
+        train(learner, params, jax.random.key(1), 7, out=finished.out, resume=True, progress=False)
+
+
+def test_differences_are_named():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}) == ["a.c: 2 here, 3 in the folder"]
+    assert differences({"versions": {"jax": "1"}}, {"versions": {"jax": "2"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [("config.json", "{", "not valid JSON"), ("config.json", "{}", "format"), ("params.npz", "junk", "params.npz")],
+)
+def test_a_damaged_folder_is_refused_by_name(finished, tmp_path, name, content, words):
+    for file in ("config.json", "params.npz"):
+        (tmp_path / file).write_bytes((finished.out / file).read_bytes())
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        load_run(tmp_path)
+    with pytest.raises(ConfigError, match="not a run folder"):
+        load_run(tmp_path / "nowhere")
+
+
+def test_several_seeds_are_one_program_and_differ(isac, tmp_path):
+    result = train(*isac, KEY, 2, num_seeds=3, out=tmp_path / "s", progress=False)
+    assert result.metrics["reward"].shape == (2, 3)
+    assert len(np.unique(result.metrics["reward"][-1])) == 3
+    run = load_run(tmp_path / "s")
+    obs = run.learner.env.reset(KEY, run.params)[1].obs
+    a, b = run.policy(0)(KEY, obs), run.policy(2)(KEY, obs)
+    assert not np.array_equal(a["vehicle"]["split"], b["vehicle"]["split"])
+    with pytest.raises(ValueError, match="member 3 does not exist"):
+        run.policy(3)
+
+
+def test_a_number_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(tmp_path):
+    class Breaks(Probe):
+        """Pays NaN once the policy's third update is due: the reward follows a clock of the world's keys."""
+
+    env = Breaks("constant", horizon=1)
+    learner = learners.make("ippo", env, **TINY)
+    update = learner.update
+
+    def poisoned(state):
+        after, metrics = update(state)
+        return after, metrics | {"reward": jnp.where(state.update == 4, jnp.nan, metrics["reward"])}
+
+    broken = learner._replace(update=poisoned)
+    with pytest.raises(TrainingError, match=r"update 5: reward is nan; the last good checkpoint"):
+        train(broken, env.default_params(), KEY, 8, chunk=2, out=tmp_path / "n", checkpoint_every_s=0.0, progress=False)
+    assert sorted(p.name for p in (tmp_path / "n" / "checkpoints").iterdir()) == ["2", "4"]
+
+
+def test_parameters_that_are_not_finite_stop_the_run():
+    env = Probe("constant", horizon=1)
+    learner = learners.make("ippo", env, **TINY)
+    hyper = learner.hyper.replace(learning_rate=1e38, learning_rate_end=1e38)
+    with pytest.raises(TrainingError, match="update"):
+        train(learner, env.default_params(), KEY, 6, chunk=2, hyper=hyper, progress=False)
+
+
+def test_progress_tells_what_a_user_wants_to_know(isac):
+    said = io.StringIO()
+    train(*isac, KEY, 2, progress=said)
+    assert "compiling mappo on isac_iov" in said.getvalue()
+    assert "update 2/2" in said.getvalue()
+    for word in ("reward", "steps/s", "left"):
+        assert word in said.getvalue()
+
+
+def test_bad_arguments_are_named(isac):
+    learner, params = isac
+    with pytest.raises(ValueError, match="num_updates must be at least 1"):
+        train(learner, params, KEY, 0)
+    with pytest.raises(ValueError, match="lyapunov_v = nan"):
+        train(learner, params.replace(lyapunov_v=float("nan")), KEY, 1)
+    with pytest.raises(ValueError, match="learning_rate = inf"):
+        train(learner, params, KEY, 1, hyper=learner.hyper.replace(learning_rate=float("inf")))
+
+
+SCRIPT = """
+import sys, jax, jaxvec
+from jaxvec import learners
+from jaxvec.training import train
+env, params = jaxvec.make("isac_iov", n_vehicles=2, horizon=3)
+learner = learners.make("mappo", env, n_worlds=4, hidden=(4,), epochs=1, minibatches=1)
+train(learner, params, jax.random.key(0), 600, chunk=20, out=sys.argv[1], resume=True, checkpoint_every_s=0.0, progress=False)
+"""
+
+
+def test_a_run_killed_at_a_random_moment_resumes_to_the_same_bits(tmp_path):
+    def start(out: Path) -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], env=os.environ | {"JAX_PLATFORMS": "cpu"})
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait(timeout=300) == 0
+    process = start(killed)
+    checkpoints = killed / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not (checkpoints.exists() and any(p.name.isdigit() for p in checkpoints.iterdir())):
+        assert process.poll() is None, "ended before its first checkpoint"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(np.random.default_rng().uniform(0, 0.3))
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    seen = max(int(p.name) for p in checkpoints.iterdir() if p.name.isdigit())
+    assert seen < 600
+    assert start(killed).wait(timeout=300) == 0
+    same(load_run(killed).state.params, load_run(whole).state.params)
+    np.testing.assert_array_equal(read_metrics(killed)["reward"], read_metrics(whole)["reward"])

@@ -1,0 +1,182 @@
+"""Rendered episodes: valid files, the same every time, whole or absent."""
+
+import html.parser
+import json
+import os
+import re
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxvec.viz.draw import storyboard
+from jaxvec.viz.items import Path, at
+from jaxvec.viz.render import SUBFRAMES, render
+from jaxvec.viz.scene import scenes
+
+
+@pytest.fixture(scope="module")
+def page(episode, tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "episode.html"
+    assert render(*episode, file, policy_name="</script><b>sly</b>") == file
+    return file.read_text(encoding="utf-8")
+
+
+def data_of(page):
+    return json.loads(re.search(r'<script type="application/json" id="episode">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def numbers_in(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [x for part in value for x in numbers_in(part)]
+    return [value] if isinstance(value, int | float) else []
+
+
+def test_gif(episode, tmp_path):
+    files = [render(*episode, tmp_path / name, fps=20) for name in ("a.gif", "b.gif")]
+    with Image.open(files[0]) as image:
+        assert image.n_frames == SUBFRAMES * episode[0].horizon
+        assert image.size == (1080, 600)
+        assert image.info["loop"] == 0
+        assert image.info["duration"] == 50
+        image.seek(0)
+        first = np.asarray(image.convert("RGB"), int)
+        image.seek(1)
+        assert (np.abs(np.asarray(image.convert("RGB"), int) - first).max(2) > 40).sum() > 100  # cars move
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert files[0].stat().st_size < 100_000 * episode[0].horizon
+
+
+def test_png_of_one_slot_and_of_several(episode, tmp_path):
+    one, again = (render(*episode, tmp_path / name, at=2) for name in ("one.png", "again.png"))
+    sheet = render(*episode, tmp_path / "sheet.PNG", at=[2, 0])
+    with Image.open(one) as image, Image.open(sheet) as images:
+        assert image.size == (2160, 1200)
+        assert images.size == (2160, 2400)
+        assert np.array_equal(np.asarray(image), np.asarray(images)[:1200])
+    assert one.read_bytes() == again.read_bytes()
+
+
+def test_colours_of_the_theme_survive_in_a_gif(episode, tmp_path):
+    with Image.open(render(*episode, tmp_path / "a.gif")) as image:
+        image.seek(3)
+        gif = np.asarray(image.convert("RGB"), int)
+    still = render(*episode, tmp_path / "a.png", at=1)
+    with Image.open(still) as image:
+        png = np.asarray(image.resize((1080, 600)), int)
+    assert np.median(np.abs(gif - png)) == 0
+    assert gif[2, 2].tolist() == [255, 255, 255]
+
+
+def test_the_page_is_one_whole_file(page):
+    parser = html.parser.HTMLParser()
+    opened = []
+    parser.handle_starttag = lambda tag, attributes: opened.append((tag, dict(attributes)))
+    parser.feed(page)
+    parser.close()
+    assert [attributes for tag, attributes in opened if tag in ("link", "img", "iframe")] == []
+    assert all("src" not in attributes and "href" not in attributes for _, attributes in opened)
+    assert sum(tag == "script" for tag, _ in opened) == 2
+    assert not re.search(r"https?:|//[a-z]+\.|@[A-Z]+@|url\(|import", page)
+
+
+def test_the_page_holds_every_slot_in_finite_numbers(page, episode):
+    env, _, slots = episode
+    data = data_of(page)
+    assert len(data["slots"]) == env.horizon
+    numbers = numbers_in(data)
+    assert len(numbers) > 1000
+    assert np.isfinite(numbers).all()
+    for t, slot in enumerate(data["slots"]):
+        spots = {spot["title"]: dict(spot["rows"]) for spot in slot["spots"]}
+        assert list(spots) == ["vehicle 1", "vehicle 2", "vehicle 3", "RSU 1", "RSU 2"]
+        shown = float(spots["vehicle 2"]["latency"].removesuffix(" s"))
+        assert shown == pytest.approx(slots.ts.info["latency_s"][t, 1], rel=0.01)
+        texts = [item["text"] for item in slot["items"] if "text" in item]
+        assert f"</script><b>sly</b> · slot {t + 1} / {env.horizon}" in texts
+
+
+def test_a_slot_ends_where_the_next_one_begins(episode):
+    board = storyboard(scenes(*episode))
+    for sheet, following in zip(board.sheets, board.sheets[1:], strict=False):
+        ends = {spot.title: spot.points[0] for spot in sheet.spots_end}
+        starts = {spot.title: spot.points[0] for spot in following.spots_start}
+        for name in ends:
+            assert ends[name][1] == starts[name][1]
+            assert (
+                ends[name][0] == pytest.approx(starts[name][0]) or abs(ends[name][0] - starts[name][0]) > 1000
+            )  # round
+
+
+def test_halfway_is_in_the_middle(episode):
+    sheet = storyboard(scenes(*episode)).sheets[0]
+    paths = [item for item in at(sheet, 0.5) if isinstance(item, Path)]
+    ends = [(a, b) for a, b in zip(sheet.start, sheet.end, strict=True) if isinstance(a, Path)]
+    for item, (a, b) in zip(paths, ends, strict=True):
+        np.testing.assert_allclose(item.points, (np.array(a.points) + np.array(b.points)) / 2)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".html", ".png"])
+def test_any_environment_renders(unknown, tmp_path, suffix):
+    file = render(*unknown, tmp_path / f"walkers{suffix}", policy_name="still")
+    if suffix == ".html":
+        assert len(data_of(file.read_text(encoding="utf-8"))["slots"]) == unknown[0].horizon
+    else:
+        with Image.open(file) as image:
+            frames = range(getattr(image, "n_frames", 1))
+            assert len(frames) == (unknown[0].horizon if suffix == ".gif" else 1)  # frames without motion are one
+
+
+def test_values_that_are_not_finite_are_left_out(unknown, tmp_path):
+    env, params, slots = unknown
+    limit = np.array([1, np.nan, 2, np.inf, 3, 4])
+    odd = slots._replace(ts=slots.ts.replace(info={"limit": limit, "never": np.full(6, np.nan)}))
+    data = data_of(render(env, params, odd, tmp_path / "odd.html").read_text(encoding="utf-8"))
+    assert np.isfinite(numbers_in(data)).all()
+    assert "\N{EN DASH}" in " ".join(item.get("text", "") for item in data["slots"][1]["items"])
+    render(env, params, odd, tmp_path / "odd.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("a.mp4", {}, r"\.gif, \.html, \.png, not '\.mp4'"),
+        ("a", {}, r"\.gif, \.html, \.png, not ''"),
+        ("nowhere/a.gif", {}, "no folder"),
+        ("a.png", {"at": 4}, "slots 0 to 3, not 4"),
+        ("a.png", {"at": []}, "slots 0 to 3"),
+        ("a.gif", {"fps": 0}, "fps must be positive"),
+        ("a.gif", {"fps": float("nan")}, "fps must be positive"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(episode, tmp_path, name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        render(*episode, tmp_path / name, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png"])
+def test_a_failure_leaves_what_was_there(episode, tmp_path, monkeypatch, suffix):
+    file = tmp_path / f"a{suffix}"
+    file.write_text("before")
+
+    def fail(image, path, **settings):
+        with open(path, "wb") as partial:
+            partial.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        render(*episode, file)
+    assert file.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_picture_is_as_readable_as_any_new_file(episode, tmp_path):
+    other = tmp_path / "other"
+    other.touch()
+    file = render(*episode, tmp_path / "a.html")
+    assert stat.S_IMODE(os.stat(file).st_mode) == stat.S_IMODE(os.stat(other).st_mode)
