@@ -304,7 +304,7 @@ def _parse(args: list[str]) -> Callable[[], None]:
     except SystemExit as stop:
         if stop.code:
             words = re.sub(r"[^\x20-\x7e]+", " ", re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()))
-            _fail(words.strip() or "bad usage; see --help", 2)
+            _fail(re.sub(r"-{5,}", "", words).strip() or "bad usage; see --help", 2)
         raise
 
 
@@ -322,7 +322,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"jaxvec: error: {' '.join(message.split())}", file=sys.__stderr__)
+    print(f"jaxvec: error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 

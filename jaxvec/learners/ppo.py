@@ -47,12 +47,12 @@ class Settings:
 
     central_critic: bool = False
     share_parameters: bool = True
-    n_worlds: int = 64
+    n_worlds: int = 128
     rollout_length: int | None = None
     epochs: int = 4
     minibatches: int = 4
-    hidden: tuple[int, ...] = (64, 64)
-    activation: str = "tanh"
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
     gru: int = 0
     normalise_observations: bool = False
     normalise_values: bool = True
@@ -68,7 +68,7 @@ class Hyper:
     """What may be swept without recompiling. A quantity with an `_end` goes there linearly over `anneal_updates`."""
 
     learning_rate: float = 1e-3
-    learning_rate_end: float = 1e-3
+    learning_rate_end: float = 1e-4
     anneal_updates: float = 300.0
     gamma: float = 0.99
     gae_lambda: float = 0.95
@@ -318,7 +318,7 @@ class _Ppo:
             start = jax.tree.map(lambda x: x[chosen], memory)
             grad, metrics = jax.grad(self.loss, has_aux=True)(params, part, start, hyper)
             updates, opt = optimiser.update(grad, opt)
-            return (optax.apply_updates(params, updates), opt), metrics | {"ppo/grad_norm": optax.global_norm(grad)}
+            return (optax.apply_updates(params, updates), opt), metrics | {"ppo/grad_norm": optax.tree.norm(grad)}
 
         def epoch(carry, key):
             chosen = jax.random.permutation(key, n).reshape(s.minibatches, -1)

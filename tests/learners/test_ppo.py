@@ -35,11 +35,12 @@ def trained(env, updates=60, name="mappo", hyper=None, **settings):
 
 def value_of(learner, state, obs):
     core = learner.update.__self__  # the functions' shared object
-    return core.real_values(state, obs)
+    return jax.jit(core.real_values)(state, obs)
 
 
 def look(env, n=64, seed=7):
-    return env.reset(world_keys(jax.random.key(seed), n), env.default_params())[1].obs
+    keys = world_keys(jax.random.key(seed), n)
+    return jax.jit(lambda keys: env.reset(keys, env.default_params())[1].obs)(keys)
 
 
 @pytest.mark.parametrize("name", ["ippo", "mappo"])
@@ -105,16 +106,16 @@ def test_hybrid_action_of_two_groups_follows_the_observation(choice):
 def test_continuous_action_finds_the_target():
     env = Probe("target", terminates=True)
     learner, state, _ = trained(env, updates=100)
-    action = learner.policy(state)(world_keys(jax.random.key(0), 4), look(env, 4))
+    action = jax.jit(learner.policy(state))(world_keys(jax.random.key(0), 4), look(env, 4))
     np.testing.assert_allclose(action["a"]["x"], 0.3, atol=0.1)
 
 
 def test_masked_choices_are_never_taken():
     env = Probe("chosen", masked=True)
     learner = learners.make("mappo", env, **SMALL)
-    state = learner.init(jax.random.key(0), env.default_params())
+    state = jax.jit(learner.init)(jax.random.key(0), env.default_params())
     keys = world_keys(jax.random.key(1), 2000)
-    action = learner.policy(state, greedy=False)(keys, look(env, 2000))
+    action = jax.jit(learner.policy(state, greedy=False))(keys, look(env, 2000))
     assert set(np.unique(action["a"]["pick"])) == {0, 1}
 
 
@@ -147,10 +148,11 @@ def test_an_update_is_pure_and_its_hyper_parameters_do_not_recompile():
     env = Probe("chosen", horizon=2)
     learner = learners.make("mappo", env, **SMALL)
     update = jax.jit(learner.update)
-    first = learner.init(jax.random.key(0), env.default_params())
+    init = jax.jit(learner.init)
+    first = init(jax.random.key(0), env.default_params(), learner.hyper)
     once, again = update(first), update(first)
     jax.tree.map(np.testing.assert_array_equal, once[0].params, again[0].params)
-    other = learner.init(jax.random.key(0), env.default_params(), learner.hyper.replace(clip=0.1, gamma=0.9))
+    other = init(jax.random.key(0), env.default_params(), learner.hyper.replace(clip=0.1, gamma=0.9))
     update(other)
     assert update._cache_size() == 1
 
@@ -174,14 +176,15 @@ def test_agents_that_are_absent_teach_nothing():
     for garbage in (0.0, 1e3):
         env = Partly("chosen", horizon=2, garbage=garbage)
         learner = learners.make("ippo", env, **SMALL)
-        results.append(learner.update(learner.init(jax.random.key(0), env.default_params()))[0].params)
+        once = jax.jit(lambda key: learner.update(learner.init(key, env.default_params()))[0].params)  # noqa: B023
+        results.append(once(jax.random.key(0)))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), *results)
 
 
 def test_a_policy_serves_one_world_and_a_batch_alike():
     env, params = jaxvec.make("isac_iov")
     learner = learners.make("mappo", env, **SMALL)
-    policy = learner.policy(learner.init(jax.random.key(0), params), greedy=False)
+    policy = jax.jit(learner.policy(jax.jit(learner.init)(jax.random.key(0), params), greedy=False))
     keys = world_keys(jax.random.key(5), 3)
     obs: Observation = env.reset(keys, params)[1].obs
     together = policy(keys, obs)

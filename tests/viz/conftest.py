@@ -6,7 +6,7 @@ import toy
 
 import jaxvec
 from jaxvec.policies import fixed
-from jaxvec.viz.render import record
+from jaxvec.viz import record
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxvec.viz import render
 from jaxvec.viz.draw import storyboard
 from jaxvec.viz.items import Path, at
-from jaxvec.viz.render import SUBFRAMES, render
+from jaxvec.viz.render import SUBFRAMES
 from jaxvec.viz.scene import scenes
 
 

@@ -1,0 +1,131 @@
+"""The command line, as a user meets it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from jaxvec.cli import main
+from jaxvec.settings import parse
+
+TINY = ["n_vehicles=2", "horizon=3", "hidden=(4,)", "epochs=1", "minibatches=1"]
+
+
+def run(capsys, *args):
+    main(list(args))
+    return capsys.readouterr()
+
+
+def refused(capsys, *args):
+    with pytest.raises(SystemExit) as stop:
+        main(list(args))
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    assert said.err.count("\n") == 1, "one line"
+    assert said.err.startswith("jaxvec: error: ")
+    return said.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run folder made by the command."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    main(
+        [
+            "train",
+            "isac_iov",
+            "--worlds",
+            "4",
+            "--updates",
+            "2",
+            "--out",
+            str(out),
+            "--set",
+            TINY[0],
+            "--set",
+            *TINY[1:],
+        ]
+    )
+    return out
+
+
+def test_envs_lists_and_describes(capsys):
+    assert "isac_iov" in run(capsys, "envs").out
+    described = json.loads(run(capsys, "envs", "isac_iov", "--json").out)
+    assert described["params"]["bandwidth_hz"] == {
+        "default": 20e6,
+        "unit": "Hz",
+        "meaning": "the whole band (Table II)",
+    }
+    assert {"background", "traffic"} <= set(described["presets"])
+
+
+def test_train_writes_a_run_and_resumes_it(capsys, trained):
+    assert {"config.json", "params.npz", "metrics.jsonl", "checkpoints", "learning_curve.png"} <= {
+        p.name for p in trained.iterdir()
+    }
+    config = json.loads((trained / "config.json").read_text())
+    assert config["env"]["sizes"]["n_vehicles"] == 2
+    assert config["learner"]["settings"]["hidden"] == [4]
+    summary = json.loads(run(capsys, "train", "--resume", str(trained), "--updates", "4", "--json").out)
+    assert summary["updates"] == 4
+    assert len((trained / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_evaluate_pairs_the_policy_with_the_rules(capsys, trained):
+    result = json.loads(run(capsys, "evaluate", str(trained), "--episodes", "16", "--json").out)
+    assert result == json.loads((trained / "evaluation.json").read_text())
+    rows = result["policies"]
+    assert {"mappo", "random", "waterfill"} <= set(rows)
+    assert rows["random"]["ahead"][0] == pytest.approx(
+        rows["mappo"]["reward"][0] - rows["random"]["reward"][0], abs=1e-5
+    )
+    assert (trained / "comparison.png").exists()
+
+
+def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
+    assert str(trained / "episode.gif") in run(capsys, "render", str(trained)).out
+    out = tmp_path / "x.html"
+    run(capsys, "render", "isac_iov", "--policy", "waterfill", "--set", *TINY[:2], "--out", str(out))
+    assert out.read_text().lstrip().lower().startswith("<!doctype html")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["trian"], "trian"),
+        (["train"], "name an environment"),
+        (["train", "isac_io"], "Did you mean 'isac_iov'"),
+        (["train", "isac_iov", "--learner", "mapo"], "Did you mean 'mappo'"),
+        (["train", "isac_iov", "--preset", "traffi"], "Did you mean 'traffic'"),
+        (["train", "isac_iov", "--set", "lyapunow_v=3"], "Did you mean 'lyapunov_v'"),
+        (["train", "isac_iov", "--set", "horizon=abc"], "setting horizon"),
+        (["train", "isac_iov", "--set", "n_vehicles=0"], "n_vehicles must be"),
+        (["train", "isac_iov", "--set", "bandwidth_hz=nan"], "bandwidth_hz"),
+        (["train", "isac_iov", "--worlds", "many"], "--worlds"),
+        (["train", "--resume", "nowhere"], "not a run folder"),
+        (["evaluate", "nowhere"], "not a run folder"),
+        (["render", "isac_iov", "--policy", "waterfil"], "Did you mean 'waterfill'"),
+        (["envs", "nothing"], "unknown environment"),
+    ],
+)
+def test_bad_input_is_one_clear_line(capsys, tmp_path, monkeypatch, args, words):
+    monkeypatch.chdir(tmp_path)
+    assert words in refused(capsys, *args)
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_an_ambiguous_setting_lists_its_candidates():
+    names = {"env": {"size": 1}, "learner": {"size": 2, "rate": 0.1}}
+    with pytest.raises(ValueError, match=r"ambiguous: env\.size, learner\.size"):
+        parse(["size=3"], names)
+    assert parse(["learner.size=3", "rate=1"], names) == {"env": {}, "learner": {"size": 3, "rate": 1.0}}
+
+
+def test_help_explains_each_verb():
+    for verb in ("envs", "train", "evaluate", "bench", "render"):
+        said = subprocess.run(
+            [sys.executable, "-m", "jaxvec.cli", verb, "--help"], capture_output=True, text=True, check=True
+        )
+        assert "--json" in said.stdout
