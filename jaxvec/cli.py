@@ -80,7 +80,7 @@ def train(
         learner: ippo or mappo.
         preset: a named configuration of the environment.
         worlds: parallel worlds; the learner's default if not given.
-        updates: updates in total; 300 if not given.
+        updates: updates in total; 1000 if not given.
         seeds: independent learners, trained side by side.
         seed: of all randomness.
         out: run folder; runs/ENV-LEARNER-TIME if not given.
@@ -103,8 +103,10 @@ def train(
     elif env is None:
         raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
     else:
-        _, params, made, hyper = setup(env, learner, set, preset, **({} if worlds is None else {"n_worlds": worlds}))
-        key, updates = jax.random.key(seed), updates or 300
+        updates = updates or 1000
+        sizes = {} if worlds is None else {"n_worlds": worlds}
+        _, params, made, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
+        key = jax.random.key(seed)
         out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
     result = run_training(
         made, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
@@ -143,10 +145,10 @@ def evaluate(
     import jax
 
     from jaxvec import policies
+    from jaxvec.core.files import write_json
     from jaxvec.core.rollout import evaluate as evaluate_policies
     from jaxvec.core.rollout import interval
     from jaxvec.training import load_run
-    from jaxvec.training.files import write_json
     from jaxvec.viz import plots
 
     if episodes < 1:
@@ -242,6 +244,7 @@ def render(
     from jaxvec.core.registry import make
     from jaxvec.settings import fields_of, parse
     from jaxvec.training import load_run
+    from jaxvec.viz.render import SUFFIXES, target
 
     if Path(what).is_dir():
         loaded = load_run(what)
@@ -255,6 +258,7 @@ def render(
         known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
     if name not in known:
         raise ValueError(suggest("policy", name, known))
+    target(file, SUFFIXES)
     slots = viz.record(env, known[name], jax.random.key(seed), params)
     viz.render(env, params, slots, file, policy_name=name)
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))

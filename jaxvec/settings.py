@@ -9,6 +9,7 @@ from jaxvec import learners
 from jaxvec.core.environment import Environment, check_params, suggest
 from jaxvec.core.registry import env_class, make
 from jaxvec.learners.base import Learner
+from jaxvec.training.driver import scheduled
 
 PARTS = ("env", "params", "learner", "hyper")
 
@@ -86,8 +87,12 @@ def _value(name: str, text: str, default: Any) -> Any:
     return value
 
 
-def setup(env_id: str, learner: str, pairs: Iterable[str], preset: str | None = None, **settings: Any) -> Setup:
+def setup(
+    env_id: str, learner: str, pairs: Iterable[str], preset: str | None = None, *, num_updates: int, **settings: Any
+) -> Setup:
     """Everything that a run is made from, from names and `name=value` pairs; `settings` are the learner's.
+
+    Schedules last for `num_updates` unless a pair says otherwise.
 
     Raises:
         ValueError: an unknown environment, preset, learner or setting, or a bad value.
@@ -96,4 +101,4 @@ def setup(env_id: str, learner: str, pairs: Iterable[str], preset: str | None = 
     found = parse(pairs, known(env_id, learner))
     env, params = make(env_id, preset=preset, **found["env"], **found["params"])
     made = learners.make(learner, env, **{**settings, **found["learner"]})
-    return Setup(env, params, made, check_params(made.hyper.replace(**found["hyper"])))
+    return Setup(env, params, made, check_params(scheduled(made.hyper, num_updates).replace(**found["hyper"])))

@@ -49,8 +49,8 @@ class Settings:
     share_parameters: bool = True
     n_worlds: int = 128
     rollout_length: int | None = None
-    epochs: int = 4
-    minibatches: int = 4
+    epochs: int = 2
+    minibatches: int = 8
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
     gru: int = 0
@@ -65,11 +65,14 @@ class Settings:
 
 @struct.dataclass
 class Hyper:
-    """What may be swept without recompiling. A quantity with an `_end` goes there linearly over `anneal_updates`."""
+    """What may be swept without recompiling.
+
+    A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
+    """
 
     learning_rate: float = 1e-3
-    learning_rate_end: float = 1e-4
-    anneal_updates: float = 300.0
+    learning_rate_end: float = 5e-5
+    anneal_updates: float = 1000.0
     gamma: float = 0.99
     gae_lambda: float = 0.95
     clip: float = 0.2

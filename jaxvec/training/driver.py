@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.core.environment import check_params
+from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-from jaxvec.training.files import replacing
 from jaxvec.training.run import (
     Checkpoints,
     ConfigError,
@@ -59,7 +59,7 @@ def train(
     learner: Learner,
     params: Any,
     key: jax.Array,
-    num_updates: int = 300,
+    num_updates: int = 1000,
     *,
     num_seeds: int = 1,
     hyper: Any = None,
@@ -77,7 +77,7 @@ def train(
         key: everything random follows from it.
         num_updates: in total, those of a resumed run included (which may be given more than it was to have).
         num_seeds: independent learners in one program; `key` is split among them.
-        hyper: hyper-parameters, `learner.hyper` if None.
+        hyper: hyper-parameters; if None, `learner.hyper` with its schedules (`anneal_updates`) as long as the run.
         out: run folder for config, metrics and checkpoints; None writes nothing.
         resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit.
         chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
@@ -92,9 +92,11 @@ def train(
     for name, value in (("num_updates", num_updates), ("num_seeds", num_seeds), ("chunk", chunk or 1)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
-    hyper = learner.hyper if hyper is None else hyper
-    if resume and chunk is None and out is not None and (Path(out) / "config.json").exists():
-        chunk = int(read_config(Path(out))["train"]["chunk"])
+    planned = num_updates
+    if resume and out is not None and (Path(out) / "config.json").exists():
+        before = read_config(Path(out))["train"]
+        chunk, planned = chunk or int(before["chunk"]), int(before["num_updates"])
+    hyper = scheduled(learner.hyper, planned) if hyper is None else hyper
     chunk = chunk or max(1, -(-num_updates // 100))
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
     config = config_of(learner, check_params(params), check_params(hyper), key, **sizes)
@@ -134,6 +136,13 @@ def train(
         say.close()
         if folder:
             folder.close()
+
+
+def scheduled(hyper: Any, num_updates: int) -> Any:
+    """Hyper-parameters whose schedules, if they have any, last for the run."""
+    if not hasattr(hyper, "anneal_updates"):
+        return hyper
+    return hyper.replace(anneal_updates=float(num_updates))
 
 
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:

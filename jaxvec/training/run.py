@@ -15,10 +15,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxvec import learners
+from jaxvec.core.files import replacing, write_json
 from jaxvec.core.registry import env_class
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-from jaxvec.training.files import replacing, write_json
 
 FORMAT = 1
 MAY_DIFFER = ("versions", "device", "train.num_updates")  # between a run and its resumption

@@ -11,10 +11,10 @@ from jax import Array
 from PIL import Image
 
 from jaxvec.core.environment import Environment
+from jaxvec.core.files import replacing, target
 from jaxvec.core.rollout import Policy, Slot, rollout
 from jaxvec.viz import theme
 from jaxvec.viz.draw import storyboard
-from jaxvec.viz.files import replacing, target
 from jaxvec.viz.items import Storyboard
 from jaxvec.viz.paint import frames
 from jaxvec.viz.player import page

@@ -290,8 +290,8 @@ def test_keys_of_another_generator_give_draws_of_the_same_form(case):
 # One slot with random actions in 1024 worlds as XLA compiles it for a CPU (jax 0.10.2): kernels, and bytes per world-step. The
 # limits are a quarter above what was measured; whoever lowers the counts lowers the limits.
 COMPILED = {
-    ("isac_iov", None): (87, 12_235),
-    ("isac_iov", "traffic"): (93, 12_927),
+    ("isac_iov", None): (105, 12_516),
+    ("isac_iov", "traffic"): (111, 13_208),
 }
 
 
@@ -304,7 +304,17 @@ def test_the_compiled_step_has_not_grown(case):
     assert counted["bytes_per_step"] <= 1.25 * n_bytes
 
 
-def test_importing_the_package_touches_no_device():
-    code = "import jaxvec; from jax._src import xla_bridge; assert not xla_bridge._backends; print(jaxvec.env_ids()[0])"
+def test_importing_touches_no_device():
+    code = """
+import importlib, pkgutil
+from jax._src import xla_bridge
+import jaxvec
+names = [name for part in ("core", "envs", "policies", "physics", "traces")
+         for _, name, _ in pkgutil.walk_packages([f"{jaxvec.__path__[0]}/{part}"], f"jaxvec.{part}.")]
+for name in names:
+    importlib.import_module(name)
+assert not xla_bridge._backends, "a device was initialised"
+print(len(names))
+"""
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == jaxvec.env_ids()[0]
+    assert int(done.stdout) > 20

@@ -1,10 +1,12 @@
-"""Pictures that are whole or absent: written to a temporary file in the same folder, which then takes the name."""
+"""Files that are whole or absent: written to a temporary file in the same folder, which then takes the name."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -35,3 +37,10 @@ def target(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}")
     return path
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON, atomically; a number that is not finite is a ValueError."""
+    text = json.dumps(value, indent=2, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n")
