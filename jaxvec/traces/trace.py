@@ -12,6 +12,8 @@ import flax.struct
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from jaxvec.core.files import replacing
+
 FORMAT = 1  # version of the file layout; load() reads no other
 MAX_GRID = 10_000_000  # most start times that eligible_starts_s looks at
 SLACK = 1e-3  # part of a sample by which float32 times may miss each other
@@ -115,16 +117,9 @@ def save(trace: Trace, path: str | os.PathLike[str], provenance: Mapping[str, An
     path = Path(path)
     check(trace, "the trace to save")
     header = json.dumps(dict(provenance or {}), sort_keys=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            arrays = {name: np.asarray(getattr(trace, name)) for name in DTYPES}
-            np.savez_compressed(file, format=np.int32(FORMAT), header=np.str_(header), **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        arrays = {name: np.asarray(getattr(trace, name)) for name in DTYPES}
+        np.savez_compressed(file, format=np.int32(FORMAT), header=np.str_(header), **arrays)  # type: ignore[arg-type]
 
 
 def load(path: str | os.PathLike[str]) -> Trace:
