@@ -24,9 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from cases import Case, compiled
 from jax import Array
 from jax.sharding import NamedSharding
+
+from jaxvec.bench import Case, compiled
 
 TWIN = Path(__file__).parents[1] / "tests" / "reference" / "isac_iov.py"
 MPE = "MPE_simple_spread_v3"

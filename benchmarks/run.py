@@ -15,10 +15,9 @@ from unittest import mock
 
 import jax
 import peers
-from cases import Case, our_training, ours, ratio, spread, take_turns, team_reward
 
 from jaxvec import bench
-from jaxvec.bench import Row
+from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
 from jaxvec.core.registry import make
 from jaxvec.envs import isac_iov
 
@@ -84,7 +83,7 @@ def environments(report: Report, env: Any, params: Any, worlds: Sequence[int], w
         cases = _side_by_side(env, params, n, with_peers, twin=n == anchor(worlds))
         known |= {(case.row["series"], n): case for case in cases}
         here = report.measure(cases)
-        here[0].update(_step(env, params, here[0]))
+        here[0].update(step_row(env, params, here[0]))
         rows += here
         if n == anchor(worlds):
             _ratios_here(report, here)
@@ -104,9 +103,9 @@ def _side_by_side(env: Any, params: Any, n: int, with_peers: bool, twin: bool) -
     """Ours first; what is sharded over several devices also on one, ours and JaxMARL's alike."""
     everywhere = spread(n)
     several = everywhere.num_devices > 1
-    cases = [ours(env, params, n, sharding=everywhere)]
+    cases = [env_case(env, params, n, sharding=everywhere)]
     if several:
-        cases.append(ours(env, params, n, label="random actions, one device"))
+        cases.append(env_case(env, params, n, label="random actions, one device"))
     if with_peers and not peers.missing("jaxmarl"):
         cases += [peers.mpe(n)] + ([peers.mpe(n, everywhere)] if several else [])
     if with_peers and not peers.missing("gymnax"):
@@ -129,19 +128,12 @@ def _ratios_here(report: Report, rows: Sequence[Row]) -> None:
                 report.compare(f"on {row['sharded_over']} device(s) each", mine[row["sharded_over"]], row)
 
 
-def _step(env: Any, params: Any, row: Row) -> Row:
-    """What the compiler made of a slot, and how far the row is from the time of its unavoidable bytes; see `jaxvec.bench.run`."""
-    step = bench.compiled_step(env, params, row["worlds"])
-    floor = step["floor_bytes_per_step"] / bench.copy_bandwidth(int(step["floor_bytes_per_step"] * row["worlds"]))
-    return step | {"bandwidth_floor": floor, "times_floor": 1 / (row["steps_per_s"] * floor)}
-
-
 # Training
 
 
 def training(report: Report, env: Any, params: Any, worlds: Sequence[int], with_peers: bool) -> None:
     """IPPO and MAPPO, and JaxMARL's IPPO at its own number of worlds and at ours."""
-    cases = [our_training(env, params, name, n_worlds=n) for n in worlds for name in ("ippo", "mappo")]
+    cases = [train_case(env, params, name, n_worlds=n) for n in worlds for name in ("ippo", "mappo")]
     if with_peers and not peers.missing("jaxmarl"):
         cases += [peers.mpe_ippo(n) for n in sorted({peers.Settings().n_envs, *worlds})]
     rows = report.measure(cases)
@@ -157,10 +149,10 @@ def training(report: Report, env: Any, params: Any, worlds: Sequence[int], with_
 def unused_info(report: Report, env: Any, params: Any, worlds: int) -> None:
     """The rollout that keeps only rewards, as it is and with the code that computes info taken out; and one that keeps info."""
     scalars = lambda slot: {name: x for name, x in slot.ts.info.items() if x.ndim == 1}  # noqa: E731
-    dropped = ours(env, params, worlds, label="info dropped")
+    dropped = env_case(env, params, worlds, label="info dropped")
     with mock.patch.object(isac_iov, "measure", return_value={}):
-        without = ours(env, params, worlds, label="no info computed")
-    kept = ours(env, params, worlds, label="scalar info kept", keep=lambda slot: (team_reward(slot), scalars(slot)))
+        without = env_case(env, params, worlds, label="no info computed")
+    kept = env_case(env, params, worlds, label="scalar info kept", keep=lambda slot: (team_reward(slot), scalars(slot)))
     rows = report.measure([dropped, without, kept])
     programs = [_program(case, worlds) for case in (dropped, without, kept)]
     for row, program in zip(rows, programs, strict=True):

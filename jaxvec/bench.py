@@ -1,14 +1,18 @@
 """World-steps per second: of environments with random actions, and of training; compile time apart.
 
 A row is a flat dict: what ran, on what, its compile time, and the median of repeated runs with the lowest and the highest.
+A ratio of two speeds is only as good as the quiet around both, so whatever is compared runs alternately, a round of everything
+after a round of everything, and a ratio is the median over rounds.
 """
 
+import functools
 import json
 import os
 import platform
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,12 +20,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxvec import learners, policies
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, world_params
 from jaxvec.core.registry import make
-from jaxvec.core.rollout import rollout, world_keys
+from jaxvec.core.rollout import Slot, rollout, world_keys
 
 Row = dict[str, Any]
 ENOUGH_S = 0.5  # a timed run lasts at least about so long
@@ -61,70 +66,148 @@ def timed(run: Callable[[int], Any], repeats: int) -> dict[str, float]:
     return {"first_s": seconds[0], "median_s": float(np.median(again)), "low_s": again[0], "high_s": again[-1]}
 
 
-def env_row(env: Environment, params: Any, worlds: int, repeats: int = 5) -> Row:
-    """Whole episodes with random actions in so many worlds, resets included, worlds sharded over all devices if they divide."""
+@dataclass(frozen=True)
+class Case:
+    """One program.
+
+    Attributes:
+        row: what it is, in the words of `jaxvec.bench`.
+        steps: world-steps of one unit of work.
+        call: `call(i, units)` does that much work with the i-th seed, and returns when it is done.
+        program: the compiled program, if it is one.
+    """
+
+    row: Row
+    steps: int
+    call: Callable[[int, int], Any]
+    program: Any = None
+
+
+def compiled(row: Row, steps: int, run: Callable[..., Any], *arguments: Any) -> Case:
+    """A case of `run(key, units, *arguments)`, traced and compiled here and now; how long that took is in the row."""
+    start = time.perf_counter()
+    program = jax.jit(run).lower(jax.random.key(0), jnp.int32(1), *arguments).compile()
+    seconds = time.perf_counter() - start
+
+    def call(i: int, units: int) -> None:
+        jax.block_until_ready(program(jax.random.key(i), jnp.int32(units), *arguments))
+
+    return Case(row | {"compile_s": seconds}, steps, call, program)
+
+
+def spread(worlds: int) -> NamedSharding:
+    """The axis of worlds over all devices, if they divide it; else on the first."""
     devices = jax.devices() if worlds % jax.device_count() == 0 else jax.devices()[:1]
-    mesh = jax.sharding.Mesh(np.asarray(devices), ("worlds",))
-    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("worlds"))
+    return NamedSharding(Mesh(np.asarray(devices), ("worlds",)), PartitionSpec("worlds"))
+
+
+def team_reward(slot: Slot) -> jax.Array:
+    """The mean reward over all agents, `(worlds,)`."""
+    return jnp.stack([jnp.mean(reward, 0) for reward in slot.ts.reward.values()]).mean(0)
+
+
+def env_case(
+    env: Environment,
+    params: Any,
+    worlds: int,
+    *,
+    sharding: NamedSharding | None = None,
+    keep: Callable[[Slot], Any] = team_reward,
+    label: str = "random actions",
+) -> Case:
+    """Whole episodes with random actions, resets included."""
     policy = policies.random(env)
 
-    def episodes(key: jax.Array, params: Any, count: jax.Array) -> jax.Array:
-        keep = lambda slot: jnp.stack([jnp.mean(r, 0) for r in slot.ts.reward.values()]).mean(0)  # noqa: E731
-        one = lambda i, total: (  # noqa: E731
-            total + rollout(env, policy, key, params, worlds, episode=i, keep=keep, sharding=spread).mean(0)
-        )
-        return jax.lax.fori_loop(0, count, one, jnp.zeros(worlds))
+    def episodes(key: jax.Array, units: jax.Array, params: Any) -> Any:
+        def one(i: jax.Array) -> Any:
+            kept = rollout(env, policy, key, params, worlds, episode=i, keep=keep, sharding=sharding)
+            return jax.tree.map(lambda x: jnp.mean(x, 0), kept)
 
-    start = time.perf_counter()
-    run = jax.jit(episodes).lower(jax.random.key(0), params, jnp.int32(1)).compile()
-    compile_s = time.perf_counter() - start
-    once = timed(lambda i: jax.block_until_ready(run(jax.random.key(i), params, jnp.int32(1))), 3)["median_s"]
-    count = max(1, round(ENOUGH_S / once))
-    times = timed(lambda i: jax.block_until_ready(run(jax.random.key(i), params, jnp.int32(count))), repeats)
-    steps = worlds * env.horizon * count
-    return {
+        shape = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(one, jnp.int32(0)))
+        return jax.lax.fori_loop(0, units, lambda i, total: jax.tree.map(jnp.add, total, one(i)), shape)
+
+    row = {
         "what": "env",
-        "series": f"{env.id}, random actions",
+        "series": f"{env.id}, {label}",
         "env": env.id,
         "worlds": worlds,
         "agents": sum(env.n_agents.values()),
-        **_rates(steps, times, env),
-        "compile_s": compile_s,
-        "sharded_over": len(devices),
+        "sharded_over": 1 if sharding is None else sharding.num_devices,
     }
+    return compiled(row, worlds * env.horizon, episodes, params)
 
 
-def train_row(env: Environment, params: Any, name: str = "mappo", repeats: int = 5, **settings: Any) -> Row:
-    """Updates of a learner at its default settings."""
+def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Case:
+    """Updates of a learner."""
     learner = learners.make(name, env, **settings)
     state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
-    several = jax.jit(lambda state, n: jax.lax.fori_loop(0, n, lambda _, s: learner.update(s)[0], state))
-    start = time.perf_counter()
-    run = several.lower(state, jnp.int32(1)).compile()
-    compile_s = time.perf_counter() - start
-    once = timed(lambda i: jax.block_until_ready(run(state, jnp.int32(1))), 3)["median_s"]
-    count = max(1, round(2 * ENOUGH_S / once))
-    times = timed(lambda i: jax.block_until_ready(run(state, jnp.int32(count))), repeats)
-    return {
+
+    def updates(key: jax.Array, units: jax.Array, state: Any) -> Any:
+        return jax.lax.fori_loop(0, units, lambda _, state: learner.update(state)[0], state)
+
+    row = {
         "what": "train",
         "series": f"{env.id}, {name}",
         "env": env.id,
         "learner": name,
         "worlds": learner.settings.n_worlds,
         "agents": sum(env.n_agents.values()),
-        **_rates(learner.steps_per_update * count, times, env),
-        "compile_s": compile_s,
         "settings": str(learner.settings),
+    }
+    return compiled(row, learner.steps_per_update, updates, state)
+
+
+def take_turns(cases: Sequence[Case], rounds: int, seconds: float) -> list[Row]:
+    """Time all cases, one after the other in every round, and every other round backwards.
+
+    Args:
+        seconds: about how long each is to run in a round.
+    Returns:
+        The cases' rows with their speeds: median, lowest, highest, and `by_round`.
+    """
+    once = [timed(functools.partial(lambda case, i: case.call(i, 1), case), 3)["median_s"] for case in cases]
+    units = [max(1, round(seconds / s)) for s in once]
+    took = np.zeros((len(cases), rounds))
+    for case, n in zip(cases, units, strict=True):
+        case.call(0, n)
+    for i in range(rounds):
+        for j in range(len(cases))[:: 1 if i % 2 == 0 else -1]:
+            start = time.perf_counter()
+            cases[j].call(i + 1, units[j])
+            took[j, i] = time.perf_counter() - start
+    return [_speeds(case, case.steps * n / s) for case, n, s in zip(cases, units, took, strict=True)]
+
+
+def _speeds(case: Case, by_round: np.ndarray) -> Row:
+    median = float(np.median(by_round))
+    return case.row | {
+        "steps_per_s": median,
+        "agent_steps_per_s": case.row["agents"] * median,
+        "steps_per_s_low": float(by_round.min()),
+        "steps_per_s_high": float(by_round.max()),
+        "by_round": [float(x) for x in by_round],
     }
 
 
-def _rates(steps: int, times: dict[str, float], env: Environment) -> Row:
-    agents = sum(env.n_agents.values())
+def ratio(ours: Row, theirs: Row, per: str = "agent-step") -> Row:
+    """How many times as fast, median over the rounds that both ran in, with the range.
+
+    Args:
+        per: "agent-step" (an environment's step counts once for each agent) or "world-step".
+    """
+    each = lambda row: np.asarray(row["by_round"]) * (row["agents"] if per == "agent-step" else 1)  # noqa: E731
+    times = each(ours) / each(theirs)
     return {
-        "steps_per_s": steps / times["median_s"],
-        "agent_steps_per_s": agents * steps / times["median_s"],
-        "steps_per_s_low": steps / times["high_s"],
-        "steps_per_s_high": steps / times["low_s"],
+        "what": "ratio",
+        "ours": ours["series"],
+        "our_worlds": ours["worlds"],
+        "theirs": theirs["series"],
+        "their_worlds": theirs["worlds"],
+        "per": per,
+        "times": float(np.median(times)),
+        "times_low": float(times.min()),
+        "times_high": float(times.max()),
+        "rounds": len(times),
     }
 
 
@@ -168,27 +251,32 @@ def copy_bandwidth(n_bytes: int) -> float:
     return 2 * x.nbytes * count / times["median_s"]
 
 
+def step_row(env: Environment, params: Any, row: Row) -> Row:
+    """What the compiler made of a slot, and how far a measured row is from the time that its unavoidable bytes take."""
+    step = compiled_step(env, params, row["worlds"])
+    floor_s = step["floor_bytes_per_step"] / copy_bandwidth(int(step["floor_bytes_per_step"] * row["worlds"]))
+    return step | {"bandwidth_floor_s": floor_s, "times_floor": 1 / (row["steps_per_s"] * floor_s)}
+
+
 def run(
     env_ids: Iterable[str], worlds: Sequence[int], *, train: bool = True, repeats: int = 5, quiet: bool = False
 ) -> list[Row]:
     """All rows, in order; a line for each as it comes, unless `quiet`."""
     rows: list[Row] = []
 
-    def add(row: Row) -> None:
-        rows.append(machine() | row)
-        if not quiet:
+    def measure(*cases: Case, seconds: float) -> list[Row]:
+        found = [machine() | row for row in take_turns(cases, repeats, seconds)]
+        for row in () if quiet else found:
             print(f"{row['series']}, {row['worlds']} worlds: {row['steps_per_s']:.4g} steps/s", flush=True)
+        return found
 
     for env_id in env_ids:
         env, params = make(env_id)
         for n in worlds:
-            row = env_row(env, params, n, repeats) | compiled_step(env, params, n)
-            row["bandwidth_floor"] = row["floor_bytes_per_step"] / copy_bandwidth(int(row["floor_bytes_per_step"] * n))
-            row["times_floor"] = 1 / (row["steps_per_s"] * row["bandwidth_floor"])
-            add(row)
+            (row,) = measure(env_case(env, params, n, sharding=spread(n)), seconds=ENOUGH_S)
+            rows.append(row | step_row(env, params, row))
         if train:
-            for name in ("ippo", "mappo"):
-                add(train_row(env, params, name, repeats))
+            rows += measure(*(train_case(env, params, name) for name in ("ippo", "mappo")), seconds=2 * ENOUGH_S)
     return rows
 
 

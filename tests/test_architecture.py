@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "core": set(),
     "physics": set(),
     "quantum": set(),
-    "traces": set(),
+    "traces": {"core"},
     "twin": {"physics"},
     "envs": {"core", "physics", "twin", "traces"},
     "policies": {"core", "envs"},

@@ -34,7 +34,7 @@ def load(monkeypatch):
     folder = str(Path(__file__).parents[1] / "benchmarks")
     monkeypatch.syspath_prepend(folder)
     yield import_module
-    for name in ("run", "peers", "cases"):
+    for name in ("run", "peers"):
         sys.modules.pop(name, None)
 
 
@@ -66,20 +66,18 @@ def test_writes_rows_and_a_table(run, monkeypatch, tmp_path):
 
 
 def test_a_ratio_is_the_median_over_rounds(load):
-    cases = load("cases")
     ours = {"series": "a", "worlds": 8, "agents": 5, "by_round": [10.0, 20.0, 90.0]}
     theirs = {"series": "b", "worlds": 1, "agents": 2, "by_round": [10.0, 10.0, 10.0]}
-    per_world = cases.ratio(ours, theirs, "world-step")
+    per_world = bench.ratio(ours, theirs, "world-step")
     assert [per_world[name] for name in ("times_low", "times", "times_high")] == [1, 2, 9]
-    assert cases.ratio(ours, theirs)["times"] == 5  # 5 agents for 2
+    assert bench.ratio(ours, theirs)["times"] == 5  # 5 agents for 2
 
 
 def test_every_case_runs_in_every_round(load):
-    cases = load("cases")
     done = []
     row = {"series": "", "worlds": 1, "agents": 1}
-    several = [cases.Case({**row, "series": name}, 7, lambda i, units, name=name: done.append(name)) for name in "ab"]
-    rows = cases.take_turns(several, 3, 1e-9)
+    several = [bench.Case({**row, "series": name}, 7, lambda i, units, name=name: done.append(name)) for name in "ab"]
+    rows = bench.take_turns(several, 3, 1e-9)
     assert [len(row["by_round"]) for row in rows] == [3, 3]
     assert "".join(done[-6:]) == "abbaab"
 
