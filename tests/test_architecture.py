@@ -37,7 +37,7 @@ def name_of(path):
 
 
 def folder_of(module):
-    """ "core" of "jaxvec.core.rng"; "" of "jaxvec.cli" and of "jaxvec" itself."""
+    """Of `jaxvec.core.rng` it is core; of `jaxvec.cli` and `jaxvec` itself, the empty name."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (ROOT / parts[1]).is_dir() else ""
 

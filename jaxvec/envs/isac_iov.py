@@ -305,8 +305,9 @@ def observe(env: IsacIov, state: State, params: IsacIovParams) -> Observation:
         ],
         1,
     )
-    entries = jnp.where(state.present[:, None], entries, 0)
-    active = {} if env.mobility == "road" else {GROUP: state.present}
+    active = {}
+    if env.mobility != "road":  # where nobody is ever absent
+        entries, active = jnp.where(state.present[:, None], entries, 0), {GROUP: state.present}
     return Observation(agents={GROUP: entries}, world=entries.reshape((-1, *entries.shape[2:])), active=active)
 
 
