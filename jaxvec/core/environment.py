@@ -29,9 +29,12 @@ from jaxvec.core.types import Observation, Timestep, Turn
 Ask = Callable[[Array, Observation], tuple[Any, Any]]
 
 
-def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = ()) -> Any:
-    """A field of a `Params`: its default, unit and meaning. With `axes`, a leaf may be a scalar or carry those axes first."""
-    return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes})
+def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = (), positive: bool = False) -> Any:
+    """A field of a `Params`: its default, unit and meaning.
+
+    With `axes`, a leaf may be a scalar or carry those axes first; `positive` lets `check_params` refuse 0 and less.
+    """
+    return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes, "positive": positive})
 
 
 def data(doc: str) -> Any:
@@ -133,23 +136,27 @@ def world_params(params: Any) -> Any:
 
 
 def check_params(params: Any) -> Any:
-    """Return `params` unless a leaf is not finite or not a number.
+    """Return `params` unless a leaf is not finite, not a number, or 0 or less where it must be positive.
 
     Raises:
         ValueError: names each such leaf.
     """
     bad = []
+    positive = {field.name for field in dataclasses.fields(params) if field.metadata.get("positive")}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if isinstance(leaf, jax.core.Tracer):
             continue
         name = jax.tree_util.keystr(path).lstrip(".")
         try:
-            if not np.all(np.isfinite(np.asarray(leaf, float))):
-                bad.append(f"{name} = {leaf}")
+            value = np.asarray(leaf, float)
+            if not np.all(np.isfinite(value)):
+                bad.append(f"{name} = {leaf} (must be finite)")
+            elif name in positive and not np.all(value > 0):
+                bad.append(f"{name} = {leaf} (must be positive)")
         except (TypeError, ValueError):
-            bad.append(f"{name} = {leaf!r}")
+            bad.append(f"{name} = {leaf!r} (must be a number)")
     if bad:
-        raise ValueError(f"{type(params).__qualname__}: not a finite number: {', '.join(bad)}")
+        raise ValueError(f"bad {type(params).__qualname__}: {', '.join(bad)}")
     return params
 
 

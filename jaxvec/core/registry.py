@@ -4,6 +4,8 @@ import dataclasses
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from jaxvec.core.environment import Environment, check_params, suggest
 
 ENVIRONMENTS = {
@@ -51,4 +53,5 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
         if name not in sizes | numbers:
             raise ValueError(suggest(f"setting of {env_id}", name, sizes | numbers))
     env = cls(**{name: value for name, value in settings.items() if name in sizes})
-    return env, check_params(env.default_params(**{n: v for n, v in settings.items() if n in numbers}))
+    array = lambda x: np.asarray(x, float) if isinstance(x, list | tuple) else x  # noqa: E731
+    return env, check_params(env.default_params(**{n: array(v) for n, v in settings.items() if n in numbers}))

@@ -7,7 +7,8 @@ The default generator is JAX's own threefry-2x32, and the words drawn here are b
 computed in line rather than by `jax.random`, because on a CPU JAX lowers threefry to a loop of separate kernels: in line it
 fuses with whatever consumes it. Keys are still derived by `jax.random.fold_in`: derived in line as well, a chain of keys is fused
 into, and compiled again for, each of its consumers (minutes, for a rollout that keeps many quantities). Keys of another generator
-(`jax.random.key(0, impl="rbg")`) go through `jax.random` altogether.
+(`jax.random.key(0, impl="rbg")`) go through `jax.random` altogether; a batch of rbg keys is drawn as one, from its first key, so
+with it a world's numbers do depend on the batch.
 """
 
 import zlib

@@ -24,6 +24,8 @@ class Wrapper(Environment):
     observation_space = property(lambda self: self.env.observation_space)
     world_size = property(lambda self: self.env.world_size)
     team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
+    info_fields = property(lambda self: self.env.info_fields)  # type: ignore[assignment]
+    presets = property(lambda self: self.env.presets)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "env"), name)
@@ -79,6 +81,13 @@ class EpisodeState:
 @dataclass(frozen=True)
 class EpisodeStatistics(Wrapper):
     """Adds the return and length of the episode so far to info; see `episode_statistics`."""
+
+    info_fields = property(  # type: ignore[assignment]
+        lambda self: (
+            dict(self.env.info_fields)
+            | {"episode_return": ("-", "reward so far, mean over agents"), "episode_length": ("slot", "slots so far")}
+        )
+    )
 
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """As the environment's."""

@@ -138,17 +138,21 @@ class IsacIov(Environment):
 
     def __post_init__(self) -> None:
         for name in ("n_vehicles", "n_rsus", "horizon", "queue_window"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"isac_iov: {name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+                raise ValueError(f"isac_iov: {name} must be a whole number of at least 1, not {size!r}")
         for name, allowed in (
             ("bandwidth_mode", ("system", "per_vehicle")),
             ("rsu_cpu_mode", ("shared", "common")),
             ("drift_form", ("bound", "exact")),
+            ("dt_enabled", (True, False)),
             ("mobility", tuple(mobility.MODELS)),
             ("pathloss", tuple(pathloss.MODELS)),
         ):
             if getattr(self, name) not in allowed:
-                raise ValueError(f"isac_iov: {name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+                raise ValueError(
+                    f"isac_iov: {name} must be one of {', '.join(map(str, allowed))}, not {getattr(self, name)!r}"
+                )
 
     @property
     def n_agents(self) -> dict[str, int]:
@@ -183,7 +187,7 @@ class IsacIov(Environment):
             return params
         trace = shipped() if params.trace is None else params.trace
         trace = trace if isinstance(trace, Trace) else load(trace)
-        starts = eligible_starts_s(trace, self.n_vehicles, float(self.horizon * params.slot_s))
+        starts = eligible_starts_s(trace, self.n_vehicles, float(self.horizon * np.max(params.slot_s)))
         return params.replace(trace=trace, trace_starts_s=starts)  # type: ignore[attr-defined]
 
     # Chance

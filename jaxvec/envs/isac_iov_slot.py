@@ -21,18 +21,20 @@ from jaxvec.traces import Trace
 class Params:
     """The numbers of `isac_iov` (Table II and section VII of the paper; "chosen" where it gives none)."""
 
-    slot_s: float = number(1.0, "s", "length of a slot (Table II)")
-    road_length_m: float = number(700.0, "m", "length of the road (VII-A)")
-    lane_width_m: float = number(3.75, "m", "width of a lane (Table II)")
+    slot_s: float = number(1.0, "s", "length of a slot (Table II)", positive=True)
+    road_length_m: float = number(700.0, "m", "length of the road (VII-A)", positive=True)
+    lane_width_m: float = number(3.75, "m", "width of a lane (Table II)", positive=True)
     rsu_spacing_m: float = number(150.0, "m", "distance between neighbouring RSUs (Table II)")
     rsu_lateral_m: float = number(9.375, "m", "distance of the RSUs from the centre line (VII-A)")
-    rsu_height_m: float = number(10.0, "m", "height of the RSU antennas above the vehicles' (Table II)")
+    rsu_height_m: float = number(
+        10.0, "m", "height of the RSU antennas; in distances the vehicles' are on the ground (Table II)"
+    )
     rsu_range_m: float = number(200.0, "m", "ground distance that an RSU covers (Table II)")
     speed_min_mps: float = number(12.0, "m/s", "slowest vehicle (Table II)")
     speed_max_mps: float = number(16.0, "m/s", "fastest vehicle (Table II)")
-    bandwidth_hz: float = number(20e6, "Hz", "the whole band (Table II)")
-    noise_w: float = number(1e-13, "W", "noise power, whatever the share of the band (Table II)")
-    tx_power_w: float = number(1.0, "W", "transmit power, spent on every link at once (Table II)")
+    bandwidth_hz: float = number(20e6, "Hz", "the whole band (Table II)", positive=True)
+    noise_w: float = number(1e-13, "W", "noise power, whatever the share of the band (Table II)", positive=True)
+    tx_power_w: float = number(1.0, "W", "transmit power, spent on every link at once (Table II)", positive=True)
     sensing_gain: float = number(1.5, "-", "Theta, what sensing adds to the rate (Table II)")
     gain_at_1m_db: float = number(-38.4, "dB", "channel gain at one metre (below (1))")
     gain_slope_db: float = number(21.0, "dB/decade", "its fall with distance (below (1))")
@@ -49,7 +51,7 @@ class Params:
     align_cpb_min: float = number(100.0, "cycle/bit", "least coordinate transformation (Table II)")
     align_cpb_max: float = number(500.0, "cycle/bit", "most coordinate transformation (Table II)")
     t_max_s: float = number(1.0, "s", "deadline of C8 (chosen: one slot)")
-    veh_cpu_min_hz: float = number(2e9, "Hz", "slowest vehicle CPU (Table II)")
+    veh_cpu_min_hz: float = number(2e9, "Hz", "slowest vehicle CPU (Table II)", positive=True)
     veh_cpu_max_hz: float = number(3e9, "Hz", "fastest vehicle CPU (Table II)")
     rsu_cpu_hz: float = number(20e9, "Hz", "processor of an RSU (Table II)", axes=("rsu",))
     twin_cpu_hz: float = number(2e9, "Hz", "what the twin takes of it (chosen: a tenth)", axes=("rsu",))
@@ -58,9 +60,9 @@ class Params:
     lyapunov_v: float = number(5.0, "-", "V, the weight of the cost against the drift (Table II)")
     cost_weight: float = number(0.6, "-", "alpha, the weight of latency against energy (VII-C3)")
     energy_budget_j: float = number(40.0, "J", "energy budget per vehicle and slot (chosen: binding, satisfiable)")
-    energy_ref_j: float = number(1000.0, "J", "unit of energy in the objective")
-    q_loc_ref_cycles: float = number(2.5e9, "cycle", "unit of a vehicle's queue: a slot of its CPU")
-    q_rsu_ref_cycles: float = number(18e9, "cycle", "unit of an RSU's queue: a slot of its processor")
+    energy_ref_j: float = number(1000.0, "J", "unit of energy in the objective", positive=True)
+    q_loc_ref_cycles: float = number(2.5e9, "cycle", "unit of a vehicle's queue: a slot of its CPU", positive=True)
+    q_rsu_ref_cycles: float = number(18e9, "cycle", "unit of an RSU's queue: a slot of its processor", positive=True)
     q_loc_init_max_cycles: float = number(2.5e9, "cycle", "largest initial backlog of a vehicle (chosen)")
     q_rsu_init_max_cycles: float = number(18e9, "cycle", "largest initial backlog of an RSU (chosen)")
     split_logit_scale: float = number(3.0, "-", "logit of a split action of 1 (chosen)")
@@ -200,7 +202,8 @@ def _split(split: Array, covered: Array, params: Params) -> tuple[Array, Array]:
     score = jnp.where(allowed, params.split_logit_scale * split, -jnp.inf)
     part = jnp.where(allowed, jnp.exp(score - jnp.max(score, 1, keepdims=True)), 0)
     part = part / jnp.sum(part, 1, keepdims=True)
-    part = jnp.where(part >= params.split_cut, part, 0)
+    cut = jnp.minimum(params.split_cut, jnp.max(part, 1, keepdims=True))  # the largest part is never dropped
+    part = jnp.where(part >= cut, part, 0)
     part = part / jnp.sum(part, 1, keepdims=True)
     return part[:, 0], part[:, 1:]
 

@@ -13,6 +13,7 @@ from jax import Array
 from jaxvec.core.environment import suggest
 from jaxvec.core.layout import lift
 from jaxvec.physics import mobility, tasks
+from jaxvec.traces.trace import SLACK
 
 
 class Motion(NamedTuple):
@@ -92,7 +93,7 @@ class RecordedTraffic:
 
     def draws(self, u: dict[str, Array], n_vehicles: int, params: Any) -> dict[str, Array]:
         """`start_s` (): one of the eligible times; `row` (vehicle,): distinct recorded vehicles present then, by lot."""
-        trace, starts = params.trace, jnp.asarray(params.trace_starts_s)
+        trace, starts = params.trace, jnp.asarray(params.trace_starts_s, jnp.result_type(float))
         index = jnp.minimum((u["start_s"] * starts.shape[0]).astype(jnp.int32), starts.shape[0] - 1)
         start_s = starts[index]
         _, there = self._samples(start_s, trace, lambda x: lift(x, start_s.ndim))
@@ -111,12 +112,13 @@ class RecordedTraffic:
     def _samples(self, clock_s: Array, trace: Any, pick: Any) -> tuple[Array, Array]:
         """Where in its recording each vehicle is [samples], and whether that is inside it."""
         sample = (clock_s - pick(trace.enter_s)) / trace.dt_s
-        return sample, (sample >= 0) & (sample <= pick(trace.n_samples) - 1)
+        return sample, (sample >= -SLACK) & (sample <= pick(trace.n_samples) - 1 + SLACK)
 
     def _at(self, row: Array, clock_s: Array, trace: Any) -> Motion:
         sample, present = self._samples(clock_s, trace, lambda x: jnp.asarray(x)[row])
         x_m, y_m, velocity = (
-            mobility.interpolate_rows(jnp.asarray(table), row, sample) for table in (trace.x_m, trace.y_m, trace.vx_mps)
+            mobility.interpolate_rows(jnp.asarray(table, jnp.result_type(float)), row, sample)
+            for table in (trace.x_m, trace.y_m, trace.vx_mps)
         )
         return Motion(x_m, y_m, velocity, present, (row, clock_s))
 

@@ -37,7 +37,8 @@ class Settings:
         central_critic: the critic sees `Observation.world` (MAPPO) rather than each agent's own observation (IPPO).
         share_parameters: the agents of a group share one network; else each has its own.
         n_worlds: parallel worlds.
-        rollout_length: slots per update; None: whole episodes, reset between updates.
+        rollout_length: slots per update, with automatic resets; None: whole episodes, for environments that end at their
+            horizon only, reset between updates.
         epochs, minibatches: passes over the collected data, and parts of each pass.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
@@ -235,11 +236,12 @@ class _Ppo:
 
     def update(self, state: State) -> tuple[State, Metrics]:
         """Collect, then learn; metrics are scalars."""
+        memory = state.carry[2] if self.continuing else self.memory((self.settings.n_worlds,))
         state, slots, info = self.collect(state)
         batch, moments = self.prepare(state, slots)
         hyper = state.hyper.at(state.update)
         key = rng.stream(rng.fold_in(state.key, state.update), "minibatches")
-        params, opt, metrics = self.fit(state, batch, hyper, key)
+        params, opt, metrics = self.fit(state, batch, batch_first(memory, 1), hyper, key)
         after = state.replace(params=params, opt=opt, moments=moments, update=state.update + 1)  # type: ignore[attr-defined]
         return after, info | metrics
 
@@ -306,10 +308,9 @@ class _Ppo:
         batch = Batch(features, critic, front(obs.mask), weight, raw, log_prob, advantage, scaled, first)
         return batch, moments
 
-    def fit(self, state: State, batch: Batch, hyper: Hyper, key: Array) -> tuple[Any, Any, Metrics]:
-        """Epochs of minibatches."""
+    def fit(self, state: State, batch: Batch, memory: Groups, hyper: Hyper, key: Array) -> tuple[Any, Any, Metrics]:
+        """Epochs of minibatches; `memory` is the actors' at the start of the rollout, batch-first."""
         s = self.settings
-        memory = batch_first(state.carry[2] if self.continuing else self.memory((s.n_worlds,)), 1)
         if not s.gru:  # slots are independent: time joins the worlds
             batch = jax.tree.map(lambda x: x.reshape(1, x.shape[0] * x.shape[1], *x.shape[2:]), batch)
         n = batch.first.shape[1]

@@ -261,7 +261,6 @@ def test_the_upload_takes_the_shorter_of_two_ways(which, action):
     assert (both["d_up_s"] < both["d_data_s"])[both["eta"]].all()
 
 
-@pytest.mark.xfail(strict=True, reason="a cut above every part drops them all, and 0 / 0 remains")
 def test_the_largest_part_stays_whatever_the_cut():
     """Four equal parts and a cut of 30 %: somebody has to do the task."""
     state, draws, params = some_states(0)

@@ -85,7 +85,7 @@ CHOICES = {
     "separate parameters": {"name": "mappo", "share_parameters": False},
     "gru": {"name": "ippo", "gru": 16},
     "normalised observations": {"name": "ippo", "normalise_observations": True},
-    "continuing rollouts": {"name": "mappo", "rollout_length": 3},
+    "continuing rollouts with a gru": {"name": "mappo", "rollout_length": 3, "gru": 8},
 }
 
 
@@ -101,6 +101,18 @@ def test_hybrid_action_of_two_groups_follows_the_observation(choice):
     assert set(reward) == {"a", "b"}
     for earned in reward.values():
         assert earned.mean() > 0.95
+
+
+def test_a_gru_trains_on_the_very_probabilities_that_it_acted_with():
+    # before the first gradient step the ratio is 1 everywhere, also where a rollout begins or ends in mid-episode
+    env = Probe("chosen", horizon=4, groups=2)
+    learner = learners.make("ippo", env, **{**SMALL, "epochs": 1, "minibatches": 1, "gru": 8, "rollout_length": 3})
+    update = jax.jit(learner.update)
+    state = jax.jit(learner.init)(jax.random.key(0), env.default_params())
+    for _ in range(3):
+        state, metrics = update(state)
+        assert abs(metrics["ppo/kl/a"]) < 1e-6
+        assert abs(metrics["ppo/kl/b"]) < 1e-6
 
 
 def test_continuous_action_finds_the_target():
