@@ -32,7 +32,7 @@ def test_a_number_that_is_none_is_refused_by_name(bad):
 
 
 def test_all_bad_numbers_are_named_together():
-    with pytest.raises(ValueError, match=r"gain = nan, spread = inf"):
+    with pytest.raises(ValueError, match=r"gain = nan \(must be finite\), spread = inf"):
         check_params(toy.Params(gain=float("nan"), spread=float("inf")))
 
 
