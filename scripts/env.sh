@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes .venv from pyproject.toml, with the versions pinned in constraints.txt.
-# Usage: . scripts/env.sh EXTRAS     (a comma-separated list, may be empty)
+# Set EXTRAS to a comma-separated list of pyproject.toml's extras, or to nothing, before.
 
 PYTHON=${PYTHON:-}
 if [ -z "$PYTHON" ]; then
@@ -17,13 +17,13 @@ if [ -z "$PYTHON" ]; then
 fi
 
 stamp=.venv/.made-from
-wanted="$1 $(cat pyproject.toml constraints.txt | cksum)"
+wanted="$EXTRAS $(cat pyproject.toml constraints.txt | cksum)"
 if [ ! -x .venv/bin/python ]; then
     echo "making .venv with $("$PYTHON" --version)"
     "$PYTHON" -m venv .venv
 fi
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     echo "installing pinned versions (a few minutes the first time)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".${1:+[$1]}"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".${EXTRAS:+[$EXTRAS]}"
     echo "$wanted" >"$stamp"
 fi
