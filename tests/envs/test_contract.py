@@ -298,6 +298,8 @@ COMPILED = {
 def test_the_compiled_step_has_not_grown(case):
     if jax.default_backend() != "cpu":
         pytest.skip("the counts are those of a CPU")
+    if (case.env.id, case.preset) not in COMPILED:
+        pytest.skip("no counts are written down for it yet")
     kernels, n_bytes = COMPILED[case.env.id, case.preset]
     counted = compiled_step(case.env, case.params, 1024)
     assert counted["kernels_per_step"] <= 1.25 * kernels
