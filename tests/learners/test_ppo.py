@@ -14,7 +14,7 @@ from jaxvec import learners
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.types import Observation
 
-SMALL = {"hidden": (32,), "n_worlds": 32, "epochs": 4, "minibatches": 4}
+SMALL = {"hidden": (32,), "activation": "tanh", "n_worlds": 32, "epochs": 4, "minibatches": 4}
 
 
 def trained(env, updates=60, name="mappo", hyper=None, **settings):

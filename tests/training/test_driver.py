@@ -34,7 +34,7 @@ def isac():
 def finished(isac, tmp_path_factory):
     """A run of 7 updates in chunks of 3, and its folder."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    return train(*isac, KEY, 7, chunk=3, out=out, checkpoint_every_s=0.0, progress=False)
+    return train(*isac, KEY, 7, hyper=isac[0].hyper, chunk=3, out=out, checkpoint_every_s=0.0, progress=False)
 
 
 def same(a, b):
@@ -67,12 +67,13 @@ def test_a_run_is_read_back_whole(finished):
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(isac, finished, tmp_path):
-    train(*isac, KEY, 3, chunk=3, out=tmp_path / "r", progress=False)
+    same_schedule = {"hyper": isac[0].hyper, "out": tmp_path / "r", "progress": False}
+    train(*isac, KEY, 3, chunk=3, **same_schedule)
     with (tmp_path / "r" / "metrics.jsonl").open("a") as log:  # as if killed while writing the next lines
         log.write('{"update": 4, "seconds": 1.0, "reward": 0.0}\n{"update": 5, "rew')
     with pytest.raises(ConfigError, match="holds a run already"):
-        train(*isac, KEY, 7, out=tmp_path / "r", progress=False)
-    resumed = train(*isac, KEY, 7, out=tmp_path / "r", resume=True, progress=False)
+        train(*isac, KEY, 7, **same_schedule)
+    resumed = train(*isac, KEY, 7, resume=True, **same_schedule)
     same(resumed.state.params, finished.state.params)
     same(resumed.state.opt, finished.state.opt)
     np.testing.assert_array_equal(read_metrics(tmp_path / "r")["reward"], finished.metrics["reward"])
@@ -106,6 +107,14 @@ def test_a_damaged_folder_is_refused_by_name(finished, tmp_path, name, content, 
         load_run(tmp_path)
     with pytest.raises(ConfigError, match="not a run folder"):
         load_run(tmp_path / "nowhere")
+
+
+def test_schedules_last_as_long_as_the_run_was_planned_to(isac, tmp_path):
+    learner, params = isac
+    train(learner, params, KEY, 2, out=tmp_path / "p", progress=False)
+    assert float(load_run(tmp_path / "p").state.hyper.anneal_updates) == 2
+    longer = train(learner, params, KEY, 3, out=tmp_path / "p", resume=True, progress=False)
+    assert float(longer.state.hyper.anneal_updates) == 2
 
 
 def test_several_seeds_are_one_program_and_differ(isac, tmp_path):
