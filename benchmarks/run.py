@@ -1,7 +1,6 @@
 """Measures jaxvec and its peers in one run: `python benchmarks/run.py`. The words are in README.md beside this file."""
 
 import argparse
-import json
 import math
 import os
 import re
@@ -182,10 +181,9 @@ def _program(case: Case, worlds: int) -> Row:
 
 def write(report: Report, folder: Path) -> Path:
     """The JSON lines, the table and the plot, under a name of the day and the device. Gives the path of the table."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.machine['date']}-{_slug(report.machine)}.jsonl"
     rows = [*report.rows, *report.ratios, *report.proofs]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    bench.write(rows, path)
     path.with_suffix(".md").write_text(page(report))
     curves = [row for row in report.rows if row["what"] in ("env", "peer") and "learner" not in row]
     try:

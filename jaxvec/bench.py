@@ -25,6 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxvec import learners, policies
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, world_params
+from jaxvec.core.files import replacing
 from jaxvec.core.registry import make
 from jaxvec.core.rollout import Slot, rollout, world_keys
 
@@ -283,7 +284,8 @@ def run(
 def write(rows: Iterable[Row], path: Path) -> None:
     """JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with replacing(path) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def table(rows: Sequence[Row]) -> str:

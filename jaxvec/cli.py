@@ -99,11 +99,11 @@ def train(
             raise ValueError("give an environment or --resume, not both")
         config, made, params, hyper, key = rebuild(resume)
         out, seeds = resume, config["train"]["num_seeds"]
-        updates = updates or config["train"]["num_updates"]
+        updates = config["train"]["num_updates"] if updates is None else updates
     elif env is None:
         raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
     else:
-        updates = updates or 1000
+        updates = 1000 if updates is None else updates
         sizes = {} if worlds is None else {"n_worlds": worlds}
         _, params, made, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
         key = jax.random.key(seed)

@@ -143,20 +143,20 @@ class _OneOf:
     """Several policies as one with a switch, so that a comparison compiles the environment once."""
 
     def __init__(self, policies: list[Policy], index: Array):
-        self._asks, self._index = policies, index
+        self._policies, self._index = policies, index
 
     def memory(self, batch: tuple[int, ...]) -> list[Any]:
-        return [asking(policy, batch).memory for policy in self._asks]
+        return [asking(policy, batch).memory for policy in self._policies]
 
     def __call__(self, key: Array, obs: Observation, memory: list[Any]) -> tuple[Any, list[Any]]:
         def branch(i: int) -> Callable[[], tuple[Any, list[Any]]]:
             def ask():
-                action, after, _ = asking(self._asks[i], key.shape).ask(memory[i], key, obs)
+                action, after, _ = asking(self._policies[i], key.shape).ask(memory[i], key, obs)
                 return action, [*memory[:i], after, *memory[i + 1 :]]
 
             return ask
 
-        return jax.lax.switch(self._index, [branch(i) for i in range(len(self._asks))])
+        return jax.lax.switch(self._index, [branch(i) for i in range(len(self._policies))])
 
 
 def evaluate(

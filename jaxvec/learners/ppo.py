@@ -274,8 +274,7 @@ class _Ppo:
         by_time = jax.vmap(lambda o: self.views(o, state.moments))
         features, critic = by_time(obs)
         value = jax.vmap(partial(self.real_values, state))(obs)
-        assert ts.final_obs is not None
-        following = jax.vmap(partial(self.real_values, state))(ts.final_obs)
+        following = jax.vmap(partial(self.real_values, state))(ts.next_obs)
         if not self.continuing:  # the last observation alone is new
             following = {group: jnp.concatenate([v[1:], following[group]]) for group, v in value.items()}
         weight, advantage, target, scaled = {}, {}, {}, {}
