@@ -105,7 +105,7 @@ def learning_curve(
         for name, place in zip(panels, places, strict=True):
             axes = figure.add_subplot(place)
             _curve(axes, over, found[name], SERIES[5], seeds=False)
-            axes.set_title(_words(name), fontsize=8.5)
+            axes.set_title(_words(name.removeprefix("env/")), fontsize=8.5)
             axes.tick_params(labelsize=7.5)
             axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
             axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -122,7 +122,11 @@ def _by_seed(name: str, values: ArrayLike) -> np.ndarray:
 
 def _telling(found: Mapping[str, np.ndarray]) -> list[str]:
     """At most four metrics of the environment: of each matter one, a mean if there is one; what never changes says nothing."""
-    ours = [name for name, x in found.items() if name not in ("reward", *AXES) and "/" not in name and np.ptp(x) > 0]
+    ours = [
+        name
+        for name, x in found.items()
+        if name not in ("reward", *AXES) and "/" not in name.removeprefix("env/") and np.ptp(x) > 0
+    ]
     chosen = []
     for word in TELLING:
         of_it = [name for name in ours if word in name and name not in chosen]

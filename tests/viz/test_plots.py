@@ -150,3 +150,19 @@ def test_a_failure_leaves_what_was_there(tmp_path, monkeypatch):
         PLOTS["comparison"](file)
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_panels_show_what_training_logs_of_the_environment():
+    rising = np.arange(3.0)
+    logged = {
+        "reward": rising,
+        "env/latency_mean_s": rising,
+        "env/energy_mean_j": rising,
+        "ppo/kl": rising,
+        "update": rising,
+    }
+    assert plots._telling(plots_by_seed(logged)) == ["env/latency_mean_s", "env/energy_mean_j"]
+
+
+def plots_by_seed(metrics):
+    return {name: plots._by_seed(name, x) for name, x in metrics.items()}
