@@ -50,6 +50,8 @@ class Environment:
         Params: the environment's struct of numbers.
         presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
         team_reward: all agents of a group learn from one and the same number.
+        takes_turns: `act` asks more than once, and reads the state.
+        discount: per slot, of the paper; where learners start from.
         info_fields: name -> (unit, meaning) of every entry of `Timestep.info`.
     """
 
@@ -57,6 +59,8 @@ class Environment:
     Params: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     team_reward: ClassVar[bool] = False
+    takes_turns: ClassVar[bool] = False
+    discount: ClassVar[float] = 0.99
     info_fields: ClassVar[Mapping[str, tuple[str, str]]] = {}
     horizon: int
 
@@ -109,7 +113,11 @@ class Environment:
         return self.step_from(state, action, self.draw_step(key, params), params)
 
     def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
-        """Ask `ask(key, obs) -> action, extras` for the actions of a slot; here once, for all agents together."""
+        """Ask `ask(key, obs) -> action, extras` for the actions of a slot; here once, for all agents together.
+
+        An environment whose agents decide one after the other (`takes_turns`) asks for one agent at a time, with an observation
+        that shows what this agent sees now, and `Observation.ids`; it reads the state, and returns what each saw and said.
+        """
         action, extras = ask(key, ts.obs)
         return action, Turn(ts.obs, extras)
 
@@ -158,6 +166,26 @@ def check_params(params: Any) -> Any:
     if bad:
         raise ValueError(f"bad {type(params).__qualname__}: {', '.join(bad)}")
     return params
+
+
+def check_sizes(env: Any, counts: tuple[str, ...], choices: Mapping[str, tuple[Any, ...]]) -> None:
+    """Refuse bad sizes and switches of an environment.
+
+    Args:
+        counts: fields that must be whole numbers of at least 1.
+        choices: fields that must have one of the given values.
+    Raises:
+        ValueError: names the first such field.
+    """
+    for name in counts:
+        size = getattr(env, name)
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise ValueError(f"{env.id}: {name} must be a whole number of at least 1, not {size!r}")
+    for name, allowed in choices.items():
+        if getattr(env, name) not in allowed:
+            raise ValueError(
+                f"{env.id}: {name} must be one of {', '.join(map(str, allowed))}, not {getattr(env, name)!r}"
+            )
 
 
 def suggest(kind: str, name: str, known: Any) -> str:

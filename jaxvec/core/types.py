@@ -20,6 +20,8 @@ class Observation:
         mask: per group and discrete component, bool `(n, k)`, which choices are allowed. Empty where all are.
         active: per group, bool `(n,)`, which agents take part in this slot (recorded vehicles come and go). A group whose
             agents always act is left out.
+        ids: per group, int32 `(n,)` or the same in all worlds, which agents the rows are, where only some are asked (agents that
+            take turns inside a slot). A group of all agents in order is left out.
         aux: what only a special learner wants (a twin's history, a critic's own view of each agent).
     """
 
@@ -27,6 +29,7 @@ class Observation:
     world: Array
     mask: dict[str, dict[str, Array]] = struct.field(default_factory=dict)
     active: dict[str, Array] = struct.field(default_factory=dict)
+    ids: dict[str, Array] = struct.field(default_factory=dict)
     aux: dict[str, Array] = struct.field(default_factory=dict)
 
 

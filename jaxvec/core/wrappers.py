@@ -24,6 +24,8 @@ class Wrapper(Environment):
     observation_space = property(lambda self: self.env.observation_space)
     world_size = property(lambda self: self.env.world_size)
     team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
+    takes_turns = property(lambda self: self.env.takes_turns)  # type: ignore[assignment]
+    discount = property(lambda self: self.env.discount)  # type: ignore[assignment]
     info_fields = property(lambda self: self.env.info_fields)  # type: ignore[assignment]
     presets = property(lambda self: self.env.presets)  # type: ignore[assignment]
 

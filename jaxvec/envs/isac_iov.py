@@ -27,7 +27,7 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep
+from jaxvec.core.environment import Environment, check_sizes, first_timestep
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs import mobility
@@ -137,22 +137,15 @@ class IsacIov(Environment):
     pathloss: str = "log_distance"
 
     def __post_init__(self) -> None:
-        for name in ("n_vehicles", "n_rsus", "horizon", "queue_window"):
-            size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-                raise ValueError(f"isac_iov: {name} must be a whole number of at least 1, not {size!r}")
-        for name, allowed in (
-            ("bandwidth_mode", ("system", "per_vehicle")),
-            ("rsu_cpu_mode", ("shared", "common")),
-            ("drift_form", ("bound", "exact")),
-            ("dt_enabled", (True, False)),
-            ("mobility", tuple(mobility.MODELS)),
-            ("pathloss", tuple(pathloss.MODELS)),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"isac_iov: {name} must be one of {', '.join(map(str, allowed))}, not {getattr(self, name)!r}"
-                )
+        choices = {
+            "bandwidth_mode": ("system", "per_vehicle"),
+            "rsu_cpu_mode": ("shared", "common"),
+            "drift_form": ("bound", "exact"),
+            "dt_enabled": (True, False),
+            "mobility": tuple(mobility.MODELS),
+            "pathloss": tuple(pathloss.MODELS),
+        }
+        check_sizes(self, ("n_vehicles", "n_rsus", "horizon", "queue_window"), choices)
 
     @property
     def n_agents(self) -> dict[str, int]:

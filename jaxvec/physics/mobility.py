@@ -1,4 +1,6 @@
-"""How vehicles move: at constant velocity on a road that closes on itself, or along recorded rows of samples."""
+"""How vehicles move: at constant velocity on a road that closes on itself, at random on a square, or along recorded samples."""
+
+import math
 
 import jax.numpy as jnp
 from jax import Array
@@ -26,6 +28,45 @@ def drive_m(
     wrapped_m = jnp.mod(position_m + velocity_mps * slot_s, road_length_m)
     # in float32 mod(-1e-9, 700) is 700, which is outside [0, 700)
     return jnp.where(wrapped_m >= road_length_m, wrapped_m - road_length_m, wrapped_m)
+
+
+def step_m(
+    position_m: Float[Array, "vehicle 2 *batch"],
+    heading_rad: Float[Array, "vehicle *batch"],
+    distance_m: Float[Array | float, "*#batch"],
+) -> Float[Array, "vehicle 2 *batch"]:
+    """Position on the ground after a straight stretch: p + d (cos a, sin a).
+
+    Args:
+        position_m: x and y [m].
+        heading_rad: direction a, 0 along x [rad].
+        distance_m: length d [m].
+    Returns:
+        Position [m].
+    """
+    return position_m + distance_m * jnp.stack([jnp.cos(heading_rad), jnp.sin(heading_rad)], 1)
+
+
+def reflect(
+    position_m: Float[Array, "vehicle 2 *batch"],
+    heading_rad: Float[Array, "vehicle *batch"],
+    side_m: Float[Array | float, "*#batch"],
+) -> tuple[Float[Array, "vehicle 2 *batch"], Float[Array, "vehicle *batch"]]:
+    """Vehicles that left the square [0, side]^2 by less than its side are mirrored back into it, as a ball on a wall.
+
+    Args:
+        position_m: x and y [m].
+        heading_rad: direction [rad].
+        side_m: side of the square [m].
+    Returns:
+        Position [m], and heading in [0, 2 pi] [rad].
+    """
+    below, above = position_m < 0, position_m > side_m
+    position_m = jnp.where(below, -position_m, jnp.where(above, 2 * side_m - position_m, position_m))
+    turned = below | above
+    heading_rad = jnp.where(turned[:, 0], math.pi - heading_rad, heading_rad)
+    heading_rad = jnp.where(turned[:, 1], -heading_rad, heading_rad)
+    return position_m, jnp.mod(heading_rad, 2 * math.pi)
 
 
 def interpolate_rows(

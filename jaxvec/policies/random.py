@@ -14,9 +14,10 @@ from jaxvec.core.types import Observation
 def random(env: Environment) -> Policy:
     """Every component uniform on its space, over the allowed choices where there is a mask."""
     spaces = {(group, name): space for group, parts in env.action_space.items() for name, space in parts.items()}
-    shapes = {f"{group}/{name}": (env.n_agents[group], *space.shape) for (group, name), space in spaces.items()}
 
     def policy(key: Array, obs: Observation) -> Any:
+        shown = {group: len(rows) for group, rows in obs.agents.items()}
+        shapes = {f"{group}/{name}": (shown[group], *space.shape) for (group, name), space in spaces.items()}
         u = rng.uniforms(key, shapes)
         action: dict[str, dict[str, Array]] = {group: {} for group in env.action_space}
         for (group, name), space in spaces.items():

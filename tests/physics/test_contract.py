@@ -58,6 +58,8 @@ CASES = [
     (geometry.norm_m, [between(-9, 9, *LINK), between(-9, 9, VEHICLES, 1), between(9, 9)], {}),
     (geometry.within, [between(0, 400, *LINK)], {"range_m": 200.0}),
     (mobility.drive_m, [between(0, 700, *NODE), between(-16, 16, *NODE)], {"slot_s": 9.0, "road_length_m": 700.0}),
+    (mobility.step_m, [between(0, 100, VEHICLES, 2), between(-7, 7, *NODE)], {"distance_m": 15.0}),
+    (mobility.reflect, [between(-20, 120, VEHICLES, 2), between(-7, 7, *NODE)], {"side_m": 100.0}),
     (
         mobility.interpolate_rows,
         [],

@@ -79,3 +79,28 @@ def test_interpolation_agrees_with_numpy():
     np.testing.assert_allclose(
         mobility.interpolate_rows(jnp.asarray(table), jnp.asarray(row), position), expected, atol=3e-6
     )
+
+
+def test_a_step_by_hand():
+    # 5 m at the angle of the 3-4-5 triangle, and 5 m straight down
+    position_m = jnp.array([[1.0, 2.0], [0.0, 0.0]])
+    heading_rad = jnp.array([np.arctan2(3, 4), -np.pi / 2])
+    np.testing.assert_allclose(mobility.step_m(position_m, heading_rad, 5.0), [[5, 5], [0, -5]], atol=1e-5)
+
+
+def test_reflection_by_hand():
+    # out to the left going up-left: back to the right, now up-right; out at the top right corner: both turn; inside: nothing
+    position_m = jnp.array([[-3.0, 50.0], [104.0, 101.0], [20.0, 30.0]])
+    heading_rad = jnp.array([3 * np.pi / 4, np.pi / 4, 1.0])
+    position_m, heading_rad = mobility.reflect(position_m, heading_rad, 100.0)
+    np.testing.assert_allclose(position_m, [[3, 50], [96, 99], [20, 30]])
+    np.testing.assert_allclose(heading_rad, [np.pi / 4, 5 * np.pi / 4, 1.0], rtol=1e-6)
+
+
+@given(st.lists(st.floats(-0.99, 1.99), min_size=2, max_size=2), st.floats(-7, 7))
+def test_reflection_keeps_to_the_square_and_keeps_the_direction_along_the_wall(place, heading):
+    position_m, heading_rad = mobility.reflect(jnp.array([place]) * 100, jnp.array([heading]), 100.0)
+    assert (position_m >= 0).all()
+    assert (position_m <= 100).all()
+    before, after = np.array([np.cos(heading), np.sin(heading)]), np.array([np.cos(heading_rad), np.sin(heading_rad)])
+    np.testing.assert_allclose(np.abs(before), np.abs(after[:, 0]), atol=2e-6)
