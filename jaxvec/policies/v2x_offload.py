@@ -1,0 +1,131 @@
+"""Fixed rules for `v2x_offload`: the paper's AMCS, ROCS and ALCS, the nearest server, and a greedy vehicle that trusts the twin.
+
+A rule sees what the vehicle sees in its turn. With n vehicles still to come, share(x) = 1 / (1 + x n / N) of a residue
+leaves as much for each of the later users that are expected at the same server. All offload at full power. With `partition`
+a target becomes a split that is all there.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.layout import lift
+from jaxvec.core.rollout import Policy
+from jaxvec.core.spaces import Discrete
+from jaxvec.core.types import Observation
+from jaxvec.envs.v2x_offload import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload_slot import (
+    Decision,
+    Grants,
+    Params,
+    asked,
+    reach,
+    server_places_m,
+    settle,
+    transmit,
+)
+
+
+class Seen(NamedTuple):
+    """Observations in SI units, of one vehicle or more; `(n,)` and `(n, N)`."""
+
+    task_bits: Array
+    dist_m: Array
+    fade: Array
+    free_hz: Array  # the twin's free CPU
+    free_band_hz: Array  # the twin's free bandwidth
+    to_come: Array  # vehicles after this one
+
+
+def see(obs: Observation, env: V2xOffload, params: Params) -> Seen:
+    """Undo the scaling of the observation."""
+    rows, n = obs.agents[GROUP], env.n_servers
+    block = lambda j: rows[:, 1 + j * n : 1 + (j + 1) * n]  # noqa: E731
+    return Seen(
+        task_bits=rows[:, 0] * params.obs_task_bits,
+        dist_m=block(0) * params.obs_dist_m,
+        fade=10.0 ** block(1),
+        free_hz=block(2) * params.obs_cpu_hz,
+        free_band_hz=block(3) * params.obs_bandwidth_hz,
+        to_come=jnp.round((1 - rows[:, -1]) * (env.n_vehicles - 1)),
+    )
+
+
+def share(x: float, seen: Seen, env: V2xOffload) -> Array:
+    """The part of a residue that leaves as much for each of x n / N later users."""
+    return 1 / (1 + x * seen.to_come / env.n_servers)
+
+
+def alcs(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
+    """Always local."""
+    return jnp.zeros_like(seen.task_bits, jnp.int32), jnp.ones_like(seen.task_bits)
+
+
+def amcs(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
+    """Always a server: the one with the most free CPU, the nearest of equals."""
+    most = jnp.max(seen.free_hz, 1, keepdims=True)
+    tied = seen.free_hz >= most * (1 - 1e-6)  # equal up to the rounding of an observation
+    return 1 + jnp.argmin(jnp.where(tied, seen.dist_m, jnp.inf), 1), share(1, seen, env)
+
+
+def amcs_nearest(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
+    """Always the nearest server."""
+    return 1 + jnp.argmin(seen.dist_m, 1), share(1, seen, env)
+
+
+def rocs(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
+    """A fair coin: local, or a server drawn uniformly. `u` is uniform on (0, 1)."""
+    server = 1 + Discrete(env.n_servers).from_uniform(2 * u - 1)
+    return jnp.where(u < 0.5, 0, server), share(0.5, seen, env)
+
+
+def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
+    """The target of the smallest own cost, as far as this vehicle and the twin can tell (of the clocks only their mean)."""
+    s, rank = share(1, seen, env), seen.task_bits.ndim - 1
+    place = reach(seen.dist_m, server_places_m(env, params, rank), params)
+    clock_hz = jnp.mean(jnp.asarray(params.cv_cpu_hz), 0) if jnp.ndim(params.cv_cpu_hz) else params.cv_cpu_hz
+    known = params.replace(cv_cpu_hz=clock_hz)  # type: ignore[attr-defined]
+    shares, power_w = jnp.stack([s, s], 1), jnp.broadcast_to(params.tx_power_max_w, s.shape)
+
+    def cost(target: int) -> Array:
+        part = jnp.broadcast_to(
+            lift(jnp.arange(1 + env.n_servers) == target, rank), (len(s), 1 + env.n_servers, *s.shape[1:])
+        )
+        d = Decision(part.astype(s.dtype), power_w, shares)
+        wanted = asked(d, place)
+        grants = Grants(wanted[:, 0] * seen.free_hz, wanted[:, 1] * seen.free_band_hz, jnp.zeros(s.shape, bool))
+        return settle(seen, d, place, grants, transmit(env, seen, d, place, grants, known), known).cost
+
+    return jnp.argmin(jnp.stack([cost(target) for target in range(1 + env.n_servers)]), 0), s
+
+
+RULES: dict[str, Callable[[Array, Seen, V2xOffload, Params], tuple[Array, Array]]] = {
+    "alcs": alcs,
+    "amcs": amcs,
+    "amcs_nearest": amcs_nearest,
+    "rocs": rocs,
+    "greedy": greedy,
+}
+
+
+def rules(env: V2xOffload, params: Params) -> dict[str, Policy]:
+    """Every rule of `RULES` as a policy."""
+
+    def policy_of(rule: Callable[..., tuple[Array, Array]]) -> Policy:
+        def policy(key: Array, obs: Observation) -> Any:
+            seen = see(obs, env, params)
+            u = rng.uniforms(key, {"coin": (len(seen.task_bits),)})["coin"]
+            target, part = rule(u, seen, env, params)
+            level = 2 * part - 1
+            shares = {"power": jnp.ones_like(level), "cpu": level, "bandwidth": level}
+            if not env.partition:
+                return {GROUP: {"target": target.astype(jnp.int32), **shares}}
+            index = lift(jnp.arange(1 + env.n_servers), target.ndim - 1)
+            return {GROUP: {"split": jnp.where(index == target[:, None], 1.0, -1.0).astype(level.dtype), **shares}}
+
+        return policy
+
+    return {name: policy_of(rule) for name, rule in RULES.items()}
