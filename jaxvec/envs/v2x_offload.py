@@ -113,6 +113,7 @@ class V2xOffload(Environment):
 
     id: ClassVar[str] = "v2x_offload"
     Params: ClassVar[type] = V2xOffloadParams
+    team_reward = property(lambda self: self.shared_reward)  # type: ignore[assignment]
     takes_turns: ClassVar[bool] = True
     discount: ClassVar[float] = 0.7
     info_fields: ClassVar = INFO
@@ -129,6 +130,7 @@ class V2xOffload(Environment):
     partition: bool = False
     boundary: str = "reflect"
     shuffle_order: bool = False
+    shared_reward: bool = True
     pathloss: str = "log_distance"
 
     def __post_init__(self) -> None:
@@ -136,6 +138,7 @@ class V2xOffload(Environment):
             "partition": (True, False),
             "boundary": ("reflect", "open"),
             "shuffle_order": (True, False),
+            "shared_reward": (True, False),
             "pathloss": tuple(pathloss.MODELS),
         }
         check_sizes(self, ("n_vehicles", "n_servers", "horizon"), choices)
@@ -230,7 +233,9 @@ class V2xOffload(Environment):
         links = transmit(self, state, decision, place, grants, params)
         outcome = settle(state, decision, place, grants, links, params)
         own = params.reward_offset - outcome.cost  # (23)
-        reward = params.team_weight * jnp.mean(own, 0) + (1 - params.team_weight) * own  # (24)
+        reward = jnp.broadcast_to(jnp.mean(own, 0), own.shape)  # (24)
+        if not self.shared_reward:
+            reward = params.team_weight * reward + (1 - params.team_weight) * own
         after = advance(self, state, draws, params)
         ts = Timestep(
             obs=observe(self, after, params),

@@ -56,7 +56,9 @@ class Params:
     )
     energy_ref_j: float = number(0.624, "J", "unit of energy: a 312 kbit task computed locally (chosen)", positive=True)
     reward_offset: float = number(1.0, "-", "reward of a task that costs nothing (chosen; 0 is the literal (23))")
-    team_weight: float = number(1.0, "-", "1: everybody earns the mean (chosen); 0: everybody its own")
+    team_weight: float = number(
+        1.0, "-", "without shared_reward, 1: everybody earns the mean (24); 0: everybody its own"
+    )
     local_dvfs: bool = number(False, "-", "the CPU share also slows down the vehicle's own CPU (extension)")
     bg_load_mean: float = number(0.0, "-", "mean part of a server's CPU that is busy with others (extension)")
     bg_load_std: float = number(0.0, "-", "its deviation (extension)")

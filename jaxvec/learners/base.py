@@ -11,6 +11,18 @@ from jaxvec.core.rollout import Policy
 Metrics = dict[str, Array]
 
 
+def check_counts(name: str, settings: Any, counts: tuple[str, ...]) -> None:
+    """Refuse settings that must be whole numbers of at least 1.
+
+    Raises:
+        ValueError: names the first such setting.
+    """
+    for field in counts:
+        value = getattr(settings, field)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: {field} must be a whole number of at least 1, not {value!r}")
+
+
 class Learner(NamedTuple):
     """`init`, `update` and `policy`, and what they were made from. jit them, vmap them over seeds, rates and scenarios.
 

@@ -21,12 +21,13 @@ from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
 from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import auto_reset
-from jaxvec.learners.base import Learner, Metrics
+from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import heads, losses, normalise
+from jaxvec.learners.blocks.actors import Actors, Groups, Views, start_moments, taking_part, update_moments, views
 from jaxvec.learners.blocks.gae import gae
+from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network, mlp, per_agent, unroll
-
-Groups = dict[str, Any]
+from jaxvec.learners.blocks.schedules import annealed
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class Settings:
     normalise_values: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("n_worlds", "epochs", "minibatches"):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        check_counts("ppo", self, ("n_worlds", "epochs", "minibatches"))
 
 
 @struct.dataclass
@@ -82,15 +81,6 @@ class Hyper:
     entropy_weight_end: float = 5e-4
     value_weight: float = 0.5
     max_grad_norm: float = 0.5
-
-    def at(self, update: Array) -> "Hyper":
-        """The values in force at an update."""
-        part = jnp.clip(update / jnp.maximum(self.anneal_updates, 1.0), 0, 1)
-        now = {
-            name: getattr(self, name) + (getattr(self, f"{name}_end") - getattr(self, name)) * part
-            for name in ("learning_rate", "clip", "entropy_weight")
-        }
-        return self.replace(**now)  # type: ignore[attr-defined]
 
 
 @struct.dataclass
@@ -136,27 +126,19 @@ class _Ppo:
             what = f"{s.n_worlds} worlds" if s.gru else f"{self.n_steps} slots x {s.n_worlds} worlds"
             raise ValueError(f"ppo: {what} cannot be cut into {s.minibatches} equal minibatches")
         self.team = s.central_critic and env.team_reward
-        self.actor: dict[str, Network] = {}
+        spaces = env.action_space
+        make_actor = lambda group: actor(heads.size(spaces[group]), heads.initial_bias(spaces[group]))  # noqa: E731
+        self.actors = Actors(env, make_actor, s.share_parameters)
         self.critic: dict[str, Network] = {}
-        for group, spaces in env.action_space.items():
-            n = env.n_agents[group]
-            shared = (lambda net, n: net) if s.share_parameters else per_agent
-            self.actor[group] = shared(actor(heads.size(spaces), heads.initial_bias(spaces)), n)
+        for group, n in env.n_agents.items():
             own = critic(1 if self.team or not s.central_critic else n)
-            self.critic[group] = own if s.central_critic else shared(own, n)
+            self.critic[group] = own if s.central_critic or s.share_parameters else per_agent(own, n)
 
     # Views
 
-    def views(self, obs: Observation, moments: dict[str, Groups]) -> tuple[Groups, Groups]:
-        """What actors and critics see, batch-first: `(*batch, n, d)` each, or `(*batch, g)` for a central critic."""
-        scale = moments.get("obs", {})
-        see = lambda name, x: normalise.apply(scale[name], x) if name in scale else x  # noqa: E731
-        rank = obs.world.ndim - 1
-        agents = {group: see(group, batch_first(x, rank)) for group, x in obs.agents.items()}
-        if not self.settings.central_critic:
-            return agents, agents
-        world = see("world", batch_first(obs.world, rank))
-        return agents, dict.fromkeys(agents, world)
+    def seen_by_critics(self, seen: Views) -> Groups:
+        """What the critic of each group sees: `(*batch, n, d)`, or `(*batch, g)` for a central one."""
+        return dict.fromkeys(seen.agents, seen.world) if self.settings.central_critic else seen.agents
 
     def values(self, params: Groups, seen: Groups) -> Groups:
         """Per group `(*batch, n)`, in units of the value's moments."""
@@ -171,37 +153,31 @@ class _Ppo:
     def real_values(self, state: State, obs: Observation) -> Groups:
         """Values in units of the reward."""
         scale = state.moments.get("value", {})
-        values = self.values(state.params["critic"], self.views(obs, state.moments)[1])
+        seen = self.seen_by_critics(views(obs, state.moments.get("obs", {})))
+        values = self.values(state.params["critic"], seen)
         return {group: normalise.undo(scale[group], v) if group in scale else v for group, v in values.items()}
 
     # Acting
 
     def choose(self, state: State, memory: Any, key: Array, obs: Observation, greedy: bool) -> tuple[Any, Any, Any]:
-        """Actions of all groups `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
+        """Actions of the agents that are asked `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
         rank = key.ndim
-        seen, mask = self.views(obs, state.moments)[0], batch_first(obs.mask, rank)
-        action, after, extras = {}, {}, {}
+        seen, mask = views(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        outputs, after = self.actors.outputs(state.params["actor"], memory, seen, obs.ids, rank)
+        action, extras = {}, {}
         for group, spaces in self.env.action_space.items():
-            network = self.actor[group]
-            outputs, kept = network.apply(state.params["actor"][group], batch_first(memory[group], rank), seen[group])
-            dists = heads.distributions(spaces, outputs, mask.get(group, {}))
-            own = rng.stream(key, group)
-            raw = heads.mode(spaces, dists) if greedy else heads.sample(own, spaces, dists, self.env.n_agents[group])
+            dists = heads.distributions(spaces, outputs[group], mask.get(group, {}))
+            own, n = rng.stream(key, group), len(obs.agents[group])
+            raw = heads.mode(spaces, dists) if greedy else heads.sample(own, spaces, dists, n)
             action[group] = batch_last(heads.to_space(spaces, raw), rank)
-            after[group] = batch_last(kept, rank)
-            extras[group] = raw, heads.log_prob(spaces, dists, raw)
+            extras[group] = batch_last((raw, heads.log_prob(spaces, dists, raw)), rank)
         return action, after, extras
-
-    def memory(self, batch: tuple[int, ...]) -> Groups:
-        """Memory of all actors at the start of an episode, batch-last."""
-        fresh = {group: net.memory((*batch, self.env.n_agents[group])) for group, net in self.actor.items()}
-        return batch_last(fresh, len(batch))
 
     def policy(self, state: State, greedy: bool = True) -> Policy:
         """The current policy; with a GRU, one with memory."""
         if self.settings.gru:
             return _Recurrent(self, state, greedy)
-        return lambda key, obs: self.choose(state, self.memory(key.shape), key, obs, greedy)[0]
+        return lambda key, obs: self.choose(state, self.actors.memory(key.shape), key, obs, greedy)[0]
 
     # Learning
 
@@ -219,27 +195,27 @@ class _Ppo:
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         worlds = world_keys(key_run, self.settings.n_worlds)
         start = self.env.reset(worlds, params)
-        agents, central = batch_first((start[1].obs.agents, start[1].obs.world), 1)
-        nets: dict[str, Groups] = {"actor": {}, "critic": {}}
+        seen = views(start[1].obs, {})
+        one = jax.tree.map(lambda x: x[:1], seen)
+        critics = self.seen_by_critics(one)
+        nets = {
+            "actor": self.actors.init(rng.stream(key_net, "actor"), one.agents),
+            "critic": {g: net.init(rng.stream(key_net, f"critic/{g}"), critics[g]) for g, net in self.critic.items()},
+        }
         moments: dict[str, Groups] = {}
-        for group, x in agents.items():
-            seen = central[:1] if self.settings.central_critic else x[:1]
-            nets["actor"][group] = self.actor[group].init(rng.stream(key_net, f"actor/{group}"), x[:1])
-            nets["critic"][group] = self.critic[group].init(rng.stream(key_net, f"critic/{group}"), seen)
         if self.settings.normalise_observations:
-            moments["obs"] = {group: normalise.start(x.shape[-1:]) for group, x in agents.items()}
-            moments["obs"]["world"] = normalise.start(central.shape[-1:])
+            moments["obs"] = start_moments(start[1].obs)
         if self.settings.normalise_values:
-            moments["value"] = {group: normalise.start(()) for group in agents}
-        carry = (*start, self.memory(batch)) if self.continuing else ()
+            moments["value"] = {group: normalise.start(()) for group in seen.agents}
+        carry = (*start, self.actors.memory(batch)) if self.continuing else ()
         return State(nets, _optimiser(hyper).init(nets), moments, hyper, params, key_run, jnp.int32(0), carry)
 
     def update(self, state: State) -> tuple[State, Metrics]:
         """Collect, then learn; metrics are scalars."""
-        memory = state.carry[2] if self.continuing else self.memory((self.settings.n_worlds,))
+        memory = state.carry[2] if self.continuing else self.actors.memory((self.settings.n_worlds,))
         state, slots, info = self.collect(state)
         batch, moments = self.prepare(state, slots)
-        hyper = state.hyper.at(state.update)
+        hyper = annealed(state.hyper, state.update)
         key = rng.stream(rng.fold_in(state.key, state.update), "minibatches")
         params, opt, metrics = self.fit(state, batch, batch_first(memory, 1), hyper, key)
         after = state.replace(params=params, opt=opt, moments=moments, update=state.update + 1)  # type: ignore[attr-defined]
@@ -252,36 +228,31 @@ class _Ppo:
         if self.continuing:
             *start, memory = state.carry
         else:
-            start, memory = self.env.reset(rng.fold_in(keys[0], 0), state.env_params), self.memory((n,))
-        ask = Ask(
-            memory, lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False), self.memory((n,))
-        )
-        scalars = lambda info: {name: x for name, x in info.items() if x.ndim == 1}  # noqa: E731
-        keep = lambda slot: slot._replace(state=(), ts=slot.ts.replace(info=scalars(slot.ts.info)))  # noqa: E731
+            start, memory = self.env.reset(rng.fold_in(keys[0], 0), state.env_params), self.actors.memory((n,))
+        choose = lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False)  # noqa: E731
+        ask = Ask(memory, choose, self.actors.memory((n,)))
+        keep = lambda slot: slot._replace(state=(), ts=scalars(slot.ts))  # noqa: E731
         carry, slots = play(self.env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
         if not self.continuing:
             slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
-        info = {f"env/{name}": jnp.mean(x) for name, x in slots.ts.info.items()}
-        info["reward"] = jnp.mean(jnp.stack([jnp.mean(r) for r in slots.ts.reward.values()]))
         state = state.replace(carry=carry) if self.continuing else state  # type: ignore[attr-defined]
-        return state, slots, info
+        return state, slots, summary(slots.ts)
 
     def prepare(self, state: State, slots: Slot) -> tuple[Batch, dict[str, Groups]]:
         """Advantages and targets of a rollout, and the moments after it."""
         obs, ts = slots.obs, slots.ts
         # (time, n, ..., worlds) -> (worlds, time, n, ...) -> time first again
         front = lambda tree: jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)  # noqa: E731
-        by_time = jax.vmap(lambda o: self.views(o, state.moments))
-        features, critic = by_time(obs)
+        seen = jax.vmap(lambda o: views(o, state.moments.get("obs", {})))(obs)
+        weight = jax.vmap(taking_part)(obs)
         value = jax.vmap(partial(self.real_values, state))(obs)
         following = jax.vmap(partial(self.real_values, state))(ts.next_obs)
         if not self.continuing:  # the last observation alone is new
             following = {group: jnp.concatenate([v[1:], following[group]]) for group, v in value.items()}
-        weight, advantage, target, scaled = {}, {}, {}, {}
+        advantage, target, scaled = {}, {}, {}
         moments = dict(state.moments)
         terminated, done = ts.terminated[..., None], (ts.terminated | ts.truncated)[..., None]
         for group, v in value.items():
-            weight[group] = front(obs.active[group]).astype(v.dtype) if group in obs.active else jnp.ones_like(v)
             advantage[group] = gae(
                 front(ts.reward[group]),
                 v,
@@ -298,13 +269,12 @@ class _Ppo:
                 moments["value"] = moments["value"] | {group: after}
                 scaled[group] = normalise.to(after, target[group])
         if "obs" in moments:
-            plain, world = front(obs.agents), front(obs.world)
-            seen = {group: normalise.update(moments["obs"][group], x, weight[group]) for group, x in plain.items()}
-            moments["obs"] = seen | {"world": normalise.update(moments["obs"]["world"], world)}
-        raw = {group: extras[0] for group, extras in slots.extras.items()}
-        log_prob = {group: extras[1] for group, extras in slots.extras.items()}
+            moments["obs"] = update_moments(moments["obs"], jax.vmap(lambda o: views(o, {}))(obs), weight)
+        raw = {group: front(extras[0]) for group, extras in slots.extras.items()}
+        log_prob = {group: front(extras[1]) for group, extras in slots.extras.items()}
         first = jnp.concatenate([jnp.zeros_like(done[:1, :, 0]), done[:-1, :, 0]])
-        batch = Batch(features, critic, front(obs.mask), weight, raw, log_prob, advantage, scaled, first)
+        critic = self.seen_by_critics(seen)
+        batch = Batch(seen.agents, critic, front(obs.mask), weight, raw, log_prob, advantage, scaled, first)
         return batch, moments
 
     def fit(self, state: State, batch: Batch, memory: Groups, hyper: Hyper, key: Array) -> tuple[Any, Any, Metrics]:
@@ -339,7 +309,7 @@ class _Ppo:
             weight = batch.weight[group]
             mean = partial(losses.weighted_mean, weight=weight)
             outputs = unroll(
-                self.actor[group], params["actor"][group], memory[group], batch.features[group], batch.first
+                self.actors.networks[group], params["actor"][group], memory[group], batch.features[group], batch.first
             )
             dists = heads.distributions(spaces, outputs, batch.mask.get(group, {}))
             log_ratio = heads.log_prob(spaces, dists, batch.raw[group]) - batch.log_prob[group]
@@ -355,10 +325,7 @@ class _Ppo:
                 "ppo/kl": mean(losses.approximate_kl(log_ratio)),
                 "ppo/clip_fraction": mean(jnp.abs(jnp.expm1(log_ratio)) > hyper.clip),
             }
-        flat = {
-            name if len(metrics) == 1 else f"{name}/{group}": x for group, m in metrics.items() for name, x in m.items()
-        }
-        return total, flat
+        return total, by_group(metrics)
 
 
 class _Recurrent:
@@ -366,7 +333,7 @@ class _Recurrent:
 
     def __init__(self, learner: _Ppo, state: State, greedy: bool):
         self._learner, self._state, self._greedy = learner, state, greedy
-        self.memory = learner.memory
+        self.memory = learner.actors.memory
 
     def __call__(self, key: Array, obs: Observation, memory: Any) -> tuple[Any, Any]:
         action, memory, _ = self._learner.choose(self._state, memory, key, obs, self._greedy)

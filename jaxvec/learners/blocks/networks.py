@@ -16,11 +16,15 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.
 
 
 class Network(NamedTuple):
-    """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode."""
+    """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode.
+
+    `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
+    """
 
     init: Callable[[Array, Array], Any]
     apply: Callable[[Any, Any, Array], tuple[Array, Any]]
     memory: Callable[[tuple[int, ...]], Any] = lambda batch: ()
+    rows: Callable[[Any, Array], Any] = lambda params, who: params
 
 
 class _Layers(nn.Module):
@@ -78,7 +82,14 @@ def per_agent(network: Network, n: int) -> Network:
         init=lambda key, x: jax.vmap(network.init, (0, -2))(jax.random.split(key, n), x),
         apply=jax.vmap(network.apply, in_axes=(0, -2, -2), out_axes=-2),
         memory=network.memory,
+        rows=_rows,
     )
+
+
+def _rows(params: Any, who: Array) -> Any:
+    if who.ndim > 1:
+        raise ValueError("agents with parameters of their own must take their turns in the same order in all worlds")
+    return jax.tree.map(lambda x: x[who], params)
 
 
 def unroll(network: Network, params: Any, memory: Any, x: Array, first: Array) -> Array:

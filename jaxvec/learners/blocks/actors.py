@@ -1,0 +1,100 @@
+"""What the actors of all learners share: what they see, whose parameters they use, and where their memory is kept."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.types import Observation
+from jaxvec.learners.blocks import normalise
+from jaxvec.learners.blocks.networks import Network, per_agent
+
+Groups = dict[str, Any]
+
+
+class Views(NamedTuple):
+    """An observation as networks see it, batch-first: per group `(*batch, n, d)`, and the world `(*batch, g)`."""
+
+    agents: Groups
+    world: Array
+
+
+def views(obs: Observation, moments: Groups) -> Views:
+    """What networks see of an observation, normalised where there are moments ("world", or a group's name)."""
+    see = lambda name, x: normalise.apply(moments[name], x) if name in moments else x  # noqa: E731
+    rank = obs.world.ndim - 1
+    agents = {group: see(group, batch_first(x, rank)) for group, x in obs.agents.items()}
+    return Views(agents, see("world", batch_first(obs.world, rank)))
+
+
+def start_moments(obs: Observation) -> Groups:
+    """Moments of everything that `views` can normalise."""
+    seen = views(obs, {})
+    return {name: normalise.start(x.shape[-1:]) for name, x in [*seen.agents.items(), ("world", seen.world)]}
+
+
+def update_moments(moments: Groups, seen: Views, weight: Groups) -> Groups:
+    """Moments after unnormalised views; `weight` per group `(*batch, n)`, of those agents that take part."""
+    after = {group: normalise.update(moments[group], x, weight[group]) for group, x in seen.agents.items()}
+    return after | {"world": normalise.update(moments["world"], seen.world)}
+
+
+def taking_part(obs: Observation) -> Groups:
+    """Per group, 1 for an agent that takes part in the slot and 0 for one that does not, `(*batch, n)`."""
+    rank = obs.world.ndim - 1
+    result = {}
+    for group, rows in obs.agents.items():
+        shape = (len(rows), *rows.shape[2:])
+        part = obs.active[group].astype(rows.dtype) if group in obs.active else jnp.ones(shape, rows.dtype)
+        result[group] = batch_first(part, rank)
+    return result
+
+
+class Actors:
+    """A network per group: one that all its agents share, or one for each."""
+
+    def __init__(self, env: Environment, network: Callable[[str], Network], share: bool):
+        self.n_agents = env.n_agents
+        self.networks = {
+            group: network(group) if share else per_agent(network(group), n) for group, n in env.n_agents.items()
+        }
+
+    def init(self, key: Array, seen: Groups) -> Groups:
+        """Parameters per group, from one observation per agent."""
+        return {group: net.init(rng.stream(key, group), seen[group]) for group, net in self.networks.items()}
+
+    def memory(self, batch: tuple[int, ...]) -> Groups:
+        """Memory at the start of an episode, batch-last."""
+        fresh = {group: net.memory((*batch, self.n_agents[group])) for group, net in self.networks.items()}
+        return batch_last(fresh, len(batch))
+
+    def outputs(self, params: Groups, memory: Groups, seen: Groups, ids: Groups, rank: int) -> tuple[Groups, Groups]:
+        """What the networks say, batch-first, and the memory after it, batch-last, of the agents that are asked.
+
+        Args:
+            memory: of all agents, batch-last.
+            seen: views of those that are asked.
+            ids: per group who is asked, as `Observation.ids`; all, where a group is missing.
+            rank: batch axes.
+        """
+        outputs, after = {}, {}
+        for group, network in self.networks.items():
+            own, kept = params[group], memory[group]
+            if group in ids:
+                own = network.rows(own, ids[group])
+                kept = jax.tree.map(lambda x, who=ids[group]: _rows(x, who), kept)
+            outputs[group], kept = network.apply(own, batch_first(kept, rank), seen[group])
+            after[group] = batch_last(kept, rank)
+        return outputs, after
+
+
+def _rows(x: Array, who: Array) -> Array:
+    """Rows `who` of x, `(m,)` or another choice in each world, `(m, *batch)`."""
+    if who.ndim == 1:
+        return x[who]
+    return jnp.take_along_axis(x, who.reshape(len(who), *(1,) * (x.ndim - who.ndim), *who.shape[1:]), 0)
