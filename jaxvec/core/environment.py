@@ -143,6 +143,16 @@ def world_params(params: Any) -> Any:
     return params.replace(**changes)
 
 
+def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
+    """Of `world_params` for `n_worlds` worlds, those of the given worlds `(batch,)`, for as large a batch."""
+    changes = {}
+    for field in dataclasses.fields(params):
+        value = getattr(params, field.name)
+        if field.metadata.get("axes") is not None and np.ndim(value) and np.shape(value)[-1] == n_worlds:
+            changes[field.name] = value[..., world]
+    return params.replace(**changes)
+
+
 def check_params(params: Any) -> Any:
     """Return `params` unless a leaf is not finite, not a number, or 0 or less where it must be positive.
 

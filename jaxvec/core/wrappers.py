@@ -53,20 +53,29 @@ class AutoReset(Wrapper):
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot; reward, flags and info are the old episode's, `obs` and the state the new one's where it ended."""
         state, ts = self.env.step(key, state, action, params)
+        state, following = renew(self.env, rng.stream(key, "reset"), state, ts, params)
+        return state, following.replace(final_obs=ts.obs)  # type: ignore[attr-defined]
 
-        def renew(_):
-            fresh_state, fresh = self.env.reset(rng.stream(key, "reset"), params)
-            choose = lambda new, old: jnp.where(ts.done, new, old)  # noqa: E731
-            return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
 
-        state, obs = jax.lax.cond(jnp.any(ts.done), renew, lambda _: (state, ts.obs), None)
-        return state, ts.replace(obs=obs, final_obs=ts.obs)  # type: ignore[attr-defined]
+def renew(env: Environment, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Timestep]:
+    """A new episode in each world whose episode is over; the rest of the timestep stays that of the slot that ended it.
+
+    The reset is computed only if some world needs it (under `jax.vmap` over worlds, XLA computes it always).
+    """
+
+    def reset(_):
+        fresh_state, fresh = env.reset(key, params)
+        choose = lambda new, old: jnp.where(ts.done, new, old)  # noqa: E731
+        return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
+
+    state, obs = jax.lax.cond(jnp.any(ts.done), reset, lambda _: (state, ts.obs), None)
+    return state, ts.replace(obs=obs)  # type: ignore[attr-defined]
 
 
 def auto_reset(env: Environment) -> Environment:
     """Episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its true last observation.
 
-    A reset is computed only in slots in which some world ends (under `jax.vmap` over worlds, XLA computes it in every slot).
+    A reset is computed only in slots in which some world ends, see `renew`.
     """
     return AutoReset(env)
 

@@ -6,11 +6,19 @@ from typing import Any
 
 from jaxvec.core.environment import Environment, suggest
 from jaxvec.learners.base import Learner
+from jaxvec.learners.ddpg import ddpg
 from jaxvec.learners.ppo import ppo
+from jaxvec.learners.sac import sac
 
 LEARNERS: dict[str, Callable[..., Learner]] = {
     "ippo": partial(ppo, central_critic=False),
     "mappo": partial(ppo, central_critic=True),
+    "ddpg": partial(ddpg, central_critic=False, twin_critics=False),
+    "maddpg": partial(ddpg, central_critic=True, twin_critics=False),
+    "td3": partial(ddpg, central_critic=False, twin_critics=True),
+    "matd3": partial(ddpg, central_critic=True, twin_critics=True),
+    "sac": partial(sac, central_critic=False),
+    "masac": partial(sac, central_critic=True),
 }
 
 

@@ -377,7 +377,7 @@ def ppo(
         "mappo" if s.central_critic else "ippo",
         env,
         s,
-        Hyper(),
+        Hyper(gamma=env.discount),
         core.init,
         core.update,
         core.policy,

@@ -16,7 +16,7 @@ from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Box, Discrete, Space
 
-LOG_STD_MIN, LOG_STD_MAX = -2.0, 0.5
+LOG_STD_RANGE = (-2.0, 0.5)
 Spaces = Mapping[str, Space]
 Raw = dict[str, Array]
 
@@ -37,12 +37,15 @@ def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
     return tuple(bias)
 
 
-def distributions(spaces: Spaces, outputs: Array, mask: Mapping[str, Array]) -> dict[str, Any]:
+def distributions(
+    spaces: Spaces, outputs: Array, mask: Mapping[str, Array], log_std_range: tuple[float, float] = LOG_STD_RANGE
+) -> dict[str, Any]:
     """Distributions per component.
 
     Args:
         outputs: `(*batch, n, size(spaces))`.
         mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
+        log_std_range: log standard deviations are clipped to it.
     """
     result, start = {}, 0
     for name, space in spaces.items():
@@ -56,7 +59,7 @@ def distributions(spaces: Spaces, outputs: Array, mask: Mapping[str, Array]) -> 
             result[name] = distrax.Categorical(logits=logits)
         else:
             mean, log_std = (x.reshape(*x.shape[:-1], *space.shape) for x in jnp.split(part, 2, -1))
-            std = jnp.exp(jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
+            std = jnp.exp(jnp.clip(log_std, *log_std_range))
             result[name] = distrax.Independent(distrax.Normal(mean, std), len(space.shape))
     return result
 

@@ -33,6 +33,15 @@ def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
     return Moments(moments.mean + delta * count / total, squares / total, total)
 
 
+def follow(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Moments:
+    """Move towards a batch's mean and variance `(*batch)` by a part `rate`: for what changes while it is learned; shape ()."""
+    total = jnp.maximum(jnp.sum(weight), 1e-8)
+    mean = jnp.sum(weight * x) / total
+    var = jnp.sum(weight * (x - mean) ** 2) / total
+    to = lambda old, new: old + rate * (new - old)  # noqa: E731
+    return Moments(to(moments.mean, mean), to(moments.var, var), moments.count + total)
+
+
 def apply(moments: Moments, x: Array, limit: float = 10.0) -> Array:
     """x in standard deviations from the mean, clipped to +-limit."""
     return jnp.clip((x - moments.mean) / jnp.sqrt(moments.var + 1e-8), -limit, limit)

@@ -1,0 +1,77 @@
+"""A replay buffer on the device: a ring of slots, each with one entry per world, sampled uniformly.
+
+An entry is a pytree; it is kept as one row of numbers, so that writing a slot is one contiguous copy and a sample is one gather.
+The axis of worlds may be sharded: a slot is written, and an entry is read, where its world lives. Give the buffer's old
+state away (`donate_argnums`, or the carry of a loop), and it is updated in place.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+
+
+class Packing(NamedTuple):
+    """How an entry becomes a row: its structure, and the shape and dtype of each leaf."""
+
+    structure: Any
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[Any, ...]
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def pack(self, entries: Any) -> Array:
+        """Entries with leading batch axes to rows `(*batch, width)`; whole numbers must be below 2^24 in float32."""
+        leaves = jax.tree.leaves(entries)
+        batch = leaves[0].shape[: leaves[0].ndim - len(self.shapes[0])]
+        return jnp.concatenate([x.reshape(*batch, -1).astype(jnp.result_type(float)) for x in leaves], -1)
+
+    def unpack(self, rows: Array) -> Any:
+        """The inverse of `pack`."""
+        leaves, start = [], 0
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            end = start + math.prod(shape)
+            leaves.append(rows[..., start:end].reshape(*rows.shape[:-1], *shape).astype(dtype))
+            start = end
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def packing(entry: Any) -> Packing:
+    """The packing of entries like this one (arrays, or their shapes), which has no batch axes."""
+    leaves, structure = jax.tree.flatten(entry)
+    return Packing(structure, tuple(x.shape for x in leaves), tuple(x.dtype for x in leaves))
+
+
+@struct.dataclass
+class Replay:
+    """The buffer: `rows` (slots, worlds, width), the slot to be written next, and how many were written, at most all."""
+
+    rows: Array
+    cursor: Array  # () int32
+    filled: Array  # () int32
+
+
+def start(slots: int, worlds: int, width: int) -> Replay:
+    """An empty buffer for `slots * worlds` entries."""
+    return Replay(jnp.zeros((slots, worlds, width)), jnp.int32(0), jnp.int32(0))
+
+
+def add(replay: Replay, rows: Array) -> Replay:
+    """Write one slot `(worlds, width)`, over the oldest once the buffer is full."""
+    slots = len(replay.rows)
+    written = jax.lax.dynamic_update_index_in_dim(replay.rows, rows, replay.cursor, 0)
+    return Replay(written, (replay.cursor + 1) % slots, jnp.minimum(replay.filled + 1, slots))
+
+
+def sample(replay: Replay, key: Array, n: int) -> tuple[Array, Array]:
+    """n entries, uniform over those written, with replacement: rows `(n, width)`, and the world of each `(n,)`."""
+    worlds = replay.rows.shape[1]
+    index = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1) * worlds)
+    slot, world = index // worlds, index % worlds
+    return replay.rows[slot, world], world

@@ -1,0 +1,161 @@
+"""Deterministic actor-critics: DDPG (Lillicrap et al. 2016), MADDPG (Lowe et al. 2017), TD3 (Fujimoto et al. 2018), MATD3.
+
+A central critic makes the MA-, twin critics with smoothed targets and delayed actors the TD3. An actor's boxes are tanh of
+its outputs, with Gaussian noise in training; a discrete choice is the best of its logits, with Gumbel noise in training and
+for its own gradient, which passes straight through (as in MADDPG), or one more box that is cut into bins
+(`choices="bins"`). The loop is in `jaxvec.learners.off_policy`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+from jax.scipy.special import ndtri
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.layout import batch_first
+from jaxvec.core.spaces import Discrete
+from jaxvec.learners.base import Learner
+from jaxvec.learners.blocks import flat
+from jaxvec.learners.blocks.actors import Groups
+from jaxvec.learners.blocks.networks import Network, mlp
+from jaxvec.learners.off_policy import OffPolicy, Proposal, State
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes shapes and code paths: a change recompiles.
+
+    Attributes:
+        central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
+        twin_critics: two critics, of which targets take the smaller value.
+        share_parameters: the agents of a group share their networks; else each has its own.
+        choices: discrete components as "one_hot" vectors, or as "bins" of a number.
+        n_worlds: parallel worlds.
+        slots_per_update: slots in each world per update, with automatic resets.
+        learn_every: slots between two phases of learning.
+        gradient_steps: steps in each of them.
+        batch_size: entries (of all agents) per step.
+        capacity: of the buffer, in entries.
+        policy_delay: critic steps per step of actors and targets.
+        hidden: widths of actor and critic.
+        activation: "tanh", "relu" or "silu".
+        normalise_observations: by running mean and variance.
+    """
+
+    central_critic: bool = False
+    twin_critics: bool = False
+    share_parameters: bool = True
+    choices: str = "one_hot"
+    n_worlds: int = 64
+    slots_per_update: int = 16
+    learn_every: int = 1
+    gradient_steps: int = 1
+    batch_size: int = 128
+    capacity: int = 65_536
+    policy_delay: int = 1
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    normalise_observations: bool = False
+
+
+@struct.dataclass
+class Hyper:
+    """What may be swept without recompiling.
+
+    A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
+
+    Attributes:
+        exploration: deviation of the noise on boxes, and the chance of a uniform choice.
+        smoothing: deviation of the noise on boxes in targets, cut at twice that.
+        warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
+        tau: by which part targets follow at each step.
+        value_rate: by which part the unit of values follows at each step.
+        actor_penalty: on squared outputs of the actor before tanh, which keeps them from saturating.
+    """
+
+    critic_learning_rate: float = 1e-3
+    critic_learning_rate_end: float = 1e-4
+    actor_learning_rate: float = 3e-4
+    actor_learning_rate_end: float = 3e-5
+    anneal_updates: float = 1000.0
+    gamma: float = 0.99
+    tau: float = 0.01
+    value_rate: float = 0.01
+    exploration: float = 0.3
+    exploration_end: float = 0.05
+    smoothing: float = 0.0
+    warmup: float = 0.03
+    actor_penalty: float = 1e-3
+    max_grad_norm: float = 10.0
+
+
+class _Ddpg(OffPolicy):
+    """Deterministic actors with noise."""
+
+    def propose(
+        self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Hyper, role: str
+    ) -> Proposal:
+        """See `OffPolicy.propose`; the cost is that of large outputs."""
+        inner, rank = self.inner[group], key.ndim
+        said = flat.split(inner, outputs)
+        words = {"noise": outputs.shape[-2:], "any": outputs.shape[-2:], "whether": outputs.shape[-2:]}
+        u = {name: flat.split(inner, batch_first(x, rank)) for name, x in rng.uniforms(key, words).items()}
+        action = {}
+        for name, space in inner.items():
+            noise = u["noise"][name]
+            if isinstance(space, Discrete):
+                logits = flat.masked(said[name], mask.get(name))
+                if role in ("act", "improve"):
+                    logits = logits - jnp.log(-jnp.log(noise))  # Gumbel: a sample of the softmax
+                if role == "act":
+                    anything = flat.masked(u["any"][name], mask.get(name))
+                    logits = jnp.where(u["whether"][name][..., :1] < hyper.exploration, anything, logits)
+                action[name] = flat.hard(logits)
+            else:
+                action[name] = jnp.tanh(said[name])
+                if role == "act":
+                    action[name] += hyper.exploration * ndtri(noise)
+                elif role == "target":
+                    action[name] += jnp.clip(hyper.smoothing * ndtri(noise), -2 * hyper.smoothing, 2 * hyper.smoothing)
+                action[name] = jnp.clip(action[name], -1, 1)
+        cost = hyper.actor_penalty * jnp.mean(outputs**2, -1)
+        return Proposal(flat.join(inner, action), cost if role == "improve" else jnp.zeros_like(cost), {})
+
+
+NAMES = {(False, False): "ddpg", (True, False): "maddpg", (False, True): "td3", (True, True): "matd3"}
+
+
+def ddpg(
+    env: Environment,
+    *,
+    actor: Callable[[int], Network] | None = None,
+    critic: Callable[[], Network] | None = None,
+    **settings: Any,
+) -> Learner:
+    """DDPG; MADDPG with `central_critic`; TD3 and MATD3 with `twin_critics` (smoothing and a policy delay of 2 by default).
+
+    Args:
+        env: what to learn on.
+        actor: `actor(outputs) -> Network` in place of the MLP.
+        critic: `critic() -> Network` likewise, with one output.
+        settings: fields of `Settings`.
+    Returns:
+        A learner; its hyper-parameters are `learner.hyper`.
+    Raises:
+        TypeError: an unknown setting. ValueError: a bad one.
+    """
+    if settings.get("twin_critics", False):
+        settings = {"policy_delay": 2, **settings}
+    s = Settings(**settings)
+    layers = partial(mlp, s.hidden, activation=s.activation)
+    make_actor = actor or partial(layers, out_gain=0.01)
+    hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
+    name = NAMES[s.central_critic, s.twin_critics]
+    core = _Ddpg(name, env, s, hyper, lambda inner: make_actor(flat.width(inner)), critic or (lambda: layers(1)))
+    return core.learner()

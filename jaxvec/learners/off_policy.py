@@ -1,0 +1,436 @@
+"""What DDPG and SAC share: acting in many worlds, the replay buffer, critics, targets, and the loop around them.
+
+An update is `slots_per_update` slots in each of `n_worlds` worlds; after every `learn_every` of them `gradient_steps` steps on
+batches from the buffer. A central critic of agent i sees its observation and action, the world, and the actions of all others.
+Critics work in units of the targets' running mean and deviation, so that rewards of any size and offset learn alike.
+
+What a learner adds (`_OffPolicy`'s hooks): how an actor's outputs become an action, and what its action costs beside its value.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment, check_params, first_timestep, params_of_worlds, world_params
+from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
+from jaxvec.core.types import Observation
+from jaxvec.core.wrappers import renew
+from jaxvec.learners.base import Learner, Metrics, check_counts
+from jaxvec.learners.blocks import flat, losses, normalise, replay
+from jaxvec.learners.blocks.actors import Actors, Groups, Views, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.metrics import by_group, scalars, summary
+from jaxvec.learners.blocks.networks import Network, per_agent
+from jaxvec.learners.blocks.replay import Replay
+from jaxvec.learners.blocks.schedules import annealed
+
+COUNTS = (
+    "n_worlds",
+    "slots_per_update",
+    "learn_every",
+    "gradient_steps",
+    "batch_size",
+    "capacity",
+    "policy_delay",
+)
+
+
+@struct.dataclass
+class State:
+    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
+
+    params: dict[str, Any]  # {"actor": per group, "critic": tuple of per group}
+    target: dict[str, Any]  # the same, slower
+    opt: dict[str, Any]
+    temperature: Groups  # of SAC, per group; empty elsewhere
+    moments: dict[str, Groups]  # {"obs", "value"} per group
+    replay: Replay
+    hyper: Any
+    env_params: Any
+    key: Array
+    update: Array  # () int32
+    carry: Any  # where the worlds stand
+
+
+class Entry(NamedTuple):
+    """What the buffer keeps of a slot in one world."""
+
+    obs: Observation  # as each agent saw it when it was asked
+    action: Groups  # flat
+    reward: Groups
+    terminated: Array
+    next_obs: Observation
+    next_state: Any  # only where agents take turns: `act` reads it
+
+
+class Proposal(NamedTuple):
+    """An actor's answer: `action` (*batch, n, width), and `cost` (*batch, n), which is taken off its value.
+
+    `entropy` per kind of component (*batch, n), of a learner that steers it.
+    """
+
+    action: Array
+    cost: Array
+    entropy: dict[str, Array]
+
+
+class OffPolicy:
+    """A learner's functions, closed over the environment and its static settings."""
+
+    cautious = False  # actors climb the smaller of twin critics, else the first
+
+    def __init__(
+        self,
+        name: str,
+        env: Environment,
+        settings: Any,
+        hyper: Any,
+        actor: Callable[[flat.Spaces], Network],
+        critic: Callable[[], Network],
+    ):
+        s = settings
+        check_counts(name, s, COUNTS)
+        if s.choices not in flat.CHOICES:
+            raise ValueError(f"choices must be one of {', '.join(flat.CHOICES)}, not {s.choices!r}")
+        if s.slots_per_update % s.learn_every:
+            raise ValueError(f"slots_per_update = {s.slots_per_update} is no multiple of learn_every = {s.learn_every}")
+        if s.capacity % s.n_worlds:
+            raise ValueError(f"capacity = {s.capacity} is no multiple of n_worlds = {s.n_worlds}")
+        steps = s.slots_per_update // s.learn_every * s.gradient_steps
+        if steps % s.policy_delay:
+            raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
+        self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
+        self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
+        self.actors = Actors(env, lambda group: actor(self.inner[group]), s.share_parameters)
+        self.critics = {g: critic() if s.share_parameters else per_agent(critic(), n) for g, n in env.n_agents.items()}
+
+    def learner(self) -> Learner:
+        """As pure functions."""
+        steps = self.settings.slots_per_update * self.settings.n_worlds
+        return Learner(self.name, self.env, self.settings, self.hyper, self.init, self.update, self.policy, steps)
+
+    # What a learner says for itself
+
+    def propose(
+        self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Any, role: str
+    ) -> Proposal:
+        """From an actor's outputs to its action.
+
+        Args:
+            outputs: `(*batch, n, outputs)`.
+            mask: per discrete component, batch-first.
+            key: typed keys `(*batch)`.
+            role: "act" in training, "greedy" without chance, "target" for the value of what follows, "improve" for the actor's
+                own gradient.
+        """
+        raise NotImplementedError
+
+    def start_temperature(self, hyper: Any) -> Groups:
+        """Temperatures at the start, per group."""
+        return {}
+
+    def tune(self, temperature: Groups, entropy: Groups, hyper: Any) -> Groups:
+        """Temperatures after an actor's step whose mean entropies were these."""
+        return temperature
+
+    # Acting
+
+    def answer(
+        self, state: State, actor: Groups, key: Array, obs: Observation, hyper: Any, role: str
+    ) -> tuple[Groups, dict[str, Proposal]]:
+        """Actions of the agents that are asked, and the proposals behind them, all batch-last."""
+        rank = key.ndim
+        seen, mask = views(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        said, _ = self.actors.outputs(actor, self.actors.memory(key.shape), seen, obs.ids, rank)
+        action, made = {}, {}
+        for group, spaces in self.env.action_space.items():
+            own = rng.stream(key, group)
+            made[group] = self.propose(group, said[group], mask.get(group, {}), own, state, hyper, role)
+            chosen = made[group].action
+            action[group] = flat.to_space(spaces, self.inner[group], chosen, obs.mask.get(group, {}), rank)
+        return action, batch_last(made, rank)
+
+    def anything(self, key: Array, obs: Observation) -> tuple[Groups, Groups]:
+        """Uniform actions of the agents that are asked, and the same in flat form, batch-last."""
+        action, kept, rank = {}, {}, key.ndim
+        for group, spaces in self.env.action_space.items():
+            inner, mask = self.inner[group], obs.mask.get(group, {})
+            shape = {"u": (len(obs.agents[group]), flat.width(inner))}
+            u = batch_first(rng.uniforms(rng.stream(key, f"any/{group}"), shape)["u"], rank)
+            chosen = flat.uniform(inner, u, batch_first(mask, rank))
+            action[group] = flat.to_space(spaces, inner, chosen, mask, rank)
+            kept[group] = batch_last(chosen, rank)
+        return action, kept
+
+    def policy(self, state: State, greedy: bool = True) -> Policy:
+        """The current policy; without `greedy`, exploring as in training."""
+        hyper, role = annealed(state.hyper, state.update), "greedy" if greedy else "act"
+        return lambda key, obs: self.answer(state, state.params["actor"], key, obs, hyper, role)[0]
+
+    # Learning
+
+    def init(self, key: Array, params: Any, hyper: Any = None) -> State:
+        """A fresh learner with an empty buffer.
+
+        Args:
+            key: everything random follows from it.
+            params: the environment's, of one world or with `(n_worlds,)` leaves.
+            hyper: hyper-parameters, the defaults if None.
+        """
+        s, n = self.settings, self.settings.n_worlds
+        params = jax.tree.map(jnp.asarray, world_params(check_params(params)))
+        hyper = jax.tree.map(jnp.asarray, self.hyper if hyper is None else hyper)
+        key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
+        carry = self.env.reset(world_keys(key_run, n), params)
+        one = jax.tree.map(lambda x: x[:1], views(carry[1].obs, {}))
+        nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
+        inputs = self.critic_inputs(one, nothing, nothing)
+        critics = tuple(
+            {g: net.init(rng.stream(key_net, f"critic {i}/{g}"), inputs[g]) for g, net in self.critics.items()}
+            for i in range(1 + s.twin_critics)
+        )
+        nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
+        moments: dict[str, Groups] = {"value": {group: normalise.start(()) for group in self.inner}}
+        if s.normalise_observations:
+            moments["obs"] = start_moments(carry[1].obs)
+        state = State(
+            params=nets,
+            target=jax.tree.map(jnp.copy, nets),
+            opt={part: _optimiser(hyper, part).init(nets[part]) for part in nets},
+            temperature=self.start_temperature(hyper),
+            moments=moments,
+            replay=None,  # type: ignore[arg-type]
+            hyper=hyper,
+            env_params=params,
+            key=key_run,
+            update=jnp.int32(0),
+            carry=carry,
+        )
+        return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))  # type: ignore[attr-defined]
+
+    def packing(self, state: State) -> replay.Packing:
+        """How an entry of one world lies in the buffer."""
+        entry = jax.eval_shape(lambda state: self.slot(state, state.hyper, jnp.int32(0))[1], state)
+        return replay.packing(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[:-1], x.dtype), entry))
+
+    def slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Metrics]:
+        """The t-th slot in all worlds: where they stand after it, what to remember, and its metrics."""
+        n = self.settings.n_worlds
+        keys = world_keys(state.key, n, t), policy_keys(state.key, n, t)
+
+        def ask(memory, key, obs):
+            action, made = self.answer(state, state.params["actor"], key, obs, hyper, "act")
+            kept = {group: proposal.action for group, proposal in made.items()}
+            choose = partial(jnp.where, _started(state, hyper))
+            action, kept = jax.tree.map(choose, (action, kept), self.anything(key, obs))
+            return action, memory, kept
+
+        keep = lambda slot: slot._replace(state=(), ts=scalars(slot.ts))  # noqa: E731
+        play_one = partial(play, self.env, Ask((), ask, ()), keys, state.env_params, n_steps=1, keep=keep)
+        (following, ts, _), slots = play_one(state.carry)
+        seen: Slot = jax.tree.map(lambda x: x[0], slots)
+        entry = Entry(
+            seen.obs.replace(aux={}),  # type: ignore[attr-defined]
+            seen.extras,
+            seen.ts.reward,
+            seen.ts.terminated,
+            ts.obs.replace(aux={}),  # type: ignore[attr-defined]
+            following if self.env.takes_turns else (),
+        )
+        after = renew(self.env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
+        return after, entry, summary(seen.ts)
+
+    def update(self, state: State) -> tuple[State, Metrics]:
+        """Act and learn in turns; metrics are means over the update."""
+        s, hyper, packing = self.settings, annealed(state.hyper, state.update), self.packing(state)
+
+        def act(state: State, i: Array) -> tuple[State, Metrics]:
+            carry, entry, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
+            moments = dict(state.moments)
+            if "obs" in moments:
+                moments["obs"] = update_moments(moments["obs"], views(entry.obs, {}), taking_part(entry.obs))
+            buffer = replay.add(state.replay, packing.pack(batch_first(entry, 1)))
+            return state.replace(carry=carry, moments=moments, replay=buffer), metrics  # type: ignore[attr-defined]
+
+        def learn(state: State, i: Array) -> tuple[State, Metrics]:
+            key = rng.fold_in(rng.fold_in(rng.stream(state.key, "learn"), state.update), i)
+            return self.step(state, packing, hyper, key, i)
+
+        def turn(state: State, i: Array) -> tuple[State, Metrics]:
+            state, acted = jax.lax.scan(act, state, i * s.learn_every + jnp.arange(s.learn_every))
+            state, learned = jax.lax.scan(learn, state, i * s.gradient_steps + jnp.arange(s.gradient_steps))
+            return state, jax.tree.map(jnp.mean, acted | learned)
+
+        state, metrics = jax.lax.scan(turn, state, jnp.arange(s.slots_per_update // s.learn_every))
+        return state.replace(update=state.update + 1), jax.tree.map(jnp.mean, metrics)  # type: ignore[attr-defined]
+
+    def step(self, state: State, packing: replay.Packing, hyper: Any, key: Array, i: Array) -> tuple[State, Metrics]:
+        """The i-th gradient step of an update: of the critics, and every `policy_delay`-th time of actors and targets."""
+        key_sample, key_next, key_own = (rng.stream(key, name) for name in ("sample", "next", "own"))
+        rows, world = replay.sample(state.replay, key_sample, self.settings.batch_size)
+        entry: Entry = batch_last(packing.unpack(rows), 1)
+        target, moments = self.targets(state, entry, world, hyper, key_next)
+        grad, found = jax.grad(self.critic_loss, has_aux=True)(state.params["critic"], state, entry, target)
+        critic, critic_opt = _descend(state, "critic", grad, hyper)
+        state = state.replace(  # type: ignore[attr-defined]
+            params=state.params | {"critic": critic},
+            opt=state.opt | {"critic": critic_opt},
+            moments=state.moments | {"value": moments},
+        )
+        found["off_policy/critic_grad_norm"] = optax.tree.norm(grad)
+        changing = state.params["actor"], state.opt["actor"], state.temperature, state.target
+
+        def improve() -> tuple[Any, Metrics]:
+            grad, (found, entropy) = jax.grad(self.actor_loss, has_aux=True)(
+                state.params["actor"], state, entry, hyper, key_own
+            )
+            after = *_descend(state, "actor", grad, hyper), self.tune(state.temperature, entropy, hyper)
+            after = jax.tree.map(partial(jnp.where, _started(state, hyper)), after, changing[:3])
+            target = optax.incremental_update(state.params | {"actor": after[0]}, state.target, hyper.tau)
+            return (*after, target), found | {"off_policy/actor_grad_norm": optax.tree.norm(grad)}
+
+        delay = self.settings.policy_delay
+        if delay == 1:
+            changed, more = improve()
+        else:
+            none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve)[1])
+            changed, more = jax.lax.cond((i + 1) % delay == 0, improve, lambda: (changing, none))
+            more = jax.tree.map(lambda x: x * delay, more)  # a mean over steps then is one over those that improved
+        actor, actor_opt, temperature, target_nets = changed
+        state = state.replace(  # type: ignore[attr-defined]
+            params=state.params | {"actor": actor},
+            opt=state.opt | {"actor": actor_opt},
+            temperature=temperature,
+            target=target_nets,
+        )
+        return state, found | more
+
+    # Values
+
+    def critic_inputs(self, seen: Views, own: Groups, joint: Groups) -> Groups:
+        """What the critics see, per group `(*batch, n, d)`: an agent's observation and action; if central, also the world and the
+        actions of all others.
+
+        Args:
+            own: flat actions `(*batch, n, width)` of the agents that are judged.
+            joint: flat actions of everybody else, and of themselves, which are left out.
+        """
+        result = {g: jnp.concatenate([seen.agents[g], own[g]], -1) for g in own}
+        if not self.settings.central_critic:
+            return result
+        rows = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
+        context = jnp.concatenate([seen.world, *rows], -1)
+        start = seen.world.shape[-1]
+        for group, x in joint.items():
+            n, width = x.shape[-2:]
+            column = jnp.arange(context.shape[-1]) - start
+            others = ~((column >= 0) & (column < n * width) & (column // width == jnp.arange(n)[:, None]))
+            result[group] = jnp.concatenate([result[group], context[..., None, :] * others], -1)
+            start += n * width
+        return result
+
+    def values(self, critic: Groups, inputs: Groups) -> Groups:
+        """Per group `(*batch, n)`, in units of the value's moments."""
+        return {group: net.apply(critic[group], (), inputs[group])[0][..., 0] for group, net in self.critics.items()}
+
+    def real_values(self, state: State, obs: Observation, action: Groups) -> Groups:
+        """Values in units of the reward, `(*batch, n)`, of flat actions."""
+        seen = views(obs, state.moments.get("obs", {}))
+        values = self.values(state.params["critic"][0], self.critic_inputs(seen, action, action))
+        return {group: normalise.undo(state.moments["value"][group], v) for group, v in values.items()}
+
+    def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> tuple[Groups, Groups]:
+        """r + gamma (1 - terminated) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
+
+        Returns:
+            Per group `(batch, n)` in units of the value's moments, and these moments after it.
+        """
+        size = len(world)
+        keys = rng.fold_in(key, jnp.arange(size))
+        params = params_of_worlds(state.env_params, world, self.settings.n_worlds)
+        ask = lambda key, obs: self.answer(state, state.target["actor"], key, obs, hyper, "target")  # noqa: E731
+        ts = first_timestep(self.env, entry.next_obs, (size,))
+        _, turn = self.env.act(ask, keys, entry.next_state, ts, params)
+        made = batch_first(turn.extras, 1)
+        seen = views(turn.obs, state.moments.get("obs", {}))
+        action = {group: proposal.action for group, proposal in made.items()}
+        inputs = self.critic_inputs(seen, action, action)
+        several = [self.values(critic, inputs) for critic in state.target["critic"]]
+        weight = taking_part(entry.obs)
+        result, moments = {}, {}
+        for group, unit in state.moments["value"].items():
+            value = jnp.stack([values[group] for values in several]).min(0) - made[group].cost
+            goes_on = ~entry.terminated[:, None]
+            target = batch_first(entry.reward[group], 1) + hyper.gamma * goes_on * normalise.undo(unit, value)
+            moments[group] = normalise.follow(unit, target, weight[group], hyper.value_rate)
+            result[group] = jax.lax.stop_gradient(normalise.to(moments[group], target))
+        return result, moments
+
+    def critic_loss(
+        self, critics: tuple[Groups, ...], state: State, entry: Entry, target: Groups
+    ) -> tuple[Array, Metrics]:
+        """Mean squared error, summed over critics and groups."""
+        action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
+        inputs = self.critic_inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
+        several = [self.values(critic, inputs) for critic in critics]
+        loss, found = jnp.zeros(()), {}
+        for group, y in target.items():
+            errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
+            loss += sum(errors)
+            real = normalise.undo(state.moments["value"][group], several[0][group])
+            found[group] = {
+                "off_policy/critic_loss": sum(errors) / len(errors),
+                "off_policy/value": losses.weighted_mean(real, weight[group]),
+            }
+        return loss, by_group(found)
+
+    def actor_loss(self, actor: Groups, state: State, entry: Entry, hyper: Any, key: Array) -> tuple[Array, Any]:
+        """Minus the value of each agent's own new action among the others' old ones, plus its cost; summed over groups."""
+        seen, weight = views(entry.obs, state.moments.get("obs", {})), taking_part(entry.obs)
+        joint, mask = batch_first((entry.action, entry.obs.mask), 1)
+        size = len(entry.terminated)
+        keys = rng.fold_in(key, jnp.arange(size))
+        said, _ = self.actors.outputs(actor, self.actors.memory((size,)), seen.agents, {}, 1)
+        made = {
+            group: self.propose(group, x, mask.get(group, {}), rng.stream(keys, group), state, hyper, "improve")
+            for group, x in said.items()
+        }
+        inputs = self.critic_inputs(seen, {group: proposal.action for group, proposal in made.items()}, joint)
+        judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
+        several = [self.values(critic, inputs) for critic in judges]
+        loss, found, entropy = jnp.zeros(()), {}, {}
+        for group, proposal in made.items():
+            mean = partial(losses.weighted_mean, weight=weight[group])
+            value = jnp.stack([values[group] for values in several]).min(0)
+            loss += mean(proposal.cost - value)
+            entropy[group] = {kind: mean(x) for kind, x in proposal.entropy.items()}
+            found[group] = {
+                "off_policy/actor_loss": mean(proposal.cost - value),
+                "off_policy/cost": mean(proposal.cost),
+            }
+            found[group] |= {f"off_policy/entropy_{kind}": x for kind, x in entropy[group].items()}
+        return loss, (by_group(found), entropy)
+
+
+def _started(state: State, hyper: Any) -> Array:
+    """The actors act and learn: the first part of training is uniform, and only the critics learn."""
+    return state.update >= hyper.warmup * hyper.anneal_updates
+
+
+def _optimiser(hyper: Any, part: str) -> optax.GradientTransformation:
+    """Adam with clipped gradients, for the "actor" or the "critic"."""
+    return optax.chain(
+        optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(getattr(hyper, f"{part}_learning_rate"))
+    )
+
+
+def _descend(state: State, part: str, grad: Any, hyper: Any) -> tuple[Any, Any]:
+    updates, opt = _optimiser(hyper, part).update(grad, state.opt[part])
+    return optax.apply_updates(state.params[part], updates), opt

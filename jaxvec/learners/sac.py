@@ -1,0 +1,159 @@
+"""Soft actor-critic (Haarnoja et al. 2018) for many agents: SAC, or MASAC when the critic sees the whole world.
+
+An actor's boxes are tanh of a normal sample; a discrete choice is a Gumbel sample of its logits, whose gradient passes straight
+through. Boxes and choices have a temperature each (Delalleau et al. 2019), which follows its entropy to a target. Temperatures
+are in units of the value's deviation. The loop is in `jaxvec.learners.off_policy`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jax import Array
+from jax.scipy.special import ndtri
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.layout import batch_first
+from jaxvec.core.spaces import Discrete
+from jaxvec.learners.base import Learner
+from jaxvec.learners.blocks import flat, heads
+from jaxvec.learners.blocks.actors import Groups
+from jaxvec.learners.blocks.networks import Network, mlp
+from jaxvec.learners.off_policy import OffPolicy, Proposal, State
+
+LOG_STD_RANGE = (-5.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes shapes and code paths: a change recompiles. As `jaxvec.learners.ddpg.Settings`, with twin critics by default."""
+
+    central_critic: bool = False
+    twin_critics: bool = True
+    share_parameters: bool = True
+    choices: str = "one_hot"
+    n_worlds: int = 64
+    slots_per_update: int = 16
+    learn_every: int = 1
+    gradient_steps: int = 1
+    batch_size: int = 128
+    capacity: int = 65_536
+    policy_delay: int = 1
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    normalise_observations: bool = False
+
+
+@struct.dataclass
+class Hyper:
+    """What may be swept without recompiling; see `jaxvec.learners.ddpg.Hyper` for what is common.
+
+    Attributes:
+        temperature: at the start.
+        temperature_rate: step of its logarithm per nat of entropy too much or too little.
+        entropy_box: target of the differential entropy per entry of a box [-1, 1] [nat].
+        entropy_choice: target of a choice's entropy, as a part of that of the uniform choice.
+    """
+
+    critic_learning_rate: float = 1e-3
+    critic_learning_rate_end: float = 1e-4
+    actor_learning_rate: float = 3e-4
+    actor_learning_rate_end: float = 3e-5
+    anneal_updates: float = 1000.0
+    gamma: float = 0.99
+    tau: float = 0.01
+    value_rate: float = 0.01
+    temperature: float = 0.1
+    temperature_rate: float = 3e-3
+    entropy_box: float = -1.0
+    entropy_box_end: float = -2.0
+    entropy_choice: float = 0.3
+    entropy_choice_end: float = 0.05
+    warmup: float = 0.03
+    max_grad_norm: float = 10.0
+
+
+class _Sac(OffPolicy):
+    """Stochastic actors that are paid for their entropy."""
+
+    cautious = True
+
+    def propose(
+        self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Hyper, role: str
+    ) -> Proposal:
+        """See `OffPolicy.propose`; the cost is minus the entropy, weighted by the temperatures."""
+        inner, rank = self.inner[group], key.ndim
+        dists = heads.distributions(inner, outputs, mask, LOG_STD_RANGE)
+        words = {"u": (outputs.shape[-2], flat.width(inner))}
+        u = flat.split(inner, batch_first(rng.uniforms(key, words)["u"], rank))
+        action, entropy = {}, {"box": jnp.zeros(outputs.shape[:-1]), "choice": jnp.zeros(outputs.shape[:-1])}
+        for name, space in inner.items():
+            over = tuple(range(-len(space.shape), 0))
+            if isinstance(space, Discrete):
+                logits, gumbel = dists[name].logits, -jnp.log(-jnp.log(u[name]))
+                action[name] = flat.hard(logits if role == "greedy" else logits + gumbel)
+                entropy["choice"] += jnp.sum(dists[name].entropy(), over)
+            else:
+                normal = dists[name].distribution
+                z = normal.loc if role == "greedy" else normal.loc + normal.scale * ndtri(u[name])
+                action[name] = jnp.tanh(z)
+                shrunk = 2 * (math.log(2) - z - jax.nn.softplus(-2 * z))  # log of the derivative of tanh
+                entropy["box"] += jnp.sum(shrunk - normal.log_prob(z), over)
+        temperature = jax.tree.map(jnp.exp, state.temperature[group])
+        cost = -sum(temperature[kind] * entropy[kind] for kind in temperature)
+        return Proposal(flat.join(inner, action), cost, {kind: entropy[kind] for kind in temperature})
+
+    def words(self, group: str) -> dict[str, float]:
+        """How many entries of boxes, and how much entropy of uniform choices, an agent has; only kinds that there are."""
+        spaces = self.inner[group].values()
+        box = sum(space.words for space in spaces if not isinstance(space, Discrete))
+        choice = sum(space.words * math.log(space.n) for space in spaces if isinstance(space, Discrete))
+        return {kind: size for kind, size in (("box", float(box)), ("choice", choice)) if size}
+
+    def start_temperature(self, hyper: Hyper) -> Groups:
+        """Their logarithms."""
+        return {group: {kind: jnp.log(hyper.temperature) for kind in self.words(group)} for group in self.inner}
+
+    def tune(self, temperature: Groups, entropy: Groups, hyper: Hyper) -> Groups:
+        """Lower where there is too much entropy, higher where there is too little."""
+        target = {"box": hyper.entropy_box, "choice": hyper.entropy_choice}
+        return {
+            group: {
+                kind: log - hyper.temperature_rate * (entropy[group][kind] - target[kind] * self.words(group)[kind])
+                for kind, log in logs.items()
+            }
+            for group, logs in temperature.items()
+        }
+
+
+def sac(
+    env: Environment,
+    *,
+    actor: Callable[[int, tuple[float, ...]], Network] | None = None,
+    critic: Callable[[], Network] | None = None,
+    **settings: Any,
+) -> Learner:
+    """SAC, or MASAC with `central_critic=True`.
+
+    Args:
+        env: what to learn on.
+        actor: `actor(outputs, bias) -> Network` in place of the MLP.
+        critic: `critic() -> Network` likewise, with one output.
+        settings: fields of `Settings`.
+    Returns:
+        A learner; its hyper-parameters are `learner.hyper`.
+    Raises:
+        TypeError: an unknown setting. ValueError: a bad one.
+    """
+    s = Settings(**settings)
+    layers = partial(mlp, s.hidden, activation=s.activation)
+    make_actor = actor or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
+    name = "masac" if s.central_critic else "sac"
+    actor_of = lambda inner: make_actor(heads.size(inner), heads.initial_bias(inner))  # noqa: E731
+    return _Sac(name, env, s, Hyper(), actor_of, critic or (lambda: layers(1))).learner()
