@@ -51,7 +51,7 @@ class Environment:
         presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
         team_reward: all agents of a group learn from one and the same number.
         takes_turns: `act` asks more than once, and reads the state.
-        discount: per slot, of the paper; where learners start from.
+        discount: per slot, where learners start from.
         info_fields: name -> (unit, meaning) of every entry of `Timestep.info`.
     """
 

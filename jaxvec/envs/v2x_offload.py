@@ -115,7 +115,7 @@ class V2xOffload(Environment):
     Params: ClassVar[type] = V2xOffloadParams
     team_reward = property(lambda self: self.shared_reward)  # type: ignore[assignment]
     takes_turns: ClassVar[bool] = True
-    discount: ClassVar[float] = 0.7
+    discount: ClassVar[float] = 0.0  # nothing that is decided outlasts its slot (the paper has 0.7)
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "base": {},
@@ -290,7 +290,7 @@ def measure(
 ) -> dict[str, Array]:
     """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1."""
     mean = lambda x: jnp.mean(x, 0)  # noqa: E731
-    away = d.part[:, 0] < 1
+    away = jnp.any(d.part[:, 1:] > 0, 1)  # a part of 1 may be a rounding less
     over_away = lambda x: jnp.sum(away & x, 0) / jnp.maximum(jnp.sum(away, 0), 1)  # noqa: E731
     near = jnp.sum(place.direct * d.part[:, 1:], 1)
     util = lambda granted, pool: jnp.mean(jnp.sum(granted, 0) / pool, 0)  # noqa: E731

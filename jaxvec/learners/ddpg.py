@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
@@ -91,7 +92,7 @@ class Hyper:
     exploration_end: float = 0.05
     smoothing: float = 0.0
     warmup: float = 0.03
-    actor_penalty: float = 1e-3
+    actor_penalty: float = 1e-2
     max_grad_norm: float = 10.0
 
 
@@ -106,11 +107,13 @@ class _Ddpg(OffPolicy):
         said = flat.split(inner, outputs)
         words = {"noise": outputs.shape[-2:], "any": outputs.shape[-2:], "whether": outputs.shape[-2:]}
         u = {name: flat.split(inner, batch_first(x, rank)) for name, x in rng.uniforms(key, words).items()}
-        action = {}
+        action, chance, only = {}, None, flat.single_choice(inner)
         for name, space in inner.items():
             noise = u["noise"][name]
             if isinstance(space, Discrete):
                 logits = flat.masked(said[name], mask.get(name))
+                if name == only:
+                    chance = jax.nn.softmax(logits).reshape(*outputs.shape[:-1], -1)
                 if role in ("act", "improve"):
                     logits = logits - jnp.log(-jnp.log(noise))  # Gumbel: a sample of the softmax
                 if role == "act":
@@ -125,7 +128,8 @@ class _Ddpg(OffPolicy):
                     action[name] += jnp.clip(hyper.smoothing * ndtri(noise), -2 * hyper.smoothing, 2 * hyper.smoothing)
                 action[name] = jnp.clip(action[name], -1, 1)
         cost = hyper.actor_penalty * jnp.mean(outputs**2, -1)
-        return Proposal(flat.join(inner, action), cost if role == "improve" else jnp.zeros_like(cost), {})
+        cost = cost if role == "improve" else jnp.zeros_like(cost)
+        return Proposal(flat.join(inner, action), cost, chance, {})
 
 
 NAMES = {(False, False): "ddpg", (True, False): "maddpg", (False, True): "td3", (True, True): "matd3"}

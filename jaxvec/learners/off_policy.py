@@ -71,13 +71,15 @@ class Entry(NamedTuple):
 
 
 class Proposal(NamedTuple):
-    """An actor's answer: `action` (*batch, n, width), and `cost` (*batch, n), which is taken off its value.
+    """An actor's answer: `action` (*batch, n, width), `cost` (*batch, n), which is taken off its value, and `chance` (*batch, n, k)
+    of each choice, of an agent with a single discrete choice (None without one).
 
     `entropy` per kind of component (*batch, n), of a learner that steers it.
     """
 
     action: Array
     cost: Array
+    chance: Array | None
     entropy: dict[str, Array]
 
 
@@ -315,24 +317,27 @@ class OffPolicy:
     # Values
 
     def critic_inputs(self, seen: Views, own: Groups, joint: Groups) -> Groups:
-        """What the critics see, per group `(*batch, n, d)`: an agent's observation and action; if central, also the world and the
-        actions of all others.
+        """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`; if central, also the world and
+        the actions of all others `(*batch, n, c)`.
 
         Args:
-            own: flat actions `(*batch, n, width)` of the agents that are judged.
+            own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
             joint: flat actions of everybody else, and of themselves, which are left out.
         """
-        result = {g: jnp.concatenate([seen.agents[g], own[g]], -1) for g in own}
+        result: dict[str, tuple[Array, ...]] = {}
+        for group, x in own.items():
+            rows = jnp.broadcast_to(seen.agents[group], (*x.shape[:-1], seen.agents[group].shape[-1]))
+            result[group] = (jnp.concatenate([rows, x], -1),)
         if not self.settings.central_critic:
             return result
-        rows = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
-        context = jnp.concatenate([seen.world, *rows], -1)
+        actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
+        context = jnp.concatenate([seen.world, *actions], -1)
         start = seen.world.shape[-1]
         for group, x in joint.items():
             n, width = x.shape[-2:]
             column = jnp.arange(context.shape[-1]) - start
             others = ~((column >= 0) & (column < n * width) & (column // width == jnp.arange(n)[:, None]))
-            result[group] = jnp.concatenate([result[group], context[..., None, :] * others], -1)
+            result[group] = (*result[group], context[..., None, :] * others)
             start += n * width
         return result
 
@@ -373,6 +378,14 @@ class OffPolicy:
             result[group] = jax.lax.stop_gradient(normalise.to(moments[group], target))
         return result, moments
 
+    def every_choice(self, group: str, proposal: Proposal) -> Array:
+        """The proposed action; of an agent with a single discrete choice, with each choice in turn, `(k, *batch, n, width)`: its
+        value is then an expectation and not a sample."""
+        if proposal.chance is None:
+            return proposal.action
+        one_hots = jnp.eye(proposal.chance.shape[-1])
+        return jnp.stack([flat.with_choice(self.inner[group], proposal.action, choice) for choice in one_hots])
+
     def critic_loss(
         self, critics: tuple[Groups, ...], state: State, entry: Entry, target: Groups
     ) -> tuple[Array, Metrics]:
@@ -402,13 +415,16 @@ class OffPolicy:
             group: self.propose(group, x, mask.get(group, {}), rng.stream(keys, group), state, hyper, "improve")
             for group, x in said.items()
         }
-        inputs = self.critic_inputs(seen, {group: proposal.action for group, proposal in made.items()}, joint)
+        own = {group: self.every_choice(group, proposal) for group, proposal in made.items()}
+        inputs = self.critic_inputs(seen, own, joint)
         judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
         several = [self.values(critic, inputs) for critic in judges]
         loss, found, entropy = jnp.zeros(()), {}, {}
         for group, proposal in made.items():
             mean = partial(losses.weighted_mean, weight=weight[group])
             value = jnp.stack([values[group] for values in several]).min(0)
+            if proposal.chance is not None:
+                value = jnp.sum(jnp.moveaxis(proposal.chance, -1, 0) * value, 0)
             loss += mean(proposal.cost - value)
             entropy[group] = {kind: mean(x) for kind, x in proposal.entropy.items()}
             found[group] = {

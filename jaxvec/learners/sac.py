@@ -93,10 +93,13 @@ class _Sac(OffPolicy):
         words = {"u": (outputs.shape[-2], flat.width(inner))}
         u = flat.split(inner, batch_first(rng.uniforms(key, words)["u"], rank))
         action, entropy = {}, {"box": jnp.zeros(outputs.shape[:-1]), "choice": jnp.zeros(outputs.shape[:-1])}
+        chance, only = None, flat.single_choice(inner)
         for name, space in inner.items():
             over = tuple(range(-len(space.shape), 0))
             if isinstance(space, Discrete):
                 logits, gumbel = dists[name].logits, -jnp.log(-jnp.log(u[name]))
+                if name == only:
+                    chance = dists[name].probs.reshape(*outputs.shape[:-1], -1)
                 action[name] = flat.hard(logits if role == "greedy" else logits + gumbel)
                 entropy["choice"] += jnp.sum(dists[name].entropy(), over)
             else:
@@ -107,7 +110,7 @@ class _Sac(OffPolicy):
                 entropy["box"] += jnp.sum(shrunk - normal.log_prob(z), over)
         temperature = jax.tree.map(jnp.exp, state.temperature[group])
         cost = -sum(temperature[kind] * entropy[kind] for kind in temperature)
-        return Proposal(flat.join(inner, action), cost, {kind: entropy[kind] for kind in temperature})
+        return Proposal(flat.join(inner, action), cost, chance, {kind: entropy[kind] for kind in temperature})
 
     def words(self, group: str) -> dict[str, float]:
         """How many entries of boxes, and how much entropy of uniform choices, an agent has; only kinds that there are."""

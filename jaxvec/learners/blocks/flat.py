@@ -52,6 +52,19 @@ def join(inner: Spaces, parts: Mapping[str, Array]) -> Array:
     return jnp.concatenate(flat, -1)
 
 
+def single_choice(inner: Spaces) -> str:
+    """The name of the discrete component of a group whose agents have exactly one such choice; "" elsewhere."""
+    names = [name for name, space in inner.items() if isinstance(space, Discrete)]
+    return names[0] if len(names) == 1 and inner[names[0]].words == 1 else ""
+
+
+def with_choice(inner: Spaces, x: Array, choice: Array) -> Array:
+    """Flat actions with another single choice, one-hot `(k,)`."""
+    parts, name = split(inner, x), single_choice(inner)
+    shape = parts[name].shape
+    return join(inner, parts | {name: jnp.broadcast_to(choice, (*shape[:-1], *choice.shape)).reshape(shape)})
+
+
 def hard(logits: Array) -> Array:
     """The best choice as a one-hot vector, with the gradient of the softmax (straight through; Bengio et al. 2013)."""
     soft = jax.nn.softmax(logits)

@@ -5,6 +5,7 @@ A network maps `(..., d)` to `(..., out)`, batch axes first. One with memory car
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -18,7 +19,8 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.
 class Network(NamedTuple):
     """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode.
 
-    `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
+    x may be several arrays whose batch axes broadcast: the first layer is then the sum of a layer for each, so that what many
+    inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
     """
 
     init: Callable[[Array, Array], Any]
@@ -38,9 +40,12 @@ class _Layers(nn.Module):
     gru: int = 0
 
     @nn.compact
-    def __call__(self, memory: Any, x: Array) -> tuple[Array, Any]:
+    def __call__(self, memory: Any, x: Any) -> tuple[Array, Any]:
+        dense = partial(nn.Dense, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))
         for width in self.hidden:
-            x = ACTIVATIONS[self.activation](nn.Dense(width, kernel_init=nn.initializers.orthogonal(math.sqrt(2)))(x))
+            first, *others = jax.tree.leaves(x)
+            x = sum((dense(width, use_bias=False)(part) for part in others), dense(width)(first))
+            x = ACTIVATIONS[self.activation](x)
         if self.gru:
             memory, x = nn.GRUCell(self.gru)(memory, x)
         bias = jnp.asarray(self.bias) if self.bias else jnp.zeros(self.out)
@@ -73,7 +78,8 @@ def mlp(
         raise ValueError(f"unknown activation {activation!r}. Known: {', '.join(ACTIVATIONS)}")
     layers = _Layers(tuple(hidden), out, activation, out_gain, tuple(bias), gru)
     memory = (lambda batch: jnp.zeros((*batch, gru))) if gru else (lambda batch: ())
-    return Network(lambda key, x: layers.init(key, memory(x.shape[:-1]), x), layers.apply, memory)
+    batch = lambda x: jax.tree.leaves(x)[0].shape[:-1]  # noqa: E731
+    return Network(lambda key, x: layers.init(key, memory(batch(x)), x), layers.apply, memory)
 
 
 def per_agent(network: Network, n: int) -> Network:
