@@ -7,7 +7,6 @@ for its own gradient, which passes straight through (as in MADDPG), or one more 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,79 +20,29 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Discrete
+from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.networks import Network, mlp
-from jaxvec.learners.off_policy import OffPolicy, Proposal, State
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What fixes shapes and code paths: a change recompiles.
-
-    Attributes:
-        central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
-        twin_critics: two critics, of which targets take the smaller value.
-        share_parameters: the agents of a group share their networks; else each has its own.
-        choices: discrete components as "one_hot" vectors, or as "bins" of a number.
-        n_worlds: parallel worlds.
-        slots_per_update: slots in each world per update, with automatic resets.
-        learn_every: slots between two phases of learning.
-        gradient_steps: steps in each of them.
-        batch_size: entries (of all agents) per step.
-        capacity: of the buffer, in entries.
-        policy_delay: critic steps per step of actors and targets.
-        hidden: widths of actor and critic.
-        activation: "tanh", "relu" or "silu".
-        normalise_observations: by running mean and variance.
-    """
-
-    central_critic: bool = False
-    twin_critics: bool = False
-    share_parameters: bool = True
-    choices: str = "one_hot"
-    n_worlds: int = 64
-    slots_per_update: int = 16
-    learn_every: int = 1
-    gradient_steps: int = 1
-    batch_size: int = 128
-    capacity: int = 65_536
-    policy_delay: int = 1
-    hidden: tuple[int, ...] = (128, 128)
-    activation: str = "relu"
-    normalise_observations: bool = False
+from jaxvec.learners.off_policy import OffPolicy
+from jaxvec.learners.off_policy_types import Proposal, Settings, State
 
 
 @struct.dataclass
-class Hyper:
+class Hyper(off_policy_types.Hyper):
     """What may be swept without recompiling.
-
-    A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
 
     Attributes:
         exploration: deviation of the noise on boxes, and the chance of a uniform choice.
         smoothing: deviation of the noise on boxes in targets, cut at twice that.
-        warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
-        tau: by which part targets follow at each step.
-        value_rate: by which part the unit of values follows at each step.
         actor_penalty: on squared outputs of the actor before tanh, which keeps them from saturating.
     """
 
-    critic_learning_rate: float = 1e-3
-    critic_learning_rate_end: float = 1e-4
-    actor_learning_rate: float = 3e-4
-    actor_learning_rate_end: float = 3e-5
-    anneal_updates: float = 1000.0
-    gamma: float = 0.99
-    tau: float = 0.01
-    value_rate: float = 0.01
     exploration: float = 0.3
     exploration_end: float = 0.05
     smoothing: float = 0.0
-    warmup: float = 0.03
     actor_penalty: float = 1e-2
-    max_grad_norm: float = 10.0
 
 
 class _Ddpg(OffPolicy):
@@ -148,7 +97,7 @@ def ddpg(
         env: what to learn on.
         actor: `actor(outputs) -> Network` in place of the MLP.
         critic: `critic() -> Network` likewise, with one output.
-        settings: fields of `Settings`.
+        settings: fields of `jaxvec.learners.off_policy_types.Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
     Raises:

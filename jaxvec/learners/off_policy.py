@@ -9,12 +9,11 @@ What a learner adds (`_OffPolicy`'s hooks): how an actor's outputs become an act
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
@@ -25,11 +24,12 @@ from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import renew
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, losses, normalise, replay
-from jaxvec.learners.blocks.actors import Actors, Groups, Views, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.actors import Actors, Groups, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
-from jaxvec.learners.blocks.networks import Network, per_agent
-from jaxvec.learners.blocks.replay import Replay
+from jaxvec.learners.blocks.networks import Network
 from jaxvec.learners.blocks.schedules import annealed
+from jaxvec.learners.off_policy_types import Entry, Proposal, State
 
 COUNTS = (
     "n_worlds",
@@ -40,47 +40,6 @@ COUNTS = (
     "capacity",
     "policy_delay",
 )
-
-
-@struct.dataclass
-class State:
-    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
-
-    params: dict[str, Any]  # {"actor": per group, "critic": tuple of per group}
-    target: dict[str, Any]  # the same, slower
-    opt: dict[str, Any]
-    temperature: Groups  # of SAC, per group; empty elsewhere
-    moments: dict[str, Groups]  # {"obs", "value"} per group
-    replay: Replay
-    hyper: Any
-    env_params: Any
-    key: Array
-    update: Array  # () int32
-    carry: Any  # where the worlds stand
-
-
-class Entry(NamedTuple):
-    """What the buffer keeps of a slot in one world."""
-
-    obs: Observation  # as each agent saw it when it was asked
-    action: Groups  # flat
-    reward: Groups
-    terminated: Array
-    next_obs: Observation
-    next_state: Any  # only where agents take turns: `act` reads it
-
-
-class Proposal(NamedTuple):
-    """An actor's answer: `action` (*batch, n, width), `cost` (*batch, n), which is taken off its value, and `chance` (*batch, n, k)
-    of each choice, of an agent with a single discrete choice (None without one).
-
-    `entropy` per kind of component (*batch, n), of a learner that steers it.
-    """
-
-    action: Array
-    cost: Array
-    chance: Array | None
-    entropy: dict[str, Array]
 
 
 class OffPolicy:
@@ -111,7 +70,7 @@ class OffPolicy:
         self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(self.inner[group]), s.share_parameters)
-        self.critics = {g: critic() if s.share_parameters else per_agent(critic(), n) for g, n in env.n_agents.items()}
+        self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters)
 
     def learner(self) -> Learner:
         """As pure functions."""
@@ -193,10 +152,9 @@ class OffPolicy:
         carry = self.env.reset(world_keys(key_run, n), params)
         one = jax.tree.map(lambda x: x[:1], views(carry[1].obs, {}))
         nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
-        inputs = self.critic_inputs(one, nothing, nothing)
+        inputs = self.critics.inputs(one, nothing, nothing)
         critics = tuple(
-            {g: net.init(rng.stream(key_net, f"critic {i}/{g}"), inputs[g]) for g, net in self.critics.items()}
-            for i in range(1 + s.twin_critics)
+            self.critics.init(rng.stream(key_net, f"critic {i}"), inputs) for i in range(1 + s.twin_critics)
         )
         nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
         moments: dict[str, Groups] = {"value": {group: normalise.start(()) for group in self.inner}}
@@ -316,39 +274,10 @@ class OffPolicy:
 
     # Values
 
-    def critic_inputs(self, seen: Views, own: Groups, joint: Groups) -> Groups:
-        """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`; if central, also the world and
-        the actions of all others `(*batch, n, c)`.
-
-        Args:
-            own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
-            joint: flat actions of everybody else, and of themselves, which are left out.
-        """
-        result: dict[str, tuple[Array, ...]] = {}
-        for group, x in own.items():
-            rows = jnp.broadcast_to(seen.agents[group], (*x.shape[:-1], seen.agents[group].shape[-1]))
-            result[group] = (jnp.concatenate([rows, x], -1),)
-        if not self.settings.central_critic:
-            return result
-        actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
-        context = jnp.concatenate([seen.world, *actions], -1)
-        start = seen.world.shape[-1]
-        for group, x in joint.items():
-            n, width = x.shape[-2:]
-            column = jnp.arange(context.shape[-1]) - start
-            others = ~((column >= 0) & (column < n * width) & (column // width == jnp.arange(n)[:, None]))
-            result[group] = (*result[group], context[..., None, :] * others)
-            start += n * width
-        return result
-
-    def values(self, critic: Groups, inputs: Groups) -> Groups:
-        """Per group `(*batch, n)`, in units of the value's moments."""
-        return {group: net.apply(critic[group], (), inputs[group])[0][..., 0] for group, net in self.critics.items()}
-
     def real_values(self, state: State, obs: Observation, action: Groups) -> Groups:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
         seen = views(obs, state.moments.get("obs", {}))
-        values = self.values(state.params["critic"][0], self.critic_inputs(seen, action, action))
+        values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
         return {group: normalise.undo(state.moments["value"][group], v) for group, v in values.items()}
 
     def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> tuple[Groups, Groups]:
@@ -357,6 +286,20 @@ class OffPolicy:
         Returns:
             Per group `(batch, n)` in units of the value's moments, and these moments after it.
         """
+        following = partial(self.following, state, entry, world, hyper, key)
+        nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
+        value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
+        weight = taking_part(entry.obs)
+        result, moments = {}, {}
+        for group, unit in state.moments["value"].items():
+            ahead = hyper.gamma * ~entry.terminated[:, None] * normalise.undo(unit, value[group])
+            target = batch_first(entry.reward[group], 1) + ahead
+            moments[group] = normalise.follow(unit, target, weight[group], hyper.value_rate)
+            result[group] = jax.lax.stop_gradient(normalise.to(moments[group], target))
+        return result, moments
+
+    def following(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
+        """min Q'(s', a') - cost, per group `(batch, n)`, in units of the value's moments."""
         size = len(world)
         keys = rng.fold_in(key, jnp.arange(size))
         params = params_of_worlds(state.env_params, world, self.settings.n_worlds)
@@ -364,19 +307,11 @@ class OffPolicy:
         ts = first_timestep(self.env, entry.next_obs, (size,))
         _, turn = self.env.act(ask, keys, entry.next_state, ts, params)
         made = batch_first(turn.extras, 1)
-        seen = views(turn.obs, state.moments.get("obs", {}))
         action = {group: proposal.action for group, proposal in made.items()}
-        inputs = self.critic_inputs(seen, action, action)
-        several = [self.values(critic, inputs) for critic in state.target["critic"]]
-        weight = taking_part(entry.obs)
-        result, moments = {}, {}
-        for group, unit in state.moments["value"].items():
-            value = jnp.stack([values[group] for values in several]).min(0) - made[group].cost
-            goes_on = ~entry.terminated[:, None]
-            target = batch_first(entry.reward[group], 1) + hyper.gamma * goes_on * normalise.undo(unit, value)
-            moments[group] = normalise.follow(unit, target, weight[group], hyper.value_rate)
-            result[group] = jax.lax.stop_gradient(normalise.to(moments[group], target))
-        return result, moments
+        inputs = self.critics.inputs(views(turn.obs, state.moments.get("obs", {})), action, action)
+        several = [self.critics.values(critic, inputs) for critic in state.target["critic"]]
+        smallest = lambda group: jnp.stack([values[group] for values in several]).min(0)  # noqa: E731
+        return {group: smallest(group) - made[group].cost for group in made}
 
     def every_choice(self, group: str, proposal: Proposal) -> Array:
         """The proposed action; of an agent with a single discrete choice, with each choice in turn, `(k, *batch, n, width)`: its
@@ -391,15 +326,15 @@ class OffPolicy:
     ) -> tuple[Array, Metrics]:
         """Mean squared error, summed over critics and groups."""
         action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
-        inputs = self.critic_inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
-        several = [self.values(critic, inputs) for critic in critics]
+        inputs = self.critics.inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
+        several = [self.critics.values(critic, inputs) for critic in critics]
         loss, found = jnp.zeros(()), {}
         for group, y in target.items():
             errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
             loss += sum(errors)
             real = normalise.undo(state.moments["value"][group], several[0][group])
             found[group] = {
-                "off_policy/critic_loss": sum(errors) / len(errors),
+                "off_policy/critic_loss": jnp.mean(jnp.stack(errors)),
                 "off_policy/value": losses.weighted_mean(real, weight[group]),
             }
         return loss, by_group(found)
@@ -416,9 +351,9 @@ class OffPolicy:
             for group, x in said.items()
         }
         own = {group: self.every_choice(group, proposal) for group, proposal in made.items()}
-        inputs = self.critic_inputs(seen, own, joint)
+        inputs = self.critics.inputs(seen, own, joint)
         judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
-        several = [self.values(critic, inputs) for critic in judges]
+        several = [self.critics.values(critic, inputs) for critic in judges]
         loss, found, entropy = jnp.zeros(()), {}, {}
         for group, proposal in made.items():
             mean = partial(losses.weighted_mean, weight=weight[group])

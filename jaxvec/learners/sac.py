@@ -21,38 +21,27 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Discrete
+from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.networks import Network, mlp
-from jaxvec.learners.off_policy import OffPolicy, Proposal, State
+from jaxvec.learners.off_policy import OffPolicy
+from jaxvec.learners.off_policy_types import Proposal, State
 
 LOG_STD_RANGE = (-5.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What fixes shapes and code paths: a change recompiles. As `jaxvec.learners.ddpg.Settings`, with twin critics by default."""
+class Settings(off_policy_types.Settings):
+    """As `jaxvec.learners.off_policy_types.Settings`, with twin critics."""
 
-    central_critic: bool = False
     twin_critics: bool = True
-    share_parameters: bool = True
-    choices: str = "one_hot"
-    n_worlds: int = 64
-    slots_per_update: int = 16
-    learn_every: int = 1
-    gradient_steps: int = 1
-    batch_size: int = 128
-    capacity: int = 65_536
-    policy_delay: int = 1
-    hidden: tuple[int, ...] = (128, 128)
-    activation: str = "relu"
-    normalise_observations: bool = False
 
 
 @struct.dataclass
-class Hyper:
-    """What may be swept without recompiling; see `jaxvec.learners.ddpg.Hyper` for what is common.
+class Hyper(off_policy_types.Hyper):
+    """What may be swept without recompiling.
 
     Attributes:
         temperature: at the start.
@@ -61,22 +50,12 @@ class Hyper:
         entropy_choice: target of a choice's entropy, as a part of that of the uniform choice.
     """
 
-    critic_learning_rate: float = 1e-3
-    critic_learning_rate_end: float = 1e-4
-    actor_learning_rate: float = 3e-4
-    actor_learning_rate_end: float = 3e-5
-    anneal_updates: float = 1000.0
-    gamma: float = 0.99
-    tau: float = 0.01
-    value_rate: float = 0.01
     temperature: float = 0.1
     temperature_rate: float = 3e-3
     entropy_box: float = -1.0
     entropy_box_end: float = -2.0
     entropy_choice: float = 0.3
     entropy_choice_end: float = 0.05
-    warmup: float = 0.03
-    max_grad_norm: float = 10.0
 
 
 class _Sac(OffPolicy):

@@ -20,11 +20,12 @@ class Network(NamedTuple):
     """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode.
 
     x may be several arrays whose batch axes broadcast: the first layer is then the sum of a layer for each, so that what many
-    inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
+    inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the agents, which are all there
+    are where agents share them.
     """
 
-    init: Callable[[Array, Array], Any]
-    apply: Callable[[Any, Any, Array], tuple[Array, Any]]
+    init: Callable[[Array, Any], Any]
+    apply: Callable[[Any, Any, Any], tuple[Array, Any]]
     memory: Callable[[tuple[int, ...]], Any] = lambda batch: ()
     rows: Callable[[Any, Array], Any] = lambda params, who: params
 

@@ -1,0 +1,53 @@
+"""Critics of actions: what they see, and what they say of it."""
+
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.learners.blocks.actors import Groups, Views
+from jaxvec.learners.blocks.networks import Network, per_agent
+
+Inputs = dict[str, tuple[Array, ...]]
+
+
+class Critics:
+    """A network per group, shared by its agents or one for each; central ones see the world and everybody's actions."""
+
+    def __init__(self, n_agents: Mapping[str, int], network: Callable[[], Network], central: bool, share: bool):
+        self.central = central
+        self.networks = {group: network() if share else per_agent(network(), n) for group, n in n_agents.items()}
+
+    def init(self, key: Array, inputs: Inputs) -> Groups:
+        """Parameters per group."""
+        return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
+
+    def inputs(self, seen: Views, own: Groups, joint: Groups) -> Inputs:
+        """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`; if central, also the
+        world and the actions of all others `(*batch, n, c)`.
+
+        Args:
+            own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
+            joint: flat actions of everybody else, and of themselves, which are left out.
+        """
+        result: Inputs = {}
+        for group, x in own.items():
+            rows = jnp.broadcast_to(seen.agents[group], (*x.shape[:-1], seen.agents[group].shape[-1]))
+            result[group] = (jnp.concatenate([rows, x], -1),)
+        if not self.central:
+            return result
+        actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
+        context = jnp.concatenate([seen.world, *actions], -1)
+        start = seen.world.shape[-1]
+        for group, x in joint.items():
+            n, width = x.shape[-2:]
+            column = jnp.arange(context.shape[-1]) - start
+            others = ~((column >= 0) & (column < n * width) & (column // width == jnp.arange(n)[:, None]))
+            result[group] = (*result[group], context[..., None, :] * others)
+            start += n * width
+        return result
+
+    def values(self, params: Groups, inputs: Inputs) -> Groups:
+        """Per group `(*more, *batch, n)`."""
+        return {group: net.apply(params[group], (), inputs[group])[0][..., 0] for group, net in self.networks.items()}

@@ -1,0 +1,116 @@
+"""What off-policy learners are set by, and what they keep."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from flax import struct
+from jax import Array
+
+from jaxvec.core.types import Observation
+from jaxvec.learners.blocks.actors import Groups
+from jaxvec.learners.blocks.replay import Replay
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes shapes and code paths: a change recompiles.
+
+    Attributes:
+        central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
+        twin_critics: two critics, of which targets take the smaller value.
+        share_parameters: the agents of a group share their networks; else each has its own.
+        choices: discrete components as "one_hot" vectors, or as "bins" of a number.
+        n_worlds: parallel worlds.
+        slots_per_update: slots in each world per update; worlds reset when they are done.
+        learn_every: slots between two phases of learning.
+        gradient_steps: steps in each of them.
+        batch_size: entries (of all agents) per step.
+        capacity: of the buffer, in entries.
+        policy_delay: critic steps per step of actors and targets.
+        hidden: widths of actor and critic.
+        activation: "tanh", "relu" or "silu".
+        normalise_observations: by running mean and variance.
+    """
+
+    central_critic: bool = False
+    twin_critics: bool = False
+    share_parameters: bool = True
+    choices: str = "one_hot"
+    n_worlds: int = 64
+    slots_per_update: int = 16
+    learn_every: int = 1
+    gradient_steps: int = 1
+    batch_size: int = 128
+    capacity: int = 65_536
+    policy_delay: int = 1
+    hidden: tuple[int, ...] = (128, 128)
+    activation: str = "relu"
+    normalise_observations: bool = False
+
+
+@struct.dataclass
+class Hyper:
+    """What may be swept without recompiling.
+
+    A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
+
+    Attributes:
+        tau: by which part targets follow at each step.
+        value_rate: by which part the unit of values follows at each step.
+        warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
+    """
+
+    critic_learning_rate: float = 1e-3
+    critic_learning_rate_end: float = 1e-4
+    actor_learning_rate: float = 3e-4
+    actor_learning_rate_end: float = 3e-5
+    anneal_updates: float = 1000.0
+    gamma: float = 0.99
+    tau: float = 0.01
+    value_rate: float = 0.01
+    warmup: float = 0.03
+    max_grad_norm: float = 10.0
+
+
+@struct.dataclass
+class State:
+    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
+
+    params: dict[str, Any]  # {"actor": per group, "critic": tuple of per group}
+    target: dict[str, Any]  # the same, slower
+    opt: dict[str, Any]
+    temperature: Groups  # of SAC, per group; empty elsewhere
+    moments: dict[str, Groups]  # {"obs", "value"} per group
+    replay: Replay
+    hyper: Any
+    env_params: Any
+    key: Array
+    update: Array  # () int32
+    carry: Any  # where the worlds stand
+
+
+class Entry(NamedTuple):
+    """What the buffer keeps of a slot in one world."""
+
+    obs: Observation  # as each agent saw it when it was asked
+    action: Groups  # flat
+    reward: Groups
+    terminated: Array
+    next_obs: Observation
+    next_state: Any  # only where agents take turns: `act` reads it
+
+
+class Proposal(NamedTuple):
+    """An actor's answer.
+
+    Attributes:
+        action: flat, `(*batch, n, width)`.
+        cost: what is taken off its value, `(*batch, n)`, in units of the value's moments.
+        chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice; None elsewhere.
+        entropy: per kind of component `(*batch, n)`, of a learner that steers it.
+    """
+
+    action: Array
+    cost: Array
+    chance: Array | None
+    entropy: dict[str, Array]
