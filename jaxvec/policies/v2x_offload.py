@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
 from jaxvec.core.rollout import Policy
 from jaxvec.core.spaces import Discrete
@@ -116,9 +117,10 @@ def rules(env: V2xOffload, params: Params) -> dict[str, Policy]:
 
     def policy_of(rule: Callable[..., tuple[Array, Array]]) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
-            seen = see(obs, env, params)
+            known = world_params(params) if obs.agents[GROUP].ndim > 2 else params
+            seen = see(obs, env, known)
             u = rng.uniforms(key, {"coin": (len(seen.task_bits),)})["coin"]
-            target, part = rule(u, seen, env, params)
+            target, part = rule(u, seen, env, known)
             level = 2 * part - 1
             shares = {"power": jnp.ones_like(level), "cpu": level, "bandwidth": level}
             if not env.partition:

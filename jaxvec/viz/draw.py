@@ -147,6 +147,8 @@ def _sign(sign: str, x: float, y: float) -> tuple[list[Item], float]:
         return gauge(x, y - 4, 36, 8, 0.4, 0.35), 36
     if sign == "range":
         return _bracket(x, x + 30, y, ""), 30
+    if sign == "reach":
+        return [Disc(((x + 8, y),), 8, fill=theme.VERGE, stroke=theme.LIGHT, width=1.2)], 16
     colour, dash = theme.LINKS.get(sign, (theme.SLATE, ()))
     return [Path(((x, y), (x + 30, y)), stroke=colour, width=3, dash=dash)], 30
 
@@ -170,7 +172,7 @@ def _ground(scene: Scene, place: Map) -> list[Item]:
     for road in scene.roads:
         items += _road(road, place)
     if scene.to_scale:
-        return items
+        return [*items, Path(box(*rect), stroke=theme.LIGHT, width=1.2, closed=True)]
     bottom = rect.y + rect.h
     rows: list[float] = []  # where the last bracket of each row ends
     for node in (node for node in scene.nodes if node.range_m and node.drawn):
@@ -215,7 +217,10 @@ def _road(road: Road, place: Map) -> list[Item]:
 def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]]:
     """Links, over them vehicles, over these what stands. What leaves the map is covered at its sides."""
     at = [place(node.x_m, node.y_m) if node.drawn else (0.0, 0.0) for node in scene.nodes]
-    items: list[Item] = [_reach(node, place) for node in scene.nodes if scene.to_scale and node.drawn and node.range_m]
+    items: list[Item] = []
+    for node in scene.nodes:
+        if scene.to_scale and node.drawn and node.range_m:
+            items += _reach(node, place)
     for link in sorted(scene.links, key=lambda link: -link.strength):
         a, b = scene.nodes[link.a], scene.nodes[link.b]
         if a.drawn and b.drawn:
@@ -236,15 +241,18 @@ def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]
     return tuple(items), tuple(spots)
 
 
-def _reach(node: Node, place: Map) -> Item:
-    """The ground that a node reaches, as far as it is on the map."""
+def _reach(node: Node, place: Map) -> list[Item]:
+    """The ground that a node reaches, as far as it is on the map, and its edge."""
     turn = np.linspace(0, 2 * np.pi, 73)[:-1]
     x, y, reach = *place(node.x_m, node.y_m), (node.range_m or 0.0) * place.sx
     rect = place.rect
     xs = np.clip(x + reach * np.cos(turn), rect.x, rect.x + rect.w)
     ys = np.clip(y + reach * np.sin(turn), rect.y, rect.y + rect.h)
     points = tuple((round(float(a), 1), round(float(b), 1)) for a, b in zip(xs, ys, strict=True))
-    return Path(points, fill=theme.SLATE, alpha=0.06, closed=True)
+    return [
+        Path(points, fill=theme.SLATE, alpha=0.05, closed=True),
+        Path(points, stroke=theme.LIGHT, width=1.2, closed=True),
+    ]
 
 
 def _ends(a: int, b: int, nodes: Sequence[Node], at: Sequence[tuple[float, float]]):

@@ -22,7 +22,7 @@ class Glyph(NamedTuple):
 
 
 def car(node: Node, x: float, y: float) -> list[Item]:
-    """A car seen from above, its roof in the colour of its load, and below it how much of its part is its own."""
+    """A car seen from above, its roof in the colour of its load, below it how much of its part is its own, above it its words."""
     colour, a = load_colour(node.load), node.heading_rad
     half_l, half_w = CAR_LENGTH / 2, CAR_WIDTH / 2
     body = box(-half_l, -half_w, CAR_LENGTH, CAR_WIDTH, 7)
@@ -37,8 +37,11 @@ def car(node: Node, x: float, y: float) -> list[Item]:
     ]
     roof = turned([(-2.5, 0)], x, y, a)
     items.append(Text(roof, node.label, 10.5, PAPER if dark(colour) else INK, "middle", bold=True))
+    tall = half_w * abs(cos(a)) + half_l * abs(sin(a))
     if node.part is not None:
-        items += bar(x - 15, y + half_w * abs(cos(a)) + half_l * abs(sin(a)) + 2.5, 30, 3.6, node.part)
+        items += bar(x - 15, y + tall + 2.5, 30, 3.6, node.part)
+    if node.text:
+        items.append(Text(((x, y - tall - 8),), node.text, 10, LATE, "middle", bold=True, halo=True))
     return items
 
 
@@ -80,7 +83,7 @@ def mast(node: Node, x: float, y: float) -> list[Item]:
         Disc(((x, top),), 2.2, fill=SLATE),
     ]
     left = x - GAUGE_WIDTH / 2
-    items.append(Text(((x, top - 33),), node.label, 11.5, INK, "middle", bold=True))
+    items.append(Text(((x, top - 33),), node.label, 11.5, INK, "middle", bold=True, halo=True))
     if node.load is not None:
         items += gauge(left, top - 22, GAUGE_WIDTH, 8, node.load, node.part or 0.0)
     return items

@@ -95,7 +95,7 @@ class Road:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of the legend: a `sign` (`load`, `part`, `gauge`, `range`, or a kind of link) and what it means."""
+    """An entry of the legend: a `sign` (`load`, `part`, `gauge`, `range`, `reach`, or a kind of link) and what it means."""
 
     sign: str
     text: str

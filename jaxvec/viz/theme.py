@@ -9,7 +9,12 @@ LATE, ROAD, LANE, VERGE, SLATE = "#c8402a", "#c9cfd6", "#ffffff", "#eff2ee", "#4
 SERIES = ("#2c6fb3", "#c8402a", "#1b8a7a", "#c98500", "#8a5aa8", "#6b7785", "#58a6d6", "#7a5230")
 """Colours of series, in order: apart in hue and, for the most part, in lightness."""
 
-LINKS: dict[str, tuple[str, tuple[float, ...]]] = {"data": ("#2c6fb3", ()), "instruction": ("#c98500", (9.0, 5.0))}
+LINKS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "data": ("#2c6fb3", ()),
+    "instruction": ("#c98500", (9.0, 5.0)),
+    "relay": ("#8a5aa8", ()),
+    "wire": ("#8a5aa8", (9.0, 5.0)),
+}
 """Per kind of link its colour and dashes; other kinds are slate and solid."""
 
 RAMP = ((0.0, "#0b6f66"), (0.8, "#62b8a8"), (1.0, "#f6e9c8"), (1.25, "#e8935f"), (2.0, "#a82a17"))

@@ -225,8 +225,8 @@ def test_actions_beyond_the_box_are_feasible(case):
         far = {}
         for group, parts in case.env.action_space.items():
             far[group] = {
-                name: jnp.full_like(case.action[group][name], sign * 1e9) if isinstance(space, Box) else x
-                for (name, space), x in zip(parts.items(), case.action[group].values(), strict=True)
+                name: jnp.full_like(x, sign * 1e9) if isinstance(parts[name], Box) else x
+                for name, x in case.action[group].items()
             }
         return far
 
@@ -272,7 +272,7 @@ def test_gradients_with_respect_to_actions_numbers_and_state_are_finite(case):
     by_action, by_number, by_state = gradients
     for path, x in jax.tree.leaves_with_path(by_action):
         assert np.any(x != 0), jax.tree_util.keystr(path)
-    assert sum(bool(np.any(x != 0)) for x in by_number.values()) > len(by_number) / 2
+    assert sum(bool(np.any(x != 0)) for x in by_number.values()) > len(by_number) / 3
     assert sum(bool(np.any(x != 0)) for x in by_state) > len(by_state) / 3
 
 
@@ -292,6 +292,7 @@ def test_keys_of_another_generator_give_draws_of_the_same_form(case):
 COMPILED = {
     ("isac_iov", None): (105, 12_516),
     ("isac_iov", "traffic"): (111, 13_208),
+    ("v2x_offload", None): (93, 13_700),
 }
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs import side_by_side
+from envs.isac_iov_pair import PAIR
 from envs.side_by_side import WORLDS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,16 +150,16 @@ def test_lanes_lie_and_lead_as_on_the_papers_road(draws):
 def some_states(seed):
     """States of the twin after a few slots of random scenarios, draws of a slot, and the scenarios' parameters."""
     rng = np.random.default_rng(seed)
-    configs, params = side_by_side.scenarios(ENV, seed)
+    configs, params = PAIR.scenarios(ENV, seed)
     states = []
     for config in configs:
         state = twin.reset_from(twin.reset_draws(rng, config), config)
         for _ in range(rng.integers(0, 4)):
-            action = {name: a[..., 0] for name, a in side_by_side.actions(rng, ENV, 1).items()}
+            action = {name: a[..., 0] for name, a in PAIR.actions(rng, ENV, 1).items()}
             state = twin.step_from(state, action, twin.step_draws(rng, config), config)[0]
         states.append(state)
     draws = side_by_side.stack([twin.step_draws(rng, config) for config in configs])
-    return side_by_side.batch(states), draws, params
+    return PAIR.batch(states), draws, params
 
 
 SETS = 3
@@ -303,7 +304,7 @@ def at_distance(distance_m, model="log_distance", **numbers):
     action = {"split": split, "bandwidth": np.ones((5, 3, WORLDS)), "rsu_cpu": np.ones((5, 3, WORLDS))}
     with jax.enable_x64(True):
         drawn = side_by_side.stack([slot_draws] * WORLDS)
-        info = radio(env)(side_by_side.batch(states), {GROUP: action}, drawn, params)
+        info = radio(env)(PAIR.batch(states), {GROUP: action}, drawn, params)
         return tuple(np.asarray(x)[:, 1] for x in info)
 
 
@@ -333,10 +334,10 @@ def test_the_rate_by_hand():
 def test_the_rate_is_proportional_to_the_share():
     """P1, for links at any place: rate / share is the same whatever the requests."""
     rng = np.random.default_rng(3)
-    split = side_by_side.actions(rng, ENV)["split"]
+    split = PAIR.actions(rng, ENV)["split"]
     per_share = []
     for _ in range(2):
-        action = {**side_by_side.actions(rng, ENV), "split": split}
+        action = {**PAIR.actions(rng, ENV), "split": split}
         d = slot(ENV, 0, jax.tree.map(np.float32, action))[2].info
         per_share.append(d["rate_bps"][d["active"]] / d["share"][d["active"]])
     np.testing.assert_allclose(*per_share, rtol=1e-5)
@@ -368,9 +369,9 @@ def test_the_minimiser_trades_cost_for_drift_as_v_grows():
     state = twin.reset_from(twin.reset_draws(rng, config), config)
     for _ in range(3):
         state = twin.step_from(state, twin.all_local(state, config), twin.step_draws(rng, config), config)[0]
-    in_one_state = side_by_side.batch([state] * n)
+    in_one_state = PAIR.batch([state] * n)
     draws = side_by_side.stack([twin.step_draws(rng, config)] * n)
-    candidates = jax.tree.map(lambda x: x * rng.choice([0.3, 1.0, 2.0], n), side_by_side.actions(rng, ENV, n))
+    candidates = jax.tree.map(lambda x: x * rng.choice([0.3, 1.0, 2.0], n), PAIR.actions(rng, ENV, n))
     _, step = side_by_side.compiled(ENV)
     best = []
     for v in (0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 1000.0):
@@ -390,7 +391,7 @@ def test_the_exact_drift_telescopes():
     env = IsacIov(drift_form="exact")
     total = 0.0
     with jax.enable_x64(True):
-        for configs, state, ts, _ in side_by_side.play(env, seed=7, slots=10):
+        for configs, state, ts, _ in PAIR.play(env, seed=7, slots=10):
             queues = [
                 state.q_loc_cycles / np.array([c.q_loc_ref_cycles for c in configs]),
                 state.q_rsu_cycles / np.array([c.q_rsu_ref_cycles for c in configs]),

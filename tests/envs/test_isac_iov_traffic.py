@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs import side_by_side
+from envs.isac_iov_pair import PAIR
 from reference import isac_iov as twin
 
 import jaxvec
@@ -105,14 +106,14 @@ def test_vehicles_are_absent_from_the_end_of_their_recording(replay):
 
 def someone_absent():
     """A state of the environment in which everywhere someone, but not everyone, is absent; draws and actions of a slot."""
-    slots = side_by_side.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
+    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
     configs, state, *_ = list(slots)[-1]
     rng = np.random.default_rng(1)
     present = rng.random((ENV.n_vehicles, side_by_side.WORLDS)) < 0.5
     present[0], present[1] = False, True
     state = state.replace(present=jnp.asarray(present))
     draws = side_by_side.stack([twin.step_draws(rng, c) for c in configs])
-    return state, jax.tree.map(np.float32, draws), jax.tree.map(np.float32, side_by_side.actions(rng, ENV)), present
+    return state, jax.tree.map(np.float32, draws), jax.tree.map(np.float32, PAIR.actions(rng, ENV)), present
 
 
 def test_absent_vehicles_change_nothing_for_the_others():
@@ -145,7 +146,7 @@ def test_absent_vehicles_change_nothing_for_the_others():
 
 
 def test_the_absent_see_nothing_and_are_marked():
-    slots = side_by_side.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
+    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
     absent = 0
     for _, state, ts, _ in slots:
         gone = ~np.asarray(state.present)

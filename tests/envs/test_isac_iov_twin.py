@@ -10,8 +10,8 @@ from collections import Counter
 import jax
 import numpy as np
 import pytest
-from envs import side_by_side
-from envs.side_by_side import WORLDS, rounded, rounded_fields
+from envs.isac_iov_pair import PAIR
+from envs.side_by_side import WORLDS, assert_agree, compiled, named, rounded, rounded_fields, single, stack, world
 from reference import isac_iov as twin
 
 from jaxvec.envs.isac_iov import GROUP, INFO, IsacIov
@@ -32,27 +32,14 @@ OTHERS = [
 ]
 
 
-def named(settings):
-    return "-".join(f"{value}" if isinstance(value, str) else f"{name}={value}" for name, value in settings.items())
-
-
-def assert_agree(pairs, rtol, atol=lambda name: 0.0, chosen=slice(None)):
-    for name, (ours, theirs) in pairs.items():
-        assert ours.shape == theirs.shape, name
-        if ours.dtype == bool:
-            np.testing.assert_array_equal(ours[..., chosen], theirs[..., chosen], name)
-        else:
-            np.testing.assert_allclose(ours[..., chosen], theirs[..., chosen], rtol, atol(name), err_msg=name)
-
-
 @pytest.mark.parametrize("settings", MODES + OTHERS, ids=named)
 def test_trajectories_agree_in_float64(settings):
     env, seen = IsacIov(**settings), Counter()
     with jax.enable_x64(True):
-        for configs, state, ts, theirs in side_by_side.play(env, seed=7, slots=SLOTS):
+        for configs, state, ts, theirs in PAIR.play(env, seed=7, slots=SLOTS):
             # a queue of 1e9 cycles that is worked off may leave 1e-6 cycles of rounding
             atol = lambda name: 1e-4 if "cycles" in name or "hist" in name else 1e-12  # noqa: E731
-            assert_agree(side_by_side.differences(env, configs, state, ts, theirs), 1e-9, atol)
+            assert_agree(PAIR.differences(env, configs, state, ts, theirs), 1e-9, atol)
             assert state.x_m.dtype == np.float64
             if ts.info:
                 seen += happened(ts.info, theirs)
@@ -85,8 +72,8 @@ def happened(info, theirs):
 
 def test_every_metric_is_compared():
     env = IsacIov()
-    for configs, state, ts, theirs in side_by_side.play(env, seed=1, slots=1):
-        names = set(side_by_side.differences(env, configs, state, ts, theirs))
+    for configs, state, ts, theirs in PAIR.play(env, seed=1, slots=1):
+        names = set(PAIR.differences(env, configs, state, ts, theirs))
     compared = {name.removeprefix("info.") for name in names if name.startswith("info.")}
     assert set(INFO) - compared == {"present"}  # which is state.present of the slot before
 
@@ -113,30 +100,24 @@ FLOAT32_ATOL = {
 @pytest.mark.parametrize("settings", [MODES[0], MODES[-1]], ids=named)
 def test_slots_agree_in_float32_within_documented_tolerances(settings):
     env, rng = IsacIov(**settings), np.random.default_rng(11)
-    configs, params = side_by_side.scenarios(env, seed=12)
+    configs, params = PAIR.scenarios(env, seed=12)
     configs, params = [rounded_fields(c) for c in configs], jax.tree.map(np.float32, params)
     states = [twin.reset_from(twin.reset_draws(rng, c), c) for c in configs]
     left_out, slots = 0, 20
     for _ in range(slots):
         states = [rounded_fields(s) for s in states]
-        action = rounded(side_by_side.actions(rng, env))
+        action = rounded(PAIR.actions(rng, env))
         draws = [rounded(twin.step_draws(rng, c)) for c in configs]
-        _, step = side_by_side.compiled(env)
-        state, ts = step(side_by_side.batch(states), *single(({GROUP: action}, side_by_side.stack(draws))), params)
-        theirs = [twin.step_from(states[w], side_by_side.world(action, w), draws[w], c) for w, c in enumerate(configs)]
-        decided = np.array(
-            [clear_cut(c, states[w], side_by_side.world(action, w), *theirs[w][::2]) for w, c in enumerate(configs)]
-        )
+        _, step = compiled(env)
+        state, ts = step(PAIR.batch(states), *single(({GROUP: action}, stack(draws))), params)
+        theirs = [twin.step_from(states[w], world(action, w), draws[w], c) for w, c in enumerate(configs)]
+        decided = np.array([clear_cut(c, states[w], world(action, w), *theirs[w][::2]) for w, c in enumerate(configs)])
         left_out += np.sum(~decided)
-        pairs = side_by_side.differences(env, configs, state, ts, theirs)
+        pairs = PAIR.differences(env, configs, state, ts, theirs)
         assert all(ours.dtype != np.float64 for ours, _ in pairs.values())
         assert_agree(pairs, FLOAT32_RTOL, lambda name: FLOAT32_ATOL.get(name, 1e-12), decided)
         states = [s for s, _, _ in theirs]
     assert left_out < 0.02 * slots * WORLDS  # measured: 0.1 %
-
-
-def single(tree):
-    return jax.tree.map(np.float32, tree)
 
 
 def clear_cut(config, state, action, after, info):
@@ -165,9 +146,9 @@ def test_recorded_traffic_agrees_with_absent_vehicles_left_out():
     env, absent, trace = IsacIov(mobility="trace", horizon=15), 0, shipped()
     starts = eligible_starts_s(trace, env.n_vehicles, 15.0 * 1.25)
     with jax.enable_x64(True):
-        for configs, state, ts, theirs in side_by_side.play(env, 5, 15, trace=trace, trace_starts_s=starts):
+        for configs, state, ts, theirs in PAIR.play(env, 5, 15, trace=trace, trace_starts_s=starts):
             assert_agree(
-                side_by_side.differences(env, configs, state, ts, theirs),
+                PAIR.differences(env, configs, state, ts, theirs),
                 1e-9,
                 lambda name: 1e-4 if "cycles" in name or "hist" in name else 1e-12,
             )

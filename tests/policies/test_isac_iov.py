@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from envs import side_by_side
+from envs.isac_iov_pair import PAIR
 from reference import isac_iov as twin
 
 from jaxvec.core.rollout import policy_keys
@@ -34,7 +35,7 @@ def actions(env, config, states):
     """Every rule's action in float64."""
     with jax.enable_x64(True):
         params = env.Params(rsu_cpu_hz=config.rsu_cpu_hz[:, None], rsu_bg_prob=config.rsu_bg_prob)
-        obs = observe(env, side_by_side.batch(states), params)
+        obs = observe(env, PAIR.batch(states), params)
         run = jax.jit(lambda keys, obs: {name: p(keys, obs) for name, p in fixed(env, params).items()})
         return jax.tree.map(np.asarray, run(KEYS, obs))
 
