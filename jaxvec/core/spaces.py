@@ -48,7 +48,8 @@ class Discrete:
             return jnp.minimum((u * self.n).astype(jnp.int32), self.n - 1)
         axis = 1 + len(self.shape)
         rank = jnp.cumsum(mask, axis) - 1
-        wanted = jnp.floor(u * jnp.sum(mask, axis)).astype(rank.dtype)
+        count = jnp.sum(mask, axis)
+        wanted = jnp.minimum(jnp.floor(u * count).astype(rank.dtype), count - 1)  # u may be 1
         return jnp.argmax(mask & (rank == jnp.expand_dims(wanted, axis)), axis).astype(jnp.int32)
 
     def contains(self, x: Array) -> Array:
