@@ -40,9 +40,9 @@ class Hyper(off_policy_types.Hyper):
     """
 
     exploration: float = 0.3
-    exploration_end: float = 0.05
+    exploration_end: float = 0.1
     smoothing: float = 0.0
-    actor_penalty: float = 1e-2
+    actor_penalty: float = 1e-3
 
 
 class _Ddpg(OffPolicy):

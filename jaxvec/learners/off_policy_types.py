@@ -43,7 +43,7 @@ class Settings:
     batch_size: int = 128
     capacity: int = 65_536
     policy_delay: int = 1
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
     normalise_observations: bool = False
 
@@ -62,8 +62,8 @@ class Hyper:
 
     critic_learning_rate: float = 1e-3
     critic_learning_rate_end: float = 1e-4
-    actor_learning_rate: float = 3e-4
-    actor_learning_rate_end: float = 3e-5
+    actor_learning_rate: float = 1e-3
+    actor_learning_rate_end: float = 5e-5
     anneal_updates: float = 1000.0
     gamma: float = 0.99
     tau: float = 0.01

@@ -1,0 +1,54 @@
+"""Every learner on every environment, at the smallest size: an update is finite, changes the networks, and serves a policy."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxvec
+from jaxvec import learners
+from jaxvec.core.rollout import world_keys
+
+SIZES = {
+    "isac_iov": {"n_vehicles": 2, "n_rsus": 2, "horizon": 4},
+    "v2x_offload": {"n_vehicles": 2, "n_servers": 2, "horizon": 4},
+}
+ON_POLICY = {"n_worlds": 4, "epochs": 1, "minibatches": 2, "hidden": (8,)}
+OFF_POLICY = {"n_worlds": 4, "slots_per_update": 4, "batch_size": 8, "capacity": 32, "hidden": (8,)}
+FAST = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}  # compiling is all that takes time
+
+
+def test_every_environment_has_a_size():
+    assert set(SIZES) == set(jaxvec.env_ids())
+
+
+@pytest.mark.parametrize("env_id", SIZES)
+@pytest.mark.parametrize("name", learners.LEARNERS)
+def test_an_update_learns_something_finite(name, env_id):
+    env, params = jaxvec.make(env_id, **SIZES[env_id])
+    learner = learners.make(name, env, **(ON_POLICY if "ppo" in name else OFF_POLICY))
+    assert learner.name == name
+    hyper = learner.hyper.replace(warmup=0.0) if hasattr(learner.hyper, "warmup") else learner.hyper
+
+    @partial(jax.jit, compiler_options=FAST)
+    def run(key):
+        start = learner.init(key, params, hyper)
+        after, metrics = learner.update(start)
+        keys = world_keys(key, 3)
+        action = learner.policy(after)(keys, env.reset(keys, params)[1].obs)
+        moved = [jnp.any(a != b) for a, b in zip(*map(jax.tree.leaves, (start.params, after.params)), strict=True)]
+        return after, metrics, action, jnp.mean(jnp.stack(moved))
+
+    after, metrics, action, moved = run(jax.random.key(0))
+    for path, x in jax.tree.leaves_with_path((after.params, metrics, action)):
+        assert np.isfinite(x).all(), jax.tree_util.keystr(path)
+    assert moved > 0.8  # of all weights and biases
+    assert {"reward", *(f"env/{n}" for n in ("latency_mean_s", "energy_mean_j"))} <= set(metrics)
+    for group, parts in env.action_space.items():
+        for component, space in parts.items():
+            assert bool(space.contains(action[group][component]))
