@@ -1,4 +1,4 @@
-"""`v2x_offload`: offloading to edge servers through a digital twin that vehicles consult one after the other (DT-MADDPG).
+"""`v2x_offload`: offloading to edge servers through a twin that vehicles consult one after the other (Li et al., DT-MADDPG).
 
 Vehicles move in a square with a few edge servers. In every slot each has one task and decides where it is computed: by its
 own CPU, or by a server; then also its transmit power, its share of that server's CPU, and its share of an uplink band. A
