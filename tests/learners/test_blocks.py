@@ -11,7 +11,7 @@ from jaxvec.core import rng
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.gae import gae
-from jaxvec.learners.blocks.networks import mlp, per_agent, unroll
+from jaxvec.learners.blocks.networks import mlp, orthogonal, per_agent, unroll
 
 
 def test_gae_by_hand():
@@ -146,3 +146,16 @@ def test_agents_with_parameters_of_their_own_do_not_mix():
     for i in range(n):
         mine = jax.tree.map(lambda p, i=i: p[i], params)
         np.testing.assert_allclose(y[:, i], one.apply(mine, (), x[:, i])[0], rtol=1e-5, atol=1e-6)
+
+
+def test_initial_weights_are_orthogonal_and_need_no_lapack():
+    keys = jax.random.split(jax.random.key(0), 20)
+    for shape in ((26, 128), (128, 128), (128, 3), (5, 1), (1, 1)):
+        draw = jax.jit(jax.vmap(lambda key, shape=shape: orthogonal(2.0)(key, shape)))
+        weights = np.asarray(draw(keys))
+        assert weights.shape == (20, *shape)
+        for w in weights:
+            gram = w.T @ w if shape[0] >= shape[1] else w @ w.T
+            np.testing.assert_allclose(gram, 4 * np.eye(min(shape)), atol=2e-4)
+        assert abs(weights.mean()) < 4 * weights.std() / np.sqrt(weights.size)
+        assert 'custom_call_target="lapack' not in draw.lower(keys).compile().as_text()
