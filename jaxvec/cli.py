@@ -1,4 +1,4 @@
-"""The `jaxvec` command: list environments, train, evaluate, measure, draw."""
+"""The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce."""
 
 import contextlib
 import dataclasses
@@ -77,7 +77,7 @@ def train(
 
     Args:
         env: the environment (see `jaxvec envs`).
-        learner: ippo or mappo.
+        learner: ippo, mappo, ddpg, maddpg, td3, matd3, sac or masac.
         preset: a named configuration of the environment.
         worlds: parallel worlds; the learner's default if not given.
         updates: updates in total; 1000 if not given.
@@ -264,12 +264,45 @@ def render(
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
 
 
+def reproduce(
+    env: tyro.conf.Positional[str],
+    /,
+    *,
+    figure: str | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    timing: bool = False,
+    out: Path | None = None,
+    json: Json = False,
+) -> None:
+    """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
+
+    Args:
+        env: environment whose paper it is.
+        figure: a single figure, as 4 or table3; all if not given.
+        seeds: independent learners; the paper's module says how many if not given.
+        quick: a look in a minute or so: tiny training, few places, two seeds.
+        timing: make it anew, and once more run by run, and say how long both took.
+        out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
+        json: print one JSON object instead of text.
+    """
+    from jaxvec import bench as bench_module
+    from jaxvec.papers.report import reproduce as run
+
+    bench_module.all_cores()
+    quiet: dict[str, Any] = {"say": lambda _: None} if json else {}
+    result = run(env, figure=figure, seeds=seeds, quick=quick, timing=timing, out=out, **quiet)
+    if json:
+        print(jsonlib.dumps(result))
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "envs": envs,
     "train": train,
     "evaluate": evaluate,
     "bench": bench,
     "render": render,
+    "reproduce": reproduce,
 }
 
 
@@ -322,7 +355,9 @@ def main(args: list[str] | None = None) -> None:
     except RuntimeError as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
-        _fail("interrupted; `jaxvec train --resume DIR` goes on from the last checkpoint", 130)
+        _fail(
+            "interrupted; `jaxvec train --resume DIR`, or the same `jaxvec reproduce`, goes on from what is kept", 130
+        )
 
 
 def _fail(message: str, code: int) -> None:

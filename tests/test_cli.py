@@ -109,6 +109,9 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["evaluate", "nowhere"], "not a run folder"),
         (["render", "isac_iov", "--policy", "waterfil"], "Did you mean 'waterfill'"),
         (["envs", "nothing"], "unknown environment"),
+        (["reproduce", "isac_io"], "Did you mean 'isac_iov'"),
+        (["reproduce", "isac_iov", "--figure", "table4"], "Did you mean 'table3'"),
+        (["reproduce", "isac_iov", "--seeds", "0"], "--seeds must be at least 1"),
     ],
 )
 def test_bad_input_is_one_clear_line(capsys, tmp_path, monkeypatch, args, words):
@@ -125,7 +128,7 @@ def test_an_ambiguous_setting_lists_its_candidates():
 
 
 def test_help_explains_each_verb():
-    for verb in ("envs", "train", "evaluate", "bench", "render"):
+    for verb in ("envs", "train", "evaluate", "bench", "render", "reproduce"):
         said = subprocess.run(
             [sys.executable, "-m", "jaxvec.cli", verb, "--help"], capture_output=True, text=True, check=True
         )

@@ -10,7 +10,8 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Ask, Environment
-from jaxvec.core.types import Timestep, Turn
+from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
+from jaxvec.core.types import Observation, Timestep, Turn
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,70 @@ class EpisodeStatistics(Wrapper):
 def episode_statistics(env: Environment) -> Environment:
     """Put inside `auto_reset`, which restarts the sums together with the episode."""
     return EpisodeStatistics(env)
+
+
+ONE = "all"
+
+
+@dataclass(frozen=True)
+class OneAgent(Wrapper):
+    """A single agent for all; see `one_agent`."""
+
+    n_agents = property(lambda self: {ONE: 1})
+    team_reward = property(lambda self: True)  # type: ignore[assignment]
+    takes_turns = property(lambda self: False)  # type: ignore[assignment]
+
+    @property
+    def action_space(self) -> ActionSpace:
+        """Everybody's."""
+        return {
+            ONE: {
+                f"{group}/{name}": _many(space, self.env.n_agents[group])
+                for group, parts in self.env.action_space.items()
+                for name, space in parts.items()
+            }
+        }
+
+    @property
+    def observation_space(self) -> dict[str, Box]:
+        """The world."""
+        return {ONE: Box(-float("inf"), float("inf"), (self.env.world_size,))}
+
+    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
+        """The environment's, as one agent sees it."""
+        state, ts = self.env.reset(key, params)
+        return state, self._as_one(ts)
+
+    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+        """Asks once."""
+        return Environment.act(self, ask, key, state, ts, params)
+
+    def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
+        """One slot, in which the agents do what was decided for them."""
+        each = {
+            group: {name: action[ONE][f"{group}/{name}"][0] for name in parts}
+            for group, parts in self.env.action_space.items()
+        }
+        state, ts = self.env.step(key, state, each, params)
+        return state, self._as_one(ts)
+
+    def _as_one(self, ts: Timestep) -> Timestep:
+        obs = ts.obs
+        mask = {f"{group}/{name}": x[None] for group, parts in obs.mask.items() for name, x in parts.items()}
+        seen = Observation(agents={ONE: obs.world[None]}, world=obs.world, mask={ONE: mask} if mask else {})
+        reward = jnp.concatenate(list(ts.reward.values())).mean(0, keepdims=True)
+        return ts.replace(obs=seen, reward={ONE: reward})  # type: ignore[attr-defined]
+
+
+def _many(space: Space, n: int) -> Space:
+    shape = (n, *space.shape)
+    return Discrete(space.n, shape) if isinstance(space, Discrete) else Box(space.low, space.high, shape)
+
+
+def one_agent(env: Environment) -> Environment:
+    """One agent that sees the world at the opening of a slot and decides for all agents at once.
+
+    Its group is "all"; its actions are the agents' components stacked, `group/component` of shape `(n, ...)`; its reward is their
+    mean. It is asked once, also where agents take turns.
+    """
+    return OneAgent(env)

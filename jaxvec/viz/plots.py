@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -293,6 +293,97 @@ def _name_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     at = _apart(np.array([end[0] for end in ends]), 0.055 * (high - low), low, high)
     for (_, _, name, colour), y in zip(ends, at, strict=True):
         axes.annotate(name, (1.01, 10**y), xycoords=("axes fraction", "data"), va="center", color=colour, size=8.5)
+
+
+class Line(NamedTuple):
+    """A line of a panel.
+
+    Attributes:
+        name: in the legend, once for all panels; what precedes a bracket in it decides the colour.
+        x: numbers, or words for places without order.
+        mean, half: values, and the half-widths of their intervals (NaN where unknown).
+        kind: "curve" is a line with a band, "learned" has marks with bars, "rule" is dashed with them (without where there is
+            no interval), "paper" (values that somebody else printed) is hollow marks.
+    """
+
+    name: str
+    x: Sequence[float] | Sequence[str]
+    mean: Sequence[float]
+    half: Sequence[float]
+    kind: str = "learned"
+
+
+def panels(
+    parts: Sequence[tuple[str, str, Sequence[Line]]], path: str | os.PathLike[str], *, title: str = "", note: str = ""
+) -> Path:
+    """Panels side by side that share their series: lines with 95 % intervals, and the values of others to compare with.
+
+    Args:
+        parts: per panel its title, the name of its axis, and its lines.
+        path: a `.png` or `.svg`.
+        title: above all.
+        note: beside it, small.
+    Returns:
+        `path`.
+    Raises:
+        ValueError: nothing to show, another suffix, or no such folder.
+    """
+    if not any(len(line.x) for _, _, lines in parts for line in lines):
+        raise ValueError("nothing to show: there are no lines")
+    keys = list(dict.fromkeys(line.name.split(" (")[0] for _, _, lines in parts for line in lines))
+    colours = {key: SERIES[i % len(SERIES)] for i, key in enumerate(keys)}
+    with _figure(path, 3.4 + 3.4 * len(parts), 4.3) as figure:
+        handles: dict[str, Any] = {}
+        for i, (name, axis, lines) in enumerate(parts):
+            axes = figure.add_subplot(1, len(parts), 1 + i)
+            for line in lines:
+                drawn = _line(axes, line, colours[line.name.split(" (")[0]])
+                if line.kind == "paper":
+                    drawn = axes.plot([], [], "D", ms=6.5, mfc="none", mec=MUTED, mew=1.3)[0]
+                handles.setdefault("printed in the paper" if line.kind == "paper" else line.name, drawn)
+            axes.set(title=name, xlabel=axis)
+            _limits(axes, lines)
+        if len(handles) > 1:
+            figure.legend(
+                handles.values(), handles, loc="outside lower center", ncols=5 if len(parts) > 1 else 4, fontsize=8
+            )
+        figure.suptitle(title, x=0.01, ha="left", size=10.5, color=INK)
+        if note:
+            figure.text(0.99, 0.98, note, ha="right", va="top", size=7.5, color=MUTED)
+    return Path(path)
+
+
+def _limits(axes: Axes, lines: Sequence[Line]) -> None:
+    """Ticks for words or numbers; a wide band, as of few seeds, does not set the scale."""
+    numbers = [x for line in lines for x in line.x if not isinstance(x, str)]
+    if not numbers:
+        axes.tick_params(axis="x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    elif max(numbers) >= 1000:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    values = np.concatenate([np.asarray(line.mean, float) for line in lines])
+    low, high = values.min(), values.max()
+    margin = 0.4 * (high - low) or abs(high) or 1.0
+    axes.set_ylim(max(axes.get_ylim()[0], low - margin), min(axes.get_ylim()[1], high + margin))
+
+
+def _line(axes: Axes, line: Line, colour: str) -> Any:
+    """A line in its kind's style; returns what stands for it in a legend."""
+    x: Any = list(line.x)
+    mean, half = np.asarray(line.mean, float), np.asarray(line.half, float)
+    if line.kind == "paper":
+        return axes.plot(x, mean, "D", ms=6.5, mfc="none", mec=colour, mew=1.3, zorder=4)[0]
+    style: dict[str, Any] = {"color": colour, "lw": 1.7, "ls": (0, (4, 2.5)) if line.kind == "rule" else "-"}
+    if isinstance(x[0], str):
+        style["ls"] = ""
+    if line.kind == "curve":
+        axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
+        return axes.plot(x, mean, **style)[0]
+    marker = "" if line.kind == "rule" and np.all(np.isnan(half)) and style["ls"] else "o"
+    return axes.errorbar(
+        x, mean, np.where(np.isnan(half), 0, half), marker=marker, ms=4, capsize=2.5, elinewidth=1, **style
+    )[0]
 
 
 def _words(name: str) -> str:

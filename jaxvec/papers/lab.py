@@ -1,0 +1,340 @@
+"""Where figures are made: learners trained side by side in one program, policies evaluated in the same worlds.
+
+The learners of a series that differ in seed, in numbers of the environment or in hyper-parameters are ONE compiled program: all
+of these live in a learner's state, so `jax.vmap` of its update trains them together, spread over the devices. Only other sizes
+are another program. What is made lies in a folder under the digest of everything that it is made from: it is never made
+twice, it serves every figure that needs it, and what was interrupted goes on with what is missing.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from jaxvec import learners
+from jaxvec.core.environment import Environment
+from jaxvec.core.files import replacing
+from jaxvec.core.registry import make
+from jaxvec.core.rollout import episode_means, evaluate
+from jaxvec.learners.base import Learner
+from jaxvec.papers.data import Data, Point, Run
+from jaxvec.papers.plan import Budget, Figure, Named, Place, Series
+from jaxvec.policies import fixed
+from jaxvec.training import TrainingError, train
+from jaxvec.training.driver import scheduled
+from jaxvec.training.run import leaves
+
+POINTS = 50  # of a learning curve, at most
+WORLDS = 12345  # key of the worlds in which everything is evaluated
+
+
+class Member(NamedTuple):
+    """A learner, or a rule, among those of one program: what it is, and all that may differ between them."""
+
+    series: Series
+    x: float
+    seed: int
+    numbers: Named
+    hyper: Mapping[str, float]
+    config: dict[str, Any]
+
+    @property
+    def file(self) -> str:
+        """Under which its run is kept."""
+        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
+        return f"{re.sub('[^a-z0-9]+', '-', self.series.learner or self.series.rule)}-{digest[:16]}.npz"
+
+
+class Lab:
+    """Trains and evaluates for the figures of one paper.
+
+    Args:
+        env_id: the environment.
+        budget: what is spent.
+        out: the folder; the runs go to `runs` in it.
+        progress: where to say what is going on; None: nowhere.
+        fresh: make everything again, whatever the folder holds.
+    """
+
+    def __init__(self, env_id: str, budget: Budget, out: Path, progress: TextIO | None = None, *, fresh: bool = False):
+        self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
+        self.progress = _Progress(progress)
+        self.store.mkdir(parents=True, exist_ok=True)
+
+    # What is asked for
+
+    def data(self, figure: Figure, places: Sequence[Place], seeds: int) -> Data:
+        """All that a figure shows, made where it is missing."""
+        runs: dict[Point, list[Run]] = {}
+        for several in _programs(figure.series):
+            for alike in _of_one_size(places):
+                for member, run in self.runs(several, alike, seeds):
+                    runs.setdefault((member.series.name, member.x), []).append(run)
+        return Data(figure, runs, self.rules)
+
+    def rules(self, names: Sequence[str], worlds: Sequence[Named], sizes: Named) -> dict[str, list[Run]]:
+        """Fixed policies in other worlds: per rule, a run for each."""
+        series = tuple(Series(name, rule=name) for name in names)
+        places = [Place(float(i), sizes, numbers) for i, numbers in enumerate(worlds)]
+        found: dict[str, list[Run]] = {}
+        for member, run in self.runs(series, places, 1):
+            found.setdefault(member.series.name, []).append(run)
+        return found
+
+    def runs(self, several: Sequence[Series], places: Sequence[Place], seeds: int) -> list[tuple[Member, Run]]:
+        """One program's: of a single learner, or of rules, at places of one size. What is on disk is read."""
+        env, params, learner, hyper = self.setup(several[0], places[0])
+        members = [
+            self.member(series, place, seed, env, params, learner, hyper)
+            for series in several
+            for place in places
+            for seed in range(seeds if learner else 1)
+        ]
+        missing = list({m.file: m for m in members if self.fresh or not (self.store / m.file).exists()}.values())
+        if missing:
+            self.progress.start(f"{', '.join(s.name for s in several)}: {len(missing)} in one program")
+            made = self.train(learner, params, hyper, missing) if learner else self.evaluate(env, params, missing)
+            for member, run in zip(missing, made, strict=True):
+                _write(self.store / member.file, run)
+        return [(m, _read(self.store / m.file)) for m in members]
+
+    def one_by_one(self, figure: Figure, places: Sequence[Place], seeds: int) -> dict[str, float]:
+        """The same figure as a loop of single runs, each compiled for itself, through `jaxvec.train` and `evaluate`.
+
+        Returns:
+            How many `runs`, and the `seconds` that they took.
+        """
+        started, count, worlds = time.perf_counter(), 0, jax.random.key(WORLDS)
+        for several in _programs(figure.series):
+            for place in places:
+                env, params, learner, hyper = self.setup(several[0], place)
+                params = params.replace(**place.numbers)
+                hyper = hyper and hyper.replace(**_scaled(hyper, place.factors))
+                for seed in range(seeds if learner else 1):
+                    self.progress.say(f"run by run: {several[0].name} at {place.x:g}, seed {seed}")
+                    if learner:
+                        n = self.updates(learner)[0]
+                        result = train(learner, params, jax.random.key(seed), n, hyper=hyper, progress=False)
+                        contestants = {learner.name: result.policy()}
+                    else:
+                        contestants = {s.rule: fixed(env, params)[s.rule] for s in several}
+                    evaluate(env, contestants, worlds, params, self.budget.episodes)
+                    count += len(contestants)
+        return {"runs": count, "seconds": time.perf_counter() - started}
+
+    # What it takes
+
+    def setup(self, series: Series, place: Place) -> tuple[Environment, Any, Learner | None, Any]:
+        """Environment, parameters, and the learner with its hyper-parameters, if there is one."""
+        env, params = make(self.env_id, **{**series.sizes, **place.sizes})
+        env = series.wrap(env) if series.wrap else env
+        if not series.learner:
+            return env, params, None, None
+        learner = learners.make(series.learner, env, **series.settings)
+        known = {field.name for field in dataclasses.fields(learner.settings)}
+        ours = {name: value for name, value in self.budget.settings.items() if name in known}
+        if ours:
+            learner = learners.make(series.learner, env, **{**series.settings, **ours})
+        hyper = scheduled(learner.hyper.replace(**series.hyper), self.updates(learner)[0])
+        return env, params, learner, hyper
+
+    def updates(self, learner: Learner) -> tuple[int, int]:
+        """Updates for the budget, and how many of them make a point of the learning curve."""
+        wanted = max(1, round(self.budget.slots / learner.steps_per_update))
+        chunk = -(-wanted // POINTS)
+        return wanted - wanted % chunk, chunk
+
+    def member(
+        self,
+        series: Series,
+        place: Place,
+        seed: int,
+        env: Environment,
+        params: Any,
+        learner: Learner | None,
+        hyper: Any,
+    ) -> Member:
+        """A member of a program, with the configuration that its run is kept under."""
+        config: dict[str, Any] = {
+            "version": version("jaxvec"),
+            "env": env.id,
+            "as": type(env).__name__,
+            "sizes": dataclasses.asdict(env),  # type: ignore[call-overload]
+            "params": _plain(params.replace(**place.numbers)),
+            "episodes": self.budget.episodes,
+            "worlds": WORLDS,
+            "horizon": env.horizon,
+        }
+        if learner is None:
+            return Member(series, place.x, seed, place.numbers, {}, config | {"rule": series.rule})
+        scaled = _scaled(hyper, place.factors)
+        n = self.updates(learner)[0]
+        config |= {
+            "learner": learner.name,
+            "settings": dataclasses.asdict(learner.settings),
+            "hyper": _plain(hyper.replace(**scaled)),
+            "updates": n,
+            "slots": n * learner.steps_per_update,
+            "seed": seed,
+        }
+        return Member(series, place.x, seed, place.numbers, scaled, config)
+
+    def train(self, learner: Learner, params: Any, hyper: Any, members: Sequence[Member]) -> list[Run]:
+        """All members side by side, then their greedy policies."""
+        env, (updates, chunk) = learner.env, self.updates(learner)
+        began = time.perf_counter()
+        spread, several = _over_devices(members)
+        keys = jnp.stack([jax.random.key(m.seed) for m in several])
+        numbers, rates = _stacked(params, [m.numbers for m in several]), _stacked(hyper, [m.hyper for m in several])
+
+        def start(everyone: Any) -> Any:
+            one = lambda m: learner.init(m[0], params.replace(**m[1]), hyper.replace(**m[2]))  # noqa: E731
+            return jax.vmap(one)(everyone)
+
+        def advance(states: Any) -> Any:
+            states, metrics = jax.lax.scan(lambda s, _: jax.vmap(learner.update)(s), states, None, length=chunk)
+            kept = {name: x for name, x in metrics.items() if name == "reward" or name.startswith("env/")}
+            return states, {name: jnp.mean(x, 0) for name, x in kept.items()}
+
+        def assess(states: Any) -> Any:
+            worlds, n = jax.random.key(WORLDS), self.budget.episodes
+            one = lambda s: episode_means(env, learner.policy(s), worlds, s.env_params, n)  # noqa: E731
+            return jax.lax.map(one, states)
+
+        states = jax.jit(spread(start))((keys, numbers, rates))
+        step = jax.jit(spread(advance), donate_argnums=0).lower(states).compile()
+        look = jax.jit(spread(assess)).lower(states).compile()
+        compiled = time.perf_counter()
+        curves: list[dict[str, np.ndarray]] = []
+        for done in range(chunk, updates + 1, chunk):
+            states, metrics = step(states)
+            curves.append({name: np.asarray(x) for name, x in metrics.items()})
+            if not np.all(np.isfinite(curves[-1]["reward"])):
+                raise TrainingError(f"{learner.name}: a reward is not finite after {done} updates")
+            self.progress.update(done, updates, float(curves[-1]["reward"].mean()), time.perf_counter() - compiled)
+        trained = time.perf_counter()
+        found = jax.tree.map(np.asarray, look(states))
+        seconds = {"compile": compiled - began, "train": trained - compiled, "evaluate": time.perf_counter() - trained}
+        share = {name: s / len(members) for name, s in seconds.items()}
+        by_name = {name: np.stack([row[name] for row in curves]) for name in curves[0]}
+        return [
+            Run({n: x[i] for n, x in found.items()}, {n: x[:, i] for n, x in by_name.items()}, share, m.config)
+            for i, m in enumerate(members)
+        ]
+
+    def evaluate(self, env: Environment, params: Any, members: Sequence[Member]) -> list[Run]:
+        """All members, which are rules, with a switch between them: the environment is compiled once."""
+        began = time.perf_counter()
+        names = sorted({m.series.rule for m in members})
+        which = jnp.asarray([names.index(m.series.rule) for m in members])
+
+        def one(member: Any) -> dict[str, jax.Array]:
+            here = params.replace(**member[1])
+            known = fixed(env, here)
+            branches = [lambda key, obs, name=name: known[name](key, obs) for name in names]
+            policy = lambda key, obs: jax.lax.switch(member[0], branches, key, obs)  # noqa: E731
+            return episode_means(env, policy, jax.random.key(WORLDS), here, self.budget.episodes)
+
+        numbers = _stacked(params, [m.numbers for m in members])
+        found = jax.tree.map(np.asarray, jax.jit(lambda all_: jax.lax.map(one, all_))((which, numbers)))
+        share = {"evaluate": (time.perf_counter() - began) / len(members)}
+        return [Run({n: x[i] for n, x in found.items()}, {}, share, m.config) for i, m in enumerate(members)]
+
+
+def _programs(several: Iterable[Series]) -> list[tuple[Series, ...]]:
+    """Each learner by itself, and rules together with those of the same sizes."""
+    rules: dict[str, list[Series]] = {}
+    for series in several:
+        if not series.learner:
+            rules.setdefault(repr(sorted(series.sizes.items())), []).append(series)
+    return [(series,) for series in several if series.learner] + [tuple(some) for some in rules.values()]
+
+
+def _of_one_size(places: Iterable[Place]) -> list[list[Place]]:
+    """Places of the same sizes together."""
+    groups: dict[str, list[Place]] = {}
+    for place in places:
+        groups.setdefault(repr(sorted(place.sizes.items())), []).append(place)
+    return list(groups.values())
+
+
+def _scaled(hyper: Any, factors: Mapping[str, float]) -> dict[str, float]:
+    """The hyper-parameters that have a factor, times it."""
+    return {name: getattr(hyper, name) * factor for name, factor in factors.items()}
+
+
+def _stacked(base: Any, changes: Sequence[Named]) -> dict[str, jax.Array]:
+    """Per name that anybody changes, everybody's value, `(members, ...)`."""
+    names = sorted({name for change in changes for name in change})
+    return {n: jnp.asarray(np.stack([np.asarray(c.get(n, getattr(base, n))) for c in changes])) for n in names}
+
+
+def _plain(struct: Any) -> dict[str, Any]:
+    return {name: np.asarray(leaf).tolist() for name, leaf in leaves(struct).items()}
+
+
+def _over_devices(members: Sequence[Member]) -> tuple[Callable[[Any], Any], list[Member]]:
+    """How a function of all members is spread over the devices, and the members, repeated until they divide evenly."""
+    n = min(jax.device_count(), len(members))
+    several = [*members, *members[: -len(members) % n]]
+    if n == 1:
+        return lambda f: f, several
+    mesh, spec = Mesh(np.array(jax.devices()[:n]), ("member",)), PartitionSpec("member")
+    return lambda f: jax.shard_map(f, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False), several
+
+
+def _write(file: Path, run: Run) -> None:
+    parts = {"found": run.found, "curves": run.curves}
+    arrays: dict[str, Any] = {f"{part}/{name}": x for part, named in parts.items() for name, x in named.items()}
+    about = json.dumps({"seconds": run.seconds, "config": run.config})
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, about=about, **arrays)
+
+
+def _read(file: Path) -> Run:
+    with np.load(file) as stored:
+        about = json.loads(str(stored["about"]))
+        part = lambda name: {n.removeprefix(name): stored[n] for n in stored.files if n.startswith(name)}  # noqa: E731
+        return Run(part("found/"), part("curves/"), about["seconds"], about["config"])
+
+
+class _Progress:
+    """A line that renews itself on a terminal; elsewhere one now and then."""
+
+    def __init__(self, stream: TextIO | None):
+        self._stream, self._live = stream, bool(stream and stream.isatty())
+        self._label, self._last = "", 0.0
+
+    def start(self, label: str) -> None:
+        """Something new."""
+        self._label = label
+        self.say(f"{label}: compiling ...")
+
+    def update(self, done: int, total: int, reward: float, elapsed: float) -> None:
+        """How far it is."""
+        now = time.perf_counter()
+        if self._live or done == total or now - self._last > 10:
+            self._last = now
+            left = (total - done) * elapsed / done
+            self.say(f"{self._label}: update {done}/{total}, reward {reward:.3f}, {elapsed:.0f} s, {left:.0f} s left")
+
+    def say(self, text: str) -> None:
+        """A line."""
+        if self._stream:
+            self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """End the line."""
+        if self._live and self._stream:
+            self._stream.write("\r\x1b[K")

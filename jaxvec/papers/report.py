@@ -1,0 +1,183 @@
+"""`reproduce`: a paper's figures from nothing to files and verdicts.
+
+Per figure `figN.png`, `figN.csv` (what is drawn) and `figN.json` (configurations, every metric, verdicts, times), and over all
+figures that were made `verdicts.json`.
+"""
+
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from jaxvec.bench import machine
+from jaxvec.core.files import replacing, write_json
+from jaxvec.papers import paper as paper_of
+from jaxvec.papers.data import Data
+from jaxvec.papers.lab import Lab
+from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Paper, Verdict
+from jaxvec.viz import plots
+
+
+def reproduce(
+    env_id: str,
+    *,
+    figure: str | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    timing: bool = False,
+    out: Path | None = None,
+    progress: bool | TextIO = True,
+    say: Any = print,
+) -> dict[str, Any]:
+    """Make a paper's figures and judge its claims; what is in the folder already is not made again.
+
+    Args:
+        env_id: the environment of the paper.
+        figure: one of its figures; None: all.
+        seeds: independent learners; None: as many as the budget has.
+        quick: a look in a minute or so, on which no verdict should rest.
+        timing: make everything anew, and then once more run by run; both times are kept.
+        out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
+        progress: say on stderr, or on the given stream, what is going on.
+        say: where results go, a line at a time.
+    Returns:
+        The folder and, per figure, its files, verdicts and times.
+    Raises:
+        ValueError: an unknown environment or figure, or a bad number of seeds.
+    """
+    paper = paper_of(env_id)
+    figures = paper.figures if figure is None else (paper.figure(figure),)
+    budget = paper.quick if quick else paper.full
+    seeds = budget.seeds if seeds is None else seeds
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
+    out.mkdir(parents=True, exist_ok=True)
+    stream = progress if not isinstance(progress, bool) else sys.stderr if progress else None
+    lab = Lab(env_id, budget, out, stream, fresh=timing)
+    say(f"{paper.title}\n{budget.slots:,} slots of training, {seeds} seeds, {budget.episodes} episodes of evaluation")
+    if quick:
+        say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
+    made = {}
+    for one in figures:
+        try:
+            made[one.number] = _make(paper, one, lab, budget, seeds, quick, timing, out, say)
+        finally:
+            lab.progress.close()
+    if figure is None:
+        verdicts = [_judged(claim, None) for claim in paper.claims if claim.figure == ALL]
+        _print(verdicts, say)
+        _keep(out / "verdicts.json", verdicts, seeds, quick)
+    return {"out": str(out), "figures": made}
+
+
+def _make(
+    paper: Paper,
+    figure: Figure,
+    lab: Lab,
+    budget: Budget,
+    seeds: int,
+    quick: bool,
+    timing: bool,
+    out: Path,
+    say: Any,
+) -> dict[str, Any]:
+    """One figure."""
+    started, places = time.perf_counter(), figure.at(quick)
+    data = lab.data(figure, places, seeds)
+    made_s = time.perf_counter() - started
+    shares = [sum(run.seconds.values()) for runs in data.runs.values() for run in runs]
+    times: dict[str, Any] = {"side_by_side_s": made_s if timing else sum(shares), "runs": len(shares)}
+    if timing:
+        single = lab.one_by_one(figure, places, seeds)
+        times |= {"run_by_run_s": single["seconds"], "run_by_run_runs": single["runs"], "load_1min": os.getloadavg()[0]}
+    verdicts = [_judged(claim, data) for claim in paper.claims if claim.figure == figure.number]
+    lab.progress.close()
+    stem = figure.number if figure.number.isalpha() or figure.number.startswith("table") else f"fig{figure.number}"
+    parts = [(panel.title, panel.axis or figure.axis, panel.lines(data)) for panel in figure.panels]
+    note = f"{seeds} seeds, {budget.slots:,} slots each, 95 % intervals" + (" (quick look)" if quick else "")
+    name = f"Fig. {figure.number}: " if figure.number.isdigit() else ""
+    plots.panels(parts, out / f"{stem}.png", title=f"{name}{figure.title}", note=note)
+    _write_csv(out / f"{stem}.csv", parts)
+    files = [str(out / f"{stem}{suffix}") for suffix in (".png", ".csv", ".json")]
+    result = {
+        "paper": paper.title,
+        "figure": figure.number,
+        "title": figure.title,
+        "quick": quick,
+        "seeds": seeds,
+        "machine": machine(),
+        "times": times,
+        "verdicts": verdicts,
+        "results": _results(data),
+    }
+    write_json(out / f"{stem}.json", result)
+    _keep(out / "verdicts.json", verdicts, seeds, quick)
+    say(f"\nFig. {figure.number}: {figure.title}" if figure.number.isdigit() else f"\n{figure.title}")
+    _print(verdicts, say)
+    say(_of_time(times))
+    say(f"  {files[0]}")
+    return {"files": files, "verdicts": {v["claim"]: v["outcome"] for v in verdicts}, "times": times}
+
+
+def _of_time(times: dict[str, Any]) -> str:
+    text = f"  {times['runs']} runs took {times['side_by_side_s']:.0f} s side by side"
+    if "run_by_run_s" in times:
+        ratio = times["run_by_run_s"] / times["side_by_side_s"]
+        text += f", {times['run_by_run_s']:.0f} s run by run ({ratio:.1f} times as long)"
+    return text
+
+
+def _judged(claim: Claim, data: Data | None) -> dict[str, str]:
+    """A claim with its verdict."""
+    verdict: Verdict = claim.check(data)  # type: ignore[arg-type]
+    return {"claim": claim.name, "figure": claim.figure, "words": claim.words, **verdict._asdict()}
+
+
+def _print(verdicts: Sequence[dict[str, str]], say: Any) -> None:
+    for verdict in verdicts:
+        say(f"  {verdict['claim']:10s}{verdict['outcome']:15s}{verdict['words']}")
+        say(f"  {'':25s}{verdict['numbers']}")
+
+
+def _keep(file: Path, verdicts: Sequence[dict[str, str]], seeds: int, quick: bool) -> None:
+    """Among those that are there."""
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known |= {verdict["claim"]: {**verdict, "seeds": seeds, "quick": quick} for verdict in verdicts}
+    write_json(file, known)
+
+
+def _results(data: Data) -> list[dict[str, Any]]:
+    """Every metric of every point, and what the runs were made from."""
+    rows = []
+    for (series, x), runs in data.runs.items():
+        metrics = {}
+        for metric in sorted(runs[0].found):
+            it = data.estimate(series, x, metric)
+            per_seed = data.samples(series, x, metric).mean(1).tolist()
+            metrics[metric] = {"mean": it.mean, "half_width": _number(it.half), "by_seed": per_seed}
+        rows.append({"series": series, "x": x, "metrics": metrics, "config": runs[0].config})
+    return rows
+
+
+def _number(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def _write_csv(file: Path, parts: Sequence[tuple[str, str, Sequence[plots.Line]]]) -> None:
+    """What is drawn, a row per mark."""
+    with replacing(file) as temporary, temporary.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["panel", "series", "kind", "x", "mean", "half_width"])
+        for panel, _, lines in parts:
+            for line in lines:
+                for x, mean, half in zip(line.x, line.mean, line.half, strict=True):
+                    rows.writerow(
+                        [panel, line.name, line.kind, x, f"{mean:.6g}", f"{half:.3g}" if half == half else ""]
+                    )

@@ -1,0 +1,50 @@
+"""Data of a figure without any run: what each series has at each place is given."""
+
+import numpy as np
+
+from jaxvec.papers.data import Data, Run
+
+METRICS = (
+    "reward",
+    "cost_mean",
+    "latency_mean_s",
+    "energy_mean_j",
+    "frac_local",
+    "instr_fraction",
+    "q_loc_mean_cycles",
+    "q_rsu_mean_cycles",
+)
+POINTS = 40
+
+
+def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=None, seeds=3, noise=1e-4, quick=False):
+    """Runs whose metrics are `mean(series, x, metric)` up to noise.
+
+    Args:
+        curve: `curve(series, x, metric) -> (POINTS,)`; by default the mean throughout.
+        rule: `rule(name, numbers, sizes, metric)` of a rule in another world.
+    """
+    rng = np.random.default_rng(0)
+    level = lambda series, x, metric: np.full(POINTS, mean(series, x, metric))  # noqa: E731
+    noisy = lambda value, shape: value * (1 + noise * rng.normal(size=shape))  # noqa: E731
+    runs = {}
+    for series in figure.series:
+        for place in figure.at(quick):
+            at = series.name, place.x
+            runs[at] = [
+                Run(
+                    {metric: noisy(mean(*at, metric), 16) for metric in METRICS},
+                    {f"env/{m}" if m != "reward" else m: noisy((curve or level)(*at, m), POINTS) for m in METRICS}
+                    if series.learner
+                    else {},
+                    {"evaluate": 1.0},
+                    {"slots": 4000, "horizon": 10},
+                )
+                for _ in range(seeds if series.learner else 1)
+            ]
+
+    def rules(names, worlds, sizes):
+        one = lambda name, numbers: {m: noisy((rule or (lambda *_: 0.8))(name, numbers, sizes, m), 16) for m in METRICS}  # noqa: E731
+        return {name: [Run(one(name, numbers), {}, {}, {}) for numbers in worlds] for name in names}
+
+    return Data(figure, runs, rules)

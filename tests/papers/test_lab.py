@@ -1,0 +1,129 @@
+"""Side by side as one by one; nothing is made twice; what is on disk is what was made."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvec.core.rollout import evaluate
+from jaxvec.papers import lab as lab_module
+from jaxvec.papers.lab import WORLDS, Lab
+from jaxvec.papers.plan import Budget, Figure, Place, Series
+from jaxvec.policies import fixed
+from jaxvec.training import train
+
+SIZES = {"n_vehicles": 2, "horizon": 3}
+LEARNED = Series("learned", "ippo", sizes=SIZES, hyper={"gamma": 0.5}, settings={"hidden": (4,), "minibatches": 1})
+RULE, OTHER = (Series(name, rule=name, sizes=SIZES) for name in ("split_equal", "nearest"))
+PLACES = tuple(Place(v, numbers={"lyapunov_v": v}, factors={"learning_rate": v / 5}) for v in (5.0, 50.0))
+FIGURE = Figure("1", "", "V", (LEARNED, RULE, OTHER), PLACES, ())
+BUDGET = Budget(slots=72, episodes=8, seeds=2, settings={"n_worlds": 4, "epochs": 1, "gru": 0})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A figure's data, and the folder."""
+    out = tmp_path_factory.mktemp("papers")
+    return Lab("isac_iov", BUDGET, out).data(FIGURE, PLACES, 2), out
+
+
+def test_a_figure_has_a_run_per_series_place_and_seed(made):
+    data, out = made
+    counts = {at: len(runs) for at, runs in data.runs.items()}
+    assert counts == {(s.name, p.x): 2 if s.learner else 1 for s in FIGURE.series for p in PLACES}
+    assert len(list((out / "runs").iterdir())) == 8
+    run = data.runs["learned", 50.0][1]
+    assert run.config["hyper"]["gamma"] == 0.5
+    assert run.config["hyper"]["learning_rate"] == pytest.approx(0.01)
+    assert run.config["params"]["lyapunov_v"] == 50.0
+    assert run.config["settings"]["hidden"] == [4]
+    assert run.config["updates"] == 6  # of 4 worlds x 3 slots
+    assert data.curve("learned", 5.0).shape == (6, 2)
+    assert list(data.episodes("learned", 5.0)) == [4, 8, 12, 16, 20, 24]
+    assert not np.allclose(data.samples("learned", 5.0)[0], data.samples("learned", 5.0)[1]), "seeds differ"
+
+
+def test_side_by_side_is_one_by_one(made):
+    """A learner of the sweep is what `jaxvec.train` makes of the same key, and meets the same worlds as a rule."""
+    data, _ = made
+    lab = Lab("isac_iov", BUDGET, made[1])
+    env, params, learner, hyper = lab.setup(LEARNED, PLACES[1])
+    params = params.replace(lyapunov_v=50.0)
+    hyper = hyper.replace(learning_rate=hyper.learning_rate * 10)
+    alone = train(learner, params, jax.random.key(1), 6, hyper=hyper, progress=False)
+    np.testing.assert_allclose(data.curve("learned", 50.0)[:, 1], alone.metrics["reward"], rtol=1e-3)
+    contestants = {"learned": alone.policy(), **{name: fixed(env, params)[name] for name in ("split_equal", "nearest")}}
+    found = evaluate(env, contestants, jax.random.key(WORLDS), params, 8)
+    np.testing.assert_allclose(data.samples("learned", 50.0)[1], found["learned"]["reward"], rtol=1e-3)
+    for name in ("split_equal", "nearest"):
+        np.testing.assert_allclose(data.samples(name, 50.0)[0], found[name]["reward"], rtol=1e-5)
+
+
+def test_nothing_is_made_twice(made, monkeypatch):
+    data, out = made
+    lab = Lab("isac_iov", BUDGET, out)
+    monkeypatch.setattr(Lab, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Lab, "evaluate", lambda *_: pytest.fail("evaluated again"))
+    again = lab.data(FIGURE, PLACES, 2)
+    for at, runs in data.runs.items():
+        for run, copy in zip(runs, again.runs[at], strict=True):
+            np.testing.assert_array_equal(run.found["reward"], copy.found["reward"])
+            assert run.config == copy.config
+
+
+def test_only_what_is_missing_is_made(made, monkeypatch):
+    _, out = made
+    lab = Lab("isac_iov", BUDGET, out)
+    asked = []
+    monkeypatch.setattr(Lab, "train", lambda self, learner, params, hyper, members: asked.extend(members) or [])
+    for places, seeds in ((PLACES, 3), ((*PLACES, Place(7.0, numbers={"lyapunov_v": 7.0})), 2)):
+        asked.clear()
+        with pytest.raises(ValueError, match="zip"):  # nothing came back
+            lab.data(dataclasses.replace(FIGURE, series=(LEARNED,)), places, seeds)
+        if seeds == 3:
+            assert [(m.x, m.seed) for m in asked] == [(5.0, 2), (50.0, 2)]
+        else:
+            assert [(m.x, m.seed) for m in asked] == [(7.0, 0), (7.0, 1)]
+
+
+def test_another_configuration_is_another_run(made, tmp_path):
+    lab = Lab("isac_iov", BUDGET, tmp_path)
+    richer = Lab("isac_iov", dataclasses.replace(BUDGET, slots=144), tmp_path)
+    file = lambda lab, series, place, seed: lab.member(series, place, seed, *lab.setup(series, place)).file  # noqa: E731
+    base = file(lab, LEARNED, PLACES[0], 0)
+    assert file(lab, dataclasses.replace(LEARNED, name="another name"), PLACES[0], 0) == base
+    others = {
+        file(lab, LEARNED, PLACES[0], 1),
+        file(lab, LEARNED, PLACES[1], 0),
+        file(richer, LEARNED, PLACES[0], 0),
+        file(lab, dataclasses.replace(LEARNED, hyper={"gamma": 0.6}), PLACES[0], 0),
+        file(lab, dataclasses.replace(LEARNED, sizes=SIZES | {"dt_enabled": False}), PLACES[0], 0),
+    }
+    assert len(others) == 5
+    assert base not in others
+
+
+def test_rules_in_other_worlds(made):
+    data, _ = made
+    found = data.elsewhere(["split_equal", "nearest"], [{}, {"lyapunov_v": 50.0}], **SIZES)
+    np.testing.assert_allclose(found["nearest"][1], data.samples("nearest", 50.0)[0], rtol=1e-5)
+    assert found["split_equal"].shape == (2, 8)
+
+
+def test_run_by_run_is_a_loop_over_series_places_and_seeds(tmp_path, monkeypatch):
+    trained, evaluated = [], []
+
+    class Result:
+        policy = staticmethod(lambda: None)
+
+    def train_one(learner, params, key, updates, hyper, progress):
+        trained.append((params.lyapunov_v, round(hyper.learning_rate, 6), updates))
+        return Result
+
+    monkeypatch.setattr(lab_module, "train", train_one)
+    monkeypatch.setattr(lab_module, "evaluate", lambda env, policies, *_: evaluated.append(sorted(policies)))
+    found = Lab("isac_iov", BUDGET, tmp_path).one_by_one(FIGURE, PLACES, 2)
+    assert found["runs"] == 8
+    assert trained == [(5.0, 0.001, 6)] * 2 + [(50.0, 0.01, 6)] * 2
+    assert evaluated == [["ippo"]] * 4 + [["nearest", "split_equal"]] * 2

@@ -1,0 +1,207 @@
+"""What the papers' modules say: every figure can be made and drawn, and every claim is judged by its numbers, both ways."""
+
+import numpy as np
+import pytest
+from papers.synthetic import POINTS, synthetic
+
+from jaxvec.papers import PAPERS, isac_iov, paper, v2x_offload
+from jaxvec.papers.lab import Lab
+from jaxvec.papers.plan import ALL
+from jaxvec.viz import plots
+
+FIGURES = [(paper(env_id), figure) for env_id in PAPERS for figure in paper(env_id).figures]
+NAMES = [f"{p.env_id} {figure.number}" for p, figure in FIGURES]
+
+
+@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+def test_every_series_can_be_set_up_at_every_place(of, figure, tmp_path):
+    for budget in (of.full, of.quick):
+        lab = Lab(of.env_id, budget, tmp_path)
+        for series in figure.series:
+            for place in figure.places:
+                env, params, learner, hyper = lab.setup(series, place)
+                member = lab.member(series, place, 0, env, params, learner, hyper)
+                params.replace(**member.numbers)
+                if learner:
+                    updates, chunk = lab.updates(learner)
+                    assert updates % chunk == 0
+                    assert hyper.replace(**member.hyper).anneal_updates == updates
+                    assert 0.9 * budget.slots < updates * learner.steps_per_update < 1.1 * budget.slots
+
+
+@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+@pytest.mark.parametrize("quick", [False, True])
+def test_every_figure_is_drawn_and_its_claims_are_judged(of, figure, quick, tmp_path):
+    data = synthetic(figure, quick=quick)
+    parts = [(panel.title, panel.axis, panel.lines(data)) for panel in figure.panels]
+    if not quick:  # which has less to draw
+        assert plots.panels(parts, tmp_path / "x.svg").stat().st_size > 5000
+    for claim in of.claims:
+        if claim.figure == figure.number and claim.name != "C4":  # plays slots itself
+            assert claim.check(data).numbers
+
+
+def test_claims_belong_to_figures():
+    for env_id in PAPERS:
+        of = paper(env_id)
+        names = [claim.name for claim in of.claims]
+        assert len(set(names)) == len(names)
+        assert {claim.figure for claim in of.claims} - {figure.number for figure in of.figures} == {ALL}
+
+
+def test_what_cannot_be_tested_says_why():
+    for env_id in PAPERS:
+        for claim in paper(env_id).claims:
+            if claim.figure == ALL:
+                assert claim.check(None).outcome == "not testable"
+
+
+def test_the_errors_name_what_is_known():
+    with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: isac_iov, v2x_offload"):
+        paper("isac_io")
+    with pytest.raises(ValueError, match="Known: 4, 5, 6, 7, 8, 9"):
+        paper("v2x_offload").figure("3")
+
+
+def test_alcs_is_what_its_formula_says():
+    verdict = v2x_offload.local_slots(None)
+    assert verdict.outcome == "holds", verdict.numbers
+
+
+def by(table, default=0.8):
+    """Means from a table by series, constant or as a function of the place."""
+
+    def mean(series, x, metric):
+        value = table.get(series, default)
+        value = value.get(metric, default) if isinstance(value, dict) else value
+        return value(x) if callable(value) else value
+
+    return mean
+
+
+DT = "DT-MADDPG"
+IN_ORDER = {DT: 0.93, "AMCS": 0.9, "DDPG": 0.8, "ROCS": 0.75, "ALCS": 0.7, "AMCS (rule)": 0.91, "ROCS (rule)": 0.78}
+RULE_COSTS = {"greedy (rule)": 0.075, "AMCS (rule)": 0.08, "ROCS (rule)": 0.2, "ALCS": 0.3206}
+FALLING = {name: lambda kbit, c=c: 1 - c * kbit / 100 for name, c in RULE_COSTS.items()}
+FASTER = {"latency_mean_s": lambda f: 0.2 / f, "energy_mean_j": lambda f: 1e-3 * f, "reward": lambda f: 0.7 + f / 100}
+SLOWER = {**FASTER, "energy_mean_j": lambda f: 3e-3 * f}
+CROWD = {"latency_mean_s": lambda m: m / 1e3, "reward": lambda m: 0.95 - m / 200, "energy_mean_j": lambda m: m / 1e3}
+V2X = [  # claim, means, verdict
+    ("C1", by({DT: lambda rate: 0.95 - 10 * rate, "random (rule)": 0.7}), "holds"),
+    ("C1", by({DT: lambda rate: 0.8 - 10 * rate, "random (rule)": 0.7}), "does not hold"),
+    ("C1", by({DT: lambda rate: 0.9 + rate}), "does not hold"),
+    ("C2", by({DT: 0.9, "random (rule)": 0.7}), "holds"),
+    ("C2", by({DT: 0.97, "random (rule)": 0.7}), "does not hold"),
+    ("C2", by({DT: 0.9, "random (rule)": 0.5}), "does not hold"),
+    ("C3", by(IN_ORDER), "holds"),
+    ("C3", by({**IN_ORDER, "DDPG": 0.74}), "does not hold"),
+    ("C3 rules", by(IN_ORDER), "holds"),
+    ("C3 rules", by({**IN_ORDER, "ALCS": 0.8}), "does not hold"),
+    ("C6 rules", by(FALLING), "holds"),
+    ("C6 rules", by({**FALLING, "ALCS": lambda kbit: 1 - 0.25 * kbit / 100}), "does not hold"),
+    ("C6", by({**FALLING, DT: FALLING["AMCS (rule)"]}), "holds"),
+    ("C6", by({**FALLING, DT: FALLING["ALCS"]}), "does not hold"),
+    ("C7", by({DT: {"frac_local": lambda kbit: 1 - kbit / 250}}), "holds"),
+    ("C7", by({DT: {"frac_local": 0.3}}), "does not hold"),
+    ("C8", by({"ALCS": 0.7, "AMCS (rule)": lambda v: 0.92 - v / 100, "ROCS (rule)": lambda v: 0.8 - v / 200}), "holds"),
+    (
+        "C8",
+        by({"ALCS": 0.7, "AMCS (rule)": lambda v: 0.8 - v / 100, "ROCS (rule)": lambda v: 0.8 - v / 200}),
+        "does not hold",
+    ),
+    ("C8", by({"ALCS": 0.7, "AMCS (rule)": 0.9, "ROCS (rule)": lambda v: 0.8 - v / 200}), "does not hold"),
+    ("C9", by({"ALCS": 0.7, DT: lambda v: 0.9 - v / 100}), "holds"),
+    ("C9", by({"ALCS": 0.7, DT: lambda v: 0.9 - v / 200}), "does not hold"),
+    ("C11", by({"AMCS (rule)": FASTER}), "holds"),
+    ("C11", by({"AMCS (rule)": SLOWER}), "does not hold"),
+    ("C12", by({DT: FASTER}), "holds"),
+    ("C12", by({DT: {**FASTER, "reward": 0.9}}), "does not hold"),
+    ("C13", by({"AMCS (rule)": CROWD, "ALCS": 0.7}), "holds"),
+    ("C13", by({"AMCS (rule)": CROWD, "ALCS": 0.6}), "does not hold"),
+    ("C14", by({DT: CROWD, "AMCS (rule)": CROWD}), "holds"),
+    ("C14", by({DT: {**CROWD, "energy_mean_j": lambda m: 1 / m}}), "does not hold"),
+]
+
+
+def judged(of, name, mean, **more):
+    claim = next(claim for claim in of.claims if claim.name == name)
+    return claim.check(synthetic(of.figure(claim.figure), mean, **more))
+
+
+@pytest.mark.parametrize(("name", "mean", "outcome"), V2X, ids=lambda x: x if isinstance(x, str) else "")
+def test_claims_of_v2x_offload_are_judged_both_ways(name, mean, outcome):
+    verdict = judged(v2x_offload.PAPER, name, mean, noise=1e-5)
+    assert verdict.outcome == outcome, verdict.numbers
+
+
+def test_claims_about_other_worlds_are_judged_both_ways():
+    proportional = lambda name, numbers, sizes, metric: 1 - 0.2 * numbers["task_bits"] / 1e5  # noqa: E731
+    for rule, outcome in ((proportional, "holds"), (lambda *_: 0.8, "does not hold")):
+        assert judged(v2x_offload.PAPER, "C5", by(FALLING), rule=rule, noise=1e-6).outcome == outcome
+    for slope, outcome in ((0.0, "holds"), (0.01, "does not hold")):
+        rule = lambda name, numbers, sizes, metric, k=slope: 0.8 - k * numbers["speed_mps"]  # noqa: E731
+        assert judged(v2x_offload.PAPER, "C10", by({}), rule=rule, noise=1e-6).outcome == outcome
+    for worth, outcome in ((0.1, "holds"), (0.02, "does not hold")):
+        rule = lambda name, numbers, sizes, metric, w=worth: 0.9 - w * bool(numbers)  # noqa: E731
+        assert judged(v2x_offload.PAPER, "C16", by({}), rule=rule, noise=1e-6).outcome == outcome
+
+
+LY = "Ly-DTMAPPO"
+OTHERS = ("Ly-MAPPO", "Ly-MADDPG", "Ly-MASAC", "Ly-MATD3")
+RISING = {name: {"cost_mean": lambda i: i / 10, "latency_mean_s": lambda i: i / 5} for name in (LY, *OTHERS)}
+LOAD = {"capacity (rule)": -1.6, "offload_equal (rule)": -1.7, "nearest (rule)": -1.72, "split_equal (rule)": -3.0}
+LOAD |= {"random (rule)": -5.0, "all_local (rule)": -30.0}
+IOV = [
+    ("L1", by({**LOAD, LY: -1.6}), "holds"),
+    ("L1", by({**LOAD, LY: -2.0}), "does not hold"),
+    ("L3", by({LY: -1.6, "Ly-MAPPO": -1.8}), "holds"),
+    ("L3", by({LY: -1.6, "Ly-MAPPO": -1.6}), "does not hold"),
+    ("L3 load", by({LY: lambda p: -1.6, "Ly-MAPPO": lambda p: -1.6 - p}), "holds"),
+    ("L5", by({LY: 1e6, "random (rule)": 5e8}), "holds"),
+    ("L5", by({LY: 2e8, "random (rule)": 5e8}), "does not hold"),
+    ("L5 lowest", by({LY: 1e6}, 2e6), "holds"),
+    ("L5 lowest", by({LY: 1e6, "Ly-MASAC": 1e5}, 2e6), "does not hold"),
+    ("L6", by(RISING), "holds"),
+    ("L6", by({**RISING, "Ly-MASAC": 0.5}), "does not hold"),
+    ("L6 lowest", by({LY: 0.3}, 0.4), "holds"),
+    ("L6 lowest", by({LY: 0.3, "Ly-MATD3": 0.3}, 0.4), "does not hold"),
+    ("L6 by", by({LY: 0.4, **{n: 0.4 / (1 - p / 100) for n, p in isac_iov.LESS_COST.items()}}), "holds"),
+    ("L6 by", by({LY: 0.4}, 0.4), "does not hold"),
+    ("L6 energy", by({LY: {"energy_mean_j": lambda i: 100 / i}}), "holds"),
+    ("L6 energy", by({LY: {"energy_mean_j": lambda i: 100.0}}), "does not hold"),
+    ("L7", by({LY: {"cost_mean": lambda v: 0.4 + v / 300}}), "holds"),
+    ("L7", by({LY: {"cost_mean": 0.4}}), "does not hold"),
+    ("P11", by(LOAD), "holds"),
+    ("P11", by({**LOAD, "random (rule)": -2.0}), "does not hold"),
+    ("P12", by({"offload_equal (rule)": {"energy_mean_j": 17.0, "cost_mean": 0.34}}), "holds"),
+    ("P12", by({"offload_equal (rule)": {"energy_mean_j": 100.0, "cost_mean": 0.34}}), "does not hold"),
+    ("P13", by({"waterfill_twin (rule)": lambda p: -1.6 + p, "waterfill (rule)": -1.6}), "holds"),
+    ("P13", by({"waterfill_twin (rule)": -1.6, "waterfill (rule)": -1.6}), "does not hold"),
+]
+
+
+@pytest.mark.parametrize(("name", "mean", "outcome"), IOV, ids=lambda x: x if isinstance(x, str) else "")
+def test_claims_of_isac_iov_are_judged_both_ways(name, mean, outcome):
+    verdict = judged(isac_iov.PAPER, name, mean, noise=1e-5)
+    assert verdict.outcome == outcome, verdict.numbers
+
+
+def saturating(rates, ends):
+    """Learning curves from -5 that reach their end at a rate of their own."""
+    t = np.arange(1, POINTS + 1) / POINTS
+    return lambda series, x, metric: ends[series] - (5 + ends[series]) * np.exp(-t / rates[series])
+
+
+def test_table_three_is_read_off_the_curves():
+    figure = isac_iov.PAPER.figure("table3")
+    printed = {name: values[0] for name, values in isac_iov.PRINTED.items()}
+    slow = dict.fromkeys(printed, 0.05) | {LY: 0.3, "Ly-MAPPO": 0.25}
+    data = synthetic(figure, by(LOAD, -3.0), curve=saturating(slow, printed), noise=1e-6)
+    assert isac_iov.table_order(data).outcome == "holds"
+    assert isac_iov.slow_on_policy(data).outcome == "holds"
+    # 95 % of the way from the first point, t = 1/40, at t = 1/40 - 0.05 log(0.05) = 0.17 of 400 episodes
+    assert isac_iov.converged(data, "Ly-MADDPG").mean() == pytest.approx(0.17 * 400, abs=15)
+    quick = dict.fromkeys(printed, 0.3) | {LY: 0.05, "Ly-MAPPO": 0.25}
+    data = synthetic(figure, by(LOAD, -3.0), curve=saturating(quick, printed | {"Ly-MASAC": -2.0}), noise=1e-6)
+    assert isac_iov.slow_on_policy(data).outcome == "does not hold"
+    assert isac_iov.table_order(data).outcome == "does not hold"

@@ -1,0 +1,102 @@
+"""`jaxvec reproduce` from end to end, on a paper of one small figure."""
+
+import csv
+import json
+
+import pytest
+
+from jaxvec import bench, cli
+from jaxvec.papers import report
+from jaxvec.papers.data import in_order, over_axis, over_training
+from jaxvec.papers.lab import Lab, _read
+from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Panel, Paper, Place, Series, untestable
+
+SIZES = {"n_vehicles": 2, "horizon": 4}
+LEARNED = Series("learned", "ippo", sizes=SIZES, settings={"hidden": (4,), "minibatches": 1})
+RULE = Series("local (rule)", rule="alcs", sizes=SIZES)
+FIGURE = Figure(
+    "4",
+    "A figure",
+    "size of a task [kbit]",
+    (LEARNED, RULE),
+    tuple(Place(float(d), numbers={"task_bits": d * 1e3}) for d in (50, 100, 200)),
+    (
+        Panel("reward in training", over_training(name="{series} at {x}"), "episodes"),
+        Panel("reward", over_axis("reward", paper={"learned": {100.0: 0.9}})),
+    ),
+)
+CLAIMS = (
+    Claim("A", "4", "small tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0), ("local (rule)", 200.0)])),
+    Claim("B", "4", "large tasks cost less", lambda d: in_order(d, [("local (rule)", 200.0), ("local (rule)", 50.0)])),
+    Claim("C", ALL, "beauty", lambda _: untestable("there is no measure")),
+)
+QUICK = Budget(96, 8, 2, {"n_worlds": 4, "epochs": 1})
+PAPER = Paper("v2x_offload", "A paper", (FIGURE,), CLAIMS, full=Budget(10**12, 8, 2), quick=QUICK)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(report, "paper_of", lambda env_id: PAPER)
+    monkeypatch.setattr(bench, "all_cores", lambda: None)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("reproductions") / "v2x"
+
+
+def reproduce(capsys, out, *args):
+    cli.main(["reproduce", "v2x_offload", "--quick", "--out", str(out), *args])
+    return capsys.readouterr()
+
+
+def test_a_paper_is_reproduced(capsys, out):
+    said = reproduce(capsys, out)
+    assert {"fig4.png", "fig4.csv", "fig4.json", "verdicts.json", "runs"} == {path.name for path in out.iterdir()}
+    assert "no verdict on them means anything" in said.out
+    assert "learned: 4 in one program" in said.err
+    result = json.loads((out / "fig4.json").read_text())
+    assert result["seeds"] == 2
+    assert {(row["series"], row["x"]) for row in result["results"]} == {
+        (name, x) for name in ("learned", "local (rule)") for x in (50.0, 200.0)
+    }
+    reward = result["results"][0]["metrics"]["reward"]
+    assert len(reward["by_seed"]) == 2
+    assert reward["mean"] == pytest.approx(sum(reward["by_seed"]) / 2)
+    assert result["times"]["runs"] == 6
+    rows = list(csv.DictReader((out / "fig4.csv").open()))
+    assert {row["kind"] for row in rows} == {"curve", "learned", "rule", "paper"}
+    drawn = [float(r["mean"]) for r in rows if r["panel"] == "reward" and r["kind"] == "learned"]
+    assert drawn == pytest.approx([row["metrics"]["reward"]["mean"] for row in result["results"][:2]], rel=1e-4)
+    verdicts = json.loads((out / "verdicts.json").read_text())
+    assert {name: v["outcome"] for name, v in verdicts.items()} == {
+        "A": "holds",
+        "B": "does not hold",
+        "C": "not testable",
+    }
+    assert "0.84" in verdicts["A"]["numbers"]  # 1 - 50/312
+
+
+def test_again_nothing_is_trained(capsys, out, monkeypatch):
+    before = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
+    monkeypatch.setattr(Lab, "train", lambda *_: pytest.fail("trained again"))
+    summary = json.loads(reproduce(capsys, out, "--figure", "4", "--json").out)
+    assert summary["figures"]["4"]["verdicts"] == {"A": "holds", "B": "does not hold"}
+    assert before == {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
+    assert "C" in json.loads((out / "verdicts.json").read_text()), "other verdicts are kept"
+
+
+def test_timing_makes_it_anew_and_run_by_run(capsys, out, monkeypatch):
+    kept, loops = Lab("v2x_offload", QUICK, out), []
+    monkeypatch.setattr(Lab, "train", lambda self, *rest: [kept_run(kept, member) for member in rest[-1]])
+    monkeypatch.setattr(Lab, "one_by_one", lambda self, *rest: loops.append(rest) or {"runs": 6, "seconds": 1e6})
+    said = reproduce(capsys, out, "--figure", "4", "--timing")
+    times = json.loads((out / "fig4.json").read_text())["times"]
+    assert times["run_by_run_runs"] == times["runs"] == 6
+    assert times["run_by_run_s"] == 1e6 > times["side_by_side_s"] > 0
+    assert loops == [(FIGURE, (FIGURE.places[0], FIGURE.places[-1]), 2)]
+    assert "1000000 s run by run" in said.out
+
+
+def kept_run(lab, member):
+    return _read(lab.store / member.file)
