@@ -80,6 +80,18 @@ def test_moments_of_parts_are_the_moments_of_the_whole():
     np.testing.assert_allclose(normalise.undo(moments, normalise.to(moments, x)), x, rtol=1e-4)
 
 
+def test_following_moments_begin_as_a_plain_mean_of_batches():
+    x, moments = 100 * np.random.default_rng(0).normal(5.0, 2.0, (6, 8)).astype(np.float32), normalise.start(())
+    for batch in x[:4]:
+        moments = normalise.follow(moments, batch, jnp.ones(8), 0.25)
+    np.testing.assert_allclose(moments.mean, x[:4].mean(), rtol=1e-4)
+    np.testing.assert_allclose(moments.var, x[:4].var(1).mean(), rtol=1e-4)
+    for batch in x[4:]:
+        expected = 0.75 * moments.mean + 0.25 * batch.mean()
+        moments = normalise.follow(moments, batch, jnp.ones(8), 0.25)
+        np.testing.assert_allclose(moments.mean, expected, rtol=1e-5)
+
+
 SPACES = {"pick": Discrete(3), "x": Box(-2.0, 4.0, (2,)), "y": Box(0.0, 1.0)}
 
 

@@ -270,8 +270,9 @@ def test_seeds_and_rates_and_scenarios_are_one_vmap_and_one_compilation():
     late = curves[..., 0, -5:].mean(-1)
     assert (late[:, 1] > 0.8).all(), "learning"
     assert (late[:, 0] < 0.7).all(), "a rate of 0 learns nothing"
-    assert len(np.unique(curves[:, 1, 0, 10])) == 2, "seeds differ"
-    assert (curves[:, 1, 1, -5:] / 3 > 0.8).all(), "in units of what it judges, a critic learns a larger reward alike"
+    assert len(np.unique(curves[:, 1, 0], axis=0)) == 2, "seeds differ"
+    # in units of what it judges, a critic learns a larger reward alike
+    np.testing.assert_allclose(curves[:, 1, 1] / 3, curves[:, 1, 0], atol=0.05)
 
 
 def test_an_update_is_pure_and_does_not_copy_its_buffer():

@@ -34,8 +34,12 @@ def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
 
 
 def follow(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Moments:
-    """Move towards a batch's mean and variance `(*batch)` by a part `rate`: for what changes while it is learned; shape ()."""
+    """Move towards a batch's mean and variance `(*batch)` by a part `rate`: for what changes while it is learned; shape ().
+
+    At first by a larger part, which makes a plain mean of the first `1 / rate` batches: where it started is soon forgotten.
+    """
     total = jnp.maximum(jnp.sum(weight), 1e-8)
+    rate = jnp.maximum(rate, total / (moments.count + total))
     mean = jnp.sum(weight * x) / total
     var = jnp.sum(weight * (x - mean) ** 2) / total
     to = lambda old, new: old + rate * (new - old)  # noqa: E731
