@@ -143,7 +143,7 @@ class IsacIov(Environment):
             "drift_form": ("bound", "exact"),
             "dt_enabled": (True, False),
             "mobility": tuple(mobility.MODELS),
-            "pathloss": tuple(pathloss.MODELS),
+            "pathloss": pathloss.usable(type(self).Params),
         }
         check_sizes(self, ("n_vehicles", "n_rsus", "horizon", "queue_window"), choices)
 

@@ -139,7 +139,7 @@ class V2xOffload(Environment):
             "boundary": ("reflect", "open"),
             "shuffle_order": (True, False),
             "shared_reward": (True, False),
-            "pathloss": tuple(pathloss.MODELS),
+            "pathloss": pathloss.usable(type(self).Params),
         }
         check_sizes(self, ("n_vehicles", "n_servers", "horizon"), choices)
 

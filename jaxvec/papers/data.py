@@ -97,6 +97,20 @@ class Data:
         return (np.arange(n) + 1) / n * slots / run.config["horizon"]
 
 
+def steady(data: Data, series: str) -> np.ndarray:
+    """Reward over the last twentieth of training, `(seeds,)`."""
+    curve = data.curve(series, data.xs[0])
+    return curve[-max(1, len(curve) // 20) :].mean(0)
+
+
+def converged(data: Data, series: str) -> np.ndarray:
+    """Episodes until 95 % of the way from the first reward to the steady one are done, `(seeds,)`."""
+    curve, end = data.curve(series, data.xs[0]), steady(data, series)
+    smooth = np.stack([curve[max(0, i - 1) : i + 2].mean(0) for i in range(len(curve))])
+    there = smooth >= curve[0] + 0.95 * (end - curve[0])
+    return data.episodes(series, data.xs[0])[there.argmax(0)]
+
+
 def in_order(data: Data, points: Sequence[Point], metric: str = "reward", say: Sequence[str] | None = None) -> Verdict:
     """Whether each point is above the next one by more than chance: the interval of their paired difference is above zero.
 

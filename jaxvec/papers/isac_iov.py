@@ -2,10 +2,9 @@
 
 All are this library's learners at their own settings, on the same environment, with as many slots of training. Ly-DTMAPPO is
 MAPPO that sees the twin's view of the RSUs' queues; Ly-MAPPO is the same without. The others have the twin, as in the paper.
-Fig. 5 is drawn over training, the mean over vehicles. "Steady" is the mean over the last twentieth of training, "converged" the
-first point at which 95 % of the way from the first reward to the steady one are done; the coefficient of variation is that of
-an episode's mean reward after training. Dashed lines are fixed rules. The figure "twin" is none of the paper's: it asks what
-the twin is worth where the RSUs have other work to do.
+Fig. 5 is drawn over training, the mean over vehicles. "Steady" and "converged" are those of `jaxvec.papers.data`; the
+coefficient of variation is that of an episode's mean reward after training. Dashed lines are fixed rules. The figure "twin"
+is none of the paper's: it asks what the twin is worth where the RSUs have other work to do.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.papers.data import Data, both, in_order, over_axis, over_seeds, over_training, ranked, rises
+from jaxvec.papers.data import (
+    Data,
+    both,
+    converged,
+    in_order,
+    over_axis,
+    over_seeds,
+    over_training,
+    ranked,
+    rises,
+    steady,
+)
 from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Panel, Paper, Place, Series, Verdict, judge, untestable
 from jaxvec.viz.plots import Line
 
@@ -47,27 +57,13 @@ PRINTED = {  # Table III: steady reward, coefficient of variation, episodes unti
 COST_BY_V = {5.0: 0.42, 10.0: 0.42, 50.0: 0.552, 100.0: 0.781}  # Fig. 7
 LESS_COST = {"Ly-MAPPO": 2.81, "Ly-MASAC": 3.85, "Ly-MATD3": 4.02, "Ly-MADDPG": 10.03}  # Fig. 6a, mean over 2 to 6 [%]
 
-# Table III, from learning curves `(points, seeds)`
-
-
-def steady(data: Data, series: str) -> np.ndarray:
-    """Reward over the last twentieth of training, `(seeds,)`."""
-    curve = data.curve(series, data.xs[0])
-    return curve[-max(1, len(curve) // 20) :].mean(0)
+# Table III
 
 
 def variation(data: Data, series: str) -> np.ndarray:
     """Deviation over |mean| of an episode's mean reward, `(seeds,)`."""
     samples = data.samples(series, data.xs[0])
     return samples.std(1, ddof=1) / np.abs(samples.mean(1))
-
-
-def converged(data: Data, series: str) -> np.ndarray:
-    """Episodes until 95 % of the way to the steady reward are done, `(seeds,)`."""
-    curve, end = data.curve(series, data.xs[0]), steady(data, series)
-    smooth = np.stack([curve[max(0, i - 1) : i + 2].mean(0) for i in range(len(curve))])
-    there = smooth >= curve[0] + 0.95 * (end - curve[0])
-    return data.episodes(series, data.xs[0])[there.argmax(0)]
 
 
 def column(of: Callable[[Data, str], np.ndarray], index: int) -> Callable[[Data], list[Line]]:

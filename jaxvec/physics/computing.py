@@ -1,8 +1,18 @@
-"""What a processor takes to do its work, in time and energy, and how requests share it."""
+"""What a processor takes to do its work, in time and energy, and how requests share it.
+
+Tasks at nodes are arrays `(task, ...)` of values beside an integer array of the same shape, the node of each. Look-ups
+are sums over comparisons, one term after the other: they fuse, write no array over pairs to memory as a masked sum over an
+axis does on a CPU, and their gradients are free of the scatters of a gather.
+"""
+
+from functools import reduce
+from operator import add
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
+
+from jaxvec.physics._safe import root
 
 
 def time_s(
@@ -52,3 +62,110 @@ def fit_to_budget(request: Float[Array, "*link"], axis: int | tuple[int, ...]) -
     if any(a < 0 for a in ((axis,) if isinstance(axis, int) else axis)):
         raise ValueError(f"axis counts from the front, because worlds come last; got {axis}")
     return request / jnp.maximum(1.0, jnp.sum(request, axis=axis, keepdims=True))
+
+
+def cpu_available_hz(
+    z: Float[Array, "*#node"],
+    f_min_hz: Float[Array | float, "*#node"],
+    f_max_hz: Float[Array | float, "*#node"],
+    deviation_var: Float[Array | float, "*#node"],
+) -> Float[Array, "*node"]:
+    """Speed that load and heat leave a processor: f_max (1 - sqrt(deviation_var / 2) z), between f_min and f_max.
+
+    Source: (4) of the URLLC-VEC paper, erratum 10: of the complex normal deviation the real part, half its variance.
+
+    Args:
+        z: standard normal number [-].
+        f_min_hz: slowest speed [Hz].
+        f_max_hz: fastest speed [Hz].
+        deviation_var: variance of the complex deviation, as a part of f_max [-].
+    Returns:
+        Speed [Hz].
+    """
+    return jnp.clip(f_max_hz * (1.0 - root(0.5 * jnp.asarray(deviation_var)) * z), f_min_hz, f_max_hz)
+
+
+def at_node(of_node: Float[Array, "node *batch"], node: Int[Array, "task *batch"]) -> Float[Array, "task *batch"]:
+    """What each task finds at its node: of_node[node].
+
+    Args:
+        of_node: one number per node [unit].
+        node: the node of each task [-]; one that does not exist has 0.
+    Returns:
+        Number of each task's node [unit].
+    """
+    return reduce(add, (jnp.where(node == n, of_node[n], 0.0) for n in range(of_node.shape[0])))
+
+
+def sum_at_node(
+    of_task: Float[Array, "task *batch"], node: Int[Array, "task *batch"], n: int
+) -> Float[Array, "n *batch"]:
+    """What the tasks of each node sum up to.
+
+    Args:
+        of_task: one number per task [unit], 0 for a task that does not count.
+        node: the node of each task [-].
+        n: number of nodes.
+    Returns:
+        Sum at each node [unit].
+    """
+    index = _index(n, of_task)
+    return reduce(add, (jnp.where(node[k] == index, of_task[k], 0.0) for k in range(of_task.shape[0])))
+
+
+def weighted_share(
+    weight: Float[Array, "task *batch"], node: Int[Array, "task *batch"], placed: Bool[Array, "task *batch"]
+) -> Float[Array, "task *batch"]:
+    """Share of its node that a task gets where all tasks placed there share it by weight.
+
+    Source: (5) of the URLLC-VEC paper, erratum 11. Equal weights share equally.
+
+    Args:
+        weight: how much a task counts [-], at least 0.
+        node: the node of each task [-].
+        placed: whether the task is processed there at all.
+    Returns:
+        Part of the node [-], summing to 1 over its placed tasks; 0 for tasks that are not placed or weigh nothing.
+    """
+    mine = jnp.where(placed, weight, 0.0)
+    total = reduce(add, (jnp.where(node[k] == node, mine[k], 0.0) for k in range(mine.shape[0])))
+    return mine / jnp.where(mine == 0.0, 1.0, total)
+
+
+def admit_prefix(
+    priority: Float[Array, "task *batch"],
+    cycles: Float[Array, "task *batch"],
+    node: Int[Array, "task *batch"],
+    live: Bool[Array, "task *batch"],
+    used: Float[Array, "node *batch"],
+    budget: Float[Array, "node *batch"],
+) -> Bool[Array, "task *batch"]:
+    """Which tasks a node takes, from the highest priority down, as long as their work fits into its budget.
+
+    A task is admitted if it fits together with all live tasks at its node that come before it, admitted or not: so a
+    small task never overtakes a large one. Equal priorities go by index.
+    Source: kappa of (5) to (7) of the URLLC-VEC paper, erratum 22.
+
+    Args:
+        priority: larger comes first [-].
+        cycles: work of each task [cycle].
+        node: where each task asks [-].
+        live: whether it asks at all.
+        used: what the node has taken before [cycle].
+        budget: the most it takes [cycle].
+    Returns:
+        True where admitted, False where not live.
+    """
+    index, asked = _index(priority.shape[0], priority), jnp.where(live, cycles, 0.0)
+
+    def before(k: int) -> Array:  # work of task k where it comes first, or is the task itself
+        first = (priority[k] > priority) | ((priority[k] == priority) & (k <= index))
+        return jnp.where(first & (node[k] == node), asked[k], 0.0)
+
+    taken = at_node(used, node) + reduce(add, map(before, range(priority.shape[0])))
+    return live & (taken <= at_node(budget, node))
+
+
+def _index(n: int, like: Float[Array, "task *batch"]) -> Int[Array, "n *ones"]:
+    """0 to n - 1 on a first axis, to broadcast against the batch axes of an array."""
+    return jnp.arange(n).reshape((n,) + (1,) * (like.ndim - 1))

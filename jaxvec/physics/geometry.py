@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from jaxvec.physics._safe import root
+
 
 def offsets(a: Float[Array, "tx *#batch"], b: Float[Array, "rx *#batch"]) -> Float[Array, "tx rx *batch"]:
     """Every b seen from every a: result[i, j] = b[j] - a[i].
@@ -27,9 +29,7 @@ def norm_m(*components_m: Float[Array | float, "*#link"]) -> Float[Array, "*link
     Returns:
         Length [m]; its gradient at the zero vector is 0, a subgradient.
     """
-    square = jnp.asarray(sum(c * c for c in components_m))
-    zero = square == 0.0
-    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, square)))
+    return root(sum(c * c for c in components_m))
 
 
 def within(distance_m: Float[Array, "*#link"], range_m: Float[Array | float, "*#link"]) -> Bool[Array, "*link"]:

@@ -1,10 +1,14 @@
-"""How vehicles move: at constant velocity on a road that closes on itself, at random on a square, or along recorded samples."""
+"""How vehicles move: at constant velocity on a road that closes on itself, at random on a square, from waypoint to waypoint in
+space, or along recorded samples."""
 
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+
+from jaxvec.physics.geometry import norm_m
 
 
 def drive_m(
@@ -67,6 +71,76 @@ def reflect(
     heading_rad = jnp.where(turned[:, 0], math.pi - heading_rad, heading_rad)
     heading_rad = jnp.where(turned[:, 1], -heading_rad, heading_rad)
     return position_m, jnp.mod(heading_rad, 2 * math.pi)
+
+
+def bearing(
+    position_m: Float[Array, "vehicle 3 *batch"],
+    target_m: Float[Array, "vehicle 3 *batch"],
+    climb_max_rad: Float[Array | float, "*#batch"],
+) -> tuple[Float[Array, "vehicle *batch"], Float[Array, "vehicle *batch"], Float[Array, "vehicle *batch"]]:
+    """Direction from one point in space to another: on the ground, and up or down as steeply as one can.
+
+    Source: theta and phi of (8) to (10) of the URLLC-VEC paper.
+
+    Args:
+        position_m: x, y and z of the one [m].
+        target_m: of the other [m].
+        climb_max_rad: steepest climb and descent [rad].
+    Returns:
+        cos theta and sin theta of the heading theta, 0 along x [-], and the climb phi within its bounds [rad]. On the
+        spot, and straight up or down, the heading is 0; gradients are 0 there.
+    """
+    x_m, y_m, z_m = (target_m[:, i] - position_m[:, i] for i in range(3))
+    ground_m = norm_m(x_m, y_m)
+    upright, on_the_spot = ground_m == 0.0, (ground_m == 0.0) & (z_m == 0.0)
+    length_m = jnp.where(upright, 1.0, ground_m)
+    climb_rad = jnp.arctan2(jnp.where(on_the_spot, 0.0, z_m), jnp.where(on_the_spot, 1.0, ground_m))
+    bounded_rad = jnp.clip(climb_rad, -climb_max_rad, climb_max_rad)
+    return jnp.where(upright, 1.0, x_m / length_m), jnp.where(upright, 0.0, y_m / length_m), bounded_rad
+
+
+def waypoint_step(
+    position_m: Float[Array, "vehicle 3 *batch"],
+    waypoint_m: Float[Array, "vehicle 3 *batch"],
+    speed_mps: Float[Array, "vehicle *batch"],
+    slot_s: Float[Array | float, "*#batch"],
+    climb_max_rad: Float[Array | float, "*#batch"],
+) -> tuple[Float[Array, "vehicle 3 *batch"], Bool[Array, "vehicle *batch"]]:
+    """Position one slot later on the way to a waypoint: p + v tau (cos phi cos theta, cos phi sin theta, sin phi).
+
+    Source: (8) to (10) of the URLLC-VEC paper, where v is the whole speed (erratum 15). A waypoint that is reached
+    within the slot is passed; whether it is, the ground decides, because a climb may end above or below the waypoint.
+
+    Args:
+        position_m: x, y and z [m].
+        waypoint_m: where to [m].
+        speed_mps: v [m/s].
+        slot_s: duration tau [s].
+        climb_max_rad: steepest climb and descent [rad].
+    Returns:
+        Position [m], not kept to any box; and whether the waypoint was no further away on the ground than v tau.
+    """
+    cos_heading, sin_heading, climb_rad = bearing(position_m, waypoint_m, climb_max_rad)
+    level, reach_m = jnp.cos(climb_rad), speed_mps * slot_s
+    direction = jnp.stack([level * cos_heading, level * sin_heading, jnp.sin(climb_rad)], 1)
+    away_m = norm_m(waypoint_m[:, 0] - position_m[:, 0], waypoint_m[:, 1] - position_m[:, 1])
+    return position_m + reach_m[:, None] * direction, away_m <= reach_m
+
+
+def grid_xy(n: int, half_width_m: Float[Array | float, "*batch"]) -> Float[Array, "site 2 *batch"]:
+    """Places on the ground spread over the square [-half width, half width]^2: centres of the cells of a grid.
+
+    Args:
+        n: how many places; the grid has ceil(sqrt(n)) columns and as few rows as hold them all.
+        half_width_m: half the side of the square [m].
+    Returns:
+        x and y [m], row by row from the lowest, x growing fastest.
+    """
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    index = np.arange(n)
+    parts = np.stack([(2 * (index % columns) + 1) / columns - 1, (2 * (index // columns) + 1) / rows - 1], 1)
+    return jnp.asarray(parts.reshape(parts.shape + (1,) * jnp.ndim(half_width_m)), float) * half_width_m
 
 
 def interpolate_rows(

@@ -40,7 +40,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("rsu_cpu_mode", "shared, common"),
         ("drift_form", "bound, exact"),
         ("mobility", "road, trace"),
-        ("pathloss", "log_distance, free_space, umi_los, umi_nlos"),
+        ("pathloss", "log_distance, free_space, umi_los, umi_nlos, .*"),
     ],
 )
 def test_a_bad_switch_is_refused_with_what_is_accepted(name, accepted):

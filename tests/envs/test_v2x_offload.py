@@ -41,7 +41,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("partition", "True, False"),
         ("shuffle_order", "True, False"),
         ("shared_reward", "True, False"),
-        ("pathloss", "log_distance, free_space, umi_los, umi_nlos"),
+        ("pathloss", "log_distance, free_space, umi_los, umi_nlos, .*"),
     ],
 )
 def test_a_bad_switch_is_refused_with_what_is_accepted(name, accepted):

@@ -144,7 +144,7 @@ def test_targets_by_hand():
     core = core_of(learners.make("matd3", env, **SMALL))
     state, entry = one_entry(env, core)
     target = jax.tree.map(lambda x: x + 0.1, state.target)  # so that it is not the online network
-    unit = {"a": normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1.0))}
+    unit = {"a": normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))}
     state = state.replace(target=target, moments={"value": unit})
     hyper = state.hyper.replace(gamma=0.8, smoothing=0.0, value_rate=0.25)
     found, moments = core.targets(state, entry, jnp.zeros(6, int), hyper, jax.random.key(2))

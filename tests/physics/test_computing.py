@@ -88,3 +88,77 @@ def test_budget_is_kept_and_small_requests_are_untouched(axis, request_):
 def test_budget_gradients_at_zero_and_at_the_edge():
     for request in (jnp.zeros(3), jnp.array([0.5, 0.5, 0.0])):
         assert np.isfinite(jax.jacobian(lambda r: computing.fit_to_budget(r, 0))(request)).all()
+
+
+def test_available_speed_by_hand():
+    # variance 0.02: deviation sqrt(0.01) = 0.1. 10 GHz * (1 - 0.1 z): 8 GHz at z = 2, kept to 10 at -1 and to 1 at 9.5
+    speed_hz = computing.cpu_available_hz(jnp.array([2.0, 0.0, -1.0, 9.5]), 1e9, 1e10, 0.02)
+    np.testing.assert_allclose(speed_hz, [8e9, 1e10, 1e10, 1e9], rtol=1e-6)
+    np.testing.assert_array_equal(computing.cpu_available_hz(jnp.array([2.0]), 1e9, 1e10, 0.0), [1e10])
+    assert np.isfinite(jax.grad(computing.cpu_available_hz, argnums=3)(2.0, 1e9, 1e10, 0.0))
+
+
+def test_nodes_by_hand():
+    node = jnp.array([2, 0, 2, 1])
+    np.testing.assert_array_equal(computing.at_node(jnp.array([5.0, 6.0, jnp.inf]), node), [np.inf, 5.0, np.inf, 6.0])
+    np.testing.assert_array_equal(computing.sum_at_node(jnp.array([1.0, 2.0, 4.0, 0.0]), node, 4), [2, 0, 5, 0])
+
+
+def test_shares_by_hand():
+    # node 0: weights 1 and 3, and one that is not placed; node 1: one alone; node 2: nobody placed
+    share = computing.weighted_share(
+        jnp.array([1.0, 3.0, 9.0, 0.5, 2.0]),
+        jnp.array([0, 0, 0, 1, 2]),
+        jnp.array([True, True, False, True, False]),
+    )
+    np.testing.assert_allclose(share, [0.25, 0.75, 0.0, 1.0, 0.0], rtol=1e-6)
+
+
+def test_shares_of_nothing_are_finite():
+    weight, node = jnp.zeros(3), jnp.zeros(3, int)
+    for placed in (jnp.ones(3, bool), jnp.zeros(3, bool)):
+        assert (computing.weighted_share(weight, node, placed) == 0).all()
+        assert np.isfinite(jax.jacobian(computing.weighted_share)(weight, node, placed)).all()
+
+
+def test_admission_by_hand():
+    # node 0 has room for 10 - 2 = 8: priorities 0.9 (5 cycles) and 0.5 (3) fit exactly; 0.4 (1) does not, and 0.95 (90)
+    # is no longer asking. Node 1 has room for 4: the first of two equals (4) fits, the second (1) not, 0.1 (0) neither
+    admitted = computing.admit_prefix(
+        jnp.array([0.5, 0.9, 0.4, 0.95, 0.7, 0.7, 0.1]),
+        jnp.array([3.0, 5.0, 1.0, 90.0, 4.0, 1.0, 0.0]),
+        jnp.array([0, 0, 0, 0, 1, 1, 1]),
+        jnp.array([True, True, True, False, True, True, True]),
+        jnp.array([2.0, 0.0]),
+        jnp.array([10.0, 4.0]),
+    )
+    np.testing.assert_array_equal(admitted, [True, True, False, False, True, False, False])
+
+
+def test_a_large_task_is_not_overtaken_and_no_budget_admits_nobody():
+    priority, cycles, node = jnp.array([2.0, 1.0]), jnp.array([9.0, 1.0]), jnp.zeros(2, int)
+    live, nothing = jnp.ones(2, bool), jnp.zeros(1)
+    for budget in (0.0, 5.0):
+        assert not computing.admit_prefix(priority, cycles, node, live, nothing, jnp.array([budget])).any()
+    assert computing.admit_prefix(priority, cycles, node, live, nothing, jnp.array([10.0])).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000))
+def test_admission_and_shares_against_a_loop(seed):
+    rng = np.random.default_rng(seed)
+    priority = rng.integers(1, 4, 9) / 4.0  # many ties
+    cycles, node, live = rng.integers(0, 5, 9) * 1.0, rng.integers(0, 3, 9), rng.random(9) < 0.7
+    used, budget = rng.integers(0, 3, 3) * 1.0, rng.integers(0, 15, 3) * 1.0
+    expected, share = np.zeros(9, bool), np.zeros(9)
+    for z in range(3):
+        at_z = [k for k in range(9) if live[k] and node[k] == z]
+        taken = used[z]
+        for k in sorted(at_z, key=lambda k: (-priority[k], k)):
+            taken += cycles[k]
+            expected[k] = taken <= budget[z]
+            share[k] = priority[k] / sum(priority[m] for m in at_z)
+    arrays = (jnp.asarray(x) for x in (priority, cycles, node, live, used, budget))
+    np.testing.assert_array_equal(computing.admit_prefix(*arrays), expected)
+    result = computing.weighted_share(jnp.asarray(priority), jnp.asarray(node), jnp.asarray(live))
+    np.testing.assert_allclose(result, share, rtol=1e-6)

@@ -104,3 +104,66 @@ def test_reflection_keeps_to_the_square_and_keeps_the_direction_along_the_wall(p
     assert (position_m <= 100).all()
     before, after = np.array([np.cos(heading), np.sin(heading)]), np.array([np.cos(heading_rad), np.sin(heading_rad)])
     np.testing.assert_allclose(np.abs(before), np.abs(after[:, 0]), atol=2e-6)
+
+
+def test_bearing_by_hand():
+    # 3-4-5 on the ground and as far up, bounded by 10 degrees; straight up; down by 3 on 100; already there
+    position_m = jnp.array([[0.0, 0.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 10.0], [1.0, 2.0, 3.0]])
+    target_m = jnp.array([[30.0, 40.0, 50.0], [5.0, 5.0, 9.0], [-100.0, 0.0, 7.0], [1.0, 2.0, 3.0]])
+    cos_heading, sin_heading, climb_rad = mobility.bearing(position_m, target_m, np.radians(10.0))
+    np.testing.assert_allclose(cos_heading, [0.6, 1.0, -1.0, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(sin_heading, [0.8, 0.0, 0.0, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(climb_rad, [np.radians(10.0), np.radians(10.0), np.arctan2(-3, 100), 0.0], rtol=1e-6)
+    unbounded_rad = mobility.bearing(position_m, target_m, np.pi)[2]
+    np.testing.assert_allclose(unbounded_rad[:2], [np.pi / 4, np.pi / 2], rtol=1e-6)
+
+
+def test_bearing_has_finite_gradients_where_there_is_no_way_to_go():
+    points = jnp.array([[1.0, 2.0, 3.0], [1.0, 2.0, 5.0], [4.0, 2.0, 3.0]])
+    for argument in (0, 1):
+        jacobian = jax.jacobian(mobility.bearing, argument)(points[:1].repeat(3, 0), points, 0.2)
+        assert all(np.isfinite(x).all() for x in jacobian)
+
+
+def test_a_step_to_a_waypoint_by_hand():
+    # 10 m along the 3-4-5 triangle on the level; up at most at 30 degrees: 10 cos(30), 10 sin(30); a waypoint straight
+    # above is reached on the ground, and one 4 m away is passed
+    position_m = jnp.array([[0.0, 0.0, 5.0], [0.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    waypoint_m = jnp.array([[30.0, 40.0, 5.0], [0.0, 100.0, 900.0], [1.0, 1.0, 50.0], [4.0, 0.0, 0.0]])
+    moved_m, arrived = mobility.waypoint_step(position_m, waypoint_m, jnp.full(4, 20.0), 0.5, np.pi / 6)
+    up_m, level_m = 5.0, 10 * np.cos(np.pi / 6)
+    np.testing.assert_allclose(
+        moved_m, [[6.0, 8.0, 5.0], [0.0, level_m, up_m], [1.0 + level_m, 1.0, up_m], [10.0, 0.0, 0.0]], atol=1e-5
+    )
+    np.testing.assert_array_equal(arrived, [False, False, True, True])
+
+
+def test_nobody_moves_without_speed():
+    position_m, waypoint_m = jnp.array([[1.0, 2.0, 3.0]]), jnp.array([[9.0, 9.0, 9.0]])
+    moved_m, arrived = mobility.waypoint_step(position_m, waypoint_m, jnp.zeros(1), 0.02, 0.2)
+    np.testing.assert_array_equal(moved_m, position_m)
+    assert not arrived.any()
+
+
+@given(st.tuples(*[st.integers(-1000, 1000)] * 3), st.floats(0, 50), st.floats(0.01, 1.5))
+def test_a_step_to_a_waypoint_is_that_of_the_angles(way_m, speed_mps, climb_max_rad):
+    x_m, y_m, z_m = (float(x) for x in way_m)
+    theta, phi = np.arctan2(y_m, x_m), np.clip(np.arctan2(z_m, np.hypot(x_m, y_m)), -climb_max_rad, climb_max_rad)
+    step_m = speed_mps * np.array([np.cos(phi) * np.cos(theta), np.cos(phi) * np.sin(theta), np.sin(phi)])
+    start_m, towards_m = jnp.zeros((1, 3)), jnp.array([[x_m, y_m, z_m]])
+    moved_m, arrived = mobility.waypoint_step(start_m, towards_m, jnp.array([speed_mps]), 1.0, climb_max_rad)
+    np.testing.assert_allclose(moved_m[0], step_m, atol=1e-4)
+    if abs(np.hypot(x_m, y_m) - speed_mps) > 1e-3:
+        assert arrived[0] == (np.hypot(x_m, y_m) < speed_mps)
+
+
+def test_a_grid_by_hand():
+    # four: the centres of the quarters; five: 3 columns, 2 rows; one: the middle
+    np.testing.assert_allclose(
+        mobility.grid_xy(4, 1000.0), [[-500, -500], [500, -500], [-500, 500], [500, 500]], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        mobility.grid_xy(5, 300.0), [[-200, -150], [0, -150], [200, -150], [-200, 150], [0, 150]], atol=1e-4
+    )
+    np.testing.assert_array_equal(mobility.grid_xy(1, 1000.0), [[0.0, 0.0]])
+    assert mobility.grid_xy(4, jnp.ones(7)).shape == (4, 2, 7)

@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from jaxvec.physics import geometry, pathloss
 
 
-def radio(carrier_hz=2e9):
-    return SimpleNamespace(carrier_hz=carrier_hz, gain_at_1m_db=-38.4, gain_slope_db=21.0)
+def radio(carrier_hz=2e9, **numbers):
+    defaults = {
+        "gain_at_1m_db": -38.4,
+        "gain_slope_db": 21.0,
+        "wavelength_m": 299_792_458.0 / carrier_hz,
+        "pathloss_exponent": 2.5,
+        "breakpoint_m": 100.0,
+    }
+    return SimpleNamespace(**{**defaults, "carrier_hz": carrier_hz, **numbers})
 
 
 def street(distance_2d_m, tx_height_m=1.5, rx_height_m=10.0):
@@ -27,17 +34,23 @@ def antennas_apart(distance_3d_m):
     return pathloss.Link(distance_3d_m, distance_3d_m, 1.5, 10.0)
 
 
-def tr38901_umi_db(distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los):
+# at 1 m and 1 GHz in sight, slope; blocked at 1 m and 1 GHz, slope, of the carrier, per metre of the terminal (all dB)
+TR38901 = {"umi": (32.4, 21, 22.4, 35.3, 21.3, 0.3), "uma": (28.0, 22, 13.54, 39.08, 20, 0.6)}
+
+
+def tr38901_db(name, distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los):
     """TR 38.901 Table 7.4.1-1 once more, as power ratios: beyond the breakpoint the loss there times (d/d_bp)^4."""
+    at_1m, slope, blocked_at_1m, blocked_slope, blocked_carrier, per_metre = (x / 10 for x in TR38901[name])
     f_ghz = carrier_hz / 1e9
     length = math.hypot(distance_2d_m, h_bs_m - h_ut_m)
     d_bp = 4 * (h_bs_m - 1) * (h_ut_m - 1) * carrier_hz / 3e8
     length_bp = math.hypot(d_bp, h_bs_m - h_ut_m)
-    ratio = 10**3.24 * min(length, length_bp) ** 2.1 * f_ghz**2
+    ratio = 10**at_1m * min(length, length_bp) ** slope * f_ghz**2
     if distance_2d_m > d_bp:
         ratio *= (length / length_bp) ** 4
     if not los:
-        ratio = max(ratio, 10 ** (2.24 - 0.03 * (h_ut_m - 1.5)) * length**3.53 * f_ghz**2.13)
+        at_1m = blocked_at_1m - per_metre * (h_ut_m - 1.5)
+        ratio = max(ratio, 10**at_1m * length**blocked_slope * f_ghz**blocked_carrier)
     return 10 * math.log10(ratio)
 
 
@@ -89,22 +102,30 @@ def test_umi_against_the_values_in_ns3(model, expected_db):
     np.testing.assert_allclose(model(street([10.0, 100.0, 1000.0, 5000.0]), radio(5e9)), expected_db, atol=5e-2)
 
 
+models_of_tr38901 = pytest.mark.parametrize("name", list(TR38901))
+
+
+def sight_model(name, los):
+    return pathloss.MODELS[f"{name}_{'los' if los else 'nlos'}"]
+
+
+@models_of_tr38901
 @settings(max_examples=60, deadline=None)
-@given(st.floats(10, 5000), st.floats(5, 15), st.floats(1.5, 4.5), st.floats(0.5e9, 100e9), st.booleans())
-def test_umi_against_a_second_calculation(distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los):
-    link = street(distance_2d_m, h_ut_m, h_bs_m)
-    loss_db = (pathloss.umi_los if los else pathloss.umi_nlos)(link, radio(carrier_hz))
-    np.testing.assert_allclose(loss_db, tr38901_umi_db(distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los), atol=1e-3)
+@given(st.floats(10, 5000), st.floats(5, 30), st.floats(1.5, 4.5), st.floats(0.5e9, 100e9), st.booleans())
+def test_tr38901_against_a_second_calculation(name, distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los):
+    loss_db = sight_model(name, los)(street(distance_2d_m, h_ut_m, h_bs_m), radio(carrier_hz))
+    np.testing.assert_allclose(loss_db, tr38901_db(name, distance_2d_m, h_bs_m, h_ut_m, carrier_hz, los), atol=1e-3)
 
 
-def test_umi_float64_agrees_to_twelve_digits():
+@models_of_tr38901
+@pytest.mark.parametrize("los", [True, False])
+def test_tr38901_in_float64_agrees_to_twelve_digits(name, los):
     with jax.enable_x64(True):
         distance_m = np.geomspace(10.0, 5000.0, 25)
-        for model, los in [(pathloss.umi_los, True), (pathloss.umi_nlos, False)]:
-            loss_db = model(street(distance_m), radio(3.5e9))
-            assert loss_db.dtype == jnp.float64
-            expected_db = [tr38901_umi_db(d, 10.0, 1.5, 3.5e9, los) for d in distance_m]
-            np.testing.assert_allclose(loss_db, expected_db, rtol=1e-12)
+        loss_db = sight_model(name, los)(street(distance_m), radio(3.5e9))
+        assert loss_db.dtype == jnp.float64
+        expected_db = [tr38901_db(name, d, 10.0, 1.5, 3.5e9, los) for d in distance_m]
+        np.testing.assert_allclose(loss_db, expected_db, rtol=1e-12)
 
 
 def test_umi_los_is_continuous_and_steeper_beyond_the_breakpoint():
@@ -122,6 +143,101 @@ def test_the_papers_constants_are_umi_los_at_2_ghz():
     np.testing.assert_allclose(pathloss.log_distance(link, radio()), pathloss.umi_los(link, radio()), atol=0.03)
 
 
+def mast(distance_m, h_bs_m=25.0, h_ut_m=1.5):
+    """Antennas as far apart as given, ends at the heights of an urban macro cell."""
+    distance_m = jnp.asarray(distance_m, float)
+    return pathloss.Link(jnp.sqrt(distance_m**2 - (h_bs_m - h_ut_m) ** 2), distance_m, h_ut_m, h_bs_m)
+
+
+def test_uma_los_by_hand():
+    # 2 GHz, 25 m over 1.5 m: breakpoint 4 * 24 * 0.5 * 2e9 / 3e8 = 320 m. 100 m: 28 + 22 * 2 + 6.0206 = 78.0206 dB;
+    # 1 km: 28 + 40 * 3 + 6.0206 - 9 * log10(320^2 + 23.5^2) = 154.0206 - 9 * 5.012636 = 108.9069 dB
+    np.testing.assert_allclose(pathloss.uma_los(mast([100.0, 1000.0]), radio()), [78.0206, 108.9069], atol=1e-4)
+
+
+def test_uma_nlos_by_hand():
+    # 13.54 + 39.08 * 2 + 6.0206 = 97.7206 dB at 100 m; a terminal at 6.5 m loses 0.6 * 5 = 3 dB less
+    np.testing.assert_allclose(pathloss.uma_nlos(mast(100.0), radio()), 97.7206, atol=1e-4)
+    np.testing.assert_allclose(pathloss.uma_nlos(mast(100.0, h_ut_m=6.5), radio()), 94.7206, atol=1e-4)
+
+
+def test_uma_with_a_given_breakpoint_by_hand():
+    # 1 GHz, breakpoint 100 m: 28 + 22 * 2 = 72 dB there; at 1 km 28 + 120 - 9 * log10(1e4 + 552.25) = 111.7899 dB.
+    # Blocked: 13.54 + 78.16 = 91.70 and 13.54 + 117.24 = 130.78 dB
+    link, numbers = mast([100.0, 1000.0]), radio(1e9)
+    np.testing.assert_allclose(pathloss.uma_los_fixed(link, numbers), [72.0, 111.7899], atol=1e-4)
+    np.testing.assert_allclose(pathloss.uma_nlos_fixed(link, numbers), [91.70, 130.78], atol=1e-4)
+
+
+def test_the_standards_breakpoint_may_be_given():
+    link = mast(np.geomspace(30.0, 5000.0, 30))
+    numbers = radio(2e9, breakpoint_m=320.0)
+    np.testing.assert_allclose(pathloss.uma_los_fixed(link, numbers), pathloss.uma_los(link, numbers), atol=0.03)
+    np.testing.assert_allclose(pathloss.uma_nlos_fixed(link, numbers), pathloss.uma_nlos(link, numbers), atol=0.03)
+
+
+def test_aerial_links_by_hand():
+    # 2 GHz: 28 + 22 * 2 + 6.0206 = 78.0206 dB; blocked, UAV at 100 m: slope 46 - 14 = 32, and 20 log10(80 pi / 3) =
+    # 38.4624, so -17.5 + 64 + 38.4624 = 84.9624 dB
+    link = pathloss.Link(jnp.array(99.0), jnp.array(100.0), 1.5, 100.0)
+    np.testing.assert_allclose(pathloss.uma_av_los(link, radio()), 78.0206, atol=1e-4)
+    np.testing.assert_allclose(pathloss.uma_av_nlos(link, radio()), 84.9624, atol=1e-4)
+
+
+def test_okumura_hata_by_hand():
+    # the usual textbook case: 900 MHz, 30 m over 1.5 m, 1 km. a = (3.24967 - 0.7) * 1.5 - (4.60862 - 0.8) = 0.01588 dB;
+    # 69.55 + 26.16 * 2.954243 - 13.82 * 1.477121 - 0.01588 = 126.4033 dB; slope 44.9 - 6.55 * 1.477121 = 35.2249 dB
+    loss_db = pathloss.okumura_hata(mast([1000.0, 10_000.0], 30.0), radio(900e6))
+    np.testing.assert_allclose(loss_db, [126.4033, 126.4033 + 35.2249], atol=2e-4)
+
+
+def test_okumura_hata_in_ghz_takes_the_number_and_not_the_carrier():
+    # 900 GHz read as 900 of the formula's MHz
+    link = mast(1000.0, 30.0)
+    np.testing.assert_allclose(
+        pathloss.okumura_hata_ghz(link, radio(900e9)), pathloss.okumura_hata(link, radio(900e6)), rtol=1e-6
+    )
+
+
+def test_power_law_by_hand():
+    # wavelength 4 pi m: no loss over the first metre; 10 * 2.5 * 2 = 50 dB at 100 m, and per link 40 and 60 dB
+    numbers = radio(wavelength_m=4 * np.pi)
+    np.testing.assert_allclose(pathloss.power_law(antennas_apart([1.0, 100.0]), numbers), [0.0, 50.0], atol=1e-5)
+    numbers.pathloss_exponent = jnp.array([2.0, 3.0])
+    np.testing.assert_allclose(pathloss.power_law(antennas_apart([100.0, 100.0]), numbers), [40.0, 60.0], rtol=1e-6)
+
+
+def test_power_law_of_exponent_two_is_free_space():
+    link, numbers = antennas_apart(np.geomspace(1.0, 5000.0, 9)), radio(3e9, pathloss_exponent=2.0)
+    np.testing.assert_allclose(pathloss.power_law(link, numbers), pathloss.free_space(link, numbers), rtol=1e-6)
+
+
+def test_los_probability_by_hand():
+    # UMa: 1 up to 18 m; at 63 m 18/63 + (45/63) / e = 0.285714 + 0.714286 * 0.367879 = 0.548485; far away 18/d
+    probability = pathloss.los_probability(jnp.array([0.0, 18.0, 63.0, 1e5]), 18.0, 63.0)
+    np.testing.assert_allclose(probability, [1.0, 1.0, 0.548485, 1.8e-4], rtol=2e-6)
+
+
+def test_los_probability_has_finite_gradients():
+    gradient = jax.vmap(jax.grad(pathloss.los_probability, argnums=(0, 1, 2)), in_axes=(0, None, None))
+    assert np.isfinite(gradient(jnp.array([0.0, 18.0, 100.0, 1e6]), 18.0, 63.0)).all()
+
+
+def test_los_ranges_of_aerial_vehicles_by_hand():
+    # 100 m: 460 * 2 - 700 = 220 and 4300 * 2 - 3800 = 4800; 50 m: 460 * 1.69897 - 700 = 81.526 and 3505.571;
+    # 22.5 m: 460 * 1.352183 - 700 < 18, and 4300 * 1.352183 - 3800 = 2014.385; outside as at the ends
+    d1_m, p1_m = pathloss.uma_av_los_d1_p1(jnp.array([100.0, 50.0, 22.5, 300.0, 0.0]))
+    np.testing.assert_allclose(d1_m, [220.0, 81.526, 18.0, 220.0, 18.0], rtol=1e-5)
+    np.testing.assert_allclose(p1_m, [4800.0, 3505.571, 2014.385, 4800.0, 2014.385], rtol=1e-5)
+
+
+def test_the_higher_an_aerial_vehicle_the_more_it_is_seen():
+    ranges = pathloss.uma_av_los_d1_p1(jnp.linspace(22.5, 100.0, 20)[:, None])
+    probability = pathloss.los_probability(jnp.geomspace(10.0, 4000.0, 30), *ranges)
+    assert (np.diff(probability, axis=0) >= -1e-6).all()
+    assert (np.diff(probability, axis=1) <= 1e-6).all()
+
+
 @pytest.mark.parametrize("name", pathloss.MODELS)
 def test_loss_grows_with_distance(name):
     loss_db = pathloss.MODELS[name](street(np.geomspace(10.0, 5000.0, 50)), radio())
@@ -136,9 +252,10 @@ def test_either_end_may_transmit(name):
     )
 
 
-def test_blocked_sight_never_helps():
+@models_of_tr38901
+def test_blocked_sight_never_helps(name):
     link = street(np.geomspace(1.0, 5000.0, 40))
-    assert (pathloss.umi_nlos(link, radio(28e9)) >= pathloss.umi_los(link, radio(28e9))).all()
+    assert (sight_model(name, False)(link, radio(28e9)) >= sight_model(name, True)(link, radio(28e9))).all()
 
 
 @pytest.mark.parametrize("name", pathloss.MODELS)
@@ -146,7 +263,7 @@ def test_a_node_linked_to_itself_has_finite_loss_and_gradients(name):
     # two vehicles at (0, 50): the diagonal of a vehicle-to-vehicle table is masked, but must not spoil gradients
     def masked_loss_db(position_m, carrier_hz, slope_db):
         distance_m = geometry.norm_m(geometry.offsets(position_m, position_m))
-        numbers = SimpleNamespace(carrier_hz=carrier_hz, gain_at_1m_db=-38.4, gain_slope_db=slope_db)
+        numbers = radio(carrier_hz, gain_slope_db=slope_db)
         loss_db = pathloss.MODELS[name](pathloss.Link(distance_m, distance_m, 1.5, 1.5), numbers)
         return jnp.sum(jnp.where(jnp.eye(2, dtype=bool), 0.0, loss_db)), loss_db
 
@@ -165,7 +282,22 @@ def test_models_by_name():
 
 
 def test_an_unknown_name_lists_the_known_and_the_closest():
-    with pytest.raises(ValueError, match=r"'umi_lso'.*log_distance, free_space, umi_los, umi_nlos.*mean 'umi_los'"):
+    with pytest.raises(
+        ValueError, match=r"'umi_lso'.*log_distance, free_space, umi_los, umi_nlos, uma_los.*mean 'umi_los'"
+    ):
         pathloss.get("umi_lso")
-    with pytest.raises(ValueError, match=r"umi_nlos$"):
+    with pytest.raises(ValueError, match=r"power_law$"):
         pathloss.get("xyzzy")
+
+
+def test_usable_are_the_models_whose_numbers_there_are():
+    class Radio:
+        carrier_hz = 2e9
+        wavelength_m = 0.15
+
+    assert set(pathloss.MODELS) - set(pathloss.usable(Radio)) == {
+        "log_distance",
+        "power_law",
+        "uma_los_fixed",
+        "uma_nlos_fixed",
+    }

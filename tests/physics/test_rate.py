@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,3 +57,59 @@ def test_rate_is_monotone_concave_and_not_negative(bandwidth_hz, a, b):
     assert 0.0 <= at_low <= at_high
     assert middle >= (at_low + at_high) / 2 * (1 - 1e-6)
     np.testing.assert_allclose(at_high, bandwidth_hz * np.log1p(high) / np.log(2), rtol=1e-6, atol=1e-30)
+
+
+def test_qfunc_inv_by_hand():
+    # Q(0) = 1/2, Q(1.959964) = 0.025, Q(4.753424) = 1e-6
+    np.testing.assert_allclose(
+        rate.qfunc_inv(jnp.array([0.5, 0.025, 1e-6])), [0.0, 1.959964, 4.753424], rtol=2e-6, atol=1e-6
+    )
+
+
+def test_qfunc_inv_against_scipy():
+    with jax.enable_x64(True):
+        p = np.geomspace(1e-12, 0.9, 50)
+        np.testing.assert_allclose(rate.qfunc_inv(jnp.asarray(p)), scipy.stats.norm.isf(p), rtol=1e-10)
+
+
+def test_dispersion_by_hand():
+    # 1 - 1/4 = 3/4 at snr 1, 1 - 1/16 at 3; 2 snr far below 1 (where 1 - 1 cancels in float32), 1 far above
+    dispersion = rate.channel_dispersion(jnp.array([0.0, 1.0, 3.0, 1e-10, 1e30]))
+    np.testing.assert_allclose(dispersion, [0.0, 0.75, 0.9375, 2e-10, 1.0], rtol=1e-6)
+
+
+def test_finite_blocklength_by_hand():
+    # snr 3, 100 symbols, 1e-6: log2(4) - sqrt(0.9375/100) * 4.753424 / ln 2 = 2 - 0.0968246 * 6.857742 = 1.336002
+    np.testing.assert_allclose(rate.finite_blocklength_bps(1e7, 3.0, 100.0, 1e-6), 1.336002e7, rtol=1e-6)
+
+
+def test_finite_blocklength_has_shannons_rate_for_long_blocks_and_for_a_coins_error():
+    snr = jnp.array([0.1, 1.0, 100.0])
+    np.testing.assert_allclose(rate.finite_blocklength_bps(1e7, snr, 1e16, 1e-6), rate.shannon_bps(1e7, snr), rtol=1e-5)
+    np.testing.assert_allclose(rate.finite_blocklength_bps(1e7, snr, 10.0, 0.5), rate.shannon_bps(1e7, snr), rtol=1e-6)
+
+
+def test_finite_blocklength_is_zero_where_the_noise_leaves_nothing():
+    # 0.01: 0.00995 nat against sqrt(0.0197/100) * 4.75 = 0.0667 nat
+    np.testing.assert_array_equal(rate.finite_blocklength_bps(1e7, jnp.array([0.0, 0.01]), 100.0, 1e-6), [0.0, 0.0])
+
+
+@pytest.mark.parametrize("snr", [0.0, 1e-38, 1e-30, 1e-9, 0.3, 1.0, 10.0, 1e9, 1e30])
+def test_finite_blocklength_gradients(snr):
+    gradient = jax.grad(rate.finite_blocklength_bps, argnums=(0, 1, 2, 3))(1e7, snr, 100.0, 1e-6)
+    assert np.isfinite(gradient).all()
+    # d/dsnr = B / ln 2 (1 / (1 + snr) - Q^-1 (1 + snr)^-3 / sqrt(l V)) above the snr at which the rate begins
+    if 1.0 <= snr <= 1e9:
+        dispersion = 1 - (1 + snr) ** -2.0
+        by_snr = 1 / (1 + snr) - 4.753424 * (1 + snr) ** -3.0 / np.sqrt(100 * dispersion)
+        np.testing.assert_allclose(gradient[1], 1e7 / np.log(2) * by_snr, rtol=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-3, 1e6), st.floats(10, 1e4), st.floats(1e-9, 0.4))
+def test_finite_blocklength_against_float64_numpy(snr, blocklength, error_prob):
+    dispersion = 1 - (1 + snr) ** -2
+    nat = np.log1p(snr) - np.sqrt(dispersion / blocklength) * scipy.stats.norm.isf(error_prob)
+    result = rate.finite_blocklength_bps(1.0, snr, blocklength, error_prob)
+    np.testing.assert_allclose(result, max(nat, 0) / np.log(2), rtol=1e-5, atol=1e-5)
+    assert result <= rate.shannon_bps(1.0, snr) * (1 + 1e-6)

@@ -7,9 +7,9 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.learners.blocks.actors import Groups, Views
-from jaxvec.learners.blocks.networks import Network, per_agent
+from jaxvec.learners.blocks.networks import Network, Others, per_agent
 
-Inputs = dict[str, tuple[Array, ...]]
+Inputs = dict[str, tuple[Array | Others, ...]]
 
 
 class Critics:
@@ -25,7 +25,7 @@ class Critics:
 
     def inputs(self, seen: Views, own: Groups, joint: Groups) -> Inputs:
         """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`; if central, also the
-        world and the actions of all others `(*batch, n, c)`.
+        world and the actions of all others.
 
         Args:
             own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
@@ -42,9 +42,7 @@ class Critics:
         start = seen.world.shape[-1]
         for group, x in joint.items():
             n, width = x.shape[-2:]
-            column = jnp.arange(context.shape[-1]) - start
-            others = ~((column >= 0) & (column < n * width) & (column // width == jnp.arange(n)[:, None]))
-            result[group] = (*result[group], context[..., None, :] * others)
+            result[group] = (*result[group], Others(context, jnp.arange(n), start, width))
             start += n * width
         return result
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jax import Array
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu}
@@ -19,15 +20,63 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.
 class Network(NamedTuple):
     """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode.
 
-    x may be several arrays whose batch axes broadcast: the first layer is then the sum of a layer for each, so that what many
-    inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the agents, which are all there
-    are where agents share them.
+    x may be a tuple of parts, arrays or `Others`, whose batch axes broadcast: the first layer is then the sum of a layer for
+    each, so that what many inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the
+    agents, which are all there are where agents share them.
     """
 
     init: Callable[[Array, Any], Any]
     apply: Callable[[Any, Any, Any], tuple[Array, Any]]
     memory: Callable[[tuple[int, ...]], Any] = lambda batch: ()
     rows: Callable[[Any, Array], Any] = lambda params, who: params
+
+
+@struct.dataclass
+class Others:
+    """An input that all agents have in common, but that each sees without the entries that are its own.
+
+    Attributes:
+        context: `(*batch, c)`, for all agents.
+        who: which of them see it, 0 to n - 1: `(n,)` all, or `()` a single one.
+        start: where entries that belong to agents begin in `context`.
+        width: how many each of them has.
+    """
+
+    context: Array
+    who: Array
+    start: int = struct.field(pytree_node=False)
+    width: int = struct.field(pytree_node=False)
+
+    def mine(self) -> Array:
+        """Which entries are an agent's own, bool `(*who, c)`."""
+        entry = jnp.arange(self.context.shape[-1]) - self.start
+        return entry // self.width == self.who[..., None]
+
+    def array(self) -> Array:
+        """With zeros for the own entries, `(*batch, *who, c)`: for networks that know arrays only."""
+        context = self.context[..., None, :] if self.who.ndim else self.context
+        return jnp.where(self.mine(), 0, context)
+
+    def times(self, kernel: Array) -> Array:
+        """`array() @ kernel`, `(*batch, *who, h)`, without a product for each agent where all have the kernel in common."""
+        if not self.who.ndim:
+            return self.context @ jnp.where(self.mine()[:, None], 0, kernel)
+        n, end = len(self.who), self.start + len(self.who) * self.width
+        own = self.context[..., self.start : end].reshape(*self.context.shape[:-1], n, self.width)
+        rows = kernel[self.start : end].reshape(n, self.width, -1)
+        return (self.context @ kernel)[..., None, :] - jnp.einsum("...nw,nwh->...nh", own, rows)
+
+
+class _Kernel(nn.Module):
+    """A dense layer without bias, of an array or of `Others`."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Any) -> Array:
+        width = (x.context if isinstance(x, Others) else x).shape[-1]
+        kernel = self.param("kernel", orthogonal(math.sqrt(2)), (width, self.features))
+        return x.times(kernel) if isinstance(x, Others) else x @ kernel
 
 
 def orthogonal(gain: float) -> Callable[..., Array]:
@@ -61,8 +110,8 @@ class _Layers(nn.Module):
     def __call__(self, memory: Any, x: Any) -> tuple[Array, Any]:
         dense = partial(nn.Dense, kernel_init=orthogonal(math.sqrt(2)))
         for width in self.hidden:
-            first, *others = jax.tree.leaves(x)
-            x = sum((dense(width, use_bias=False)(part) for part in others), dense(width)(first))
+            first, *others = x if isinstance(x, tuple) else (x,)
+            x = sum((_Kernel(width)(part) for part in others), dense(width)(first))
             x = ACTIVATIONS[self.activation](x)
         if self.gru:
             memory, x = nn.GRUCell(self.gru, recurrent_kernel_init=orthogonal(1.0))(memory, x)
@@ -101,10 +150,25 @@ def mlp(
 
 
 def per_agent(network: Network, n: int) -> Network:
-    """n copies with parameters of their own, one for each entry of the axis before the last."""
+    """n copies with parameters of their own, one for each entry of the axis before the last.
+
+    Their axis is moved to the front once for the whole network: matrix products in a batch take half the time when the batch
+    comes first (8 agents, 64 rows, 112 to 300 wide, on a CPU: 0.45 ms, and 0.99 ms with agents second).
+    """
+    common = lambda x: isinstance(x, Others)  # noqa: E731
+    to_front = lambda x: jax.tree.map(lambda a: a if common(a) else jnp.moveaxis(a, -2, 0), x, is_leaf=common)  # noqa: E731
+    axes = lambda x: jax.tree.map(lambda a: a.replace(context=None, who=0) if common(a) else 0, x, is_leaf=common)  # noqa: E731
+    back = partial(jax.tree.map, lambda x: jnp.moveaxis(x, 0, -2))
+
+    def init(key: Array, x: Any) -> Any:
+        return jax.vmap(network.init, (0, axes(x)))(jax.random.split(key, n), to_front(x))
+
+    def apply(params: Any, memory: Any, x: Any) -> tuple[Array, Any]:
+        return back(jax.vmap(network.apply, (0, 0, axes(x)))(params, to_front(memory), to_front(x)))
+
     return Network(
-        init=lambda key, x: jax.vmap(network.init, (0, -2))(jax.random.split(key, n), x),
-        apply=jax.vmap(network.apply, in_axes=(0, -2, -2), out_axes=-2),
+        init=init,
+        apply=apply,
         memory=network.memory,
         rows=_rows,
     )

@@ -1,0 +1,107 @@
+"""Every learner on every environment: `python benchmarks/matrix.py`.
+
+Each learner at its own settings, all with the same number of slots of training, seeds side by side in one program; then the
+greedy policies and the fixed rules in the same worlds. Per environment a table (`matrix-ENV.md`), the learning curves
+(`matrix-ENV.png`) and all numbers (`matrix-ENV.json`). Runs are kept in a folder and never made twice: stop it, and go on later.
+"""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from jaxvec.bench import all_cores, machine
+from jaxvec.core.files import replacing, write_json
+from jaxvec.core.registry import ENVIRONMENTS, make
+from jaxvec.papers.data import Data, converged, over_seeds, over_series, over_training
+from jaxvec.papers.lab import Lab
+from jaxvec.papers.plan import Budget, Figure, Panel, Place, Series
+from jaxvec.policies import fixed
+from jaxvec.viz import plots
+
+LEARNERS = ("ippo", "mappo", "ddpg", "maddpg", "matd3", "sac", "masac")
+
+
+def figure(env_id: str, names: tuple[str, ...]) -> Figure:
+    """Learners and rules of an environment, in training and after it."""
+    rules = fixed(*make(env_id))
+    return Figure(
+        "matrix",
+        f"Every learner on {env_id}",
+        "episodes",
+        (*(Series(name, learner=name) for name in names), *(Series(name, rule=name) for name in rules)),
+        (Place(0.0),),
+        (Panel("reward in training", over_training()), Panel("reward after training", over_series("reward"), " ")),
+    )
+
+
+def rows(data: Data) -> list[dict[str, object]]:
+    """Per policy, from the best: reward, distance to the best rule, and what a learner took to get there."""
+    reward = {series.name: data.estimate(series.name, 0.0) for series in data.figure.series}
+    best = max((s.name for s in data.figure.series if s.rule), key=lambda name: reward[name].mean)
+    result = []
+    for series in sorted(data.figure.series, key=lambda s: -reward[s.name].mean):
+        row: dict[str, object] = {"policy": series.name, "reward": reward[series.name], "best_rule": best}
+        row["ahead"], row["ahead_of_random"] = (data.ahead((series.name, 0.0), (o, 0.0)) for o in (best, "random"))
+        if series.learner:
+            runs = data.runs[series.name, 0.0]
+            slots = runs[0].config["horizon"] * converged(data, series.name)
+            train_s = sum(run.seconds["train"] for run in runs)
+            row["slots_to_95"] = over_seeds(slots)
+            row["seconds_to_95"] = train_s * float(np.mean(slots)) / runs[0].config["slots"]
+            row["train_s"], row["compile_s"] = train_s, sum(run.seconds["compile"] for run in runs)
+            row["slots_per_s"] = len(runs) * runs[0].config["slots"] / train_s
+        result.append(row)
+    return result
+
+
+def table(found: list[dict[str, object]], note: str) -> str:
+    """As Markdown."""
+    best = found[0]["best_rule"]
+    lines = [
+        f"| policy | reward | ahead of `{best}` | slots to 95 % | seconds to 95 %, all seeds | slots/s, all seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        took = ["", "", ""]
+        if "train_s" in row:
+            took = [f"{row['slots_to_95'].mean:,.0f}", f"{row['seconds_to_95']:.0f}", f"{row['slots_per_s']:,.0f}"]  # type: ignore[attr-defined]
+        lines.append(f"| {row['policy']} | {row['reward']} | {row['ahead']} | {' | '.join(took)} |")
+    return "\n".join([*lines, "", note, ""])
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--envs", nargs="+", default=list(ENVIRONMENTS))
+    parser.add_argument("--learners", nargs="+", default=list(LEARNERS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--slots", type=int, default=1_024_000)
+    parser.add_argument("--runs", type=Path, default=Path("reproductions"), help="where the runs are kept")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    args = parser.parse_args()
+    all_cores()
+    for env_id in args.envs:
+        plan = figure(env_id, tuple(args.learners))
+        lab = Lab(env_id, Budget(args.slots, 1024, args.seeds), args.runs / f"{env_id}-matrix", sys.stderr)
+        data = lab.data(plan, plan.places, args.seeds)
+        lab.progress.close()
+        found, here = rows(data), machine()
+        note = (
+            f"{args.slots:,} slots of training, {args.seeds} seeds in one program, greedy on 1024 episodes that all "
+            f"share, 95 % intervals (learners: over seeds; rules: over episodes). {here['device']}, {date.today()}."
+        )
+        text = table(found, note)
+        print(f"\n{env_id}\n\n{text}")
+        stem = args.out / f"matrix-{env_id}"
+        with replacing(stem.with_suffix(".md")) as temporary:
+            temporary.write_text(text)
+        parts = [(panel.title, panel.axis or plan.axis, panel.lines(data)) for panel in plan.panels]
+        plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=note)
+        write_json(stem.with_suffix(".json"), {"machine": here, "date": str(date.today()), "rows": found})
+
+
+if __name__ == "__main__":
+    main()
