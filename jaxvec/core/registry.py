@@ -11,6 +11,7 @@ from jaxvec.core.environment import Environment, check_params, suggest
 ENVIRONMENTS = {
     "isac_iov": "jaxvec.envs.isac_iov:IsacIov",
     "v2x_offload": "jaxvec.envs.v2x_offload:V2xOffload",
+    "urllc_vec": "jaxvec.envs.urllc_vec:UrllcVec",
 }
 
 

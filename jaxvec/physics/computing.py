@@ -1,13 +1,16 @@
 """What a processor takes to do its work, in time and energy, and how requests share it.
 
 Tasks at nodes are arrays `(task, ...)` of values beside an integer array of the same shape, the node of each. Look-ups
-are sums over comparisons, one term after the other: they fuse, write no array over pairs to memory as a masked sum over an
-axis does on a CPU, and their gradients are free of the scatters of a gather.
+are sums over comparisons: they write no array over pairs to memory as a masked sum over an axis does on a CPU, and their
+gradients are free of the scatters of a gather. Sums over tasks are loops of a few terms at a time, whose inputs and results
+are written to memory: as one expression, XLA would compute it anew in each of its readers, and sums of sums without end.
 """
 
+from collections.abc import Callable
 from functools import reduce
 from operator import add
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
@@ -110,7 +113,7 @@ def sum_at_node(
         Sum at each node [unit].
     """
     index = _index(n, of_task)
-    return reduce(add, (jnp.where(node[k] == index, of_task[k], 0.0) for k in range(of_task.shape[0])))
+    return sum_over_tasks(lambda x, at: jnp.where(at == index, x, 0.0), of_task, node)
 
 
 def weighted_share(
@@ -128,7 +131,7 @@ def weighted_share(
         Part of the node [-], summing to 1 over its placed tasks; 0 for tasks that are not placed or weigh nothing.
     """
     mine = jnp.where(placed, weight, 0.0)
-    total = reduce(add, (jnp.where(node[k] == node, mine[k], 0.0) for k in range(mine.shape[0])))
+    total = sum_over_tasks(lambda x, at: jnp.where(at == node, x, 0.0), mine, node)
     return mine / jnp.where(mine == 0.0, 1.0, total)
 
 
@@ -158,12 +161,27 @@ def admit_prefix(
     """
     index, asked = _index(priority.shape[0], priority), jnp.where(live, cycles, 0.0)
 
-    def before(k: int) -> Array:  # work of task k where it comes first, or is the task itself
-        first = (priority[k] > priority) | ((priority[k] == priority) & (k <= index))
-        return jnp.where(first & (node[k] == node), asked[k], 0.0)
+    def before(k: Array, rank: Array, at: Array, work: Array) -> Array:  # where task k comes first, or is the task itself
+        first = (rank > priority) | ((rank == priority) & (k <= index))
+        return jnp.where(first & (at == node), work, 0.0)
 
-    taken = at_node(used, node) + reduce(add, map(before, range(priority.shape[0])))
+    order = jnp.arange(priority.shape[0])
+    taken = at_node(used, node) + sum_over_tasks(before, order, priority, node, asked)
     return live & (taken <= at_node(budget, node))
+
+
+def sum_over_tasks(term: Callable[..., Array], *of_task: Array) -> Array:
+    """The sum of `term(*values)` over tasks, from the values `(task, ...)` of each.
+
+    Args:
+        term: from one task's values to an array.
+        of_task: arrays with the tasks on the first axis.
+    Returns:
+        An array like the terms.
+    """
+    shape = jax.eval_shape(term, *(jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in of_task))
+    together = lambda total, values: (total + term(*values), None)  # noqa: E731
+    return jax.lax.scan(together, jnp.zeros(shape.shape, shape.dtype), of_task, unroll=min(16, len(of_task[0])))[0]
 
 
 def _index(n: int, like: Float[Array, "task *batch"]) -> Int[Array, "n *ones"]:

@@ -57,6 +57,14 @@ class Pair:
         """What the environment draws at a reset and the twin does not."""
         return {}
 
+    def to_env(self, draws):
+        """The twin's draws of a world as the environment takes them."""
+        return draws
+
+    def whole(self, action):
+        """What the environment takes of `actions`."""
+        return {self.group: action}
+
     def replayed(self, env, state, w, prefix=""):
         """What the twin is told of the environment's world `w` in place of draws."""
         return {}
@@ -96,7 +104,7 @@ class Pair:
         params = params.replace(**data)
         reset, step = compiled(env)
         draws = [self.reset_draws(rng, config) for config in configs]
-        state, ts = reset(stack(draws) | self.own_draws(env, seed, params), params)
+        state, ts = reset(stack([self.to_env(d) for d in draws]) | self.own_draws(env, seed, params), params)
         theirs = [
             (self.reset_from(d | self.replayed(env, state, w), config), None, None)
             for w, (d, config) in enumerate(zip(draws, configs, strict=True))
@@ -105,7 +113,7 @@ class Pair:
         for _ in range(slots):
             action = self.actions(rng, env)
             draws = [self.step_draws(rng, config) for config in configs]
-            state, ts = step(state, {self.group: action}, stack(draws), params)
+            state, ts = step(state, self.whole(action), stack([self.to_env(d) for d in draws]), params)
             theirs = [
                 self.step_from(theirs[w][0], world(action, w), draws[w] | self.replayed(env, state, w, "next_"), config)
                 for w, config in enumerate(configs)
@@ -118,10 +126,14 @@ class Pair:
         pairs = {f"state.{name}": pair for name, pair in self.states(state, states).items()}
         pairs |= self.observed(env, ts, states, configs)
         if infos[0] is not None:
-            rewards = together(rewards)
-            pairs["reward"] = np.asarray(ts.reward[self.group]), np.broadcast_to(rewards, ts.reward[self.group].shape)
+            pairs |= self.rewarded(ts, rewards)
             pairs |= {f"info.{name}": pair for name, pair in self.compared(env, ts.info, infos).items()}
         return pairs
+
+    def rewarded(self, ts, rewards):
+        """Rewards, name -> (environment's, twin's)."""
+        ours = np.asarray(ts.reward[self.group])
+        return {"reward": (ours, np.broadcast_to(together(rewards), ours.shape))}
 
     def states(self, state, states):
         """Fields of the state, name -> (environment's, twin's)."""
