@@ -26,6 +26,9 @@ _ROTATIONS = (
     (17, 29, 16, 24),
 )  # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), table 2
 _PARITY = np.uint32(0x1BD11BDA)
+_BLOCK = (
+    512  # words; more are drawn in a loop over blocks, which writes them to memory: fused, each reader draws them again
+)
 
 
 def threefry2x32(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:
@@ -79,9 +82,16 @@ def bits(key: Array, n: int) -> Array:
             one = jax.vmap(one, out_axes=-1)
         return one(key)
     words = jax.random.key_data(key)
-    index = jnp.arange(n, dtype=jnp.uint32).reshape((n,) + (1,) * key.ndim)
-    word0, word1 = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(index), index)
-    return word0 ^ word1
+
+    def block(start: Array, size: int) -> Array:
+        index = start + jnp.arange(size, dtype=jnp.uint32).reshape((size,) + (1,) * key.ndim)
+        word0, word1 = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(index), index)
+        return word0 ^ word1
+
+    if n <= _BLOCK:
+        return block(jnp.uint32(0), n)
+    starts = jnp.arange(0, n, _BLOCK, dtype=jnp.uint32)
+    return jax.lax.map(lambda start: block(start, _BLOCK), starts).reshape(-1, *key.shape)[:n]
 
 
 def uniforms(key: Array, shapes: Shapes) -> dict[str, Array]:

@@ -25,6 +25,8 @@ Extensions by configuration: another twin, channel knowledge, mobility, processo
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -34,7 +36,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, check_sizes, first_timestep
 from jaxvec.core.layout import lift
-from jaxvec.core.spaces import ActionSpace, Box, Discrete
+from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs.urllc_vec_links import node_power_max_w
 from jaxvec.envs.urllc_vec_measure import INFO, measure
@@ -78,8 +80,9 @@ class UrllcVec(Environment):
     measurement that has arrived ("hold"; "lstm" the same, with the last H in `Observation.aux["twin"]` (H, F), for a
     learner that forecasts), or zeros ("none"). `Observation.world` (F + VN) has the measurement without delay and all SNRs.
 
-    Actions: of a vehicle `target` (J,), `power` (J,), `split` (J,) and `priority` (3,); of a node `forward`, `power`, `frequency`, `admit`;
-    numbers in [0, 1]. Masks are the usable links; a node that reaches nobody may forward to itself, and keeps all.
+    Actions: of a vehicle `target` (J,), `power` (J,), `split` (J,) and `priority` (3,); of a node `forward`, `power`,
+    `frequency`, `admit`; numbers in [0, 1]. Masks are the usable links; a node that reaches nobody may forward to itself,
+    and keeps all.
     """
 
     id: ClassVar[str] = "urllc_vec"
@@ -148,8 +151,8 @@ class UrllcVec(Environment):
         """Where, how strong, how much, how fast."""
         one, each = Box(0.0, 1.0), Box(0.0, 1.0, (self.n_subtasks,))
         targets = Discrete(self.n_nodes, (self.n_subtasks,))
-        vehicle = {"target": targets, "power": each, "split": each, "priority": Box(0.0, 1.0, (3,))}
-        node = {"forward": Discrete(self.n_nodes), "power": one, "frequency": one, "admit": one}
+        vehicle: dict[str, Space] = {"target": targets, "power": each, "split": each, "priority": Box(0.0, 1.0, (3,))}
+        node: dict[str, Space] = {"forward": Discrete(self.n_nodes), "power": one, "frequency": one, "admit": one}
         return {"vehicle": vehicle, "uav": node, "bs": node}
 
     @property
@@ -186,8 +189,8 @@ class UrllcVec(Environment):
         }
 
     def draw_reset(self, key: Array, params: UrllcVecParams) -> dict[str, Array]:
-        """Uniform numbers, and normal ones where a name begins with `n_`: of the first slot's fading, line of sight and tasks, with
-        UAV pairs in the order of `numpy.triu_indices`; `bs_z` (B,); `uav_pos`, `uav_wp` (U, 3), `uav_speed` (U,);
+        """Uniform numbers, and normal ones where a name begins with `n_`: of the first slot's fading, line of sight and tasks,
+        with UAV pairs in the order of `numpy.triu_indices`; `bs_z` (B,); `uav_pos`, `uav_wp` (U, 3), `uav_speed` (U,);
         `veh_pos`, `veh_wp` (V, 3); `alpha_vu`, `alpha_ub`, `alpha_uu`, per link."""
         v, u, b = self.n_vehicles, self.n_uavs, self.n_bs
         shapes = {
@@ -202,8 +205,8 @@ class UrllcVec(Environment):
         return normal(rng.uniforms(key, self._slot_shapes() | shapes))
 
     def draw_step(self, key: Array, params: UrllcVecParams) -> dict[str, Array]:
-        """The same of the next slot, and of this one: `eps_vb_r`, `eps_vb_ph` (V, B, M), `eps_vu_r`, `eps_vu_ph` (V, U), errors of the
-        channel estimates; `twin_cpu` (N,); `uav_wp` (U, 3), `uav_speed` (U,), `veh_wp` (V, 3)."""
+        """The same of the next slot, and of this one: `eps_vb_r`, `eps_vb_ph` (V, B, M), `eps_vu_r`, `eps_vu_ph` (V, U), errors
+        of the channel estimates; `twin_cpu` (N,); `uav_wp` (U, 3), `uav_speed` (U,), `veh_wp` (V, 3)."""
         v, u = self.n_vehicles, self.n_uavs
         errors = {"eps_vb": (v, self.n_bs, self.n_antennas), "eps_vu": (v, u)}
         shapes = {f"{name}_{part}": shape for name, shape in errors.items() for part in ("r", "ph")}
@@ -255,7 +258,7 @@ class UrllcVec(Environment):
         vehicles = score_vehicles(self, outcome, params)
         nodes = score_nodes(self, decision, way, outcome, state, params)
         own = {"vehicle": vehicles.own, "uav": nodes.own[self.n_bs :], "bs": nodes.own[: self.n_bs]}
-        team = sum(jnp.mean(x, 0) for x in own.values())  # (63)
+        team = reduce(add, (jnp.mean(x, 0) for x in own.values()))  # (63)
         reward = {group: (1 - params.reward_mix) * x + params.reward_mix * team for group, x in own.items()}
 
         backlog = remaining(self, decision, outcome, state, params)

@@ -34,11 +34,9 @@ def rate_bps(gain: Array, power_w: Array | float, params: Params) -> Array:
 
 def node_power_max_w(env: Any, params: Params, batch: int) -> Array:
     """Largest transmit power of each node, `(N, *ones)`."""
-    each = [params.p_max_bs_w] * env.n_bs + [params.p_max_uav_w] * env.n_uavs
-    each = [jnp.asarray(x, float) for x in each]
-    shape = jnp.broadcast_shapes(*(x.shape for x in each))
-    stacked = jnp.stack([jnp.broadcast_to(x, shape) for x in each])
-    return stacked if shape else stacked.reshape(-1, *(1,) * batch)
+    bs, uav = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (params.p_max_bs_w, params.p_max_uav_w)))
+    stacked = jnp.stack([bs] * env.n_bs + [uav] * env.n_uavs)
+    return stacked if bs.ndim else stacked.reshape(-1, *(1,) * batch)
 
 
 def distances_m(a: Array, b: Array, params: Params) -> tuple[Array, Array]:
@@ -68,9 +66,8 @@ def air_loss_db(
     in_sight_db = pathloss.uma_av_los(link, params)
     if latent is None:
         return in_sight_db
-    d1_m, p1_m = params.los_air_d1_m, params.los_air_p1_m
-    if env.los_air == "tr36777":
-        d1_m, p1_m = pathloss.uma_av_los_d1_p1(height_m)
+    printed = (params.los_air_d1_m, params.los_air_p1_m)
+    d1_m, p1_m = pathloss.uma_av_los_d1_p1(height_m) if env.los_air == "tr36777" else printed
     chance = pathloss.los_probability(ground_m, d1_m, p1_m)
     return jnp.where(latent < chance, in_sight_db, pathloss.uma_av_nlos(link, params))
 

@@ -117,7 +117,9 @@ def pick(of_node: Array, node: Array) -> Array:
 
 
 def decode(env: Any, action: dict[str, dict[str, Array]], state: State, params: Params) -> Decision:
-    """(2); C2, C7, C16, C17 and C20 hold by construction."""
+    """(2), of numbers cut to [0, 1]; C2, C7, C16, C17 and C20 hold by construction."""
+    cut = lambda x: jnp.clip(x, 0, 1) if jnp.issubdtype(x.dtype, jnp.floating) else x  # noqa: E731
+    action = jax.tree.map(cut, action)
     own = action["vehicle"]
     node = jax.tree.map(lambda bs, uav: jnp.concatenate([bs, uav]), action["bs"], action["uav"])
     simplex = lambda x: jax.nn.softmax(params.simplex_sharpness * (x - 0.5), axis=1)  # noqa: E731
@@ -272,7 +274,9 @@ def over_seen(env: Any, of_task: Array, way: Route) -> Array:
     stops = [stop for stage in way.stops for stop in stage]
 
     def term(x: Array, *stops: Array) -> Array:
-        return jnp.where(reduce(or_, (live & (at == index) for at, live in zip(stops[::2], stops[1::2], strict=True))), x, 0)
+        return jnp.where(
+            reduce(or_, (live & (at == index) for at, live in zip(stops[::2], stops[1::2], strict=True))), x, 0
+        )
 
     return computing.sum_over_tasks(term, of_task, *stops)
 

@@ -161,7 +161,9 @@ def admit_prefix(
     """
     index, asked = _index(priority.shape[0], priority), jnp.where(live, cycles, 0.0)
 
-    def before(k: Array, rank: Array, at: Array, work: Array) -> Array:  # where task k comes first, or is the task itself
+    def before(
+        k: Array, rank: Array, at: Array, work: Array
+    ) -> Array:  # where task k comes first, or is the task itself
         first = (rank > priority) | ((rank == priority) & (k <= index))
         return jnp.where(first & (at == node), work, 0.0)
 

@@ -172,7 +172,9 @@ def test_the_same_key_gives_the_same_episode_and_another_key_another(case):
     jax.tree.map(np.testing.assert_array_equal, again, case.episode)
     for group in case.env.n_agents:
         assert not np.array_equal(other.ts.reward[group], again.ts.reward[group])
-        assert len(np.unique(again.ts.reward[group][:, 0])) == again.ts.reward[group][:, 0].size  # nor two worlds alike
+        earned = np.asarray(again.ts.reward[group][:, 0])
+        earned = earned[earned != 0]  # an agent that nobody asked for anything
+        assert len(np.unique(earned)) == earned.size > 10  # nor two worlds alike
 
 
 def test_worlds_last_equals_vmap_and_each_world_alone(case):
@@ -271,7 +273,7 @@ def test_gradients_with_respect_to_actions_numbers_and_state_are_finite(case):
         assert np.isfinite(x).all(), jax.tree_util.keystr(path)
     by_action, by_number, by_state = gradients
     for path, x in jax.tree.leaves_with_path(by_action):
-        assert np.any(x != 0), jax.tree_util.keystr(path)
+        assert np.any(x != 0) or path[-1].key in THRESHOLDS, jax.tree_util.keystr(path)
     assert sum(bool(np.any(x != 0)) for x in by_number.values()) > len(by_number) / 3
     assert sum(bool(np.any(x != 0)) for x in by_state) > len(by_state) / 3
 
@@ -287,12 +289,16 @@ def test_keys_of_another_generator_give_draws_of_the_same_form(case):
             assert len(np.unique(x)) > 1, name
 
 
+THRESHOLDS = {"admit"}  # components of actions that only decide between one thing and another
+
+
 # One slot with random actions in 1024 worlds as XLA compiles it for a CPU (jax 0.10.2): kernels, and bytes per world-step. The
 # limits are a quarter above what was measured; whoever lowers the counts lowers the limits.
 COMPILED = {
     ("isac_iov", None): (105, 12_516),
     ("isac_iov", "traffic"): (111, 13_208),
     ("v2x_offload", None): (93, 13_700),
+    ("urllc_vec", None): (325, 950_000),
 }
 
 

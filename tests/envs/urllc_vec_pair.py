@@ -8,6 +8,7 @@ from reference import urllc_vec as twin
 
 from jaxvec.envs.urllc_vec_params import Params, State
 
+NODE_ACTIONS = {"forward": "fwd", "power": "power", "frequency": "freq", "admit": "admit"}
 GROUPS = ("vehicle", "uav", "bs")
 SAME = ("t", "pos_bs", "pos_u", "wp_u", "pos_v", "wp_v", "spd_u", "alpha_vu", "alpha_ub", "los_vb", "los_vu", "los_ub")
 SAME += ("cpu_z", "task_z", "backlog", "prev_share")
@@ -87,7 +88,7 @@ class UrllcVecPair(Pair):
     def step_from(self, state, action, draws, config):
         own, nodes = action["vehicle"], {n: np.concatenate([action["bs"][n], x]) for n, x in action["uav"].items()}
         told = {f"v_{n}": own[n] for n in ("target", "power", "split")} | {"v_prio": own["priority"]}
-        told |= {f"z_{ours}": nodes[n] for n, ours in zip(("forward", "power", "frequency", "admit"), ("fwd", "power", "freq", "admit"), strict=True)}
+        told |= {f"z_{short}": nodes[n] for n, short in NODE_ACTIONS.items()}
         return twin.step_from(state, told, draws, config)
 
     def whole(self, action):
@@ -113,11 +114,12 @@ class UrllcVecPair(Pair):
         return pairs
 
     def observed(self, env, ts, states, configs):
-        seen = [twin.observe(s, replace(c, twin_mode="hold" if c.twin_mode == "lstm" else c.twin_mode)) for s, c in zip(states, configs, strict=True)]
+        mode = "hold" if env.twin_mode == "lstm" else env.twin_mode  # a forecast begins as the last value
+        seen = [twin.observe(s, replace(c, twin_mode=mode)) for s, c in zip(states, configs, strict=True)]
         pairs = {f"obs.{g}": (np.asarray(ts.obs.agents[g]), together(s[g] for s in seen)) for g in GROUPS}
         width = env.observation_space["bs"].shape[0]
         pairs["obs.world"] = np.asarray(ts.obs.world), together(s["critic_bs"][0, width:] for s in seen)
-        mask, b = ts.obs.mask, env.n_bs
+        mask = ts.obs.mask
         pairs["mask.target"] = np.asarray(mask["vehicle"]["target"][:, 0]), together(s["mask_target"] for s in seen)
         forward = np.concatenate([mask["bs"]["forward"], mask["uav"]["forward"]])
         pairs["mask.forward"] = forward, together(s["mask_fwd"] for s in seen)
