@@ -99,7 +99,8 @@ def main() -> None:
         with replacing(stem.with_suffix(".md")) as temporary:
             temporary.write_text(text)
         parts = [(panel.title, panel.axis or plan.axis, panel.lines(data)) for panel in plan.panels]
-        plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=note)
+        short = f"{args.seeds} seeds, {args.slots:,} slots each, 95 % intervals"
+        plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=short)
         write_json(stem.with_suffix(".json"), {"machine": here, "date": str(date.today()), "rows": found})
 
 
