@@ -17,6 +17,7 @@ from jaxvec.core.layout import lift
 from jaxvec.envs.urllc_vec_links import links, node_power_max_w, rate_bps, realised_gain
 from jaxvec.envs.urllc_vec_params import Params, State, Tasks
 from jaxvec.physics import computing, fading, mobility, tasks
+from jaxvec.physics._sums import sum_over_tasks
 
 
 class Decision(NamedTuple):
@@ -278,7 +279,7 @@ def over_seen(env: Any, of_task: Array, way: Route) -> Array:
             reduce(or_, (live & (at == index) for at, live in zip(stops[::2], stops[1::2], strict=True))), x, 0
         )
 
-    return computing.sum_over_tasks(term, of_task, *stops)
+    return sum_over_tasks(term, of_task, *stops)
 
 
 def judge(latency_s: Array, energy_j: Array, budget_j: Any, quality: Array, params: Params) -> tuple[Array, Array]:

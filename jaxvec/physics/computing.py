@@ -6,16 +6,15 @@ gradients are free of the scatters of a gather. Sums over tasks are loops of a f
 are written to memory: as one expression, XLA would compute it anew in each of its readers, and sums of sums without end.
 """
 
-from collections.abc import Callable
 from functools import reduce
 from operator import add
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from jaxvec.physics._safe import root
+from jaxvec.physics._sums import sum_over_tasks
 
 
 def time_s(
@@ -170,20 +169,6 @@ def admit_prefix(
     order = jnp.arange(priority.shape[0])
     taken = at_node(used, node) + sum_over_tasks(before, order, priority, node, asked)
     return live & (taken <= at_node(budget, node))
-
-
-def sum_over_tasks(term: Callable[..., Array], *of_task: Array) -> Array:
-    """The sum of `term(*values)` over tasks, from the values `(task, ...)` of each.
-
-    Args:
-        term: from one task's values to an array.
-        of_task: arrays with the tasks on the first axis.
-    Returns:
-        An array like the terms.
-    """
-    shape = jax.eval_shape(term, *(jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in of_task))
-    together = lambda total, values: (total + term(*values), None)  # noqa: E731
-    return jax.lax.scan(together, jnp.zeros(shape.shape, shape.dtype), of_task, unroll=min(16, len(of_task[0])))[0]
 
 
 def _index(n: int, like: Float[Array, "task *batch"]) -> Int[Array, "n *ones"]:
