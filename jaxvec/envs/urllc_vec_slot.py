@@ -112,6 +112,11 @@ def available_hz(state: State, params: Params) -> Array:
     return computing.cpu_available_hz(state.cpu_z, params.f_min_hz, params.f_max_hz, params.cpu_dev_var)
 
 
+def load_of(cycles: Array, node: Array, n: int) -> Array:
+    """Cycles (K,) that each of n nodes gets (n,)."""
+    return computing.sum_at_node(cycles, node, n)
+
+
 def pick(of_node: Array, node: Array) -> Array:
     """`of_node` (V, N) at each vehicle's nodes (V, J)."""
     return reduce(add, (jnp.where(node == n, of_node[:, n, None], 0) for n in range(of_node.shape[1])))
@@ -237,7 +242,7 @@ def process(env: Any, d: Decision, work: Work, up: Uplink, way: Route, state: St
     """Sharing of the processors (5), energy (54), (55), latency, quality of service (48), (93)."""
     n, cap_s = env.n_nodes, params.latency_cap_s
     done = lambda x: jnp.where(way.placed, x, 0)  # noqa: E731
-    load = computing.sum_at_node(done(work.cycles), way.node, n)
+    load = load_of(done(work.cycles), way.node, n)
     share = jnp.ones_like(work.cycles)
     if env.cpu_share != "none":
         weight = work.priority if env.cpu_share == "priority" else share

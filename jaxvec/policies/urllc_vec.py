@@ -19,7 +19,7 @@ from jaxvec.core.types import Observation
 from jaxvec.envs.urllc_vec import CYCLES_SCALE, SNR_SCALE_DB, UrllcVec
 from jaxvec.envs.urllc_vec_links import rate_bps
 from jaxvec.envs.urllc_vec_params import Params
-from jaxvec.physics import computing
+from jaxvec.envs.urllc_vec_slot import load_of
 
 SWEEPS = 3
 
@@ -86,14 +86,14 @@ def nash(seen: Seen, env: UrllcVec, params: Params) -> Array:
         return (target.at[k].set(to), load + jnp.where(index == to, work, 0)), None
 
     order = jnp.tile(jnp.arange(len(seen.cycles)), SWEEPS)
-    load = computing.sum_at_node(seen.cycles, start, n)
+    load = load_of(seen.cycles, start, n)
     return jax.lax.scan(respond, (start, load), order)[0][0]
 
 
 def forwarding(target: Array, admit: float, seen: Seen, env: UrllcVec, params: Params) -> Array:
     """To whom each node forwards (N,): from the busiest on, to the reachable one that is expected to be least busy."""
     n, index = env.n_nodes, lift(jnp.arange(env.n_nodes), seen.bits.ndim - 1)
-    load = computing.sum_at_node(seen.cycles, target, n)
+    load = load_of(seen.cycles, target, n)
     overflow = jnp.maximum(load - admit * params.f_max_hz * params.latency_target_s, 0)
 
     def choose(now: tuple[Array, Array], node: Array) -> tuple[tuple[Array, Array], None]:
