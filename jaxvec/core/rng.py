@@ -26,9 +26,7 @@ _ROTATIONS = (
     (17, 29, 16, 24),
 )  # Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), table 2
 _PARITY = np.uint32(0x1BD11BDA)
-_BLOCK = (
-    512  # words; more are drawn in a loop over blocks, which writes them to memory: fused, each reader draws them again
-)
+_BLOCK = 512  # more words are drawn in a loop, which writes them to memory: fused, each of many readers draws them anew
 
 
 def threefry2x32(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:

@@ -360,27 +360,21 @@ def new_tasks(task_z: Array, draws: dict[str, Array], params: Params) -> Tasks:
     )
 
 
-def box(xy_m: Any, z_min_m: Any, z_max_m: Any) -> tuple[Array, Array]:
-    """Lowest and highest corner `(1, 3, ...)` of a box, to broadcast against places."""
+def box(xy_m: Any, z_min_m: Any, z_max_m: Any, rank: int) -> tuple[Array, Array]:
+    """Lowest and highest corner of a box, `(1, 3)` and `rank` batch axes, to broadcast against places."""
     xy, low, high = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (xy_m, z_min_m, z_max_m)))
-    return jnp.stack([-xy, -xy, low])[None], jnp.stack([xy, xy, high])[None]
+    fit = lambda corner: lift(jnp.stack(corner)[None], rank - xy.ndim)  # noqa: E731
+    return fit([-xy, -xy, low]), fit([xy, xy, high])
 
 
 def uav_box(params: Params, rank: int) -> tuple[Array, Array]:
     """Where UAVs fly."""
-    corners = box(params.uav_xy_m, params.uav_z_min_m, params.uav_z_max_m)
-    return tuple(_fit(x, rank) for x in corners)  # type: ignore[return-value]
+    return box(params.uav_xy_m, params.uav_z_min_m, params.uav_z_max_m, rank)
 
 
 def vehicle_box(params: Params, rank: int) -> tuple[Array, Array]:
     """Where vehicles drive."""
-    corners = box(params.veh_xy_m, params.veh_z_min_m, params.veh_z_max_m)
-    return tuple(_fit(x, rank) for x in corners)  # type: ignore[return-value]
-
-
-def _fit(corner: Array, rank: int) -> Array:
-    """With batch axes of length 1 where the numbers have none."""
-    return corner.reshape(corner.shape + (1,) * (2 + rank - corner.ndim))
+    return box(params.veh_xy_m, params.veh_z_min_m, params.veh_z_max_m, rank)
 
 
 def inside(corners: tuple[Array, Array], u: Array) -> Array:

@@ -46,7 +46,7 @@ def phasor(turn: Float[Array, "*link"]) -> tuple[Float[Array, "*link"], Float[Ar
     """Unit complex number of a phase: e^(j 2 pi turn), to 2e-7 in float32 and 1e-15 in float64 for phases of a few turns.
 
     By the power series about the nearest half turn, because XLA's own sine and cosine, which hold for any angle, take
-    some fifteen times as long on a CPU.
+    many times as long on a CPU.
 
     Args:
         turn: phase [turn].

@@ -54,7 +54,7 @@ def test_fold_in_of_batches_is_that_of_jax_one_by_one(keys, data):
         np.testing.assert_array_equal(jax.random.key_data(folded[index]), expected)
 
 
-@pytest.mark.parametrize("n", [1, 2, 11])
+@pytest.mark.parametrize("n", [1, 2, 11, 1300])  # 1300: more than two blocks
 def test_bits_are_those_of_jax(n):
     np.testing.assert_array_equal(rng.bits(KEY, n), jax.random.bits(KEY, (n,)))
     batch = rng.bits(KEYS.reshape(5, 1), n)

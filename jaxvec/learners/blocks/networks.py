@@ -21,8 +21,8 @@ class Network(NamedTuple):
     """`init(key, x) -> params`, `apply(params, memory, x) -> y, memory`, and `memory(batch)` at the start of an episode.
 
     x may be a tuple of parts, arrays or `Others`, whose batch axes broadcast: the first layer is then the sum of a layer for
-    each, so that what many inputs have in common is multiplied once. `rows(params, who)` are the parameters for some of the
-    agents, which are all there are where agents share them.
+    each, so that what many inputs have in common is multiplied once. A network that knows arrays only takes `Others.array()`.
+    `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
     """
 
     init: Callable[[Array, Any], Any]
@@ -152,8 +152,7 @@ def mlp(
 def per_agent(network: Network, n: int) -> Network:
     """n copies with parameters of their own, one for each entry of the axis before the last.
 
-    Their axis is moved to the front once for the whole network: matrix products in a batch take half the time when the batch
-    comes first (8 agents, 64 rows, 112 to 300 wide, on a CPU: 0.45 ms, and 0.99 ms with agents second).
+    Their axis is moved to the front once for the whole network: a batch of matrix products is faster where the batch comes first.
     """
     common = lambda x: isinstance(x, Others)  # noqa: E731
     to_front = lambda x: jax.tree.map(lambda a: a if common(a) else jnp.moveaxis(a, -2, 0), x, is_leaf=common)  # noqa: E731
