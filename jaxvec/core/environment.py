@@ -51,6 +51,9 @@ class Environment:
         presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
         team_reward: all agents of a group learn from one and the same number.
         takes_turns: `act` asks more than once, and reads the state.
+        forecasts: agents see a twin, and a learner may tell them better: `Observation.aux["history"]` (H, F) holds the last
+            measurements that have arrived, `Timestep.info["features"]` (F,) the truth one slot later; see `informed`.
+        whole_world: `Observation.world` has whatever agents see; where it has not, central critics see both.
         discount: per slot, where learners start from.
         info_fields: name -> (unit, meaning) of every entry of `Timestep.info`.
     """
@@ -60,6 +63,8 @@ class Environment:
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     team_reward: ClassVar[bool] = False
     takes_turns: ClassVar[bool] = False
+    forecasts: ClassVar[bool] = False
+    whole_world: ClassVar[bool] = True
     discount: ClassVar[float] = 0.99
     info_fields: ClassVar[Mapping[str, tuple[str, str]]] = {}
     horizon: int
@@ -83,6 +88,16 @@ class Environment:
     def world_size(self) -> int:
         """Entries of `Observation.world`."""
         raise NotImplementedError
+
+    @property
+    def feature_blocks(self) -> dict[str, slice]:
+        """What the entries of "features" are, where there are any."""
+        return {}
+
+    @property
+    def joint_size(self) -> int:
+        """Entries of `joint`."""
+        return self.world_size
 
     def default_params(self, **numbers: Any) -> Any:
         """The paper's numbers, some of them replaced."""
@@ -120,6 +135,19 @@ class Environment:
         """
         action, extras = ask(key, ts.obs)
         return action, Turn(ts.obs, extras)
+
+    def joint(self, obs: Observation) -> Array:
+        """What all agents see together, each thing once, `(g,)`."""
+        return obs.world
+
+    def informed(self, obs: Observation, forecast: Array) -> Observation:
+        """The observation of agents who are told a forecast `(F,)`: here, in place of the last F entries of every row."""
+        tell = lambda row: jnp.concatenate([row[:, : -len(forecast)], _to_all(forecast, len(row))], 1)  # noqa: E731
+        return obs.replace(agents=jax.tree.map(tell, obs.agents))  # type: ignore[attr-defined]
+
+
+def _to_all(x: Array, n: int) -> Array:
+    return jnp.broadcast_to(x, (n, *x.shape))
 
 
 def first_timestep(env: Environment, obs: Observation, batch: tuple[int, ...]) -> Timestep:

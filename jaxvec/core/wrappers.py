@@ -1,5 +1,6 @@
 """Environments around environments. Rollouts of whole episodes need none of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,10 @@ class Wrapper(Environment):
     world_size = property(lambda self: self.env.world_size)
     team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
     takes_turns = property(lambda self: self.env.takes_turns)  # type: ignore[assignment]
+    forecasts = property(lambda self: self.env.forecasts)  # type: ignore[assignment]
+    whole_world = property(lambda self: self.env.whole_world)  # type: ignore[assignment]
+    feature_blocks = property(lambda self: self.env.feature_blocks)
+    joint_size = property(lambda self: self.env.joint_size)
     discount = property(lambda self: self.env.discount)  # type: ignore[assignment]
     info_fields = property(lambda self: self.env.info_fields)  # type: ignore[assignment]
     presets = property(lambda self: self.env.presets)  # type: ignore[assignment]
@@ -40,6 +45,14 @@ class Wrapper(Environment):
     def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
         """The environment's."""
         return self.env.act(ask, key, state, ts, params)
+
+    def joint(self, obs: Observation) -> Array:
+        """The environment's."""
+        return self.env.joint(obs)
+
+    def informed(self, obs: Observation, forecast: Array) -> Observation:
+        """The environment's."""
+        return self.env.informed(obs, forecast)
 
 
 @dataclass(frozen=True)
@@ -148,8 +161,16 @@ class OneAgent(Wrapper):
 
     @property
     def observation_space(self) -> dict[str, Box]:
-        """The world."""
-        return {ONE: Box(-float("inf"), float("inf"), (self.env.world_size,))}
+        """What all see together."""
+        return {ONE: Box(-float("inf"), float("inf"), (self.env.joint_size,))}
+
+    def joint(self, obs: Observation) -> Array:
+        """What the agent sees."""
+        return obs.agents[ONE][0]
+
+    def informed(self, obs: Observation, forecast: Array) -> Observation:
+        """In place of the last entries of what the agent sees."""
+        return Environment.informed(self, obs, forecast)
 
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """The environment's, as one agent sees it."""
@@ -172,9 +193,40 @@ class OneAgent(Wrapper):
     def _as_one(self, ts: Timestep) -> Timestep:
         obs = ts.obs
         mask = {f"{group}/{name}": x[None] for group, parts in obs.mask.items() for name, x in parts.items()}
-        seen = Observation(agents={ONE: obs.world[None]}, world=obs.world, mask={ONE: mask} if mask else {})
-        reward = jnp.concatenate(list(ts.reward.values())).mean(0, keepdims=True)
+        together = self.env.joint(obs)[None]
+        seen = Observation(agents={ONE: together}, world=obs.world, mask={ONE: mask} if mask else {}, aux=obs.aux)
+        reward = jnp.stack([x.mean(0) for x in ts.reward.values()]).mean(0, keepdims=True)
         return ts.replace(obs=seen, reward={ONE: reward})  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Informed(Wrapper):
+    """Tells agents a forecast; see `informed`."""
+
+    forecast: Callable[[Array], Array]
+
+    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
+        """As the environment's, with the forecast told."""
+        state, ts = self.env.reset(key, params)
+        return state, self._told(ts)
+
+    def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
+        """One slot, with the forecast of the next told."""
+        state, ts = self.env.step(key, state, action, params)
+        return state, self._told(ts)
+
+    def _told(self, ts: Timestep) -> Timestep:
+        return ts.replace(obs=informed(self.env, self.forecast, ts.obs))  # type: ignore[attr-defined]
+
+
+def informed(env: Environment, forecast: Callable[[Array], Array], obs: Observation) -> Observation:
+    """An observation with a forecast told, and the forecast `(F, *batch)` in `aux["forecast"]`.
+
+    Args:
+        forecast: from the last measurements `(H, F, *batch)` to what holds now.
+    """
+    said = forecast(obs.aux["history"])
+    return env.informed(obs, said).replace(aux=obs.aux | {"forecast": said})  # type: ignore[attr-defined]
 
 
 def _many(space: Space, n: int) -> Space:
@@ -183,9 +235,9 @@ def _many(space: Space, n: int) -> Space:
 
 
 def one_agent(env: Environment) -> Environment:
-    """One agent that sees the world at the opening of a slot and decides for all agents at once.
+    """One agent that sees what all see together (`Environment.joint`) and decides for all agents at once.
 
     Its group is "all"; its actions are the agents' components stacked, `group/component` of shape `(n, ...)`; its reward is their
-    mean. It is asked once, also where agents take turns.
+    mean, of groups of agents the mean of their means. It is asked once, also where agents take turns.
     """
     return OneAgent(env)

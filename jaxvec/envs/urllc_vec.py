@@ -77,7 +77,7 @@ class UrllcVec(Environment):
     Observation of a vehicle, 8 + 5N + 3J + V entries (98): place, speed and heading, SNR to each node at full power, path losses,
     subtasks (complexity, urgency, weight), task size, and the twin. Of a UAV or BS, 10 + 2V + 4N (82): place, speed and
     heading, SNR from each vehicle and to each node, its speed and backlog, all tasks' sizes, the twin. The twin is the last
-    measurement that has arrived ("hold"; "lstm" the same, with the last H in `Observation.aux["twin"]` (H, F), for a
+    measurement that has arrived ("hold"; "lstm" the same, with the last H in `Observation.aux["history"]` (H, F), for a
     learner that forecasts), or zeros ("none"). `Observation.world` (F + VN) has the measurement without delay and all SNRs.
 
     Actions: of a vehicle `target` (J,), `power` (J,), `split` (J,) and `priority` (3,); of a node `forward`, `power`,
@@ -87,6 +87,7 @@ class UrllcVec(Environment):
 
     id: ClassVar[str] = "urllc_vec"
     Params: ClassVar[type] = UrllcVecParams
+    whole_world: ClassVar[bool] = False
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "base": {},
@@ -142,6 +143,24 @@ class UrllcVec(Environment):
         return 3 * self.n_nodes + self.n_vehicles
 
     @property
+    def forecasts(self) -> bool:  # type: ignore[override]
+        """A learner may forecast what the twin does not know yet."""
+        return self.twin_mode == "lstm"
+
+    @property
+    def feature_blocks(self) -> dict[str, slice]:
+        """Of what a twin is told: speeds, backlogs and loads of the nodes, sizes of the tasks."""
+        n = self.n_nodes
+        nodes = {name: slice(i * n, (i + 1) * n) for i, name in enumerate(("cpu", "backlog", "load"))}
+        return nodes | {"task": slice(3 * n, self.n_features)}
+
+    @property
+    def joint_size(self) -> int:
+        """All rows, with one twin."""
+        rows = sum(n * self.observation_space[group].shape[0] for group, n in self.n_agents.items())
+        return rows - (sum(self.n_agents.values()) - 1) * self.n_features
+
+    @property
     def n_agents(self) -> dict[str, int]:
         """Three groups."""
         return {"vehicle": self.n_vehicles, "uav": self.n_uavs, "bs": self.n_bs}
@@ -166,6 +185,12 @@ class UrllcVec(Environment):
     def world_size(self) -> int:
         """The measurement without delay, and all SNRs."""
         return self.n_features + self.n_vehicles * self.n_nodes
+
+    def joint(self, obs: Observation) -> Array:
+        """What all see, row by row, with the twin once, at the end."""
+        f, batch = self.n_features, obs.world.shape[1:]
+        rows = [x[:, :-f].reshape(-1, *batch) for x in obs.agents.values()]
+        return jnp.concatenate([*rows, obs.agents["bs"][0, -f:]])
 
     # Chance
 
@@ -338,5 +363,5 @@ def observe(env: UrllcVec, state: State, params: UrllcVecParams) -> Observation:
         agents={"vehicle": jnp.concatenate(vehicle, 1), "uav": nodes[n_bs:], "bs": nodes[:n_bs]},
         world=jnp.concatenate([state.measured[-1], snr.reshape(-1, *batch)]),
         mask={"vehicle": {"target": target}, "uav": {"forward": forward[n_bs:]}, "bs": {"forward": forward[:n_bs]}},
-        aux={"twin": state.measured[: env.twin_history_len]} if env.twin_mode == "lstm" else {},
+        aux={"history": state.measured[: env.twin_history_len]} if env.twin_mode == "lstm" else {},
     )

@@ -13,6 +13,8 @@ from jaxvec.learners.sac import sac
 LEARNERS: dict[str, Callable[..., Learner]] = {
     "ippo": partial(ppo, central_critic=False),
     "mappo": partial(ppo, central_critic=True),
+    "mappo_matched": partial(ppo, central_critic=True, actor="matched"),
+    "qmarl": partial(ppo, central_critic=True, actor="circuit"),
     "ddpg": partial(ddpg, central_critic=False, twin_critics=False),
     "maddpg": partial(ddpg, central_critic=True, twin_critics=False),
     "td3": partial(ddpg, central_critic=False, twin_critics=True),

@@ -26,6 +26,7 @@ from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, losses, normalise, replay
 from jaxvec.learners.blocks.actors import Actors, Groups, start_moments, taking_part, update_moments, views
 from jaxvec.learners.blocks.critics import Critics
+from jaxvec.learners.blocks.forecasts import Twin, Windows
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network
 from jaxvec.learners.blocks.schedules import annealed
@@ -39,6 +40,8 @@ COUNTS = (
     "batch_size",
     "capacity",
     "policy_delay",
+    "twin_steps",
+    "twin_batch",
 )
 
 
@@ -68,6 +71,7 @@ class OffPolicy:
         if steps % s.policy_delay:
             raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
         self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
+        self.twin = Twin(env, s.twin_steps, s.twin_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(self.inner[group]), s.share_parameters)
         self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters)
@@ -133,7 +137,8 @@ class OffPolicy:
     def policy(self, state: State, greedy: bool = True) -> Policy:
         """The current policy; without `greedy`, exploring as in training."""
         hyper, role = annealed(state.hyper, state.update), "greedy" if greedy else "act"
-        return lambda key, obs: self.answer(state, state.params["actor"], key, obs, hyper, role)[0]
+        tell = partial(self.twin.tell, state.twin)
+        return lambda key, obs: self.answer(state, state.params["actor"], key, tell(obs), hyper, role)[0]
 
     # Learning
 
@@ -149,7 +154,8 @@ class OffPolicy:
         params = jax.tree.map(jnp.asarray, world_params(check_params(params)))
         hyper = jax.tree.map(jnp.asarray, self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
-        carry = self.env.reset(world_keys(key_run, n), params)
+        twin = self.twin.init(rng.stream(key_net, "twin"), params)
+        carry = self.twin.around(twin).reset(world_keys(key_run, n), params)
         one = jax.tree.map(lambda x: x[:1], views(carry[1].obs, {}))
         nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
         inputs = self.critics.inputs(one, nothing, nothing)
@@ -167,6 +173,7 @@ class OffPolicy:
             temperature=self.start_temperature(hyper),
             moments=moments,
             replay=None,  # type: ignore[arg-type]
+            twin=twin,
             hyper=hyper,
             env_params=params,
             key=key_run,
@@ -180,9 +187,9 @@ class OffPolicy:
         entry = jax.eval_shape(lambda state: self.slot(state, state.hyper, jnp.int32(0))[1], state)
         return replay.packing(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[:-1], x.dtype), entry))
 
-    def slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Metrics]:
-        """The t-th slot in all worlds: where they stand after it, what to remember, and its metrics."""
-        n = self.settings.n_worlds
+    def slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Windows | None, Metrics]:
+        """The t-th slot in all worlds: where they stand after it, what to remember, what a forecaster learns from, metrics."""
+        n, env = self.settings.n_worlds, self.twin.around(state.twin)
         keys = world_keys(state.key, n, t), policy_keys(state.key, n, t)
 
         def ask(memory, key, obs):
@@ -192,10 +199,11 @@ class OffPolicy:
             action, kept = jax.tree.map(choose, (action, kept), self.anything(key, obs))
             return action, memory, kept
 
-        keep = lambda slot: slot._replace(state=(), ts=scalars(slot.ts))  # noqa: E731
-        play_one = partial(play, self.env, Ask((), ask, ()), keys, state.env_params, n_steps=1, keep=keep)
+        keep = lambda slot: (slot._replace(state=(), ts=scalars(slot.ts)), self.twin.window(slot))  # noqa: E731
+        play_one = partial(play, env, Ask((), ask, ()), keys, state.env_params, n_steps=1, keep=keep)
         (following, ts, _), slots = play_one(state.carry)
-        seen: Slot = jax.tree.map(lambda x: x[0], slots)
+        seen: Slot
+        seen, windows = jax.tree.map(lambda x: x[0], slots)
         entry = Entry(
             seen.obs.replace(aux={}),  # type: ignore[attr-defined]
             seen.extras,
@@ -204,32 +212,39 @@ class OffPolicy:
             ts.obs.replace(aux={}),  # type: ignore[attr-defined]
             following if self.env.takes_turns else (),
         )
-        after = renew(self.env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
-        return after, entry, summary(seen.ts)
+        after = renew(env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
+        return after, entry, windows, summary(seen.ts)
 
     def update(self, state: State) -> tuple[State, Metrics]:
         """Act and learn in turns; metrics are means over the update."""
         s, hyper, packing = self.settings, annealed(state.hyper, state.update), self.packing(state)
 
-        def act(state: State, i: Array) -> tuple[State, Metrics]:
-            carry, entry, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
+        def act(state: State, i: Array) -> tuple[State, tuple[Windows | None, Metrics]]:
+            carry, entry, windows, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
             moments = dict(state.moments)
             if "obs" in moments:
                 moments["obs"] = update_moments(moments["obs"], views(entry.obs, {}), taking_part(entry.obs))
             buffer = replay.add(state.replay, packing.pack(batch_first(entry, 1)))
-            return state.replace(carry=carry, moments=moments, replay=buffer), metrics  # type: ignore[attr-defined]
+            after = state.replace(carry=carry, moments=moments, replay=buffer)  # type: ignore[attr-defined]
+            return after, (windows, metrics)
 
         def learn(state: State, i: Array) -> tuple[State, Metrics]:
             key = rng.fold_in(rng.fold_in(rng.stream(state.key, "learn"), state.update), i)
             return self.step(state, packing, hyper, key, i)
 
-        def turn(state: State, i: Array) -> tuple[State, Metrics]:
-            state, acted = jax.lax.scan(act, state, i * s.learn_every + jnp.arange(s.learn_every))
+        def turn(state: State, i: Array) -> tuple[State, tuple[Windows | None, Metrics]]:
+            state, (windows, acted) = jax.lax.scan(act, state, i * s.learn_every + jnp.arange(s.learn_every))
             state, learned = jax.lax.scan(learn, state, i * s.gradient_steps + jnp.arange(s.gradient_steps))
-            return state, jax.tree.map(jnp.mean, acted | learned)
+            return state, (windows, jax.tree.map(jnp.mean, acted | learned))
 
-        state, metrics = jax.lax.scan(turn, state, jnp.arange(s.slots_per_update // s.learn_every))
-        return state.replace(update=state.update + 1), jax.tree.map(jnp.mean, metrics)  # type: ignore[attr-defined]
+        state, (windows, metrics) = jax.lax.scan(turn, state, jnp.arange(s.slots_per_update // s.learn_every))
+        windows = jax.tree.map(
+            lambda x: x.reshape(-1, *x.shape[2:]), windows
+        )  # turns and their slots are one axis of time
+        key = rng.fold_in(rng.stream(state.key, "twin"), state.update)
+        twin, forecasting = self.twin.learn(state.twin, key, windows, hyper.twin_learning_rate)
+        after = state.replace(update=state.update + 1, twin=twin)  # type: ignore[attr-defined]
+        return after, jax.tree.map(jnp.mean, metrics) | forecasting
 
     def step(self, state: State, packing: replay.Packing, hyper: Any, key: Array, i: Array) -> tuple[State, Metrics]:
         """The i-th gradient step of an update: of the critics, and every `policy_delay`-th time of actors and targets."""

@@ -8,6 +8,7 @@ from jax import Array
 
 from jaxvec.core.types import Observation
 from jaxvec.learners.blocks.actors import Groups
+from jaxvec.learners.blocks.forecasts import TwinState
 from jaxvec.learners.blocks.replay import Replay
 
 
@@ -29,6 +30,8 @@ class Settings:
         policy_delay: critic steps per step of actors and targets.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
+        twin_steps, twin_batch: gradient steps per update of a forecaster, where the environment has a twin to be told, and
+            slots in each.
         normalise_observations: by running mean and variance.
     """
 
@@ -45,6 +48,8 @@ class Settings:
     policy_delay: int = 1
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
+    twin_steps: int = 1
+    twin_batch: int = 1024
     normalise_observations: bool = False
 
 
@@ -57,6 +62,7 @@ class Hyper:
     Attributes:
         tau: by which part targets follow at each step.
         value_rate: by which part the unit of values follows at each step.
+        twin_learning_rate: of a forecaster.
         warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
     """
 
@@ -69,6 +75,7 @@ class Hyper:
     tau: float = 0.01
     value_rate: float = 0.01
     warmup: float = 0.03
+    twin_learning_rate: float = 1e-3
     max_grad_norm: float = 10.0
 
 
@@ -82,6 +89,7 @@ class State:
     temperature: Groups  # of SAC, per group; empty elsewhere
     moments: dict[str, Groups]  # {"obs", "value"} per group
     replay: Replay
+    twin: TwinState | None  # where the environment has one to be told
     hyper: Any
     env_params: Any
     key: Array

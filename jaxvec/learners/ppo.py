@@ -1,18 +1,17 @@
-"""PPO for many agents (Schulman et al. 2017): IPPO, or MAPPO (Yu et al. 2022) when the critic sees the whole world.
+"""PPO for many agents (Schulman et al. 2017): IPPO, or MAPPO (Yu et al. 2022) when the critic sees the whole world; QMARL when
+the actors are quantum circuits.
 
 An update collects whole episodes (or `rollout_length` slots) in `n_worlds` worlds under the current policy, estimates advantages,
 and takes `epochs` x `minibatches` gradient steps. All agents of a slot stay together in a minibatch; one with a GRU keeps time.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
@@ -21,94 +20,16 @@ from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
 from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import auto_reset
-from jaxvec.learners.base import Learner, Metrics, check_counts
+from jaxvec.learners.base import Learner, Metrics
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.actors import Actors, Groups, Views, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.forecasts import Twin, TwinState, Windows
 from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network, mlp, per_agent, unroll
 from jaxvec.learners.blocks.schedules import annealed
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What fixes shapes and code paths: a change recompiles.
-
-    Attributes:
-        central_critic: the critic sees `Observation.world` (MAPPO) rather than each agent's own observation (IPPO).
-        share_parameters: the agents of a group share one network; else each has its own.
-        n_worlds: parallel worlds.
-        rollout_length: slots per update, with automatic resets; None: whole episodes, for environments that end at their
-            horizon only, reset between updates.
-        epochs, minibatches: passes over the collected data, and parts of each pass.
-        hidden: widths of actor and critic.
-        activation: "tanh", "relu" or "silu".
-        gru: width of a recurrent layer in the actor, 0 for none.
-        normalise_observations, normalise_values: by running mean and variance.
-    """
-
-    central_critic: bool = False
-    share_parameters: bool = True
-    n_worlds: int = 128
-    rollout_length: int | None = None
-    epochs: int = 2
-    minibatches: int = 8
-    hidden: tuple[int, ...] = (128, 128)
-    activation: str = "relu"
-    gru: int = 0
-    normalise_observations: bool = False
-    normalise_values: bool = True
-
-    def __post_init__(self) -> None:
-        check_counts("ppo", self, ("n_worlds", "epochs", "minibatches"))
-
-
-@struct.dataclass
-class Hyper:
-    """What may be swept without recompiling.
-
-    A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
-    """
-
-    learning_rate: float = 1e-3
-    learning_rate_end: float = 5e-5
-    anneal_updates: float = 1000.0
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    clip: float = 0.2
-    clip_end: float = 0.2
-    entropy_weight: float = 5e-4
-    entropy_weight_end: float = 5e-4
-    value_weight: float = 0.5
-    max_grad_norm: float = 0.5
-
-
-@struct.dataclass
-class State:
-    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
-
-    params: dict[str, Groups]  # {"actor", "critic"} per group
-    opt: Any
-    moments: dict[str, Groups]  # {"obs", "value"} per group, where normalised
-    hyper: Hyper
-    env_params: Any
-    key: Array
-    update: Array  # () int32
-    carry: Any  # where the worlds stand, for rollouts that are not whole episodes
-
-
-class Batch(NamedTuple):
-    """Collected data, batch-first: leaves `(time, worlds, n, ...)` per group."""
-
-    features: Groups  # what the actor sees
-    critic: Groups  # what the critic sees
-    mask: dict[str, dict[str, Array]]
-    weight: Groups  # 1 where the agent took part
-    raw: Groups
-    log_prob: Groups
-    advantage: Groups
-    target: Groups
-    first: Array  # (time, worlds) bool
+from jaxvec.learners.ppo_types import NAMES, Batch, Hyper, Settings, State
+from jaxvec.quantum import qpn
 
 
 class _Ppo:
@@ -119,26 +40,37 @@ class _Ppo:
     ):
         self.settings = s = settings
         self.continuing = s.rollout_length is not None
-        self.env = auto_reset(env) if self.continuing else env
+        self.env = env
+        self.twin = Twin(env, s.twin_steps, s.twin_batch)
         self.n_steps: int = s.rollout_length or env.horizon
         cut = s.n_worlds if s.gru else self.n_steps * s.n_worlds  # a GRU's minibatch keeps whole worlds
         if cut % s.minibatches:
             what = f"{s.n_worlds} worlds" if s.gru else f"{self.n_steps} slots x {s.n_worlds} worlds"
             raise ValueError(f"ppo: {what} cannot be cut into {s.minibatches} equal minibatches")
-        self.team = s.central_critic and env.team_reward
+        self.each = not s.central_critic or not env.whole_world  # critics judge one agent at a time
+        self.team = env.team_reward and not self.each
         spaces = env.action_space
-        make_actor = lambda group: actor(heads.size(spaces[group]), heads.initial_bias(spaces[group]))  # noqa: E731
+
+        def make_actor(group: str) -> Network:
+            if s.free_std:
+                return heads.free_std(lambda outputs: actor(outputs, ()), spaces[group])
+            return actor(heads.size(spaces[group]), heads.initial_bias(spaces[group]))
+
         self.actors = Actors(env, make_actor, s.share_parameters)
         self.critic: dict[str, Network] = {}
         for group, n in env.n_agents.items():
-            own = critic(1 if self.team or not s.central_critic else n)
-            self.critic[group] = own if s.central_critic or s.share_parameters else per_agent(own, n)
+            own = critic(1 if self.team or self.each else n)
+            self.critic[group] = per_agent(own, n) if self.each and not s.share_parameters else own
 
     # Views
 
     def seen_by_critics(self, seen: Views) -> Groups:
-        """What the critic of each group sees: `(*batch, n, d)`, or `(*batch, g)` for a central one."""
-        return dict.fromkeys(seen.agents, seen.world) if self.settings.central_critic else seen.agents
+        """What the critic of each group sees: `(*batch, n, d)`, or `(*batch, g)` for a central one, or both."""
+        if not self.settings.central_critic:
+            return seen.agents
+        if not self.each:
+            return dict.fromkeys(seen.agents, seen.world)
+        return {group: (rows, seen.world[..., None, :]) for group, rows in seen.agents.items()}
 
     def values(self, params: Groups, seen: Groups) -> Groups:
         """Per group `(*batch, n)`, in units of the value's moments."""
@@ -147,7 +79,7 @@ class _Ppo:
             value = network.apply(params[group], (), seen[group])[0]
             if self.team:
                 value = jnp.broadcast_to(value, (*value.shape[:-1], self.env.n_agents[group]))
-            result[group] = value if self.settings.central_critic else value[..., 0]
+            result[group] = value[..., 0] if self.each else value
         return result
 
     def real_values(self, state: State, obs: Observation) -> Groups:
@@ -162,11 +94,12 @@ class _Ppo:
     def choose(self, state: State, memory: Any, key: Array, obs: Observation, greedy: bool) -> tuple[Any, Any, Any]:
         """Actions of the agents that are asked `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
         rank = key.ndim
+        epsilon = None if greedy else annealed(state.hyper, state.update).epsilon
         seen, mask = views(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
         outputs, after = self.actors.outputs(state.params["actor"], memory, seen, obs.ids, rank)
         action, extras = {}, {}
         for group, spaces in self.env.action_space.items():
-            dists = heads.distributions(spaces, outputs[group], mask.get(group, {}))
+            dists = heads.distributions(spaces, outputs[group], mask.get(group, {}), epsilon=epsilon)
             own, n = rng.stream(key, group), len(obs.agents[group])
             raw = heads.mode(spaces, dists) if greedy else heads.sample(own, spaces, dists, n)
             action[group] = batch_last(heads.to_space(spaces, raw), rank)
@@ -177,7 +110,11 @@ class _Ppo:
         """The current policy; with a GRU, one with memory."""
         if self.settings.gru:
             return _Recurrent(self, state, greedy)
-        return lambda key, obs: self.choose(state, self.actors.memory(key.shape), key, obs, greedy)[0]
+
+        def policy(key: Array, obs: Observation) -> Any:
+            return self.choose(state, self.actors.memory(key.shape), key, self.twin.tell(state.twin, obs), greedy)[0]
+
+        return policy
 
     # Learning
 
@@ -194,7 +131,8 @@ class _Ppo:
         batch = (self.settings.n_worlds,)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         worlds = world_keys(key_run, self.settings.n_worlds)
-        start = self.env.reset(worlds, params)
+        twin = self.twin.init(rng.stream(key_net, "twin"), params)
+        start = self.worlds(twin).reset(worlds, params)
         seen = views(start[1].obs, {})
         one = jax.tree.map(lambda x: x[:1], seen)
         critics = self.seen_by_critics(one)
@@ -208,35 +146,47 @@ class _Ppo:
         if self.settings.normalise_values:
             moments["value"] = {group: normalise.start(()) for group in seen.agents}
         carry = (*start, self.actors.memory(batch)) if self.continuing else ()
-        return State(nets, _optimiser(hyper).init(nets), moments, hyper, params, key_run, jnp.int32(0), carry)
+        return State(nets, _optimiser(hyper).init(nets), moments, twin, hyper, params, key_run, jnp.int32(0), carry)
+
+    def worlds(self, twin: TwinState | None) -> Environment:
+        """What rollouts play in."""
+        told = self.twin.around(twin)
+        return auto_reset(told) if self.continuing else told
 
     def update(self, state: State) -> tuple[State, Metrics]:
         """Collect, then learn; metrics are scalars."""
         memory = state.carry[2] if self.continuing else self.actors.memory((self.settings.n_worlds,))
-        state, slots, info = self.collect(state)
+        state, slots, windows, info = self.collect(state)
         batch, moments = self.prepare(state, slots)
         hyper = annealed(state.hyper, state.update)
-        key = rng.stream(rng.fold_in(state.key, state.update), "minibatches")
-        params, opt, metrics = self.fit(state, batch, batch_first(memory, 1), hyper, key)
-        after = state.replace(params=params, opt=opt, moments=moments, update=state.update + 1)  # type: ignore[attr-defined]
-        return after, info | metrics
+        key = rng.fold_in(state.key, state.update)
+        params, opt, metrics = self.fit(state, batch, batch_first(memory, 1), hyper, rng.stream(key, "minibatches"))
+        twin, forecasting = self.twin.learn(state.twin, rng.stream(key, "twin"), windows, hyper.twin_learning_rate)
+        after = state.replace(params=params, opt=opt, moments=moments, twin=twin, update=state.update + 1)  # type: ignore[attr-defined]
+        return after, info | metrics | forecasting
 
-    def collect(self, state: State) -> tuple[State, Slot, Metrics]:
-        """A rollout, batch-first `(time, worlds, ...)`, and the means of its info."""
-        n = self.settings.n_worlds
+    def collect(self, state: State) -> tuple[State, Slot, Windows | None, Metrics]:
+        """A rollout `(time, ..., worlds)`, what a forecaster learns from, and the means of its info."""
+        n, env = self.settings.n_worlds, self.worlds(state.twin)
         keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
         if self.continuing:
             *start, memory = state.carry
         else:
-            start, memory = self.env.reset(rng.fold_in(keys[0], 0), state.env_params), self.actors.memory((n,))
+            start, memory = env.reset(rng.fold_in(keys[0], 0), state.env_params), self.actors.memory((n,))
         choose = lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False)  # noqa: E731
         ask = Ask(memory, choose, self.actors.memory((n,)))
-        keep = lambda slot: slot._replace(state=(), ts=scalars(slot.ts))  # noqa: E731
-        carry, slots = play(self.env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
+
+        def keep(slot: Slot) -> tuple[Slot, Windows | None]:
+            lean: Any = lambda obs: obs if obs is None else obs.replace(aux={})  # noqa: E731
+            ts = scalars(slot.ts)
+            ts = ts.replace(obs=lean(ts.obs), final_obs=lean(ts.final_obs))  # type: ignore[attr-defined]
+            return slot._replace(state=(), obs=lean(slot.obs), ts=ts), self.twin.window(slot)
+
+        carry, (slots, windows) = play(env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
         if not self.continuing:
             slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
         state = state.replace(carry=carry) if self.continuing else state  # type: ignore[attr-defined]
-        return state, slots, summary(slots.ts)
+        return state, slots, windows, summary(slots.ts)
 
     def prepare(self, state: State, slots: Slot) -> tuple[Batch, dict[str, Groups]]:
         """Advantages and targets of a rollout, and the moments after it."""
@@ -291,6 +241,8 @@ class _Ppo:
             start = jax.tree.map(lambda x: x[chosen], memory)
             grad, metrics = jax.grad(self.loss, has_aux=True)(params, part, start, hyper)
             updates, opt = optimiser.update(grad, opt)
+            if s.actor == "circuit":
+                updates = _circuits_faster(updates, hyper.circuit_rate)
             return (optax.apply_updates(params, updates), opt), metrics | {"ppo/grad_norm": optax.tree.norm(grad)}
 
         def epoch(carry, key):
@@ -311,7 +263,7 @@ class _Ppo:
             outputs = unroll(
                 self.actors.networks[group], params["actor"][group], memory[group], batch.features[group], batch.first
             )
-            dists = heads.distributions(spaces, outputs, batch.mask.get(group, {}))
+            dists = heads.distributions(spaces, outputs, batch.mask.get(group, {}), epsilon=hyper.epsilon)
             log_ratio = heads.log_prob(spaces, dists, batch.raw[group]) - batch.log_prob[group]
             advantage = losses.standardise(batch.advantage[group], weight)
             policy_loss = mean(losses.clipped_surrogate(log_ratio, advantage, hyper.clip))
@@ -336,6 +288,7 @@ class _Recurrent:
         self.memory = learner.actors.memory
 
     def __call__(self, key: Array, obs: Observation, memory: Any) -> tuple[Any, Any]:
+        obs = self._learner.twin.tell(self._state.twin, obs)
         action, memory, _ = self._learner.choose(self._state, memory, key, obs, self._greedy)
         return action, memory
 
@@ -344,25 +297,45 @@ def _optimiser(hyper: Hyper) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(hyper.learning_rate, eps=1e-5))
 
 
+def _circuits_faster(updates: Any, rate: Array) -> Any:
+    """Updates of the parameters of circuits times a rate."""
+    of_circuit = lambda path: any(getattr(key, "key", "") == "circuit" for key in path)  # noqa: E731
+    return jax.tree.map_with_path(lambda path, x: rate * x if of_circuit(path) else x, updates)
+
+
 def _last(obs: Observation) -> Observation:
     """With a time axis of length 1."""
     return jax.tree.map(lambda x: x[None], obs)
 
 
+def _circuit(s: Settings, outputs: int, bias: tuple[float, ...]) -> Network:
+    """The quantum policy network, or its classical match."""
+    net = qpn(
+        outputs,
+        n_qubits=s.n_qubits,
+        n_layers=s.n_circuit_layers,
+        encoding=s.encoding,
+        readout=s.readout,
+        classical=s.actor == "matched",
+        bias=bias,
+    )
+    return Network(net.init, lambda params, memory, x: (net.apply(params, x), memory))
+
+
 def ppo(
     env: Environment,
     *,
-    actor: Callable[[int, tuple[float, ...]], Network] | None = None,
+    network: Callable[[int, tuple[float, ...]], Network] | None = None,
     critic: Callable[[int], Network] | None = None,
     **settings: Any,
 ) -> Learner:
-    """IPPO, or MAPPO with `central_critic=True`.
+    """IPPO, or MAPPO with `central_critic=True`; QMARL with `actor="circuit"` too.
 
     Args:
         env: what to learn on.
-        actor: `actor(outputs, bias) -> Network` in place of the MLP (a quantum circuit, say).
+        network: `network(outputs, bias) -> Network` in place of the actor that `actor` names.
         critic: `critic(outputs) -> Network` likewise.
-        settings: fields of `Settings`.
+        settings: fields of `jaxvec.learners.ppo_types.Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
     Raises:
@@ -370,11 +343,13 @@ def ppo(
     """
     s = Settings(**settings)
     layers = partial(mlp, s.hidden, activation=s.activation)
-    actor = actor or (lambda out, bias: layers(out, out_gain=0.01, bias=bias, gru=s.gru))
-    critic = critic or (lambda out: layers(out))
-    core = _Ppo(env, s, actor, critic)
+    if s.actor == "mlp":
+        own = lambda out, bias: layers(out, out_gain=0.01, bias=bias, gru=s.gru)  # noqa: E731
+    else:
+        own = partial(_circuit, s)
+    core = _Ppo(env, s, network or own, critic or (lambda out: layers(out)))
     return Learner(
-        "mappo" if s.central_critic else "ippo",
+        NAMES[s.actor][s.central_critic],
         env,
         s,
         Hyper(gamma=env.discount),

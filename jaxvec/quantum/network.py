@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.nn.initializers import orthogonal
 
+from jaxvec.core.initialisers import orthogonal
 from jaxvec.quantum.circuit import Circuit, layered
 from jaxvec.quantum.measure import paulis, probabilities, strings
 from jaxvec.quantum.simulate import evaluate
@@ -50,6 +50,8 @@ def qpn(
     encoding: str = "angle",
     readout: str = "expval",
     hidden: int = 32,
+    classical: bool = False,
+    bias: Sequence[float] = (),
 ) -> Network:
     """The quantum policy network: a dense net before the circuit, the circuit, and one linear map after it.
 
@@ -64,6 +66,8 @@ def qpn(
             basis functions, `W x + b` of width 2^n.
         readout: "expval", the <Z_q>, <Z_q Z_q+1> around the ring and <X_q>; or "probs", (85) times 2^n.
         hidden: width of the net before angles.
+        classical: a dense layer and tanh in place of the circuit, with about as many parameters, which isolates what it does.
+        bias: initial bias of the outputs, 0 by default.
     Raises:
         ValueError: for an encoding or a readout that is not known.
     """
@@ -74,8 +78,11 @@ def qpn(
     angles = encoding == "angle"
     circuit = layered(n_qubits, n_layers, encoding="reupload" if angles else "amplitude", scaled=angles, plus=angles)
     observables = [word for short in ("Z", "ZZ", "X") for word in strings(n_qubits, short)]
-    inner = network(circuit, observables if readout == "expval" else None)
+    entering = n_qubits if angles else 2**n_qubits
     values, gain = (len(observables), 1.0) if readout == "expval" else (2**n_qubits, 2.0**n_qubits)
+    inner = network(circuit, observables if readout == "expval" else None)
+    if classical:
+        inner, gain = _tanh_layer(values), 1.0
 
     def init(key: Array, x: Array) -> dict[str, Any]:
         keys = jax.random.split(key, 4)
@@ -87,7 +94,8 @@ def qpn(
         else:
             before = [_dense(keys[0], x.shape[-1], 2**n_qubits, math.sqrt(2), x.dtype, bias=1.0)]
         after = _dense(keys[2], values, outputs, 0.01, x.dtype)
-        return {"before": before, "circuit": inner.init(keys[3], x), "after": after}
+        after["bias"] = jnp.asarray(bias, x.dtype) if bias else after["bias"]
+        return {"before": before, "circuit": inner.init(keys[3], jnp.zeros(entering, x.dtype)), "after": after}
 
     def apply(params: dict[str, Any], x: Array) -> Array:
         for layer in params["before"]:
@@ -96,6 +104,11 @@ def qpn(
         return _affine(params["after"], gain * inner.apply(params["circuit"], math.pi * x if angles else x))
 
     return Network(init, apply)
+
+
+def _tanh_layer(outputs: int) -> Network:
+    init = lambda key, x: _dense(key, x.shape[-1], outputs, 1.0, x.dtype)  # noqa: E731
+    return Network(init, lambda params, x: jnp.tanh(_affine(params, x)))
 
 
 def _dense(key: Array, inputs: int, outputs: int, gain: float, dtype: Any, bias: float = 0.0) -> dict[str, Array]:

@@ -124,7 +124,7 @@ class UrllcVecPair(Pair):
         forward = np.concatenate([mask["bs"]["forward"], mask["uav"]["forward"]])
         pairs["mask.forward"] = forward, together(s["mask_fwd"] for s in seen)
         if env.twin_mode == "lstm":
-            pairs["twin"] = np.asarray(ts.obs.aux["twin"]), together(s["twin_hist"] for s in seen)
+            pairs["twin"] = np.asarray(ts.obs.aux["history"]), together(s["twin_hist"] for s in seen)
         return pairs
 
     def compared(self, env, info, infos):

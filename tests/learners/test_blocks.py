@@ -9,10 +9,11 @@ import rlax
 from scipy import stats
 
 from jaxvec.core import rng
+from jaxvec.core.initialisers import orthogonal
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.gae import gae
-from jaxvec.learners.blocks.networks import Others, mlp, orthogonal, per_agent, unroll
+from jaxvec.learners.blocks.networks import Others, mlp, per_agent, unroll
 
 
 def test_gae_by_hand():

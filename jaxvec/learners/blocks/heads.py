@@ -4,17 +4,20 @@ The only place that meets distrax. Arrays are batch-first, `(*batch, n, ...)` wi
 distribution in units where [-1, 1] is the space's box; the raw sample is kept for its probability, and `to_space` clips it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import distrax
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.special import ndtri
 
 from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Box, Discrete, Space
+from jaxvec.learners.blocks.networks import Network
 
 LOG_STD_RANGE = (-2.0, 0.5)
 Spaces = Mapping[str, Space]
@@ -24,6 +27,35 @@ Raw = dict[str, Array]
 def size(spaces: Spaces) -> int:
     """Outputs that the network needs: mean and log standard deviation, or logits."""
     return sum(space.words * (space.n if isinstance(space, Discrete) else 2) for space in spaces.values())
+
+
+def free_std(network: Callable[[int], Network], spaces: Spaces, log_std: float = -0.5) -> Network:
+    """A network whose log standard deviations are parameters of their own, the same whatever it sees, from `log_std` on.
+
+    Args:
+        network: `network(outputs) -> Network`, for means and logits.
+    """
+    boxes = sum(space.words for space in spaces.values() if isinstance(space, Box))
+    means = size(spaces) - boxes
+    inner, start, free = network(means), 0, means
+    order: list[int] = []
+    for space in spaces.values():
+        width = space.words * (space.n if isinstance(space, Discrete) else 1)
+        order += range(start, start + width)
+        start += width
+        if isinstance(space, Box):
+            order += range(free, free + width)
+            free += width
+
+    def init(key: Array, x: Any) -> dict[str, Any]:
+        return {"network": inner.init(key, x), "log_std": jnp.full(boxes, log_std)}
+
+    def apply(params: dict[str, Any], memory: Any, x: Any) -> tuple[Array, Any]:
+        y, memory = inner.apply(params["network"], memory, x)
+        own = jnp.broadcast_to(params["log_std"], (*y.shape[:-1], boxes))
+        return jnp.concatenate([y, own], -1)[..., np.array(order)], memory
+
+    return Network(init, apply, inner.memory)
 
 
 def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
@@ -38,7 +70,11 @@ def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
 
 
 def distributions(
-    spaces: Spaces, outputs: Array, mask: Mapping[str, Array], log_std_range: tuple[float, float] = LOG_STD_RANGE
+    spaces: Spaces,
+    outputs: Array,
+    mask: Mapping[str, Array],
+    log_std_range: tuple[float, float] = LOG_STD_RANGE,
+    epsilon: Array | float | None = None,
 ) -> dict[str, Any]:
     """Distributions per component.
 
@@ -46,6 +82,7 @@ def distributions(
         outputs: `(*batch, n, size(spaces))`.
         mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
         log_std_range: log standard deviations are clipped to it.
+        epsilon: the chance of a uniform choice among what is allowed, mixed into each discrete component; None for 0.
     """
     result, start = {}, 0
     for name, space in spaces.items():
@@ -54,8 +91,13 @@ def distributions(
         start += width
         if isinstance(space, Discrete):
             logits = part.reshape(*part.shape[:-1], *space.shape, space.n)
-            if name in mask:
-                logits = jnp.where(mask[name], logits, -1e9)
+            logits, even = (jnp.where(mask.get(name, True), x, -1e9) for x in (logits, jnp.zeros_like(logits)))
+            if epsilon is not None:
+                mine, uniform = (
+                    jnp.log1p(-epsilon) + jax.nn.log_softmax(logits),
+                    jnp.log(epsilon) + jax.nn.log_softmax(even),
+                )
+                logits = jnp.logaddexp(mine, uniform)
             result[name] = distrax.Categorical(logits=logits)
         else:
             mean, log_std = (x.reshape(*x.shape[:-1], *space.shape) for x in jnp.split(part, 2, -1))

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxvec.core.initialisers import orthogonal
+
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu}
 
 
@@ -77,23 +79,6 @@ class _Kernel(nn.Module):
         width = (x.context if isinstance(x, Others) else x).shape[-1]
         kernel = self.param("kernel", orthogonal(math.sqrt(2)), (width, self.features))
         return x.times(kernel) if isinstance(x, Others) else x @ kernel
-
-
-def orthogonal(gain: float) -> Callable[..., Array]:
-    """Initialiser of random orthogonal matrices times a gain (Saxe et al. 2014), without LAPACK.
-
-    The polar factor of a normal matrix by Newton-Schulz iteration, which is as uniform as the usual one. The usual one takes
-    a QR decomposition, and several batched ones (seeds, agents) at once can wait for each other for ever on a CPU of two cores.
-    """
-
-    def init(key: Array, shape: tuple[int, int], dtype: Any = float) -> Array:
-        x = jax.random.normal(key, (max(shape), min(shape)), dtype)
-        x = x / jnp.linalg.norm(x)
-        # a singular value grows by 1.5 while it is small, and ends at 1
-        x = jax.lax.fori_loop(0, 50, lambda _, x: 1.5 * x - 0.5 * x @ (x.T @ x), x)
-        return gain * (x if shape[0] >= shape[1] else x.T)
-
-    return init
 
 
 class _Layers(nn.Module):

@@ -10,11 +10,16 @@ Hyper = TypeVar("Hyper")
 
 
 def annealed(hyper: Hyper, update: Array) -> Hyper:
-    """The values in force at an update: each field that has a partner NAME_end goes there linearly over `anneal_updates`."""
-    part = jnp.clip(update / jnp.maximum(hyper.anneal_updates, 1.0), 0, 1)  # type: ignore[attr-defined]
+    """The values in force at an update: each field that has a partner NAME_end goes there linearly over `anneal_updates`, or
+    the part NAME_part of them."""
     names = {field.name for field in dataclasses.fields(hyper)}  # type: ignore[arg-type]
+
+    def part(name: str) -> Array:
+        updates = hyper.anneal_updates * getattr(hyper, f"{name}_part", 1.0)  # type: ignore[attr-defined]
+        return jnp.clip(update / jnp.maximum(updates, 1.0), 0, 1)
+
     now = {
-        name: getattr(hyper, name) + (getattr(hyper, f"{name}_end") - getattr(hyper, name)) * part
+        name: getattr(hyper, name) + (getattr(hyper, f"{name}_end") - getattr(hyper, name)) * part(name)
         for name in names
         if f"{name}_end" in names
     }
