@@ -2,7 +2,8 @@
 
 An update is `slots_per_update` slots in each of `n_worlds` worlds; after every `learn_every` of them `gradient_steps` steps on
 batches from the buffer. A central critic of agent i sees its observation and action, the world, and the actions of all others.
-Critics work in units of the targets' running mean and deviation, so that rewards of any size and offset learn alike.
+Critics work in units that follow from the rewards' running mean and deviation, so that rewards of any size and offset learn
+alike.
 
 What a learner adds (`_OffPolicy`'s hooks): how an actor's outputs become an action, and what its action costs beside its value.
 """
@@ -163,7 +164,8 @@ class OffPolicy:
             self.critics.init(rng.stream(key_net, f"critic {i}"), inputs) for i in range(1 + s.twin_critics)
         )
         nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
-        moments: dict[str, Groups] = {"value": {group: normalise.start(()) for group in self.inner}}
+        moments: dict[str, Groups] = {"reward": {group: normalise.start(()) for group in self.inner}}
+        moments["end"] = {"": normalise.start(())}
         if s.normalise_observations:
             moments["obs"] = start_moments(carry[1].obs)
         state = State(
@@ -251,13 +253,13 @@ class OffPolicy:
         key_sample, key_next, key_own = (rng.stream(key, name) for name in ("sample", "next", "own"))
         rows, world = replay.sample(state.replay, key_sample, self.settings.batch_size)
         entry: Entry = batch_last(packing.unpack(rows), 1)
-        target, moments = self.targets(state, entry, world, hyper, key_next)
+        state = state.replace(moments=self.follow(state.moments, entry, hyper))  # type: ignore[attr-defined]
+        target = self.targets(state, entry, world, hyper, key_next)
         grad, found = jax.grad(self.critic_loss, has_aux=True)(state.params["critic"], state, entry, target)
         critic, critic_opt = _descend(state, "critic", grad, hyper)
         state = state.replace(  # type: ignore[attr-defined]
             params=state.params | {"critic": critic},
             opt=state.opt | {"critic": critic_opt},
-            moments=state.moments | {"value": moments},
         )
         found["off_policy/critic_grad_norm"] = optax.tree.norm(grad)
         changing = state.params["actor"], state.opt["actor"], state.temperature, state.target
@@ -293,28 +295,43 @@ class OffPolicy:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
         seen = views(obs, state.moments.get("obs", {}))
         values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
-        return {group: normalise.undo(state.moments["value"][group], v) for group, v in values.items()}
+        unit = self.unit(state, state.hyper)
+        return {group: normalise.undo(unit[group], v) for group, v in values.items()}
 
-    def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> tuple[Groups, Groups]:
+    def unit(self, state: State, hyper: Any) -> dict[str, normalise.Moments]:
+        """In what critics count, per group."""
+        ends = state.moments["end"][""].mean
+        return {g: normalise.of_returns(m, ends, hyper.gamma) for g, m in state.moments["reward"].items()}
+
+    def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
+        """Moments after the rewards and ends of a batch."""
+        weight, rate = taking_part(entry.obs), hyper.unit_rate
+        reward = {
+            group: normalise.follow(old, batch_first(entry.reward[group], 1), weight[group], rate)
+            for group, old in moments["reward"].items()
+        }
+        ended = entry.terminated.astype(float)
+        end = {"": normalise.follow(moments["end"][""], ended, jnp.ones_like(ended), rate)}
+        return moments | {"reward": reward, "end": end}
+
+    def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
         """r + gamma (1 - terminated) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
 
         Returns:
-            Per group `(batch, n)` in units of the value's moments, and these moments after it.
+            Per group `(batch, n)`, in the critics' units.
         """
         following = partial(self.following, state, entry, world, hyper, key)
         nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
         value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
-        weight = taking_part(entry.obs)
-        result, moments = {}, {}
-        for group, unit in state.moments["value"].items():
+        result = {}
+        for group, unit in self.unit(state, hyper).items():
             ahead = hyper.gamma * ~entry.terminated[:, None] * normalise.undo(unit, value[group])
             target = batch_first(entry.reward[group], 1) + ahead
-            moments[group] = normalise.follow(unit, target, weight[group], hyper.value_rate)
-            result[group] = jax.lax.stop_gradient(normalise.to(moments[group], target))
-        return result, moments
+            result[group] = jax.lax.stop_gradient(normalise.to(unit, target))
+        return result
 
     def following(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
-        """min Q'(s', a') - cost, per group `(batch, n)`, in units of the value's moments."""
+        """min Q'(s', a') - cost, per group `(batch, n)`, in the critics' units."""
         size = len(world)
         keys = rng.fold_in(key, jnp.arange(size))
         params = params_of_worlds(state.env_params, world, self.settings.n_worlds)
@@ -343,11 +360,11 @@ class OffPolicy:
         action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
         inputs = self.critics.inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
         several = [self.critics.values(critic, inputs) for critic in critics]
-        loss, found = jnp.zeros(()), {}
+        loss, found, unit = jnp.zeros(()), {}, self.unit(state, state.hyper)
         for group, y in target.items():
             errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
             loss += sum(errors)
-            real = normalise.undo(state.moments["value"][group], several[0][group])
+            real = normalise.undo(unit[group], several[0][group])
             found[group] = {
                 "off_policy/critic_loss": jnp.mean(jnp.stack(errors)),
                 "off_policy/value": losses.weighted_mean(real, weight[group]),

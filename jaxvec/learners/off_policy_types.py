@@ -61,7 +61,7 @@ class Hyper:
 
     Attributes:
         tau: by which part targets follow at each step.
-        value_rate: by which part the unit of values follows at each step.
+        unit_rate: by which part the units of critics follow at each step.
         twin_learning_rate: of a forecaster.
         warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
     """
@@ -73,7 +73,7 @@ class Hyper:
     anneal_updates: float = 1000.0
     gamma: float = 0.99
     tau: float = 0.01
-    value_rate: float = 0.01
+    unit_rate: float = 0.01
     warmup: float = 0.03
     twin_learning_rate: float = 1e-3
     max_grad_norm: float = 10.0
@@ -87,7 +87,7 @@ class State:
     target: dict[str, Any]  # the same, slower
     opt: dict[str, Any]
     temperature: Groups  # of SAC, per group; empty elsewhere
-    moments: dict[str, Groups]  # {"obs", "value"} per group
+    moments: dict[str, Groups]  # {"obs", "reward", "end"} per group
     replay: Replay
     twin: TwinState | None  # where the environment has one to be told
     hyper: Any
@@ -113,7 +113,7 @@ class Proposal(NamedTuple):
 
     Attributes:
         action: flat, `(*batch, n, width)`.
-        cost: what is taken off its value, `(*batch, n)`, in units of the value's moments.
+        cost: what is taken off its value, `(*batch, n)`, in the critics' units.
         chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice; None elsewhere.
         entropy: per kind of component `(*batch, n)`, of a learner that steers it.
     """

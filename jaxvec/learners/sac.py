@@ -2,7 +2,7 @@
 
 An actor's boxes are tanh of a normal sample; a discrete choice is a Gumbel sample of its logits, whose gradient passes straight
 through. Boxes and choices have a temperature each (Delalleau et al. 2019), which follows its entropy to a target. Temperatures
-are in units of the value's deviation. The loop is in `jaxvec.learners.off_policy`.
+are in the critics' units. The loop is in `jaxvec.learners.off_policy`.
 """
 
 import math

@@ -1,5 +1,7 @@
 """Blocks by hand values, and against rlax."""
 
+from functools import partial
+
 import distrax
 import jax
 import jax.numpy as jnp
@@ -14,6 +16,8 @@ from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.networks import Others, mlp, per_agent, unroll
+from jaxvec.learners.blocks.schedules import annealed
+from jaxvec.learners.ppo_types import Hyper
 
 
 def test_gae_by_hand():
@@ -92,6 +96,17 @@ def test_following_moments_begin_as_a_plain_mean_of_batches():
         expected = 0.75 * moments.mean + 0.25 * batch.mean()
         moments = normalise.follow(moments, batch, jnp.ones(8), 0.25)
         np.testing.assert_allclose(moments.mean, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("ends", "gamma"), [(0.0, 0.9), (0.05, 0.9), (0.5, 0.99), (1.0, 0.7), (0.3, 0.0)])
+def test_units_of_returns_are_those_of_independent_rewards(ends, gamma):
+    rng, n, slots = np.random.default_rng(1), 40_000, 150
+    alive = np.cumprod(np.c_[np.ones(n), rng.uniform(size=(n, slots - 1)) >= ends], 1)
+    returns = (alive * rng.normal(2.0, 1.5, (n, slots)) * gamma ** np.arange(slots)).sum(1)
+    rewards = normalise.Moments(jnp.float32(2.0), jnp.float32(1.5**2), jnp.float32(1.0))
+    found = normalise.of_returns(rewards, jnp.float32(ends), gamma)
+    np.testing.assert_allclose(found.mean, returns.mean(), rtol=0.01)
+    np.testing.assert_allclose(found.var, returns.var(), rtol=0.03)
 
 
 SPACES = {"pick": Discrete(3), "x": Box(-2.0, 4.0, (2,)), "y": Box(0.0, 1.0)}
@@ -182,3 +197,47 @@ def test_initial_weights_are_orthogonal_and_need_no_lapack():
             np.testing.assert_allclose(gram, 4 * np.eye(min(shape)), atol=2e-4)
         assert abs(weights.mean()) < 4 * weights.std() / np.sqrt(weights.size)
         assert 'custom_call_target="lapack' not in draw.lower(keys).compile().as_text()
+
+
+def test_a_mixture_with_uniform_choices_by_hand():
+    spaces = {"pick": Discrete(4)}
+    logits, mask = jnp.log(jnp.array([[[0.5, 0.3, 0.1, 0.1]]])), {"pick": jnp.array([[[True, True, False, True]]])}
+    plain = heads.distributions(spaces, logits, mask)["pick"].probs[0, 0]
+    np.testing.assert_allclose(plain, np.array([5, 3, 0, 1]) / 9, rtol=1e-5)
+    mixed = heads.distributions(spaces, logits, mask, epsilon=jnp.float32(0.3))["pick"]
+    np.testing.assert_allclose(mixed.probs[0, 0], 0.7 * plain + 0.3 * np.array([1, 1, 0, 1]) / 3, rtol=1e-5)
+    none = heads.distributions(spaces, logits, mask, epsilon=jnp.float32(0.0))["pick"].probs[0, 0]
+    np.testing.assert_allclose(none, plain, rtol=1e-5)
+
+    def log_prob(x, epsilon):
+        return heads.distributions(spaces, x, mask, epsilon=epsilon)["pick"].log_prob(jnp.array([[3]])).sum()
+
+    for epsilon in (0.0, 0.3):
+        assert np.isfinite(jax.grad(log_prob)(logits, jnp.float32(epsilon))).all()
+
+
+def test_deviations_of_their_own():
+    spaces = {"x": Box(-1.0, 1.0, (2,)), "pick": Discrete(3), "y": Box(0.0, 1.0)}
+    net = heads.free_std(partial(mlp, (8,)), spaces, log_std=-0.7)
+    x = jax.random.normal(jax.random.key(1), (5, 4, 6))
+    params = net.init(jax.random.key(0), x)
+    assert params["log_std"].shape == (3,)
+    params["log_std"] = jnp.array([-0.1, -0.2, -0.3])
+    dists = heads.distributions(spaces, net.apply(params, (), x)[0], {})
+    means = mlp((8,), 6).apply(params["network"], (), x)[0]
+    np.testing.assert_array_equal(dists["x"].distribution.loc, means[..., :2])
+    np.testing.assert_array_equal(dists["pick"].logits, means[..., 2:5])
+    np.testing.assert_array_equal(dists["y"].distribution.loc, means[..., 5])
+    np.testing.assert_allclose(
+        dists["x"].distribution.scale, np.broadcast_to(np.exp([-0.1, -0.2]), (5, 4, 2)), rtol=1e-6
+    )
+    np.testing.assert_allclose(dists["y"].distribution.scale, np.full((5, 4), np.exp(-0.3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("update", "epsilon", "rate"), [(0, 0.2, 1.0), (20, 0.1, 0.9), (40, 0.0, 0.8), (100, 0.0, 0.5)]
+)
+def test_schedules_last_for_their_part_of_training(update, epsilon, rate):
+    hyper = Hyper(epsilon=0.2, epsilon_part=0.4, learning_rate=1.0, learning_rate_end=0.5, anneal_updates=100.0)
+    now = annealed(hyper, jnp.int32(update))
+    np.testing.assert_allclose([now.epsilon, now.learning_rate], [epsilon, rate], atol=1e-6)

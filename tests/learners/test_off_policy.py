@@ -139,24 +139,41 @@ def one_entry(env, core, batch=6):
 
 
 def test_targets_by_hand():
-    # r + gamma (1 - terminated) min(Q1', Q2')(s', mu'(s')), in units of the moments after the step
+    # r + gamma (1 - terminated) min(Q1', Q2')(s', mu'(s')), in the critics' units
     env = Probe("chosen", horizon=3)
     core = core_of(learners.make("matd3", env, **SMALL))
     state, entry = one_entry(env, core)
     target = jax.tree.map(lambda x: x + 0.1, state.target)  # so that it is not the online network
-    unit = {"a": normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))}
-    state = state.replace(target=target, moments={"value": unit})
-    hyper = state.hyper.replace(gamma=0.8, smoothing=0.0, value_rate=0.25)
-    found, moments = core.targets(state, entry, jnp.zeros(6, int), hyper, jax.random.key(2))
+    reward = normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))
+    end = normalise.Moments(jnp.float32(0.25), jnp.float32(0.1), jnp.float32(1e4))
+    state = state.replace(target=target, moments={"reward": {"a": reward}, "end": {"": end}})
+    hyper = state.hyper.replace(gamma=0.8, smoothing=0.0)
+    found = core.targets(state, entry, jnp.zeros(6, int), hyper, jax.random.key(2))
 
     made = core.answer(state, target["actor"], world_keys(jax.random.key(9), 6), entry.next_obs, hyper, "target")[1]
     action = {"a": batch_first(made["a"].action, 1)}
     inputs = core.critics.inputs(views(entry.next_obs, {}), action, action)
     q = np.minimum(*(core.critics.values(critic, inputs)["a"] for critic in target["critic"]))
-    y = np.asarray(entry.reward["a"]).T + 0.8 * ~np.asarray(entry.terminated)[:, None] * (2.0 * q + 3.0)
-    mean, var = 3.0 + 0.25 * (y.mean() - 3.0), 4.0 + 0.25 * (y.var() - 4.0)
-    np.testing.assert_allclose([moments["a"].mean, moments["a"].var], [mean, var], rtol=1e-5)
-    np.testing.assert_allclose(found["a"], (y - mean) / np.sqrt(var), rtol=1e-4, atol=1e-5)
+    # an end in each fourth slot: 3 / (1 - 0.6), and 4 / (1 - 0.48) + 9 (0.16 / 0.52 - 0.5^2) / 0.2^2
+    mean, std = 7.5, np.sqrt(7.692308 + 9 * 1.442308)
+    y = np.asarray(entry.reward["a"]).T + 0.8 * ~np.asarray(entry.terminated)[:, None] * (std * q + mean)
+    np.testing.assert_allclose(found["a"], (y - mean) / std, rtol=1e-4, atol=1e-4)
+
+
+def test_units_follow_rewards_and_ends():
+    env = Probe("chosen", horizon=3)
+    core = core_of(learners.make("maddpg", env, **SMALL))
+    state, entry = one_entry(env, core)
+    reward = normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))
+    moments = {
+        "reward": {"a": reward},
+        "end": {"": normalise.Moments(jnp.float32(0.1), jnp.float32(0.1), jnp.float32(1e4))},
+    }
+    after = core.follow(moments, entry, state.hyper.replace(unit_rate=0.25))
+    r = np.asarray(entry.reward["a"])
+    np.testing.assert_allclose(after["reward"]["a"].mean, 3.0 + 0.25 * (r.mean() - 3.0), rtol=1e-5)
+    np.testing.assert_allclose(after["reward"]["a"].var, 4.0 + 0.25 * (r.var() - 4.0), rtol=1e-5)
+    np.testing.assert_allclose(after["end"][""].mean, 0.1 + 0.25 * (0.5 - 0.1), rtol=1e-5)
 
 
 def test_a_bandit_does_not_look_ahead():
@@ -164,9 +181,10 @@ def test_a_bandit_does_not_look_ahead():
     core = core_of(learners.make("maddpg", env, **SMALL))
     state, entry = one_entry(env, core)
     state = state.replace(target=jax.tree.map(lambda x: x + jnp.nan, state.target))
-    found, moments = core.targets(state, entry, jnp.zeros(6, int), state.hyper.replace(gamma=0.0), jax.random.key(2))
+    hyper = state.hyper.replace(gamma=0.0)
+    found = core.targets(state, entry, jnp.zeros(6, int), hyper, jax.random.key(2))
     y = np.asarray(entry.reward["a"]).T
-    np.testing.assert_allclose(normalise.undo(moments["a"], found["a"]), y, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(normalise.undo(core.unit(state, hyper)["a"], found["a"]), y, rtol=1e-4, atol=1e-5)
 
 
 def test_a_central_critic_sees_each_action_once():

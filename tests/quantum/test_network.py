@@ -28,6 +28,17 @@ def test_sizes_of_the_policies(observed, outputs, encoding, sizes):
     assert jax.eval_shape(net.apply, params, jnp.zeros((2, 3, observed))).shape == (2, 3, outputs)
 
 
+def test_the_classical_match_differs_in_the_circuit_alone():
+    net, x = qpn(67, classical=True), jax.random.normal(jax.random.key(0), (5, 98))
+    params = net.init(jax.random.key(1), x)
+    assert tuple(count(params[part]) for part in ("before", "circuit", "after")) == (3366, 6 * 18 + 18, 1273)
+    first, second = params["before"]
+    affine = lambda layer, x: x @ layer["weight"] + layer["bias"]  # noqa: E731
+    inner = jnp.pi * jnp.tanh(affine(second, jnp.tanh(affine(first, x))))
+    expected = affine(params["after"], jnp.tanh(affine(params["circuit"], inner)))
+    np.testing.assert_allclose(net.apply(params, x), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("readout", ["expval", "probs"])
 def test_what_enters_and_leaves_the_circuit(readout):
     net = qpn(1, n_qubits=2, n_layers=1, readout=readout, hidden=3)
