@@ -11,6 +11,7 @@ from jaxvec.papers.plan import Paper
 PAPERS = {
     "isac_iov": "jaxvec.papers.isac_iov",
     "v2x_offload": "jaxvec.papers.v2x_offload",
+    "urllc_vec": "jaxvec.papers.urllc_vec",
 }
 
 

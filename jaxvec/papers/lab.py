@@ -203,7 +203,7 @@ class Lab:
 
         def advance(states: Any) -> Any:
             states, metrics = jax.lax.scan(lambda s, _: jax.vmap(learner.update)(s), states, None, length=chunk)
-            kept = {name: x for name, x in metrics.items() if name == "reward" or name.startswith("env/")}
+            kept = {name: x for name, x in metrics.items() if name == "reward" or name.startswith(("env/", "twin/"))}
             return states, {name: jnp.mean(x, 0) for name, x in kept.items()}
 
         def assess(states: Any) -> Any:

@@ -226,7 +226,7 @@ def test_deviations_of_their_own():
     dists = heads.distributions(spaces, net.apply(params, (), x)[0], {})
     means = mlp((8,), 6).apply(params["network"], (), x)[0]
     np.testing.assert_array_equal(dists["x"].distribution.loc, means[..., :2])
-    np.testing.assert_array_equal(dists["pick"].logits, means[..., 2:5])
+    np.testing.assert_allclose(dists["pick"].probs, jax.nn.softmax(means[..., 2:5]), rtol=1e-5)
     np.testing.assert_array_equal(dists["y"].distribution.loc, means[..., 5])
     np.testing.assert_allclose(
         dists["x"].distribution.scale, np.broadcast_to(np.exp([-0.1, -0.2]), (5, 4, 2)), rtol=1e-6

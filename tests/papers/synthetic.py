@@ -13,7 +13,15 @@ METRICS = (
     "instr_fraction",
     "q_loc_mean_cycles",
     "q_rsu_mean_cycles",
+    "team_reward",
+    "latency_total_v_s",
+    "latency_up_s",
+    "energy_vehicle_j",
+    "energy_node_j",
+    "energy_total_j",
+    "qos_norm",
 )
+TWIN = tuple(f"twin/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
 POINTS = 40
 
 
@@ -34,7 +42,7 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
             runs[at] = [
                 Run(
                     {metric: noisy(mean(*at, metric), 16) for metric in METRICS},
-                    {f"env/{m}" if m != "reward" else m: noisy((curve or level)(*at, m), POINTS) for m in METRICS}
+                    {_in_training(m): noisy((curve or level)(*at, m), POINTS) for m in METRICS + TWIN}
                     if series.learner
                     else {},
                     {"evaluate": 1.0},
@@ -48,3 +56,7 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
         return {name: [Run(one(name, numbers), {}, {}, {}) for numbers in worlds] for name in names}
 
     return Data(figure, runs, rules)
+
+
+def _in_training(metric):
+    return metric if metric == "reward" or metric in TWIN else f"env/{metric}"

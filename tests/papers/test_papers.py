@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from papers.synthetic import POINTS, synthetic
 
-from jaxvec.papers import PAPERS, isac_iov, paper, v2x_offload
+from jaxvec.papers import PAPERS, isac_iov, paper, urllc_vec, v2x_offload
 from jaxvec.papers.lab import Lab
 from jaxvec.papers.plan import ALL
 from jaxvec.viz import plots
@@ -57,7 +57,7 @@ def test_what_cannot_be_tested_says_why():
 
 
 def test_the_errors_name_what_is_known():
-    with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: isac_iov, v2x_offload"):
+    with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: isac_iov, urllc_vec, v2x_offload"):
         paper("isac_io")
     with pytest.raises(ValueError, match="Known: 4, 5, 6, 7, 8, 9"):
         paper("v2x_offload").figure("3")
@@ -83,7 +83,11 @@ DT = "DT-MADDPG"
 IN_ORDER = {DT: 0.93, "AMCS": 0.9, "DDPG": 0.8, "ROCS": 0.75, "ALCS": 0.7, "AMCS (rule)": 0.91, "ROCS (rule)": 0.78}
 RULE_COSTS = {"greedy (rule)": 0.075, "AMCS (rule)": 0.08, "ROCS (rule)": 0.2, "ALCS": 0.3206}
 FALLING = {name: lambda kbit, c=c: 1 - c * kbit / 100 for name, c in RULE_COSTS.items()}
-FASTER = {"latency_mean_s": lambda f: 0.2 / f, "energy_mean_j": lambda f: 1e-3 * f, "reward": lambda f: 0.7 + f / 100}
+FASTER = {
+    "latency_mean_s": lambda f: 0.002 + 0.2 / f,
+    "energy_mean_j": lambda f: 1e-3 * f,
+    "reward": lambda f: 0.7 + f / 100,
+}
 SLOWER = {**FASTER, "energy_mean_j": lambda f: 3e-3 * f}
 CROWD = {"latency_mean_s": lambda m: m / 1e3, "reward": lambda m: 0.95 - m / 200, "energy_mean_j": lambda m: m / 1e3}
 V2X = [  # claim, means, verdict
@@ -184,6 +188,66 @@ IOV = [
 def test_claims_of_isac_iov_are_judged_both_ways(name, mean, outcome):
     verdict = judged(isac_iov.PAPER, name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
+
+
+TEAM = {"QMARL": 0.3, "matched": 0.2, "MAPPO": 0.1, "MADDPG": -0.5, "random (rule)": -3.0, "nash_half (rule)": 0.4}
+QUICKEST = {"QMARL": {"latency_total_v_s": 0.02}}
+LEAST = {"QMARL": {"energy_total_j": 100.0}, **dict.fromkeys(("no LSTM", "no twin", "single agent"), 120.0)}
+BITS = {"nash (rule)": lambda kbit: kbit / 10}
+FEW, MANY = "nash, 2 vehicles", "nash, 8 vehicles"
+FALLING_N = {FEW: lambda n: 2e-3 - n / 1e6, MANY: lambda n: 3e-3 - n / 1e6}
+RISING_N = {FEW: lambda n: 1e-3 + n / 1e6, MANY: lambda n: 3e-3 + n / 1e6}
+URLLC = [
+    ("15", by(TEAM), "holds"),
+    ("15", by({**TEAM, "MAPPO": 0.31}), "does not hold"),
+    ("15 match", by(TEAM), "holds"),
+    ("15 match", by({**TEAM, "matched": 0.4}), "does not hold"),
+    ("19", by({**TEAM}, 0.0), "holds"),
+    ("19", by({**TEAM, "no twin": -3.1}, 0.0), "does not hold"),
+    ("16", by(QUICKEST, 0.03), "holds"),
+    ("16", by({**QUICKEST, "single agent": 0.01}, 0.03), "does not hold"),
+    ("14", by(LEAST), "holds"),
+    ("14", by({**LEAST, "no twin": 99.0}), "does not hold"),
+    ("13", by(BITS), "holds"),
+    ("13", by({"nash (rule)": 1.0}), "does not hold"),
+    ("6", by({"nash (rule)": lambda v: 90.0 - v}), "holds"),
+    ("6", by({"nash (rule)": 90.0}), "does not hold"),
+    ("8", by({"nash (rule)": 90.0}), "holds"),
+    ("8", by({"nash (rule)": 0.7}), "does not hold"),
+    ("7", by({"nash (rule)": lambda f: 50.0 + f}), "holds"),
+    ("7", by({"nash (rule)": lambda f: 50.0 - f}), "does not hold"),
+    ("9 UAVs", by({"nash (rule)": lambda n: 50.0 + n}), "holds"),
+    ("9 BSs", by({"nash (rule)": lambda n: 50.0 - n}), "does not hold"),
+    ("11", by(RISING_N), "holds"),
+    ("11", by(FALLING_N), "does not hold"),
+    ("11 model", by(FALLING_N), "holds"),
+    ("11 codec", by(RISING_N), "holds"),
+    ("12", by(FALLING_N), "holds"),
+    ("12", by({**FALLING_N, FEW: 4e-3}), "does not hold"),
+]
+
+
+@pytest.mark.parametrize(("name", "mean", "outcome"), URLLC, ids=lambda x: x if isinstance(x, str) else "")
+def test_claims_of_urllc_vec_are_judged_both_ways(name, mean, outcome):
+    verdict = judged(urllc_vec.PAPER, name, mean, noise=1e-5)
+    assert verdict.outcome == outcome, verdict.numbers
+
+
+def test_forecasts_are_judged_by_their_errors():
+    for ratio, outcome in ((0.9, "holds"), (1.1, "does not hold")):
+        curve = lambda series, x, metric, r=ratio: np.full(POINTS, 0.2 * (r if "rmse" in metric else 1.0))  # noqa: E731
+        verdict = judged(urllc_vec.PAPER, "17", by({}), curve=curve)
+        assert verdict.outcome == outcome, verdict.numbers
+
+
+def test_the_latency_table_is_what_the_paper_prints():
+    verdicts = {name: judged(urllc_vec.PAPER, name, by({})) for name in ("1", "2", "3", "4")}
+    assert {name: verdict.outcome for name, verdict in verdicts.items()} == {
+        "1": "holds",
+        "2": "holds",
+        "3": "holds",
+        "4": "does not hold",  # unless megahertz are given in gigahertz
+    }
 
 
 def saturating(rates, ends):
