@@ -125,7 +125,7 @@ class Lab:
                     if learner:
                         n = self.updates(learner)[0]
                         result = train(learner, params, jax.random.key(seed), n, hyper=hyper, progress=False)
-                        contestants = {learner.name: result.policy()}
+                        contestants = {learner.name: result.policy(greedy=not several[0].sampled)}
                     else:
                         contestants = {s.rule: fixed(env, params)[s.rule] for s in several}
                     evaluate(env, contestants, worlds, params, self.budget.episodes)
@@ -186,6 +186,7 @@ class Lab:
             "updates": n,
             "slots": n * learner.steps_per_update,
             "seed": seed,
+            **({"sampled": True} if series.sampled else {}),
         }
         return Member(series, place.x, seed, place.numbers, scaled, config)
 
@@ -207,8 +208,8 @@ class Lab:
             return states, {name: jnp.mean(x, 0) for name, x in kept.items()}
 
         def assess(states: Any) -> Any:
-            worlds, n = jax.random.key(WORLDS), self.budget.episodes
-            one = lambda s: episode_means(env, learner.policy(s), worlds, s.env_params, n)  # noqa: E731
+            worlds, n, greedy = jax.random.key(WORLDS), self.budget.episodes, not members[0].series.sampled
+            one = lambda s: episode_means(env, learner.policy(s, greedy), worlds, s.env_params, n)  # noqa: E731
             return jax.lax.map(one, states)
 
         states = jax.jit(spread(start))((keys, numbers, rates))

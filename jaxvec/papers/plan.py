@@ -28,6 +28,7 @@ class Series:
         hyper: hyper-parameters that the paper fixes; the rest is the learner's own.
         sizes: sizes and switches of the environment.
         wrap: from the environment to the one that it acts in.
+        sampled: its actions are drawn in evaluation too, as in training: where all who see the same had better not do the same.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Series:
     hyper: Mapping[str, float] = field(default_factory=dict)
     sizes: Named = field(default_factory=dict)
     wrap: Callable[[Environment], Environment] | None = None
+    sampled: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@
 QMARL is PPO whose actors are quantum policy networks, "matched" the same with a dense layer in the circuit's place (126
 parameters for 96), MAPPO with an MLP of 64-64. All have central critics, own rewards, an LSTM twin that learns beside them,
 uniform choices mixed in for the first 40 % of training, and as many slots of it. "No LSTM" is QMARL that is told the last
-measurement, "no twin" QMARL that is told nothing, "single agent" one circuit that decides for all. Rates, batches and discount
+measurement, "no twin" QMARL that is told nothing, "single agent" one circuit that decides for all. After training they draw
+their actions as in it: vehicles that all choose the best link get in each other's way. Rates, batches and discount
 are not the paper's, which trains on 40 times as many slots: they are what lets MAPPO learn within this budget, the same for all.
 
 Fig. 3 is drawn over episodes seen by all worlds together. Fig. 4 is the mean over an episode rather than its tenth slot. The
@@ -29,13 +30,13 @@ SETTINGS = {"epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True,
 HYPER = {"gamma": 0.5, "learning_rate": 1e-3, "epsilon": 0.2, "entropy_weight": 0.01, "entropy_weight_end": 0.0}
 TOLD, LAST, NOTHING = ({"twin_mode": mode} for mode in ("lstm", "hold", "none"))
 
-QMARL = Series("QMARL", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=TOLD)
-MATCHED = Series("matched", "mappo_matched", settings=SETTINGS, hyper=HYPER, sizes=TOLD)
-MAPPO = Series("MAPPO", "mappo", settings=SETTINGS, hyper=HYPER, sizes=TOLD)
+QMARL = Series("QMARL", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=TOLD, sampled=True)
+MATCHED = Series("matched", "mappo_matched", settings=SETTINGS, hyper=HYPER, sizes=TOLD, sampled=True)
+MAPPO = Series("MAPPO", "mappo", settings=SETTINGS, hyper=HYPER, sizes=TOLD, sampled=True)
 MADDPG = Series("MADDPG", "maddpg", settings={"capacity": 8192}, hyper={"gamma": 0.5}, sizes=TOLD)
-NO_LSTM = Series("no LSTM", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=LAST)
-NO_TWIN = Series("no twin", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=NOTHING)
-SINGLE = Series("single agent", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=TOLD, wrap=one_agent)
+NO_LSTM = Series("no LSTM", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=LAST, sampled=True)
+NO_TWIN = Series("no twin", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=NOTHING, sampled=True)
+SINGLE = Series("single agent", "qmarl", settings=SETTINGS, hyper=HYPER, sizes=TOLD, wrap=one_agent, sampled=True)
 LEARNED = (QMARL, MATCHED, MAPPO, MADDPG, NO_LSTM, NO_TWIN, SINGLE)
 RULES = {name: Series(f"{name} (rule)", rule=name) for name in ("random", "greedy", "spread", "nash", "nash_half")}
 NASH = RULES["nash"].name
