@@ -8,7 +8,7 @@ from jaxvec.viz.items import Disc, Item, Path, Text, box, turned
 from jaxvec.viz.scene import Node
 from jaxvec.viz.theme import INK, LATE, LIGHT, PAPER, SLATE, dark, load_colour
 
-CAR_LENGTH, CAR_WIDTH, MAST = 42.0, 18.0, 54.0
+CAR_LENGTH, CAR_WIDTH, MAST, ARM = 42.0, 18.0, 54.0, 8.5
 GAUGE_WIDTH, GAUGE_FULL = 66.0, 1.5  # a full gauge stands for 1.5 times the limit
 
 
@@ -89,6 +89,24 @@ def mast(node: Node, x: float, y: float) -> list[Item]:
     return items
 
 
+def quadcopter(node: Node, x: float, y: float) -> list[Item]:
+    """A UAV over its shadow, its number on it, above it its gauge, below it its words."""
+    tips = turned([(ARM, ARM), (-ARM, -ARM), (ARM, -ARM), (-ARM, ARM)], x, y, node.heading_rad)
+    items: list[Item] = [
+        Disc(((x + 4, y + 8),), 11, fill=INK, alpha=0.12),
+        *(Disc((tip,), 5.6, fill=LIGHT, alpha=0.4) for tip in tips),
+        *(Disc((tip,), 5.6, stroke=SLATE, width=1.1) for tip in tips),
+        *(Path((tips[i], tips[i + 1]), stroke=SLATE, width=3) for i in (0, 2)),
+        Disc(((x, y),), 7.5, fill=SLATE, stroke=PAPER, width=1),
+        Text(((x, y),), node.label.split()[-1], 9, PAPER, "middle", bold=True),
+    ]
+    if node.load is not None:
+        items += gauge(x - 17, y - 27, 34, 5.5, node.load, node.part or 0.0)
+    if node.text:
+        items.append(Text(((x, y + 23),), node.text, 9.5, INK, "middle", halo=True))
+    return items
+
+
 def disc(node: Node, x: float, y: float) -> list[Item]:
     """Any other node: a disc in the colour of its load, its name and words below."""
     items: list[Item] = [
@@ -102,7 +120,11 @@ def disc(node: Node, x: float, y: float) -> list[Item]:
     return items
 
 
-GLYPHS = {"vehicle": Glyph(car), "rsu": Glyph(mast, (0.0, -MAST), 34.0, (0.0, -MAST / 2 - 10))}
+GLYPHS = {
+    "vehicle": Glyph(car),
+    "rsu": Glyph(mast, (0.0, -MAST), 34.0, (0.0, -MAST / 2 - 10)),
+    "uav": Glyph(quadcopter),
+}
 OTHER = Glyph(disc)
 
 

@@ -28,7 +28,7 @@ class Node:
     """Something that has a place.
 
     Attributes:
-        kind: how it looks: `vehicle`, `rsu`, or any other word (a disc).
+        kind: how it looks: `vehicle`, `rsu`, `uav`, or any other word (a disc).
         load: 1 is the limit: the colour of a vehicle, the dark part of a gauge. None: nothing to say.
         part: a second quantity: a vehicle's own part of its task, the light part of a gauge.
         text: a few words beside it.
