@@ -1,6 +1,6 @@
 """Every learner on every environment: `python benchmarks/matrix.py`.
 
-Each learner at its own settings, all with the same number of slots of training, seeds side by side in one program; then the
+Each learner at its own settings (but for `REPLAY`), all with the same number of slots of training, seeds side by side in one program; then the
 greedy policies and the fixed rules in the same worlds. Per environment a table (`matrix-ENV.md`), the learning curves
 (`matrix-ENV.png`) and all numbers (`matrix-ENV.json`). Runs are kept in a folder and never made twice: stop it, and go on later.
 """
@@ -22,6 +22,9 @@ from jaxvec.policies import fixed
 from jaxvec.viz import plots
 
 LEARNERS = ("ippo", "mappo", "ddpg", "maddpg", "matd3", "sac", "masac")
+REPLAY = {  # where the future counts, critics that forget what exploration found at first come to believe in what it never tried
+    "isac_iov": {"capacity": 262_144},
+}
 
 
 def figure(env_id: str, names: tuple[str, ...]) -> Figure:
@@ -31,10 +34,15 @@ def figure(env_id: str, names: tuple[str, ...]) -> Figure:
         "matrix",
         f"Every learner on {env_id}",
         "episodes",
-        (*(Series(name, learner=name) for name in names), *(Series(name, rule=name) for name in rules)),
+        (*(learner(env_id, name) for name in names), *(Series(name, rule=name) for name in rules)),
         (Place(0.0),),
         (Panel("reward in training", over_training()), Panel("reward after training", over_series("reward"), " ")),
     )
+
+
+def learner(env_id: str, name: str) -> Series:
+    """A learner at its own settings."""
+    return Series(name, learner=name, settings={} if "ppo" in name else REPLAY.get(env_id, {}))
 
 
 def rows(data: Data) -> list[dict[str, object]]:

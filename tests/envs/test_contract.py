@@ -128,6 +128,10 @@ def test_observations_are_as_declared(case):
                 assert mask.any(len(lead) + 1 + len(space.shape)).all()  # some choice is allowed
 
 
+def test_what_all_see_together_is_as_declared(case):
+    assert case.env.joint(case.ts.obs).shape == (case.env.joint_size, WORLDS)
+
+
 def test_rewards_and_flags_are_as_declared(case):
     env, ts = case.env, case.episode.ts
     assert ts.reward.keys() == env.n_agents.keys()
@@ -214,12 +218,9 @@ def test_other_numbers_and_equal_environments_share_a_compilation(case):
     for state in (later, restored):
         case.step(case.env, case.keys, state, case.action, case.params)
     assert case.traces == known
-    case.step(dataclasses.replace(case.env, horizon=case.env.horizon + 1), case.keys, *arguments(case))
+    longer = dataclasses.replace(case.env, horizon=case.env.horizon + 1)
+    case.step.lower(longer, case.keys, case.state, case.action, case.params)
     assert case.traces == known + 1  # a size is another program: the count does count
-
-
-def arguments(case):
-    return case.state, case.action, case.params
 
 
 def test_actions_beyond_the_box_are_feasible(case):
