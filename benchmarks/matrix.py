@@ -1,8 +1,9 @@
 """Every learner on every environment: `python benchmarks/matrix.py`.
 
-Each learner at its own settings (but for `REPLAY`), all with the same number of slots of training, seeds side by side in one program; then the
-greedy policies and the fixed rules in the same worlds. Per environment a table (`matrix-ENV.md`), the learning curves
-(`matrix-ENV.png`) and all numbers (`matrix-ENV.json`). Runs are kept in a folder and never made twice: stop it, and go on later.
+Each learner at its own settings (but for `REPLAY`), all with the same number of slots of training, seeds side by side in one
+program; then the greedy policies and the fixed rules in the same worlds. Per environment a table (`matrix-ENV.md`), the
+learning curves (`matrix-ENV.png`) and all numbers (`matrix-ENV.json`). Runs are kept in a folder and never made twice: stop it,
+and go on later.
 """
 
 import argparse
