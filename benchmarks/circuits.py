@@ -1,0 +1,62 @@
+"""What quantum policies cost on `urllc_vec`: `python benchmarks/circuits.py`.
+
+Slots per second of the environment alone, and of training with an MLP, with a circuit, and with the dense layer that stands in
+the circuit's place in `mappo_matched`; all in turns. The time of a slot with a circuit less that of a slot without is the
+circuit's share. With the LSTM twin the same again. Memory: the state of a world, and what a program needs beside its arguments.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxvec.bench import Case, Row, env_case, machine, take_turns, train_case, write
+from jaxvec.core.registry import make
+
+SETTINGS = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True}
+TRAINED = (("mappo", "hold"), ("mappo_matched", "hold"), ("qmarl", "hold"), ("qmarl", "lstm"))
+
+
+def state_bytes(env: Any, params: Any) -> int:
+    """Of one world, observations aside."""
+    state = jax.eval_shape(env.reset, jax.random.key(0), params)[0]
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
+
+
+def cases(worlds: list[int]) -> list[Case]:
+    """The environment at several numbers of worlds, then the learners."""
+    env, params = make("urllc_vec")
+    found = [env_case(env, params, w) for w in worlds]
+    for name, twin in TRAINED:
+        case = train_case(*make("urllc_vec", twin_mode=twin), name, **SETTINGS)
+        found.append(case._replace(row=case.row | {"series": f"{name}, twin {twin}"}))
+    size = state_bytes(env, params)
+    temp = lambda case: case.program.memory_analysis().temp_size_in_bytes  # noqa: E731
+    return [c._replace(row=c.row | {"state_bytes_per_world": size, "temp_bytes": temp(c)}) for c in found]
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", type=int, nargs="+", default=[1, 64, 1024])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/circuits.jsonl"))
+    args = parser.parse_args()
+    rows: list[Row] = []
+    for row in take_turns(cases(args.worlds), args.rounds, args.seconds):
+        rows.append(machine() | row)
+        print(
+            f"{row['series']:28s}{row['worlds']:6d} worlds {row['steps_per_s']:10.0f} slots/s, compiled in "
+            f"{row['compile_s']:.0f} s, {row['temp_bytes'] / row['worlds'] / 1e3:.0f} kB a world",
+            flush=True,
+        )
+    speed = {row["series"]: row["steps_per_s"] for row in rows if row["what"] == "train"}
+    without, with_it = (speed[f"{name}, twin hold"] for name in ("mappo_matched", "qmarl"))
+    print(f"share of a slot's time in the circuit: {1 - with_it / without:.0%}")
+    write(rows, args.out)
+
+
+if __name__ == "__main__":
+    main()
