@@ -295,13 +295,13 @@ class OffPolicy:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
         seen = views(obs, state.moments.get("obs", {}))
         values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
-        unit = self.unit(state, state.hyper)
+        unit = self.unit(state.moments, state.hyper)
         return {group: normalise.undo(unit[group], v) for group, v in values.items()}
 
-    def unit(self, state: State, hyper: Any) -> dict[str, normalise.Moments]:
+    def unit(self, moments: dict[str, Groups], hyper: Any) -> dict[str, normalise.Moments]:
         """In what critics count, per group."""
-        ends = state.moments["end"][""].mean
-        return {g: normalise.of_returns(m, ends, hyper.gamma) for g, m in state.moments["reward"].items()}
+        ends = moments["end"][""].mean
+        return {g: normalise.of_returns(m, ends, hyper.gamma) for g, m in moments["reward"].items()}
 
     def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
         """Moments after the rewards and ends of a batch."""
@@ -324,7 +324,7 @@ class OffPolicy:
         nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
         value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
         result = {}
-        for group, unit in self.unit(state, hyper).items():
+        for group, unit in self.unit(state.moments, hyper).items():
             ahead = hyper.gamma * ~entry.terminated[:, None] * normalise.undo(unit, value[group])
             target = batch_first(entry.reward[group], 1) + ahead
             result[group] = jax.lax.stop_gradient(normalise.to(unit, target))
@@ -360,7 +360,7 @@ class OffPolicy:
         action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
         inputs = self.critics.inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
         several = [self.critics.values(critic, inputs) for critic in critics]
-        loss, found, unit = jnp.zeros(()), {}, self.unit(state, state.hyper)
+        loss, found, unit = jnp.zeros(()), {}, self.unit(state.moments, state.hyper)
         for group, y in target.items():
             errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
             loss += sum(errors)

@@ -51,8 +51,8 @@ class Twin:
             return None
         reset = lambda key: self.env.reset(key, params)[1].obs.aux["history"]  # noqa: E731
         n_features = jax.eval_shape(reset, jax.random.split(jax.random.key(0), 1)).shape[1]
-        params = self.model.init(key, n_features)
-        return TwinState(params, optax.adam(0.0).init(params))
+        weights = self.model.init(key, n_features)
+        return TwinState(weights, optax.adam(0.0).init(weights))
 
     def around(self, state: TwinState | None) -> Environment:
         """The environment whose agents are told forecasts."""
