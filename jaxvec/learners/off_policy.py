@@ -301,7 +301,7 @@ class OffPolicy:
     def unit(self, moments: dict[str, Groups], hyper: Any) -> dict[str, normalise.Moments]:
         """In what critics count, per group."""
         ends = moments["end"][""].mean
-        return {g: normalise.of_returns(m, ends, hyper.gamma) for g, m in moments["reward"].items()}
+        return {g: normalise.of_targets(m, ends, hyper.gamma) for g, m in moments["reward"].items()}
 
     def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
         """Moments after the rewards and ends of a batch."""

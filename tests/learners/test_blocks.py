@@ -99,14 +99,16 @@ def test_following_moments_begin_as_a_plain_mean_of_batches():
 
 
 @pytest.mark.parametrize(("ends", "gamma"), [(0.0, 0.9), (0.05, 0.9), (0.5, 0.99), (1.0, 0.7), (0.3, 0.0)])
-def test_units_of_returns_are_those_of_independent_rewards(ends, gamma):
-    rng, n, slots = np.random.default_rng(1), 40_000, 150
-    alive = np.cumprod(np.c_[np.ones(n), rng.uniform(size=(n, slots - 1)) >= ends], 1)
-    returns = (alive * rng.normal(2.0, 1.5, (n, slots)) * gamma ** np.arange(slots)).sum(1)
-    rewards = normalise.Moments(jnp.float32(2.0), jnp.float32(1.5**2), jnp.float32(1.0))
-    found = normalise.of_returns(rewards, jnp.float32(ends), gamma)
-    np.testing.assert_allclose(found.mean, returns.mean(), rtol=0.01)
-    np.testing.assert_allclose(found.var, returns.var(), rtol=0.03)
+def test_units_are_those_of_targets_of_independent_rewards(ends, gamma):
+    rng, n = np.random.default_rng(1), 400_000
+    rewards, over = rng.normal(2.0, 1.5, n), rng.uniform(size=n) < ends
+    value = 2.0 / (1 - gamma * (1 - ends))  # of a state that is like every other: V = 2 + gamma (1 - ends) V
+    targets = rewards + gamma * ~over * value
+    moments = normalise.Moments(jnp.float32(2.0), jnp.float32(1.5**2), jnp.float32(1.0))
+    found = normalise.of_targets(moments, jnp.float32(ends), gamma)
+    np.testing.assert_allclose(found.mean, targets.mean(), rtol=0.01)
+    np.testing.assert_allclose(found.mean, value, rtol=1e-4)
+    np.testing.assert_allclose(found.var, targets.var(), rtol=0.02)
 
 
 SPACES = {"pick": Discrete(3), "x": Box(-2.0, 4.0, (2,)), "y": Box(0.0, 1.0)}

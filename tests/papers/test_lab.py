@@ -115,7 +115,7 @@ def test_run_by_run_is_a_loop_over_series_places_and_seeds(tmp_path, monkeypatch
     trained, evaluated = [], []
 
     class Result:
-        policy = staticmethod(lambda: None)
+        policy = staticmethod(lambda greedy: None)
 
     def train_one(learner, params, key, updates, hyper, progress):
         trained.append((params.lyapunov_v, round(hyper.learning_rate, 6), updates))

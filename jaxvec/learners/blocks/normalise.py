@@ -46,21 +46,18 @@ def follow(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Mo
     return Moments(to(moments.mean, mean), to(moments.var, var), moments.count + total)
 
 
-def of_returns(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
-    """Mean and variance of discounted sums of rewards, were these independent and an end as likely in each slot.
+def of_targets(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
+    """Mean and variance of a critic's targets, r + gamma (1 - end) V, were rewards independent and an end as likely in each slot.
 
-    The units of a critic. Statistics of its own targets would feed back: they follow what they scale, and values swing.
+    The units of a critic. Statistics of the targets themselves would feed back: they scale what they follow, and values swing.
 
     Args:
         rewards: moments of a slot's reward.
         ends: the chance that an episode ends with a slot.
         gamma: discount per slot.
     """
-    end = lambda x: ends * x / (1 - (1 - ends) * x + 1e-6)  # noqa: E731  # mean of x^N, N the slots until the end
-    chance = jnp.maximum(end(gamma**2) - end(gamma) ** 2, 0) / (1 - gamma + 1e-6) ** 2
     mean = rewards.mean / (1 - gamma * (1 - ends) + 1e-6)
-    var = rewards.var / (1 - gamma**2 * (1 - ends) + 1e-6) + rewards.mean**2 * chance
-    return Moments(mean, var, rewards.count)
+    return Moments(mean, rewards.var + gamma**2 * ends * (1 - ends) * mean**2, rewards.count)
 
 
 def apply(moments: Moments, x: Array, limit: float = 10.0) -> Array:
