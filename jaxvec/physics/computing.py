@@ -160,10 +160,9 @@ def admit_prefix(
     """
     index, asked = _index(priority.shape[0], priority), jnp.where(live, cycles, 0.0)
 
-    def before(
-        k: Array, rank: Array, at: Array, work: Array
-    ) -> Array:  # where task k comes first, or is the task itself
-        first = (rank > priority) | ((rank == priority) & (k <= index))
+    def before(k: Array, rank: Array, at: Array, work: Array) -> Array:
+        # task k comes first, or is the task itself: by its index, since a compiler may round a priority in two ways
+        first = (k == index) | (rank > priority) | ((rank == priority) & (k < index))
         return jnp.where(first & (at == node), work, 0.0)
 
     order = jnp.arange(priority.shape[0])

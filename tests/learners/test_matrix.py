@@ -33,7 +33,8 @@ def test_every_environment_has_a_size():
 
 
 PAIRS = [(name, env_id) for env_id in ("isac_iov", "v2x_offload") for name in learners.LEARNERS]
-PAIRS += [(name, "urllc_vec") for name in ("qmarl", "maddpg", "masac")]  # which takes longest to compile
+PAIRS += [("qmarl", "urllc_vec")]
+PAIRS += [pytest.param(name, "urllc_vec", marks=pytest.mark.slow) for name in ("mappo_matched", "maddpg", "masac")]
 
 
 @pytest.mark.parametrize(("name", "env_id"), PAIRS)
