@@ -240,9 +240,8 @@ class OffPolicy:
             return state, (windows, jax.tree.map(jnp.mean, acted | learned))
 
         state, (windows, metrics) = jax.lax.scan(turn, state, jnp.arange(s.slots_per_update // s.learn_every))
-        windows = jax.tree.map(
-            lambda x: x.reshape(-1, *x.shape[2:]), windows
-        )  # turns and their slots are one axis of time
+        # turns and their slots are one axis of time
+        windows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), windows)
         key = rng.fold_in(rng.stream(state.key, "twin"), state.update)
         twin, forecasting = self.twin.learn(state.twin, key, windows, hyper.twin_learning_rate)
         after = state.replace(update=state.update + 1, twin=twin)  # type: ignore[attr-defined]

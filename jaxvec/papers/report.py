@@ -101,7 +101,8 @@ def _make(
     lab.progress.close()
     stem = figure.number if figure.number.isalpha() or figure.number.startswith("table") else f"fig{figure.number}"
     parts = [(panel.title, panel.axis or figure.axis, panel.lines(data)) for panel in figure.panels]
-    note = f"{seeds} seeds, {budget.slots:,} slots each, 95 % intervals" + (" (quick look)" if quick else "")
+    spent = f"{seeds} seeds, {budget.slots:,} slots each" if data.learned else f"{budget.episodes} episodes"
+    note = f"{spent}, 95 % intervals" + (" (quick look)" if quick else "") if figure.series else ""
     name = f"Fig. {figure.number}: " if figure.number.isdigit() else ""
     plots.panels(parts, out / f"{stem}.png", title=f"{name}{figure.title}", note=note)
     _write_csv(out / f"{stem}.csv", parts)

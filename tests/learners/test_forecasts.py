@@ -1,34 +1,23 @@
 """A twin that learns beside the policy: on a world whose last measurement is always wrong, and its opposite always right."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct
+from learners.probes import Params, State
 
 from jaxvec import learners
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep, number
+from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.rollout import rollout
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.core.wrappers import ONE, Informed, one_agent
 
 PAST = 2
-
-
-@struct.dataclass
-class Params:
-    scale: float = number(1.0, "-", "multiplies the reward")
-
-
-@struct.dataclass
-class State:
-    t: Any
-    sign: Any
 
 
 @dataclass(frozen=True)

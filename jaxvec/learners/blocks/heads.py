@@ -93,11 +93,8 @@ def distributions(
             logits = part.reshape(*part.shape[:-1], *space.shape, space.n)
             logits, even = (jnp.where(mask.get(name, True), x, -1e9) for x in (logits, jnp.zeros_like(logits)))
             if epsilon is not None:
-                mine, uniform = (
-                    jnp.log1p(-epsilon) + jax.nn.log_softmax(logits),
-                    jnp.log(epsilon) + jax.nn.log_softmax(even),
-                )
-                logits = jnp.logaddexp(mine, uniform)
+                mine = jnp.log1p(-epsilon) + jax.nn.log_softmax(logits)
+                logits = jnp.logaddexp(mine, jnp.log(epsilon) + jax.nn.log_softmax(even))
             result[name] = distrax.Categorical(logits=logits)
         else:
             mean, log_std = (x.reshape(*x.shape[:-1], *space.shape) for x in jnp.split(part, 2, -1))
