@@ -1,26 +1,20 @@
 """A record of vehicles on a road: one row a vehicle, one column a sample."""
 
-import json
 import math
 import os
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import flax.struct
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from jaxvec.core.files import replacing
+from jaxvec.traces.store import TraceError, check_arrays, header_of, read_npz, write_npz
 
 FORMAT = 1  # version of the file layout; load() reads no other
 MAX_GRID = 10_000_000  # most start times that eligible_starts_s looks at
 SLACK = 1e-3  # part of a sample by which float32 times may miss each other
-
-
-class TraceError(ValueError):
-    """A record, or a file that should hold one, is unusable; the message says where and why."""
 
 
 @flax.struct.dataclass
@@ -74,16 +68,8 @@ def check(trace: Trace, where: str = "trace") -> Trace:
     shape = arrays["x_m"].shape
     if len(shape) != 2 or 0 in shape:
         raise TraceError(f"{where}: x_m has shape {shape}, not (vehicle, sample) with at least one of each")
-    for name, array in arrays.items():
-        if array.dtype != DTYPES[name]:
-            raise TraceError(f"{where}: {name} is {array.dtype}, not {np.dtype(DTYPES[name])}")
-        wanted = {"enter_s": shape[:1], "n_samples": shape[:1], "dt_s": ()}.get(name, shape)
-        if array.shape != wanted:
-            raise TraceError(f"{where}: {name} has shape {array.shape}, not {wanted} as x_m {shape} asks")
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            index = tuple(int(i) for i in bad[0])
-            raise TraceError(f"{where}: {name}{list(index) or ''} is {array[index]}, not a finite number")
+    shapes = dict.fromkeys(DTYPES, shape) | {"enter_s": shape[:1], "n_samples": shape[:1], "dt_s": ()}
+    check_arrays(where, arrays, DTYPES, shapes, f" as x_m {shape} asks")
     if arrays["dt_s"] <= 0:
         raise TraceError(f"{where}: dt_s is {arrays['dt_s']} s, not positive")
     n_samples = arrays["n_samples"]
@@ -114,12 +100,8 @@ def save(trace: Trace, path: str | os.PathLike[str], provenance: Mapping[str, An
         TypeError: JSON cannot hold the provenance.
         OSError: the file cannot be written.
     """
-    path = Path(path)
     check(trace, "the trace to save")
-    header = json.dumps(dict(provenance or {}), sort_keys=True)
-    with replacing(path) as part, part.open("wb") as file:
-        arrays = {name: np.asarray(getattr(trace, name)) for name in DTYPES}
-        np.savez_compressed(file, format=np.int32(FORMAT), header=np.str_(header), **arrays)  # type: ignore[arg-type]
+    write_npz(path, FORMAT, provenance, {name: np.asarray(getattr(trace, name)) for name in DTYPES})
 
 
 def load(path: str | os.PathLike[str]) -> Trace:
@@ -134,7 +116,7 @@ def load(path: str | os.PathLike[str]) -> Trace:
             check(). The message names the file.
         OSError: the file cannot be opened.
     """
-    entries = _read_npz(Path(path))
+    entries = read_npz(path, DTYPES, FORMAT, "a trace")
     return check(Trace(**{name: entries[name] for name in DTYPES}), str(path))
 
 
@@ -145,38 +127,7 @@ def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
         TraceError: as load(), or the header is not a JSON object.
         OSError: the file cannot be opened.
     """
-    entry = _read_npz(Path(path))["header"]
-    try:
-        header = json.loads(str(entry))
-    except (ValueError, RecursionError) as error:
-        raise TraceError(f"{path}: the header is not JSON: {error}") from error
-    if not isinstance(header, dict):
-        raise TraceError(f"{path}: the header is not a JSON object")
-    return header
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All entries of the layout, by name, unchecked but for the format version."""
-    with path.open("rb") as file:
-        try:
-            npz = np.load(file, allow_pickle=False)
-            names = set(npz.files)
-        except Exception as error:  # numpy and zipfile raise a dozen kinds for bytes that are no npz
-            raise TraceError(f"{path}: not an npz file") from error
-        wanted = ["format", "header", *DTYPES]
-        missing = [name for name in wanted if name not in names]
-        if missing:
-            raise TraceError(f"{path}: no entry {missing[0]!r}; is this a trace?")
-        entries = {}
-        for name in wanted:
-            try:
-                entries[name] = np.asarray(npz[name])
-            except Exception as error:  # as above, for one entry
-                raise TraceError(f"{path}: entry {name!r} cannot be read: {error}") from error
-    version = entries["format"]
-    if version.shape != () or version.dtype.kind not in "iu" or version != FORMAT:
-        raise TraceError(f"{path}: format is {version}, but only {FORMAT} can be read")
-    return entries
+    return header_of(read_npz(path, DTYPES, FORMAT, "a trace"), path)
 
 
 def shipped() -> Trace:

@@ -1,0 +1,108 @@
+"""Arrays in npz files: whole or absent, of a known version, with a header in JSON, and refused with a reason when damaged."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxvec.core.files import replacing
+
+
+class TraceError(ValueError):
+    """A record, or a file that should hold one, is unusable; the message says where and why."""
+
+
+def write_npz(
+    path: str | os.PathLike[str], version: int, header: Mapping[str, Any] | None, arrays: Mapping[str, Any]
+) -> None:
+    """Writes arrays to a compressed npz file, in one move: the path holds the old file or the whole new one.
+
+    Args:
+        path: the file, named exactly so.
+        version: of the layout.
+        header: what JSON can hold.
+        arrays: by name.
+    Raises:
+        TypeError: JSON cannot hold the header.
+        OSError: the file cannot be written.
+    """
+    text = json.dumps(dict(header or {}), sort_keys=True)
+    with replacing(Path(path)) as part, part.open("wb") as file:
+        np.savez_compressed(file, format=np.int32(version), header=np.str_(text), **arrays)  # type: ignore[arg-type]
+
+
+def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, what: str) -> dict[str, np.ndarray]:
+    """Entries of a file that `write_npz` wrote, by name, unchecked but for the version.
+
+    Args:
+        path: the file.
+        names: of the entries.
+        version: the only one that can be read.
+        what: what the file should hold, for the message.
+    Raises:
+        TraceError: the file is no npz, lacks an entry, or is of another version; the message names it.
+        OSError: the file cannot be opened.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            npz = np.load(file, allow_pickle=False)
+            there = set(npz.files)
+        except Exception as error:  # numpy and zipfile raise a dozen kinds for bytes that are no npz
+            raise TraceError(f"{path}: not an npz file") from error
+        wanted = ["format", "header", *names]
+        missing = [name for name in wanted if name not in there]
+        if missing:
+            raise TraceError(f"{path}: no entry {missing[0]!r}; is this {what}?")
+        entries = {}
+        for name in wanted:
+            try:
+                entries[name] = np.asarray(npz[name])
+            except Exception as error:  # as above, for one entry
+                raise TraceError(f"{path}: entry {name!r} cannot be read: {error}") from error
+    found = entries["format"]
+    if found.shape != () or found.dtype.kind not in "iu" or found != version:
+        raise TraceError(f"{path}: format is {found}, but only {version} can be read")
+    return entries
+
+
+def header_of(entries: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The header among the entries of a file.
+
+    Raises:
+        TraceError: it is not a JSON object.
+    """
+    try:
+        header = json.loads(str(entries["header"]))
+    except (ValueError, RecursionError) as error:
+        raise TraceError(f"{path}: the header is not JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise TraceError(f"{path}: the header is not a JSON object")
+    return header
+
+
+def check_arrays(
+    where: str, arrays: Mapping[str, np.ndarray], dtypes: Mapping[str, Any], shapes: Mapping[str, Any], because: str
+) -> None:
+    """Refuses arrays of a wrong dtype or shape, or with numbers that are not finite.
+
+    Args:
+        where: what to call the record, such as a file name.
+        arrays: by name.
+        dtypes: by name, those they must have.
+        shapes: by name, those they must have.
+        because: what asks for these shapes, to end a message with.
+    Raises:
+        TraceError: names the first such array, and the entry that is not finite.
+    """
+    for name, array in arrays.items():
+        if array.dtype != dtypes[name]:
+            raise TraceError(f"{where}: {name} is {array.dtype}, not {np.dtype(dtypes[name])}")
+        if array.shape != shapes[name]:
+            raise TraceError(f"{where}: {name} has shape {array.shape}, not {shapes[name]}{because}")
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            index = tuple(int(i) for i in bad[0])
+            raise TraceError(f"{where}: {name}{list(index) or ''} is {array[index]}, not a finite number")
