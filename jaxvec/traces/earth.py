@@ -1,0 +1,33 @@
+"""Degrees and metres on a sphere; around an anchor, a plane whose x is east and y is north."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+EARTH_RADIUS_M = 6_371_393.0  # the paper's, below (2)
+
+Anchor = tuple[float, float]
+
+
+def to_metres(lat_deg: ArrayLike, lon_deg: ArrayLike, anchor: Anchor) -> tuple[np.ndarray, np.ndarray]:
+    """Equirectangular x and y [m] about an anchor (latitude, longitude)."""
+    x_m = EARTH_RADIUS_M * np.cos(np.radians(anchor[0])) * np.radians(np.subtract(lon_deg, anchor[1]))
+    return x_m, EARTH_RADIUS_M * np.radians(np.subtract(lat_deg, anchor[0]))
+
+
+def to_degrees(x_m: ArrayLike, y_m: ArrayLike, anchor: Anchor) -> tuple[np.ndarray, np.ndarray]:
+    """Latitude and longitude of x and y [m] about an anchor: the inverse of `to_metres`."""
+    lat_deg = anchor[0] + np.degrees(np.divide(y_m, EARTH_RADIUS_M))
+    return lat_deg, anchor[1] + np.degrees(np.divide(x_m, EARTH_RADIUS_M * np.cos(np.radians(anchor[0]))))
+
+
+def align(lat_deg: ArrayLike, lon_deg: ArrayLike, source: Anchor, target: Anchor) -> tuple[np.ndarray, np.ndarray]:
+    """Moves points rigidly: as far east and north of `target`, in metres, as they were of `source`."""
+    return to_degrees(*to_metres(lat_deg, lon_deg, source), target)
+
+
+def ground_m(lat1_deg: ArrayLike, lon1_deg: ArrayLike, lat2_deg: ArrayLike, lon2_deg: ArrayLike) -> np.ndarray:
+    """Great-circle distance [m], by the haversine formula (Sinnott 1984)."""
+    phi1, phi2 = np.radians(lat1_deg), np.radians(lat2_deg)
+    dlam = np.radians(np.subtract(lon2_deg, lon1_deg))
+    h = np.sin((phi2 - phi1) / 2) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(dlam / 2) ** 2
+    return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.clip(h, 0, 1)))

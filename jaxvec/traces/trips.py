@@ -1,0 +1,115 @@
+"""From positions at odd times to trips on slots."""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvec.traces.earth import Anchor, to_metres
+from jaxvec.traces.region import MIN_SLOTS
+from jaxvec.traces.store import TraceError
+
+SLOT_S = 30.0
+MAX_GAP_S = 600.0
+MIN_SPAN_M = 500.0
+
+
+class Samples(NamedTuple):
+    """Positions of vehicles, ordered by vehicle, then by time.
+
+    Attributes:
+        vehicle: (sample,) int64, whose.
+        time_s: (sample,) float64, when; of T-Drive, since 1970 [s].
+        lat_deg, lon_deg: (sample,) float64 [degree].
+    """
+
+    vehicle: np.ndarray
+    time_s: np.ndarray
+    lat_deg: np.ndarray
+    lon_deg: np.ndarray
+
+
+class Trips(NamedTuple):
+    """Trips on slots, by vehicle and time.
+
+    Attributes:
+        lat_deg, lon_deg: (trip, slot) float64, padded by the last point [degree].
+        n_slots: (trip,) int32.
+        centre: median latitude and longitude of all samples [degree].
+        left_out: windows that are no trip, by reason: `short`, `parked`.
+    """
+
+    lat_deg: np.ndarray
+    lon_deg: np.ndarray
+    n_slots: np.ndarray
+    centre: Anchor
+    left_out: dict[str, int]
+
+
+def to_trips(
+    samples: Samples,
+    horizon: int = 60,
+    *,
+    slot_s: float = SLOT_S,
+    max_gap_s: float = MAX_GAP_S,
+    min_slots: int = MIN_SLOTS,
+    min_span_m: float = MIN_SPAN_M,
+) -> Trips:
+    """Cuts samples at gaps, puts each piece on slots by straight lines, and cuts it into trips.
+
+    A piece of two samples or more has a slot every `slot_s` from its first sample to its last at most. It is cut into
+    consecutive windows of `horizon` slots, the last one shorter.
+
+    Args:
+        samples: of all vehicles.
+        horizon: slots of a trip at most.
+        slot_s: from one slot to the next [s].
+        max_gap_s: between two samples of a piece at most [s].
+        min_slots: shorter windows are left out (`short`); but a whole horizon is enough.
+        min_span_m: windows that stay in a box of a shorter diagonal are left out (`parked`) [m].
+    Raises:
+        TraceError: no trip is left, or an argument is out of range.
+    """
+    if horizon < 1 or not (slot_s > 0 and max_gap_s > 0):
+        raise TraceError(f"horizon {horizon}, slot_s {slot_s} or max_gap_s {max_gap_s} is not positive")
+    if not len(samples.vehicle):
+        raise TraceError("there are no samples to make trips of")
+    lat, lon, n_slots = [], [], []
+    left_out = {"short": 0, "parked": 0}
+    for piece_lat, piece_lon in _pieces(samples, slot_s, max_gap_s):
+        for first in range(0, len(piece_lat), horizon):
+            window = slice(first, first + horizon)
+            a, b = piece_lat[window], piece_lon[window]
+            if len(a) < min(min_slots, horizon):
+                left_out["short"] += 1
+            elif _span_m(a, b) < min_span_m:
+                left_out["parked"] += 1
+            else:
+                lat.append(np.pad(a, (0, horizon - len(a)), mode="edge"))
+                lon.append(np.pad(b, (0, horizon - len(b)), mode="edge"))
+                n_slots.append(len(a))
+    if not lat:
+        raise TraceError(
+            f"no trip is left: {left_out['short']} windows are too short, {left_out['parked']} stay in place"
+        )
+    centre = float(np.median(samples.lat_deg)), float(np.median(samples.lon_deg))
+    return Trips(np.stack(lat), np.stack(lon), np.array(n_slots, np.int32), centre, left_out)
+
+
+def _pieces(samples: Samples, slot_s: float, max_gap_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Latitudes and longitudes on slots, piece by piece."""
+    new = (np.diff(samples.vehicle) != 0) | (np.diff(samples.time_s) > max_gap_s)
+    edges = np.concatenate([[0], np.flatnonzero(new) + 1, [len(samples.time_s)]])
+    for first, last in itertools.pairwise(edges):
+        if last - first >= 2:
+            time_s = samples.time_s[first:last] - samples.time_s[first]
+            slots_s = np.arange(int(time_s[-1] // slot_s) + 1) * slot_s
+            yield tuple(np.interp(slots_s, time_s, x[first:last]) for x in samples[2:])  # type: ignore[misc]
+
+
+def _span_m(lat_deg: np.ndarray, lon_deg: np.ndarray) -> float:
+    """Diagonal of the box around points [m]."""
+    low, high = (lat_deg.min(), lon_deg.min()), (lat_deg.max(), lon_deg.max())
+    x_m, y_m = to_metres(*high, ((low[0] + high[0]) / 2, low[1]))
+    return float(np.hypot(x_m, 2 * y_m))  # y_m is from the middle
