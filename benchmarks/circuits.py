@@ -6,12 +6,13 @@ circuit's share. With the LSTM twin the same again. Memory: the state of a world
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxvec.bench import Case, Row, env_case, machine, take_turns, train_case, write
+from jaxvec.bench import Case, Row, env_case, machine, slug, take_turns, train_case, write
 from jaxvec.core.registry import make
 
 SETTINGS = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True}
@@ -30,10 +31,10 @@ def cases(worlds: list[int]) -> list[Case]:
     found = [env_case(env, params, w) for w in worlds]
     for name, twin in TRAINED:
         case = train_case(*make("urllc_vec", twin_mode=twin), name, **SETTINGS)
-        found.append(case._replace(row=case.row | {"series": f"{name}, twin {twin}"}))
+        found.append(dataclasses.replace(case, row=case.row | {"series": f"{name}, twin {twin}"}))
     size = state_bytes(env, params)
     temp = lambda case: case.program.memory_analysis().temp_size_in_bytes  # noqa: E731
-    return [c._replace(row=c.row | {"state_bytes_per_world": size, "temp_bytes": temp(c)}) for c in found]
+    return [dataclasses.replace(c, row=c.row | {"state_bytes_per_world": size, "temp_bytes": temp(c)}) for c in found]
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, nargs="+", default=[1, 64, 1024])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/circuits.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
     rows: list[Row] = []
     for row in take_turns(cases(args.worlds), args.rounds, args.seconds):
@@ -55,7 +56,7 @@ def main() -> None:
     speed = {row["series"]: row["steps_per_s"] for row in rows if row["what"] == "train"}
     without, with_it = (speed[f"{name}, twin hold"] for name in ("mappo_matched", "qmarl"))
     print(f"share of a slot's time in the circuit: {1 - with_it / without:.0%}")
-    write(rows, args.out)
+    write(rows, args.out / f"circuits-{slug(machine())}.jsonl")
 
 
 if __name__ == "__main__":

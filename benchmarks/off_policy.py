@@ -2,9 +2,10 @@
 
 The published setting is that of a PyTorch MADDPG for a sister system: 8 agents with an actor and a critic each (300, 100 wide),
 one world, batches of 64, every agent updated in each slot; its authors' code makes 14 to 18 slots a second on a core like
-these. The library's own setting is many worlds, shared networks, one gradient step per slot of all worlds. To see what bounds
-each, the same programs run with batches of 4 (no matrix products to speak of: what is left is acting, optimiser and dispatch) and
-without learning's look ahead.
+these. The same in PyTorch, without an environment, runs in turns with ours where PyTorch is installed. The library's own setting
+is many worlds, shared networks, one gradient step per slot of all worlds. To see what bounds each, the same programs run with
+batches of 4 (no matrix products to speak of: what is left is acting, optimiser and dispatch). Then seeds side by side in one
+program, where a GPU is filled by them. Writes `off_policy-DEVICE.jsonl`.
 """
 
 import argparse
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import peers
 
 from jaxvec import learners
-from jaxvec.bench import Case, Row, compiled, machine, take_turns, write
+from jaxvec.bench import Case, Row, compiled, machine, ratio, slug, take_turns, write
 from jaxvec.core.registry import make
 
 PUBLISHED_SLOTS_PER_S = (14.0, 18.0)
@@ -41,15 +44,19 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def case(label: str, name: str, settings: dict[str, Any]) -> Case:
+SEEDS = {"cpu": (1, 4, 16), "gpu": (1, 4, 16, 64)}
+
+
+def case(label: str, name: str, settings: dict[str, Any], seeds: int = 1) -> Case:
     """Updates of a learner with actors that learn from the first slot, looking ahead (gamma = 0.7)."""
     env, params = make("v2x_offload", n_vehicles=8)
     learner = learners.make(name, env, **settings)
     hyper = learner.hyper.replace(warmup=0.0, gamma=0.7)
-    state = jax.jit(lambda key: learner.init(key, params, hyper))(jax.random.key(0))
+    keys = jnp.stack([jax.random.key(seed) for seed in range(seeds)])
+    state = jax.jit(jax.vmap(lambda key: learner.init(key, params, hyper)))(keys)
 
     def updates(key: jax.Array, units: jax.Array, state: Any) -> Any:
-        return jax.lax.fori_loop(0, units, lambda _, state: learner.update(state)[0], state)
+        return jax.lax.fori_loop(0, units, lambda _, state: jax.vmap(learner.update)(state)[0], state)
 
     s = learner.settings
     row = {
@@ -58,11 +65,23 @@ def case(label: str, name: str, settings: dict[str, Any]) -> Case:
         "env": env.id,
         "learner": name,
         "worlds": s.n_worlds,
+        "seeds": seeds,
         "agents": sum(env.n_agents.values()),
         "gradient_steps_per_slot": s.gradient_steps / s.learn_every / s.n_worlds,
         "settings": str(s),
     }
-    return compiled(row, learner.steps_per_update, updates, state)
+    return compiled(row, seeds * learner.steps_per_update, updates, state)
+
+
+def peer() -> Case:
+    """The published setting in PyTorch, with networks of the same sizes as ours."""
+    env, _ = make("v2x_offload", n_vehicles=8)
+    (spaces,), (box,) = env.action_space.values(), env.observation_space.values()
+    row = {"what": "peer", "series": "published setting, PyTorch", "env": "none", "worlds": 1, "seeds": 1, "agents": 8}
+    row["gradient_steps_per_slot"] = 1
+    return peers.torch_maddpg(
+        row, box.shape[0], env.joint_size, len(spaces), PUBLISHED["hidden"], PUBLISHED["batch_size"]
+    )
 
 
 def main() -> None:
@@ -70,20 +89,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/off_policy.jsonl"))
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--seeds", nargs="*", type=int, help="numbers of seeds side by side")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
+    seeds = SEEDS.get(jax.default_backend(), SEEDS["gpu"]) if args.seeds is None else args.seeds
+    cases = [case(label, *CASES[label]) for label in args.cases]
+    cases += [case(f"{name}, {n} seeds", name, {}, n) for name in ("maddpg", "sac") for n in seeds]
+    if why := peers.missing("torch"):
+        print(f"skipped: {why}; it comes with `pip install 'jaxvec[bench]'`", flush=True)
+    else:
+        cases.append(peer())
     rows: list[Row] = []
-    for row in take_turns([case(label, *made) for label, made in CASES.items()], args.rounds, args.seconds):
+    for row in take_turns(cases, args.rounds, args.seconds):
         row["gradient_steps_per_s"] = row["steps_per_s"] * row["gradient_steps_per_slot"]
         if row["series"] == "published setting":
             row["times_published"] = [row["steps_per_s"] / speed for speed in PUBLISHED_SLOTS_PER_S]
         rows.append(machine() | row)
         print(
-            f"{row['series']:36s}{row['steps_per_s']:10.1f} slots/s {row['gradient_steps_per_s']:8.1f} gradient steps/s",
+            f"{row['series']:36s}{row['steps_per_s']:10.1f} slots/s {row['gradient_steps_per_s']:8.1f} gradient steps/s, "
+            f"compiled in {row['compile_s']:.0f} s",
             flush=True,
         )
-    print(json.dumps({row["series"]: row.get("times_published") for row in rows[:1]}))
-    write(rows, args.out)
+    for theirs in (row for row in rows if row["what"] == "peer"):
+        for ours in (row for row in rows if row["series"] == "published setting"):
+            rows.append(machine() | ratio(ours, theirs, "world-step"))
+            print(json.dumps({name: rows[-1][name] for name in ("ours", "theirs", "times", "times_low", "times_high")}))
+    write(rows, args.out / f"off_policy-{slug(machine())}.jsonl")
 
 
 if __name__ == "__main__":

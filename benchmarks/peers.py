@@ -5,11 +5,15 @@
   over steps, the package's own step with its automatic reset, all under one jit.
 - JaxMARL's IPPO on `simple_spread`. The package does not contain its baselines, so `mpe_ippo` is the same algorithm with the
   settings of its `ippo_ff_mpe`, written anew on the package's environment and log wrapper; logging to the host is left out.
+- MADDPG in PyTorch, written as such codes are: an agent after the other, each with its networks and optimisers, a NumPy buffer.
+  It gets its transitions for nothing: there is no environment behind them.
 
-The last two need the extra `bench`. `missing()` tells what is not there; the NumPy twin always is, in a source checkout.
+All but the first need the extra `bench`. `missing()` tells what is not there; the NumPy twin always is, in a source checkout.
 """
 
+import copy
 import importlib.util
+import itertools
 import sys
 from collections.abc import Callable
 from functools import cache, partial
@@ -313,3 +317,71 @@ def mpe_ippo(n_envs: int = 16) -> Case:
         "jaxmarl": version("jaxmarl"),
     }
     return compiled(row, settings.n_steps * n_envs, updates, runner)
+
+
+# MADDPG in PyTorch
+
+
+def torch_maddpg(row: dict[str, Any], obs: int, shared: int, actions: int, hidden: tuple[int, ...], batch: int) -> Case:
+    """Slots of acting and of learning, every agent in each slot, from a buffer of 10 000 random transitions.
+
+    Args:
+        row: what it is called, and `agents`.
+        obs: entries of an agent's observation.
+        shared: entries that critics see beside all observations of one agent and all actions.
+        actions: entries of an agent's action.
+        hidden: widths.
+        batch: transitions a step.
+    """
+    import torch
+    from torch import nn
+
+    n, rows = row["agents"], 10_000
+
+    def net(inputs: int, outputs: int, *last: nn.Module) -> nn.Module:
+        widths = (inputs, *hidden)
+        layers = [part for i, o in itertools.pairwise(widths) for part in (nn.Linear(i, o), nn.ReLU())]
+        return nn.Sequential(*layers, nn.Linear(widths[-1], outputs), *last)
+
+    torch.manual_seed(0)
+    actors = [net(obs, actions, nn.Tanh()) for _ in range(n)]
+    critics = [net(obs + shared + n * actions, 1) for _ in range(n)]
+    targets = [(copy.deepcopy(a), copy.deepcopy(c)) for a, c in zip(actors, critics, strict=True)]
+    optimisers = [
+        (torch.optim.Adam(a.parameters(), 1e-3), torch.optim.Adam(c.parameters(), 1e-3))
+        for a, c in zip(actors, critics, strict=True)
+    ]
+    generator = np.random.default_rng(0)
+    draw = lambda *shape: generator.standard_normal((rows, *shape), dtype=np.float32)  # noqa: E731
+    buffer = [draw(n, obs), draw(shared), np.tanh(draw(n, actions)), draw(n, 1), draw(n, obs), draw(shared)]
+
+    def learn(i: int) -> None:
+        rows_ = generator.integers(0, rows, batch)
+        seen, world, joint, reward, seen_next, world_next = (torch.from_numpy(part[rows_]) for part in buffer)
+        judged = lambda critic, seen, world, joint: critic(torch.cat((seen[:, i], world, joint.flatten(1)), 1))  # noqa: E731
+        with torch.no_grad():
+            after = torch.stack([target(seen_next[:, j]) for j, (target, _) in enumerate(targets)], 1)
+            aim = reward[:, i] + 0.7 * judged(targets[i][1], seen_next, world_next, after)
+        optimisers[i][1].zero_grad()
+        nn.functional.mse_loss(judged(critics[i], seen, world, joint), aim).backward()
+        optimisers[i][1].step()
+        own = joint.clone()
+        own[:, i] = actors[i](seen[:, i])
+        optimisers[i][0].zero_grad()
+        (-judged(critics[i], seen, world, own).mean()).backward()
+        optimisers[i][0].step()
+        with torch.no_grad():
+            for net, target in zip((actors[i], critics[i]), targets[i], strict=True):
+                for x, y in zip(net.parameters(), target.parameters(), strict=True):
+                    y.lerp_(x, 0.01)
+
+    def call(seed: int, units: int) -> None:
+        for t in range(units):
+            with torch.no_grad():
+                now = [a(torch.from_numpy(buffer[0][t % rows, j])) for j, a in enumerate(actors)]
+            noisy = [np.clip(a.numpy() + 0.3 * generator.standard_normal(actions), -1, 1) for a in now]
+            buffer[2][t % rows] = noisy
+            for i in range(n):
+                learn(i)
+
+    return Case(row | {"torch": torch.__version__, "threads": torch.get_num_threads(), "compile_s": 0.0}, 1, call)

@@ -181,7 +181,7 @@ def _program(case: Case, worlds: int) -> Row:
 
 def write(report: Report, folder: Path) -> Path:
     """The JSON lines, the table and the plot, under a name of the day and the device. Gives the path of the table."""
-    path = folder / f"{report.machine['date']}-{_slug(report.machine)}.jsonl"
+    path = folder / f"{report.machine['date']}-{bench.slug(report.machine)}.jsonl"
     rows = [*report.rows, *report.ratios, *report.proofs]
     bench.write(rows, path)
     path.with_suffix(".md").write_text(page(report))
@@ -193,11 +193,6 @@ def write(report: Report, folder: Path) -> Path:
     else:
         throughput(curves, path.with_suffix(".png"))
     return path.with_suffix(".md")
-
-
-def _slug(machine: Row) -> str:
-    size = f"{machine['cores']}-cores" if machine["platform"] == "cpu" else f"x{machine['devices']}"
-    return re.sub(r"[^a-z0-9]+", "-", f"{machine['device']}-{size}".lower()).strip("-")
 
 
 def page(report: Report) -> str:

@@ -56,6 +56,12 @@ def machine() -> Row:
     }
 
 
+def slug(machine: Row) -> str:
+    """The device in a file's name."""
+    size = f"{machine['cores']}-cores" if machine["platform"] == "cpu" else f"x{machine['devices']}"
+    return re.sub(r"[^a-z0-9]+", "-", f"{machine['device']}-{size}".lower()).strip("-")
+
+
 def timed(run: Callable[[int], Any], repeats: int) -> dict[str, float]:
     """Seconds of `run(i)`, which blocks until done: the first call apart (it compiles), then the median and the range."""
     seconds = []
