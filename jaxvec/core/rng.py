@@ -116,3 +116,29 @@ def open_uniform(words: Array) -> Array:
     dtype = jnp.result_type(float)
     keep = 32 if dtype == jnp.float64 else 23
     return ((words >> np.uint32(32 - keep)).astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-keep)
+
+
+def distinct(u: Array, n: int) -> Array:
+    """Different integers of 0 to n - 1 in random order: the first cards of a shuffled deck (Fisher and Yates), without the deck.
+
+    Args:
+        u: `(k, *batch)` uniform on (0, 1), k at most n.
+        n: at most 2^23 in float32; integers are then equally likely to a part in 2^23 / n.
+    Returns:
+        int32 `(k, *batch)`.
+    """
+    k = len(u)
+    place = jnp.arange(k, dtype=jnp.int32).reshape((k,) + (1,) * (u.ndim - 1))
+
+    def deal(cards: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], Array]:
+        drawn, put = cards  # of each earlier turn: the place that was drawn from, and the card put there instead
+
+        def card_at(x: Array) -> Array:
+            last = jnp.max(jnp.where((drawn == x) & (place < i), place, -1), 0)
+            return jnp.where(last < 0, x, jnp.sum(jnp.where(place == last, put, 0), 0))
+
+        at = i + jnp.minimum((u[i] * (n - i)).astype(jnp.int32), n - 1 - i)
+        return (drawn.at[i].set(at), put.at[i].set(card_at(i))), card_at(at)
+
+    none = jnp.zeros(u.shape, jnp.int32)
+    return jax.lax.scan(deal, (none, none), jnp.arange(k, dtype=jnp.int32))[1]

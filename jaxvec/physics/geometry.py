@@ -32,6 +32,64 @@ def norm_m(*components_m: Float[Array | float, "*#link"]) -> Float[Array, "*link
     return root(sum(c * c for c in components_m))
 
 
+def haversine(
+    dlat_rad: Float[Array | float, "*#link"],
+    dlon_rad: Float[Array | float, "*#link"],
+    cos_lat_a: Float[Array | float, "*#link"],
+    cos_lat_b: Float[Array | float, "*#link"],
+) -> Float[Array, "*link"]:
+    """Haversine of the angle between two points on a sphere: sin^2(dlat / 2) + cos(lat_a) cos(lat_b) sin^2(dlon / 2).
+
+    Source: Sinnott (1984), Sky and Telescope 68(2); (1) of the twin-migration paper, repaired. It takes differences, because
+    float32 degrees resolve metres only: those of offsets from a common anchor resolve millimetres.
+
+    Args:
+        dlat_rad: difference of the latitudes [rad].
+        dlon_rad: difference of the longitudes [rad].
+        cos_lat_a: cosine of the one latitude [-].
+        cos_lat_b: cosine of the other [-].
+    Returns:
+        Number between 0 and 1 that grows with the distance [-]; see `arc_m`.
+    """
+    return jnp.sin(0.5 * dlat_rad) ** 2 + cos_lat_a * cos_lat_b * jnp.sin(0.5 * dlon_rad) ** 2
+
+
+def haversine_as_printed(
+    dlat_rad: Float[Array | float, "*#link"],
+    dlon_rad: Float[Array | float, "*#link"],
+    cos_lat_a: Float[Array | float, "*#link"],
+    cos_lat_b: Float[Array | float, "*#link"],
+) -> Float[Array, "*link"]:
+    """What (1) of the twin-migration paper has for `haversine`: sin^2(dlon) + cos(lat_a) cos(lat_b) sin^2(dlat).
+
+    Latitude and longitude are swapped and the half angles are missing, so that distances come out about twice as large.
+
+    Args:
+        dlat_rad: difference of the latitudes [rad].
+        dlon_rad: difference of the longitudes [rad].
+        cos_lat_a: cosine of the one latitude [-].
+        cos_lat_b: cosine of the other [-].
+    Returns:
+        Number for `arc_m` [-].
+    """
+    return jnp.sin(dlon_rad) ** 2 + cos_lat_a * cos_lat_b * jnp.sin(dlat_rad) ** 2
+
+
+def arc_m(hav: Float[Array | float, "*#link"], radius_m: Float[Array | float, "*#link"]) -> Float[Array, "*link"]:
+    """Length of the arc between two points on a sphere: 2 R arcsin(sqrt(hav)).
+
+    Source: Sinnott (1984); (2) of the twin-migration paper. Written with the arc tangent, whose slope is finite everywhere.
+
+    Args:
+        hav: haversine of the angle between them [-]; counts as at most 1.
+        radius_m: R [m].
+    Returns:
+        Length [m]; its gradient is 0 on the spot and at the antipode.
+    """
+    hav = jnp.clip(hav, 0.0, 1.0)
+    return 2.0 * radius_m * jnp.arctan2(root(hav), root(1.0 - hav))
+
+
 def within(distance_m: Float[Array, "*#link"], range_m: Float[Array | float, "*#link"]) -> Bool[Array, "*link"]:
     """Whether a link is no longer than its range.
 

@@ -127,6 +127,30 @@ def waypoint_step(
     return position_m + reach_m[:, None] * direction, away_m <= reach_m
 
 
+def along_loop(
+    corner_m: Float[Array, "vehicle corner 2"], along_m: Float[Array, "vehicle *batch"]
+) -> Float[Array, "vehicle 2 *batch"]:
+    """Place on a closed loop of straight legs, so far along it from its first corner, round and round.
+
+    Args:
+        corner_m: x and y of each vehicle's corners, in the order of the round [m].
+        along_m: way from the first corner, of any number of rounds [m].
+    Returns:
+        x and y [m]. On a loop of length 0, its corner.
+    """
+    legs_m = jnp.roll(corner_m, -1, 1) - corner_m
+    length_m = norm_m(legs_m[..., 0], legs_m[..., 1])  # (vehicle, corner)
+    lift = lambda x: x.reshape(x.shape + (1,) * (jnp.ndim(along_m) - 1))  # noqa: E731
+    total_m = lift(jnp.sum(length_m, 1))
+    left_m = drive_m(along_m, 0.0, 0.0, jnp.where(total_m > 0.0, total_m, 1.0))  # on the round
+    direction = legs_m / jnp.where(length_m > 0.0, length_m, 1.0)[..., None]
+    place_m = lift(corner_m[:, 0])
+    for k in range(corner_m.shape[1]):
+        leg_m = jnp.clip(left_m, 0.0, lift(length_m[:, k]))
+        place_m, left_m = place_m + leg_m[:, None] * lift(direction[:, k]), left_m - leg_m
+    return place_m
+
+
 def grid_xy(n: int, half_width_m: Float[Array | float, "*batch"]) -> Float[Array, "site 2 *batch"]:
     """Places on the ground spread over the square [-half width, half width]^2: centres of the cells of a grid.
 

@@ -24,6 +24,27 @@ def update(
     return jnp.maximum(backlog - service + arrivals, 0.0), jnp.minimum(backlog + arrivals, service)
 
 
+def serve_bounded(
+    load: Float[Array | float, "*#node"],
+    capacity: Float[Array | float, "*#node"],
+    service: Float[Array | float, "*#node"],
+) -> tuple[Float[Array, "*node"], Float[Array, "*node"], Float[Array, "*node"]]:
+    """One slot of a queue with a limit: what exceeds it is lost, what is kept is served; load = q' + departures + drops.
+
+    Source: the cache of the twin-migration paper, III-B (data that a full cache cannot take are dropped).
+
+    Args:
+        load: what waits and what arrives in the slot [unit].
+        capacity: the most that is kept [unit]; infinite for a queue without a limit.
+        service: the most that the slot can serve [unit].
+    Returns:
+        Backlog at the end of the slot, departures during it, and drops [unit].
+    """
+    kept = jnp.minimum(load, capacity)
+    departures = jnp.minimum(kept, service)
+    return kept - departures, departures, load - kept
+
+
 def little_wait_s(
     backlog_sum: Float[Array, "*#node"],
     arrival_sum: Float[Array | float, "*#node"],

@@ -138,3 +138,29 @@ def test_keys_of_another_generator_work():
     np.testing.assert_array_equal(one, jax.random.bits(keys[1], (6,), jnp.uint32))
     expected = jax.random.key_data(jax.random.fold_in(jax.random.key(3, impl="rbg"), 2))
     np.testing.assert_array_equal(jax.random.key_data(keys[2]), expected)
+
+
+def dealt(u, n):
+    """The first cards of a deck that is really shuffled."""
+    deck = list(range(n))
+    for i, x in enumerate(u):
+        j = i + int(x * (n - i))
+        deck[i], deck[j] = deck[j], deck[i]
+    return deck[: len(u)]
+
+
+@pytest.mark.parametrize(("k", "n"), [(3, 3), (4, 9), (20, 21), (1, 1)])
+def test_distinct_deals_as_a_deck_does(k, n):
+    u = np.random.default_rng(k).uniform(0.001, 0.999, (k, 300)).astype(np.float32)
+    found = np.asarray(rng.distinct(jnp.asarray(u), n))
+    np.testing.assert_array_equal(found, np.transpose([dealt(np.float64(u[:, w]), n) for w in range(300)]))
+    np.testing.assert_array_equal(rng.distinct(jnp.asarray(u[:, 7]), n), found[:, 7])
+
+
+def test_all_hands_are_equally_likely():
+    n = 12_000
+    hands = rng.distinct(rng.uniforms(rng.fold_in(KEY, np.arange(n)), {"u": (2,)})["u"], 3)
+    counts = np.bincount(np.asarray(hands[0] * 3 + hands[1]), minlength=9)
+    assert (counts[[0, 4, 8]] == 0).all()
+    np.testing.assert_allclose(counts[[1, 2, 3, 5, 6, 7]], n / 6, atol=4 * np.sqrt(n / 6))
+    assert (np.asarray(rng.distinct(jnp.full((3, 1), 1 - 2.0**-24), 5)) < 5).all()  # the largest number below 1

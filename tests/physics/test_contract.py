@@ -72,6 +72,20 @@ CASES = [
     (geometry.offsets, [between(0, 700, VEHICLES)], {"b": np.float32([200, 350, 500])}),
     (geometry.norm_m, [between(-9, 9, *LINK), between(-9, 9, VEHICLES, 1), between(9, 9)], {}),
     (geometry.within, [between(0, 400, *LINK)], {"range_m": 200.0}),
+    *[
+        (
+            hav,
+            [
+                between(-0.1, 0.1, *LINK),
+                between(-0.1, 0.1, *LINK),
+                between(0.5, 1, VEHICLES, 1),
+                between(0.5, 1, 1, RSUS),
+            ],
+            {},
+        )
+        for hav in (geometry.haversine, geometry.haversine_as_printed)
+    ],
+    (geometry.arc_m, [UNIT], {"radius_m": 6.4e6}),
     (mobility.drive_m, [between(0, 700, *NODE), between(-16, 16, *NODE)], {"slot_s": 9.0, "road_length_m": 700.0}),
     (mobility.step_m, [between(0, 100, VEHICLES, 2), between(-7, 7, *NODE)], {"distance_m": 15.0}),
     (mobility.reflect, [between(-20, 120, VEHICLES, 2), between(-7, 7, *NODE)], {"side_m": 100.0}),
@@ -89,6 +103,11 @@ CASES = [
         mobility.waypoint_step,
         [between(0, 90, VEHICLES, 3), between(0, 90, VEHICLES, 3), between(10, 50, *NODE)],
         {"slot_s": 1.0, "climb_max_rad": 0.2},
+    ),
+    (
+        mobility.along_loop,
+        [],
+        {"corner_m": np.float32(_rng.normal(size=(VEHICLES, 4, 2))), "along_m": between(-9, 9, *NODE)},
     ),
     (mobility.grid_xy, [], {"n": 5, "half_width_m": between(500, 1000)}),
     *[(model, [GEOMETRY], {"radio": RADIO}) for model in pathloss.MODELS.values()],
@@ -152,6 +171,7 @@ CASES = [
         {},
     ),
     (queues.update, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {}),
+    (queues.serve_bounded, [between(0, 9, *NODE), between(3, 6, *NODE), between(0, 5, *NODE)], {}),
     (queues.little_wait_s, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {"slot_s": 0.5}),
     (lyapunov.virtual_queue, [between(0, 9, *NODE), between(-9, 9, *NODE)], {}),
     (lyapunov.drift_bound, [between(0, 9, *NODE), between(0, 5, *NODE), between(0, 5, *NODE)], {}),
@@ -172,6 +192,7 @@ PER_WORLD_KEYWORDS = (
     "drift",
     "half_width_m",
     "normal",
+    "along_m",
 )
 TRUTH_VALUES = (geometry.within, computing.admit_prefix)  # which have no gradient
 each_case = pytest.mark.parametrize(("function", "args", "kwargs"), CASES, ids=lambda x: getattr(x, "__name__", ""))

@@ -65,3 +65,43 @@ def test_norm_is_a_norm(x, y, scale):
     assert length <= (abs(x) + abs(y)) * (1 + 1e-6)
     if abs(scale) > 1e-3 and length > 1e-3:
         np.testing.assert_allclose(geometry.norm_m(scale * x, scale * y), abs(scale) * length, rtol=1e-5)
+
+
+EARTH_M = 6_371_393.0
+
+
+def apart_m(dlat_deg, dlon_deg, lat_deg=39.9, formula=geometry.haversine):
+    """From (lat, 0) to (lat + dlat, dlon)."""
+    lat_a, dlat, dlon = (np.radians(x) for x in (lat_deg, dlat_deg, dlon_deg))
+    return geometry.arc_m(formula(dlat, dlon, np.cos(lat_a), np.cos(lat_a + dlat)), EARTH_M)
+
+
+def test_arcs_by_hand():
+    # a hundredth of a degree: R * 0.01 pi / 180 = 1112.02 m north; east times cos(39.9 degrees) = 0.767165: 853.1 m
+    np.testing.assert_allclose(apart_m(0.01, 0.0), 1112.02, rtol=1e-5)
+    np.testing.assert_allclose(apart_m(0.0, 0.01), 853.1, rtol=1e-4)
+    np.testing.assert_allclose(apart_m(90.0, 0.0, 0.0), EARTH_M * np.pi / 2, rtol=1e-6)  # from the equator to the pole
+    np.testing.assert_allclose(apart_m(0.0, 180.0, 0.0), EARTH_M * np.pi, rtol=1e-6)  # half round
+
+
+def test_the_printed_formula_swaps_the_axes_and_doubles_the_angles():
+    printed = geometry.haversine_as_printed
+    np.testing.assert_allclose(apart_m(0.01, 0.0, formula=printed), 1706.1, rtol=1e-4)
+    np.testing.assert_allclose(apart_m(0.0, 0.01, formula=printed), 2224.0, rtol=1e-4)
+
+
+@given(st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
+def test_float32_differences_keep_millimetres(dlat_deg, dlon_deg):
+    """Against the plane, on which a region is flat to a part in 1e5 or so, and against float64."""
+    with jax.enable_x64(True):
+        exact = float(apart_m(dlat_deg, dlon_deg))
+    found = float(apart_m(np.float32(dlat_deg), np.float32(dlon_deg)))
+    np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-3)
+    middle = np.cos(np.radians(39.9 + dlat_deg / 2))
+    plane_m = EARTH_M * np.hypot(np.radians(dlat_deg), middle * np.radians(dlon_deg))
+    np.testing.assert_allclose(exact, plane_m, rtol=1e-5, atol=1e-3)
+
+
+def test_arcs_have_finite_gradients_on_the_spot_and_at_the_antipode():
+    for hav in (0.0, 1e-30, 0.5, 1.0):
+        assert np.isfinite(jax.grad(geometry.arc_m)(hav, EARTH_M))

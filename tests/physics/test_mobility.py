@@ -167,3 +167,19 @@ def test_a_grid_by_hand():
     )
     np.testing.assert_array_equal(mobility.grid_xy(1, 1000.0), [[0.0, 0.0]])
     assert mobility.grid_xy(4, jnp.ones(7)).shape == (4, 2, 7)
+
+
+def test_a_loop_by_hand():
+    # a square of 100 m: 40 m, 130 m, 250 m, 399 m along it, and 440 m, a round later; a loop of one point; a triangle
+    square = [[0, 0], [100, 0], [100, 100], [0, 100]]
+    point = [[7, 8]] * 4
+    triangle = [[0, 0], [30, 0], [30, 40], [30, 40]]  # 30, 40, 0 and 50 m back
+    corner_m = jnp.array([square, point, triangle], float)
+    along_m = jnp.array([[40.0, 130.0, 250.0, 399.0, 440.0], [5.0] * 5, [10.0, 50.0, 70.0, 95.0, 360.0]])
+    expected = [
+        [[40, 100, 50, 0, 40], [0, 30, 100, 1, 0]],
+        [[7] * 5, [8] * 5],
+        [[10, 30, 30, 15, 0], [0, 20, 40, 20, 0]],
+    ]
+    np.testing.assert_allclose(mobility.along_loop(corner_m, along_m), expected, atol=1e-4)
+    np.testing.assert_allclose(mobility.along_loop(corner_m, along_m[:, 1]), np.array(expected)[:, :, 1], atol=1e-4)

@@ -92,3 +92,21 @@ def test_little_against_a_discrete_event_simulation(initial, arrivals, service, 
         served = time_s[initial : initial + (slots - 21) * arrivals]
         np.testing.assert_allclose(served.mean(), expected_s, rtol=0.01)
     np.testing.assert_allclose(wait_s, expected_s, rtol=0.02)
+
+
+def test_a_bounded_queue_by_hand():
+    # of 7 with room for 5 and 3 served: 2 are lost, 2 stay; of 4, 1 stays; of 2, none; without a limit 4 of 7 stay
+    load, capacity, service = jnp.array([7.0, 4.0, 2.0, 7.0]), jnp.array([5.0, 5.0, 5.0, jnp.inf]), 3.0
+    rest, served, lost = queues.serve_bounded(load, capacity, service)
+    np.testing.assert_array_equal(rest, [2, 1, 0, 4])
+    np.testing.assert_array_equal(served, [3, 3, 2, 3])
+    np.testing.assert_array_equal(lost, [2, 0, 0, 0])
+
+
+def test_a_bounded_queue_loses_nothing_but_drops():
+    rng = np.random.default_rng(0)
+    load, capacity, service = rng.uniform(0, 10, (3, 100)).astype(np.float32)
+    rest, served, lost = queues.serve_bounded(load, capacity, service)
+    np.testing.assert_allclose(rest + served + lost, load, rtol=1e-6)
+    assert (np.minimum(np.minimum(rest, served), lost) >= 0).all()
+    assert (rest <= np.maximum(capacity - service, 0) + 1e-6).all()
