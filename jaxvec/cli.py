@@ -270,6 +270,7 @@ def reproduce(
     *,
     figure: str | None = None,
     seeds: int | None = None,
+    slots: int | None = None,
     quick: bool = False,
     timing: bool = False,
     out: Path | None = None,
@@ -281,6 +282,7 @@ def reproduce(
         env: environment whose paper it is.
         figure: a single figure, as 4 or table3; all if not given.
         seeds: independent learners; the paper's module says how many if not given.
+        slots: of training that each learner sees; likewise.
         quick: a look in a minute or so: tiny training, few places, two seeds.
         timing: make it anew, and once more run by run, and say how long both took.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
@@ -291,7 +293,7 @@ def reproduce(
 
     bench_module.all_cores()
     quiet: dict[str, Any] = {"say": lambda _: None} if json else {}
-    result = run(env, figure=figure, seeds=seeds, quick=quick, timing=timing, out=out, **quiet)
+    result = run(env, figure=figure, seeds=seeds, slots=slots, quick=quick, timing=timing, out=out, **quiet)
     if json:
         print(jsonlib.dumps(result))
 

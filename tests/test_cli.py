@@ -112,6 +112,7 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["reproduce", "isac_io"], "Did you mean 'isac_iov'"),
         (["reproduce", "isac_iov", "--figure", "table4"], "Did you mean 'table3'"),
         (["reproduce", "isac_iov", "--seeds", "0"], "--seeds must be at least 1"),
+        (["reproduce", "isac_iov", "--slots", "0"], "--slots must be at least 1"),
     ],
 )
 def test_bad_input_is_one_clear_line(capsys, tmp_path, monkeypatch, args, words):

@@ -5,6 +5,7 @@ figures that were made `verdicts.json`.
 """
 
 import csv
+import dataclasses
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ def reproduce(
     *,
     figure: str | None = None,
     seeds: int | None = None,
+    slots: int | None = None,
     quick: bool = False,
     timing: bool = False,
     out: Path | None = None,
@@ -41,6 +43,7 @@ def reproduce(
         env_id: the environment of the paper.
         figure: one of its figures; None: all.
         seeds: independent learners; None: as many as the budget has.
+        slots: of training that each learner sees; None: as many as the budget has.
         quick: a look in a minute or so, on which no verdict should rest.
         timing: make everything anew, and then once more run by run; both times are kept.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
@@ -49,7 +52,7 @@ def reproduce(
     Returns:
         The folder and, per figure, its files, verdicts and times.
     Raises:
-        ValueError: an unknown environment or figure, or a bad number of seeds.
+        ValueError: an unknown environment or figure, or a bad number of seeds or slots.
     """
     paper = paper_of(env_id)
     figures = paper.figures if figure is None else (paper.figure(figure),)
@@ -57,6 +60,9 @@ def reproduce(
     seeds = budget.seeds if seeds is None else seeds
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, not {seeds}")
+    if slots is not None and slots < 1:
+        raise ValueError(f"--slots must be at least 1, not {slots}")
+    budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
     out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
     out.mkdir(parents=True, exist_ok=True)
     stream = progress if not isinstance(progress, bool) else sys.stderr if progress else None
