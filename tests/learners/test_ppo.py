@@ -60,6 +60,16 @@ def test_constant_reward_with_truncation_is_bootstrapped():
 
 
 @pytest.mark.parametrize("name", ["ippo", "mappo"])
+def test_the_return_of_an_agent_ends_where_it_leaves(name):
+    # agent i earns 1 in slots 0 to i: V = 1 + g + ... + g^i, though the episode goes on, and is cut after three slots
+    env = Probe("constant", horizon=3, n=2, leaving=True)
+    learner, state, metrics = trained(env, name=name, hyper={"gamma": 0.5}, share_parameters=False)
+    value = np.asarray(value_of(learner, state, look(env))["a"])
+    np.testing.assert_allclose(value, np.broadcast_to([1.0, 1.5], value.shape), rtol=0.05)
+    np.testing.assert_allclose(metrics["reward"], 1.0)  # of those who took part
+
+
+@pytest.mark.parametrize("name", ["ippo", "mappo"])
 def test_value_depends_on_the_observation(name):
     env = Probe("observed", terminates=True)
     learner, state, _ = trained(env, name=name)
@@ -83,7 +93,7 @@ CHOICES = {
     "ippo": {"name": "ippo"},
     "mappo": {"name": "mappo"},
     "separate parameters": {"name": "mappo", "share_parameters": False},
-    "gru": {"name": "ippo", "gru": 16},
+    "gru": {"name": "ippo", "gru": 16, "updates": 120},
     "normalised observations": {"name": "ippo", "normalise_observations": True},
     "continuing rollouts with a gru": {"name": "mappo", "rollout_length": 3, "gru": 8},
 }
