@@ -98,19 +98,26 @@ def main() -> None:
         data = lab.data(plan, plan.places, args.seeds)
         lab.progress.close()
         found, here = rows(data), machine()
+        where = " and ".join(sorted({run.device for runs in data.runs.values() for run in runs if run.curves}))
         note = (
             f"{args.slots:,} slots of training, {args.seeds} seeds in one program, greedy on 1024 episodes that all "
-            f"share, 95 % intervals (learners: over seeds; rules: over episodes). {here['device']}, {date.today()}."
+            f"share, 95 % intervals (learners: over seeds; rules: over episodes). Trained on {where}, {date.today()}."
         )
         text = table(found, note)
         print(f"\n{env_id}\n\n{text}")
         stem = args.out / f"matrix-{env_id}"
         with replacing(stem.with_suffix(".md")) as temporary:
             temporary.write_text(text)
-        parts = [(panel.title, panel.axis or plan.axis, panel.lines(data)) for panel in plan.panels]
+        drawn = {row["policy"] for row in found[: 1 + [row["policy"] for row in found].index("random")]}
+        parts = [
+            (panel.title, panel.axis or plan.axis, [line for line in panel.lines(data) if line.name in drawn])
+            for panel in plan.panels
+        ]  # of what is no worse than chance
         short = f"{args.seeds} seeds, {args.slots:,} slots each, 95 % intervals"
         plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=short)
-        write_json(stem.with_suffix(".json"), {"machine": here, "date": str(date.today()), "rows": found})
+        write_json(
+            stem.with_suffix(".json"), {"machine": here, "trained_on": where, "date": str(date.today()), "rows": found}
+        )
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ class Run(NamedTuple):
         curves: per metric, the means over equal parts of training, `(points,)`; empty for a rule.
         seconds: its part of what its program took to compile, train and evaluate.
         config: everything that it is made from.
+        device: where it was made.
     """
 
     found: dict[str, np.ndarray]
     curves: dict[str, np.ndarray]
     seconds: dict[str, float]
     config: Named
+    device: str = ""
 
 
 def over_seeds(samples: np.ndarray) -> Interval:

@@ -22,6 +22,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxvec import learners
+from jaxvec.bench import machine
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import replacing
 from jaxvec.core.registry import make
@@ -227,9 +228,9 @@ class Lab:
         found = jax.tree.map(np.asarray, look(states))
         seconds = {"compile": compiled - began, "train": trained - compiled, "evaluate": time.perf_counter() - trained}
         share = {name: s / len(members) for name, s in seconds.items()}
-        by_name = {name: np.stack([row[name] for row in curves]) for name in curves[0]}
+        by_name, here = {name: np.stack([row[name] for row in curves]) for name in curves[0]}, machine()["device"]
         return [
-            Run({n: x[i] for n, x in found.items()}, {n: x[:, i] for n, x in by_name.items()}, share, m.config)
+            Run({n: x[i] for n, x in found.items()}, {n: x[:, i] for n, x in by_name.items()}, share, m.config, here)
             for i, m in enumerate(members)
         ]
 
@@ -249,7 +250,8 @@ class Lab:
         numbers = _stacked(params, [m.numbers for m in members])
         found = jax.tree.map(np.asarray, jax.jit(lambda all_: jax.lax.map(one, all_))((which, numbers)))
         share = {"evaluate": (time.perf_counter() - began) / len(members)}
-        return [Run({n: x[i] for n, x in found.items()}, {}, share, m.config) for i, m in enumerate(members)]
+        here = machine()["device"]
+        return [Run({n: x[i] for n, x in found.items()}, {}, share, m.config, here) for i, m in enumerate(members)]
 
 
 def _programs(several: Iterable[Series]) -> list[tuple[Series, ...]]:
@@ -297,7 +299,7 @@ def _over_devices(members: Sequence[Member]) -> tuple[Callable[[Any], Any], list
 def _write(file: Path, run: Run) -> None:
     parts = {"found": run.found, "curves": run.curves}
     arrays: dict[str, Any] = {f"{part}/{name}": x for part, named in parts.items() for name, x in named.items()}
-    about = json.dumps({"seconds": run.seconds, "config": run.config})
+    about = json.dumps({"seconds": run.seconds, "config": run.config, "device": run.device})
     with replacing(file) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, about=about, **arrays)
 
@@ -306,7 +308,7 @@ def _read(file: Path) -> Run:
     with np.load(file) as stored:
         about = json.loads(str(stored["about"]))
         part = lambda name: {n.removeprefix(name): stored[n] for n in stored.files if n.startswith(name)}  # noqa: E731
-        return Run(part("found/"), part("curves/"), about["seconds"], about["config"])
+        return Run(part("found/"), part("curves/"), about["seconds"], about["config"], about.get("device", ""))
 
 
 class _Progress:

@@ -169,7 +169,7 @@ def _results(data: Data) -> list[dict[str, Any]]:
             it = data.estimate(series, x, metric)
             per_seed = data.samples(series, x, metric).mean(1).tolist()
             metrics[metric] = {"mean": it.mean, "half_width": _number(it.half), "by_seed": per_seed}
-        rows.append({"series": series, "x": x, "metrics": metrics, "config": runs[0].config})
+        rows.append({"series": series, "x": x, "metrics": metrics, "config": runs[0].config, "device": runs[0].device})
     return rows
 
 
