@@ -128,15 +128,34 @@ def rollout(
     return play(env, asking(policy, (n_worlds,)), keys, params, start, env.horizon, keep)[1]
 
 
+def attendance(obs: Observation) -> Array:
+    """`(*batch)`: the share of all agents that take part, 1 where all always do."""
+    parts = [obs.active.get(group, jnp.ones((len(rows), *rows.shape[2:]), bool)) for group, rows in obs.agents.items()]
+    return jnp.mean(jnp.concatenate(parts), 0, dtype=jnp.result_type(float))
+
+
+def mean_reward(reward: dict[str, Array], obs: Observation) -> Array:
+    """`(*batch)`: the mean reward of the agents that took part, given the observation that they acted on."""
+    if not obs.active:
+        return jnp.concatenate(list(reward.values())).mean(0)
+    earned = [obs.active.get(group, True) * x for group, x in reward.items()]
+    n_agents = sum(len(x) for x in earned)
+    return jnp.sum(jnp.concatenate(earned), 0) / jnp.maximum(attendance(obs) * n_agents, 1)
+
+
 def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_worlds: int) -> dict[str, Array]:
-    """Means over an episode's slots: the reward over all agents as `reward`, and every scalar of info; each `(n_worlds,)`."""
+    """Means over an episode's slots: the reward of the agents as `reward`, and every scalar of info; each `(n_worlds,)`.
 
-    def keep(slot: Slot) -> dict[str, Array]:
+    Where agents come and go, a slot counts by how many of them take part in it.
+    """
+
+    def keep(slot: Slot) -> tuple[Array, dict[str, Array]]:
         scalars = {name: x for name, x in slot.ts.info.items() if x.ndim == 1}
-        return scalars | {"reward": jnp.concatenate(list(slot.ts.reward.values())).mean(0)}
+        return attendance(slot.obs), scalars | {"reward": mean_reward(slot.ts.reward, slot.obs)}
 
-    kept = rollout(env, policy, key, params, n_worlds, keep=keep)
-    return {name: jnp.mean(x, 0, dtype=jnp.result_type(float)) for name, x in kept.items()}
+    weight, kept = rollout(env, policy, key, params, n_worlds, keep=keep)
+    total = jnp.maximum(jnp.sum(weight, 0), 1e-6)
+    return {name: jnp.sum(weight * x, 0, dtype=jnp.result_type(float)) / total for name, x in kept.items()}
 
 
 class _OneOf:

@@ -19,7 +19,8 @@ class Observation:
         world: `(g,)`, the view of a critic in centralised training.
         mask: per group and discrete component, bool `(n, k)`, which choices are allowed. Empty where all are.
         active: per group, bool `(n,)`, which agents take part in this slot (recorded vehicles come and go). A group whose
-            agents always act is left out.
+            agents always act is left out. Learners learn from those who take part, and unless the reward is the team's
+            (`Environment.team_reward`), an agent that takes part no more has ended: its return does not go on.
         ids: per group, int32 `(n,)` or the same in all worlds, which agents the rows are, where only some are asked (agents that
             take turns inside a slot). A group of all agents in order is left out.
         aux: what only a special learner wants (a twin's history, a critic's own view of each agent).

@@ -25,7 +25,7 @@ from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import renew
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, losses, normalise, replay
-from jaxvec.learners.blocks.actors import Actors, Groups, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.actors import Actors, Groups, over, start_moments, taking_part, update_moments, views
 from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.forecasts import Twin, Windows
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
@@ -165,7 +165,7 @@ class OffPolicy:
         )
         nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
         moments: dict[str, Groups] = {"reward": {group: normalise.start(()) for group in self.inner}}
-        moments["end"] = {"": normalise.start(())}
+        moments["end"] = {group: normalise.start(()) for group in self.inner}
         if s.normalise_observations:
             moments["obs"] = start_moments(carry[1].obs)
         state = State(
@@ -205,7 +205,7 @@ class OffPolicy:
         play_one = partial(play, env, Ask((), ask, ()), keys, state.env_params, n_steps=1, keep=keep)
         (following, ts, _), slots = play_one(state.carry)
         seen: Slot
-        seen, windows = jax.tree.map(lambda x: x[0], slots)
+        metrics, (seen, windows) = summary(slots[0]), jax.tree.map(lambda x: x[0], slots)
         entry = Entry(
             seen.obs.replace(aux={}),  # type: ignore[attr-defined]
             seen.extras,
@@ -215,7 +215,7 @@ class OffPolicy:
             following if self.env.takes_turns else (),
         )
         after = renew(env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
-        return after, entry, windows, summary(seen.ts)
+        return after, entry, windows, metrics
 
     def update(self, state: State) -> tuple[State, Metrics]:
         """Act and learn in turns; metrics are means over the update."""
@@ -299,8 +299,8 @@ class OffPolicy:
 
     def unit(self, moments: dict[str, Groups], hyper: Any) -> dict[str, normalise.Moments]:
         """In what critics count, per group."""
-        ends = moments["end"][""].mean
-        return {g: normalise.of_targets(m, ends, hyper.gamma) for g, m in moments["reward"].items()}
+        ends = moments["end"]
+        return {g: normalise.of_targets(m, ends[g].mean, hyper.gamma) for g, m in moments["reward"].items()}
 
     def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
         """Moments after the rewards and ends of a batch."""
@@ -309,12 +309,18 @@ class OffPolicy:
             group: normalise.follow(old, batch_first(entry.reward[group], 1), weight[group], rate)
             for group, old in moments["reward"].items()
         }
-        ended = entry.terminated.astype(float)
-        end = {"": normalise.follow(moments["end"][""], ended, jnp.ones_like(ended), rate)}
+        end = {
+            group: normalise.follow(moments["end"][group], ended.astype(float), weight[group], rate)
+            for group, ended in self.over(entry).items()
+        }
         return moments | {"reward": reward, "end": end}
 
+    def over(self, entry: Entry) -> Groups:
+        """Per group, bool `(batch, n)`: nothing follows."""
+        return over(self.env, entry.terminated, taking_part(entry.next_obs))
+
     def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
-        """r + gamma (1 - terminated) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
+        """r + gamma (1 - over) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
 
         Returns:
             Per group `(batch, n)`, in the critics' units.
@@ -322,9 +328,9 @@ class OffPolicy:
         following = partial(self.following, state, entry, world, hyper, key)
         nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
         value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
-        result = {}
+        result, ended = {}, self.over(entry)
         for group, unit in self.unit(state.moments, hyper).items():
-            ahead = hyper.gamma * ~entry.terminated[:, None] * normalise.undo(unit, value[group])
+            ahead = hyper.gamma * ~ended[group] * normalise.undo(unit, value[group])
             target = batch_first(entry.reward[group], 1) + ahead
             result[group] = jax.lax.stop_gradient(normalise.to(unit, target))
         return result

@@ -22,7 +22,7 @@ from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import auto_reset
 from jaxvec.learners.base import Learner, Metrics
 from jaxvec.learners.blocks import heads, losses, normalise
-from jaxvec.learners.blocks.actors import Actors, Groups, Views, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.actors import Actors, Groups, Views, over, start_moments, taking_part, update_moments, views
 from jaxvec.learners.blocks.forecasts import Twin, TwinState, Windows
 from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
@@ -186,7 +186,7 @@ class _Ppo:
         if not self.continuing:
             slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
         state = state.replace(carry=carry) if self.continuing else state  # type: ignore[attr-defined]
-        return state, slots, windows, summary(slots.ts)
+        return state, slots, windows, summary(slots)
 
     def prepare(self, state: State, slots: Slot) -> tuple[Batch, dict[str, Groups]]:
         """Advantages and targets of a rollout, and the moments after it."""
@@ -197,18 +197,21 @@ class _Ppo:
         weight = jax.vmap(taking_part)(obs)
         value = jax.vmap(partial(self.real_values, state))(obs)
         following = jax.vmap(partial(self.real_values, state))(ts.next_obs)
+        staying = jax.vmap(taking_part)(ts.next_obs)
         if not self.continuing:  # the last observation alone is new
-            following = {group: jnp.concatenate([v[1:], following[group]]) for group, v in value.items()}
+            later = lambda now, last: jax.tree.map(lambda a, b: jnp.concatenate([a[1:], b]), now, last)  # noqa: E731
+            following, staying = later(value, following), later(weight, staying)
+        ended = over(self.env, ts.terminated, staying)
         advantage, target, scaled = {}, {}, {}
         moments = dict(state.moments)
-        terminated, done = ts.terminated[..., None], (ts.terminated | ts.truncated)[..., None]
+        done = ts.terminated | ts.truncated
         for group, v in value.items():
             advantage[group] = gae(
                 front(ts.reward[group]),
                 v,
                 following[group],
-                terminated,
-                done,
+                ended[group],
+                ended[group] | done[..., None],
                 state.hyper.gamma,
                 state.hyper.gae_lambda,
             )
@@ -222,7 +225,7 @@ class _Ppo:
             moments["obs"] = update_moments(moments["obs"], jax.vmap(lambda o: views(o, {}))(obs), weight)
         raw = {group: front(extras[0]) for group, extras in slots.extras.items()}
         log_prob = {group: front(extras[1]) for group, extras in slots.extras.items()}
-        first = jnp.concatenate([jnp.zeros_like(done[:1, :, 0]), done[:-1, :, 0]])
+        first = jnp.concatenate([jnp.zeros_like(done[:1]), done[:-1]])
         critic = self.seen_by_critics(seen)
         batch = Batch(seen.agents, critic, front(obs.mask), weight, raw, log_prob, advantage, scaled, first)
         return batch, moments

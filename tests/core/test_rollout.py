@@ -211,6 +211,23 @@ def test_evaluation_gives_each_worlds_mean_over_its_episode(walked):
     np.testing.assert_array_equal(results["walk"]["limit"], results["still"]["limit"])  # the same worlds
 
 
+def test_where_agents_leave_means_are_over_those_who_take_part(walked):
+    @dataclass(frozen=True)
+    class Leaving(toy.Walkers):
+        """The first walker takes part in the first two slots only."""
+
+        def observe(self, state):
+            obs = super().observe(state)
+            here = (jnp.arange(2) > 0).reshape((2,) + (1,) * state.t.ndim) | (state.t < 2)
+            return obs.replace(active={"walker": here})
+
+    found = evaluate(Leaving(), {"walk": WALK}, KEY, PARAMS, WORLDS)["walk"]
+    reward = np.asarray(walked.ts.reward["walker"])  # six slots, of which the first two count twice
+    expected = (reward[:2, 0].sum(0) + reward[:, 1].sum(0)) / 8
+    np.testing.assert_allclose(found["reward"], expected, rtol=1e-5)
+    np.testing.assert_allclose(found["t"], np.full(WORLDS, (2 * 1 + 2 * 2 + 3 + 4 + 5 + 6) / 8))
+
+
 def test_evaluation_takes_a_scenario_per_world_and_refuses_bad_numbers():
     results = evaluate(ENV, {"still": toy.still}, KEY, PARAMS.replace(spread=np.zeros(3, np.float32)), 3)
     assert results["still"]["reward"].shape == (3,)

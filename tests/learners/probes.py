@@ -34,6 +34,8 @@ class Probe(Environment):
 
     constant: 1 in every slot. observed: the sign seen. delayed: the first slot's sign, paid in the last slot. chosen: 1 for
     picking the action (and the side of the box) that the sign asks for. target: minus the squared distance of `x` from 0.3.
+
+    If `leaving`, agent i takes part in slots 0 to i only, and earns nothing afterwards.
     """
 
     id: ClassVar[str] = "probe"
@@ -45,6 +47,9 @@ class Probe(Environment):
     n: int = 2
     terminates: bool = False
     masked: bool = False
+    leaving: bool = False
+    team: bool = False
+    team_reward = property(lambda self: self.team)
 
     @property
     def _names(self):
@@ -85,7 +90,11 @@ class Probe(Environment):
             mask = {
                 g: {"pick": jnp.broadcast_to(allowed, (s.shape[0], 3, *s.shape[1:]))} for g, s in state.sign.items()
             }
-        return Observation(agents, jnp.concatenate([clock[None], *state.sign.values()]), mask)
+        world = jnp.concatenate([clock[None], *state.sign.values()])
+        return Observation(agents, world, mask, {g: self._here(state, g) for g in self._names if self.leaving})
+
+    def _here(self, state, group):
+        return jnp.arange(self.n_agents[group]).reshape((-1,) + (1,) * state.t.ndim) >= state.t
 
     def reset_from(self, draws, params):
         batch = draws["a"].shape[1:]
@@ -105,7 +114,7 @@ class Probe(Environment):
             reward = ((act["pick"] == (sign > 0)) * 0.5 + (jnp.sign(act["x"][:, 0]) == sign) * 0.5).astype(sign.dtype)
         else:
             reward = -((act["x"][:, 0] - 0.3) ** 2)
-        return params.scale * reward
+        return params.scale * reward * (self._here(state, group) if self.leaving else 1)
 
     def step_from(self, state, action, draws, params):
         reward = {g: self._reward(state, action, g, params) for g in self._names}

@@ -146,7 +146,7 @@ def test_targets_by_hand():
     target = jax.tree.map(lambda x: x + 0.1, state.target)  # so that it is not the online network
     reward = normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))
     end = normalise.Moments(jnp.float32(0.25), jnp.float32(0.1), jnp.float32(1e4))
-    state = state.replace(target=target, moments={"reward": {"a": reward}, "end": {"": end}})
+    state = state.replace(target=target, moments={"reward": {"a": reward}, "end": {"a": end}})
     hyper = state.hyper.replace(gamma=0.8, smoothing=0.0)
     found = core.targets(state, entry, jnp.zeros(6, int), hyper, jax.random.key(2))
 
@@ -167,13 +167,30 @@ def test_units_follow_rewards_and_ends():
     reward = normalise.Moments(jnp.float32(3.0), jnp.float32(4.0), jnp.float32(1e4))
     moments = {
         "reward": {"a": reward},
-        "end": {"": normalise.Moments(jnp.float32(0.1), jnp.float32(0.1), jnp.float32(1e4))},
+        "end": {"a": normalise.Moments(jnp.float32(0.1), jnp.float32(0.1), jnp.float32(1e4))},
     }
     after = core.follow(moments, entry, state.hyper.replace(unit_rate=0.25))
     r = np.asarray(entry.reward["a"])
     np.testing.assert_allclose(after["reward"]["a"].mean, 3.0 + 0.25 * (r.mean() - 3.0), rtol=1e-5)
     np.testing.assert_allclose(after["reward"]["a"].var, 4.0 + 0.25 * (r.var() - 4.0), rtol=1e-5)
-    np.testing.assert_allclose(after["end"][""].mean, 0.1 + 0.25 * (0.5 - 0.1), rtol=1e-5)
+    np.testing.assert_allclose(after["end"]["a"].mean, 0.1 + 0.25 * (0.5 - 0.1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("team", [False, True])
+def test_nothing_follows_for_an_agent_who_leaves_unless_its_reward_is_the_teams(team):
+    env = Probe("chosen", horizon=3, team=team)
+    core = core_of(learners.make("maddpg", env, **SMALL))
+    state, entry = one_entry(env, core)
+    stays = np.array([[True] * 6, [True, False] * 3])  # and in worlds 0, 2, 4 the episode ends for all
+    leaving = entry._replace(next_obs=entry.next_obs.replace(active={"a": jnp.asarray(stays)}))
+    find = lambda entry: np.asarray(core.targets(state, entry, jnp.zeros(6, int), state.hyper, jax.random.key(2))["a"])  # noqa: E731
+    unit = core.unit(state.moments, state.hyper)["a"]
+    reward = np.asarray(normalise.to(unit, entry.reward["a"].T))
+    expected = np.where(team | stays.T, find(entry), reward)
+    assert (np.abs(expected - reward)[1::2, 0] > 1e-3).all()  # something does follow for the others
+    np.testing.assert_allclose(find(leaving), expected, rtol=1e-4, atol=1e-5)
+    end = core.follow(state.moments, leaving, state.hyper.replace(unit_rate=1.0))["end"]["a"].mean
+    np.testing.assert_allclose(end, 0.5 if team else 0.75, rtol=1e-5)
 
 
 def test_a_bandit_does_not_look_ahead():

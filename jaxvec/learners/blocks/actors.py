@@ -55,6 +55,18 @@ def taking_part(obs: Observation) -> Groups:
     return result
 
 
+def over(env: Environment, terminated: Array, following: Groups) -> Groups:
+    """Per group, bool `(*batch, n)`: nothing follows for an agent, because its episode ended, or it takes part no more.
+
+    Of a team's reward the latter is no end.
+
+    Args:
+        terminated: `(*batch)`.
+        following: `taking_part` of the observation that followed.
+    """
+    return {g: terminated[..., None] | ((x == 0) & (not env.team_reward)) for g, x in following.items()}
+
+
 class Actors:
     """A network per group: one that all its agents share, or one for each."""
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.rollout import Slot, attendance
 from jaxvec.core.types import Timestep
+from jaxvec.learners.blocks.losses import weighted_mean
 
 
 def scalars(ts: Timestep) -> Timestep:
@@ -13,10 +16,17 @@ def scalars(ts: Timestep) -> Timestep:
     return ts.replace(info={name: x for name, x in ts.info.items() if x.ndim == 1})  # type: ignore[attr-defined]
 
 
-def summary(ts: Timestep) -> dict[str, Array]:
-    """The mean reward of all agents as `reward`, and the mean of each entry of info as `env/NAME`."""
-    found = {f"env/{name}": jnp.mean(x) for name, x in ts.info.items()}
-    return found | {"reward": jnp.mean(jnp.stack([jnp.mean(r) for r in ts.reward.values()]))}
+def summary(slots: Slot) -> dict[str, Array]:
+    """The mean reward of the agents as `reward`, and the mean of each entry of info as `env/NAME`, over slots `(time, ..., W)`.
+
+    Where agents come and go, a slot counts by how many of them take part in it.
+    """
+    weight = jax.vmap(attendance)(slots.obs)
+    mean = lambda x: jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1e-6)  # noqa: E731
+    found = {f"env/{name}": mean(x) for name, x in slots.ts.info.items()}
+    active = slots.obs.active
+    earned = [weighted_mean(x, active.get(group, jnp.ones_like(x))) for group, x in slots.ts.reward.items()]
+    return found | {"reward": jnp.mean(jnp.stack(earned))}
 
 
 def by_group(found: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
