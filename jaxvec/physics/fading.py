@@ -174,3 +174,26 @@ def doppler_shift_hz(
         Shift [Hz], negative for somebody who goes away.
     """
     return speed_mps * jnp.cos(angle_rad) / wavelength_m
+
+
+def jakes_correlation(
+    speed_mps: Float[Array | float, "*#link"],
+    slot_s: Float[Array | float, "*#link"],
+    wavelength_m: Float[Array | float, "*#link"],
+) -> Float[Array, "*link"]:
+    """Correlation of a Rayleigh coefficient with itself a slot later, scatterers all around: J0(2 pi speed slot / wavelength).
+
+    Source: Jakes, Microwave Mobile Communications (1974), 1.3; after (4) of the DT-edge paper. By the mean of
+    cos(x sin(pi j / 256)) over j = 0..255, exact to rounding for arguments x below 200.
+
+    Args:
+        speed_mps: of the receiver [m/s].
+        slot_s: time between the two [s].
+        wavelength_m: of the carrier [m].
+    Returns:
+        Correlation [-], between -0.41 and 1; 1 for who stands.
+    """
+    x = 2.0 * math.pi * speed_mps * slot_s / jnp.asarray(wavelength_m)
+    # both halves of the circle are the same: the ends once, and 127 terms twice
+    term = lambda j, total: total + jnp.cos(x * jnp.sin(math.pi * j.astype(x.dtype) / 256.0))  # noqa: E731
+    return (1.0 + jnp.cos(x) + 2.0 * jax.lax.fori_loop(1, 128, term, jnp.zeros_like(x))) / 256.0

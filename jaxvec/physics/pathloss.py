@@ -238,8 +238,24 @@ def uma_av_nlos(link: Link, radio: Any) -> Float[Array, "*link"]:
     return slope_db * _decades(link.distance_3d_m) + at_1m_db
 
 
+def macro(link: Link, radio: Any) -> Float[Array, "*link"]:
+    """Loss of a macro cell: L(1 km) + slope log10(d3D / 1 km).
+
+    Source: 128.1 + 37.6 log10(d) at 2 GHz, 3GPP TR 36.814 Table A.2.1.1-2; below (3) of the DT-edge paper, whose unit of d is
+    missing: it is the kilometre.
+
+    Args:
+        link: uses `distance_3d_m`.
+        radio: uses `pathloss_const_db`, L(1 km) [dB]; `pathloss_slope_db` [dB/decade].
+    Returns:
+        Loss [dB].
+    """
+    return radio.pathloss_const_db + radio.pathloss_slope_db * (_decades(link.distance_3d_m) - 3.0)
+
+
 MODELS: dict[str, Callable[[Link, Any], Array]] = {
     "log_distance": log_distance,
+    "macro": macro,
     "free_space": free_space,
     "umi_los": umi_los,
     "umi_nlos": umi_nlos,
