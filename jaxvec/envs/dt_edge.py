@@ -172,7 +172,7 @@ class DtEdge(Environment):
 
     def draw_reset(self, key: Array, params: DtEdgeParams) -> dict[str, Array]:
         """`x_m`, `speed_mps` (N,) uniform; `shadow_db` (N,) normal; `fading_re`, `fading_im` (N,) normal of variance 1/2;
-        `task_bits`, `cpu_bias_hz` (N, K) uniform."""
+        `task_bits` (N, K) uniform; `u_bias` (N, K) ~ U(-1, 1)."""
         n, k, p = self.n_vehicles, self.n_types, params
         one = dict.fromkeys(("x", "speed", "shadow", "re", "im"), (n,))
         u = rng.uniforms(key, one | {"task": (n, k), "bias": (n, k)})
@@ -184,7 +184,7 @@ class DtEdge(Environment):
             "fading_re": 0.5**0.5 * z["re"],
             "fading_im": 0.5**0.5 * z["im"],
             "task_bits": tasks.uniform(u["task"], p.task_bits_min, p.task_bits_max),
-            "cpu_bias_hz": p.cpu_bias_mean_hz + p.cpu_bias_halfwidth_hz * (2 * u["bias"] - 1),
+            "u_bias": tasks.uniform(u["bias"], -1.0, 1.0),
         }
 
     def draw_step(self, key: Array, params: DtEdgeParams) -> dict[str, Array]:

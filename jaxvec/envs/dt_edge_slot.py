@@ -296,5 +296,5 @@ def start(env: Any, draws: dict[str, Array], params: Params) -> State:
         shadow_corr=shadow_correlation(speed, params),
         task_bits=draws["task_bits"],
         queue_bits=jnp.zeros_like(draws["task_bits"][0]),
-        cpu_bias_hz=draws["cpu_bias_hz"],
+        cpu_bias_hz=params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"],
     )

@@ -35,6 +35,7 @@ SIZES = {  # where the default ones take long to compile: antennas and paths are
         "n_nlos_paths": 1,
         "horizon": 6,
     },
+    "twin_migration": {"horizon": 20},
 }
 
 
@@ -312,6 +313,7 @@ COMPILED = {
     ("isac_iov", None): (105, 12_516),
     ("isac_iov", "traffic"): (111, 13_208),
     ("v2x_offload", None): (93, 13_700),
+    ("dt_edge", None): (70, 8_559),
     ("urllc_vec", None): (204, 19_444),  # of `SIZES`
 }
 

@@ -1,7 +1,5 @@
 """Every learner on every environment, at the smallest size: an update is finite, changes the networks, and serves a policy."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +12,7 @@ from jaxvec.core.rollout import world_keys
 SIZES = {
     "isac_iov": {"n_vehicles": 2, "n_rsus": 2, "horizon": 4},
     "v2x_offload": {"n_vehicles": 2, "n_servers": 2, "horizon": 4},
+    "dt_edge": {"n_vehicles": 2, "n_types": 2, "horizon": 4},
     "urllc_vec": {
         **{"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "n_antennas": 1, "n_nlos_paths": 1, "horizon": 4},
         **{"max_forwards": 1, "twin_history_len": 2, "twin_delay_slots": 1, "twin_mode": "lstm"},
@@ -22,10 +21,6 @@ SIZES = {
 ON_POLICY = {"n_worlds": 4, "epochs": 1, "minibatches": 2, "hidden": (8,), "n_qubits": 2, "n_circuit_layers": 1}
 OFF_POLICY = {"n_worlds": 4, "slots_per_update": 4, "batch_size": 8, "capacity": 32, "hidden": (8,)}
 OFF = ("ddpg", "maddpg", "td3", "matd3", "sac", "masac")
-FAST = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}  # compiling is all that takes time
 
 
 def test_every_environment_has_a_size():
@@ -33,7 +28,7 @@ def test_every_environment_has_a_size():
 
 
 PAIRS = [(name, env_id) for env_id in ("isac_iov", "v2x_offload") for name in learners.LEARNERS]
-PAIRS += [("qmarl", "urllc_vec")]
+PAIRS += [("qmarl", "urllc_vec"), ("mappo", "dt_edge"), ("maddpg", "dt_edge")]
 PAIRS += [pytest.param(name, "urllc_vec", marks=pytest.mark.slow) for name in ("mappo_matched", "maddpg", "masac")]
 
 
@@ -44,7 +39,7 @@ def test_an_update_learns_something_finite(name, env_id):
     assert learner.name == name
     hyper = learner.hyper.replace(warmup=0.0) if hasattr(learner.hyper, "warmup") else learner.hyper
 
-    @partial(jax.jit, compiler_options=FAST)
+    @jax.jit
     def run(key):
         start = learner.init(key, params, hyper)
         after, metrics = learner.update(start)
