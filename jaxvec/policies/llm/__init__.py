@@ -1,0 +1,1 @@
+"""Language models as a part of policies: backends, a strict parser, a cache, and the chain from a question to an answer."""
