@@ -38,6 +38,8 @@ RADIO = SimpleNamespace(
     breakpoint_m=100.0,
     gain_at_1m_db=-38.4,
     gain_slope_db=21.0,
+    pathloss_const_db=128.1,
+    pathloss_slope_db=37.6,
 )
 _rng = np.random.default_rng(0)
 
@@ -128,6 +130,7 @@ CASES = [
         [(between(-1, 1, *LINK), between(-1, 1, *LINK)), (between(-1, 1, *LINK), between(-1, 1, *LINK))],
         {"axis": 1},
     ),
+    (fading.jakes_correlation, [between(0, 50, *NODE)], {"slot_s": 0.01, "wavelength_m": 0.15}),
     (fading.doppler_shift_hz, [between(0, 50, *NODE), between(-3, 3, *NODE)], {"wavelength_m": 0.009}),
     (rate.snr, [between(0.1, 1, *LINK), UNIT, between(1e-9, 1e-7, *LINK)], {"noise_w": 1e-13}),
     (rate.shannon_bps, [between(1e5, 2e7, *LINK), between(0, 1e3, *LINK)], {}),

@@ -189,3 +189,13 @@ def test_doppler_by_hand():
     # 36 m/s at 9 mm: 4 kHz straight on, half of it at 60 degrees, nothing in passing, less than nothing behind
     shift_hz = fading.doppler_shift_hz(36.0, jnp.array([0.0, np.pi / 3, np.pi / 2, np.pi]), 0.009)
     np.testing.assert_allclose(shift_hz, [4000.0, 2000.0, 0.0, -4000.0], atol=1e-3)
+
+
+def test_jakes_correlation_is_the_bessel_function():
+    # nobody moves: 1; first zero of J0 at 2.404826: v = 2.404826 / (2 pi 0.1 / 0.15)
+    standing, zero = fading.jakes_correlation(jnp.array([0.0, 2.404826 / (2 * np.pi * 0.1 / 0.15)]), 0.1, 0.15)
+    np.testing.assert_allclose([standing, zero], [1.0, 0.0], atol=1e-6)
+    with jax.enable_x64(True):
+        x = np.linspace(0, 199, 400)
+        found = fading.jakes_correlation(jnp.asarray(x / (2 * np.pi)), 1.0, 1.0)
+        np.testing.assert_allclose(found, scipy.special.j0(x), atol=1e-12)

@@ -15,6 +15,8 @@ def radio(carrier_hz=2e9, **numbers):
     defaults = {
         "gain_at_1m_db": -38.4,
         "gain_slope_db": 21.0,
+        "pathloss_const_db": 128.1,
+        "pathloss_slope_db": 37.6,
         "wavelength_m": 299_792_458.0 / carrier_hz,
         "pathloss_exponent": 2.5,
         "breakpoint_m": 100.0,
@@ -58,6 +60,12 @@ def test_log_distance_by_hand():
     # -(-38.4 - 21 log10 d): 38.4 at 1 m, 59.4 at 10 m, 80.4 at 100 m; at 0.1 m not clamped: 17.4
     loss_db = pathloss.log_distance(antennas_apart([1.0, 10.0, 100.0, 0.1]), radio())
     np.testing.assert_allclose(loss_db, [38.4, 59.4, 80.4, 17.4], rtol=1e-6)
+
+
+def test_macro_by_hand():
+    # 128.1 dB at 1 km, 37.6 less at 100 m; 250 m: 128.1 - 37.6 * 0.60206 = 105.4625
+    loss_db = pathloss.macro(antennas_apart([1000.0, 100.0, 250.0]), radio())
+    np.testing.assert_allclose(loss_db, [128.1, 90.5, 105.4625], rtol=1e-6)
 
 
 def test_free_space_by_hand():
