@@ -12,6 +12,7 @@ ENVIRONMENTS = {
     "isac_iov": "jaxvec.envs.isac_iov:IsacIov",
     "v2x_offload": "jaxvec.envs.v2x_offload:V2xOffload",
     "urllc_vec": "jaxvec.envs.urllc_vec:UrllcVec",
+    "twin_migration": "jaxvec.envs.twin_migration:TwinMigration",
     "dt_edge": "jaxvec.envs.dt_edge:DtEdge",
 }
 

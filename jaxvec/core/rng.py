@@ -135,10 +135,10 @@ def distinct(u: Array, n: int) -> Array:
 
         def card_at(x: Array) -> Array:
             last = jnp.max(jnp.where((drawn == x) & (place < i), place, -1), 0)
-            return jnp.where(last < 0, x, jnp.sum(jnp.where(place == last, put, 0), 0))
+            return jnp.where(last < 0, x, jnp.sum(jnp.where(place == last, put, 0), 0, dtype=jnp.int32))
 
         at = i + jnp.minimum((u[i] * (n - i)).astype(jnp.int32), n - 1 - i)
         return (drawn.at[i].set(at), put.at[i].set(card_at(i))), card_at(at)
 
     none = jnp.zeros(u.shape, jnp.int32)
-    return jax.lax.scan(deal, (none, none), jnp.arange(k, dtype=jnp.int32))[1]
+    return jax.lax.scan(deal, (none, none), place.reshape(k))[1]

@@ -191,8 +191,14 @@ def test_the_same_key_gives_the_same_episode_and_another_key_another(case):
     for group in case.env.n_agents:
         assert not np.array_equal(other.ts.reward[group], again.ts.reward[group])
         earned = np.asarray(again.ts.reward[group][:, 0])
+        assert len(np.unique(earned, axis=1).T) == WORLDS  # nor two worlds alike
         earned = earned[earned != 0]  # an agent that nobody asked for anything
-        assert len(np.unique(earned)) == earned.size > 10  # nor two worlds alike
+        assert len(np.unique(earned)) == earned.size > 10 or env_repeats(case.env)
+
+
+def env_repeats(env):
+    """Whether a slot may repeat another to the last digit: a lone twin on a satellite, which sees nothing of chance."""
+    return env.id == "twin_migration"
 
 
 def test_worlds_last_equals_vmap_and_each_world_alone(case):
