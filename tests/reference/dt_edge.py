@@ -37,6 +37,7 @@ class Sizes:
     queue_wait: bool = False
     reward_mode: str = "p2"  # or "eq27"
     drift_mode: str = "exact"  # or "bound"
+    shared_reward: bool = True  # else each vehicle's own
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ PRESETS: dict[str, tuple[dict, dict]] = {  # what differs from the defaults: of 
         {"bandwidth_shared": False},
     ),
     "dense": ({"server_cpu_hz": 100e9, "kappa_server": 1e-30}, {"bandwidth_shared": False, "queue_wait": True}),
+    "eq27": ({}, {"reward_mode": "eq27"}),
 }
 
 
@@ -258,7 +260,7 @@ def rates(state: State, params: Params, sizes: Sizes) -> Array:
 
 
 def play_slot(state: State, action: Action, params: Params, sizes: Sizes) -> dict:
-    """What the slot's requests lead to: rewards, queues and all quantities in between."""
+    """What the requests lead to: all metrics, rewards, and the queues after the slot (`next_queue_bits`)."""
     p, ref = params, reference_queue(params, sizes)
     bits, cycles, t_max = state.task_bits, per_type(p.cycles_per_bit, sizes), per_type(p.t_max_s, sizes)
 
@@ -298,10 +300,12 @@ def play_slot(state: State, action: Action, params: Params, sizes: Sizes) -> dic
     }[sizes.reward_mode]
 
     e_sys = e_local_n.sum() + e_edge
-    info = {
+    scalars = {
+        "team_reward": reward_n.mean(),
         "qos_mean": qos_n.mean(),
         "latency_mean_s": t.mean(),
         "latency_max_s": t.max(),
+        "tx_latency_mean_s": t_tx.mean(),
         "deadline_violation_rate": (t_raw > t_max).mean(),
         "timeout_rate": (t_raw > p.latency_cap_s).mean(),
         "energy_local_j": e_local_n.sum(),
@@ -310,7 +314,6 @@ def play_slot(state: State, action: Action, params: Params, sizes: Sizes) -> dic
         "resource_ratio": alpha.sum(),
         "capacity_used_frac": used,
         "request_ratio": asked,
-        "oversubscribed": asked > budget,
         "offload_ratio": omega.mean(),
         "queue_total_bits": q_next.sum(),
         "queue_load": (arrived / service).mean(),
@@ -318,31 +321,32 @@ def play_slot(state: State, action: Action, params: Params, sizes: Sizes) -> dic
         "drift_bound": drift_bound,
         "p1_cost": e_sys - qos_n.mean(),
         "rate_mean_bps": rate.mean(),
-        "tx_latency_mean_s": t_tx.mean(),
     }
-    return {
-        "info": {name: float(x) for name, x in info.items()},
-        "reward": float(reward_n.mean()),
+    return {name: float(x) for name, x in scalars.items()} | {
+        "oversubscribed": asked > budget,
         "reward_n": reward_n,
+        "qos_n": qos_n,
+        "energy_local_n_j": e_local_n,
+        "rate_bps": rate,
         "omega": omega,
         "alpha": alpha,
-        "rate_bps": rate,
         "t_local_s": t_local,
         "t_tx_s": t_tx,
         "t_comp_s": t_comp,
+        "t_s": t,
         "wait_s": wait,
-        "latency_s": t,
+        "arrivals_bits": arrived,
         "service_bits": service,
-        "arrived_bits": arrived,
-        "queue_bits": q_next,
+        "served_bits": q + arrived - q_next,
+        "next_queue_bits": q_next,
     }
 
 
 def step_with_draws(
     state: State, action: Action, draws: Draws, params: Params, sizes: Sizes
-) -> tuple[State, Array, dict[str, float]]:
+) -> tuple[State, Array, dict]:
     """One slot on given requests and draws: next state, rewards [N], all metrics."""
-    p, played, d = params, play_slot(state, action, params, sizes), {name: _f64(x) for name, x in draws.items()}
+    p, info, d = params, play_slot(state, action, params, sizes), {name: _f64(x) for name, x in draws.items()}
     half, rho = p.road_half_length_m, state.fading_corr
     fresh = np.sqrt((1 - rho**2) / 2)
     after = replace(
@@ -354,9 +358,10 @@ def step_with_draws(
         fading_re=rho * state.fading_re + fresh * d["z_fading"][:, 0],
         fading_im=rho * state.fading_im + fresh * d["z_fading"][:, 1],
         task_bits=task_sizes(d["u_task"], p),
-        queue_bits=played["queue_bits"],
+        queue_bits=info.pop("next_queue_bits"),
     )
-    return after, played["reward_n"], played["info"]
+    reward = np.full(sizes.n_vehicles, info["team_reward"]) if sizes.shared_reward else info["reward_n"]
+    return after, reward, info
 
 
 def truncated(state: State, sizes: Sizes) -> bool:
@@ -480,7 +485,7 @@ def slot_optimum(state: State, params: Params, sizes: Sizes, rng: np.random.Gene
             alpha = np.minimum(low + (total - least) * weight, p.alpha_max)
             plan = {"omega": chosen.astype(float), "alpha": alpha}
             plan = {name: x.reshape(work.shape) for name, x in plan.items()}
-            reward = play_slot(state, plan, p, sizes)["reward"]
+            reward = play_slot(state, plan, p, sizes)["team_reward"]
             if reward > best_reward:
                 best, best_reward = plan, reward
     return best
@@ -506,16 +511,17 @@ QUICK = tuple(name for name in POLICIES if name != "slot_optimum")
 def run_episodes(
     policy: Policy, params: Params, sizes: Sizes, episodes: int, slots: int, seed: int = 0
 ) -> dict[str, Array]:
-    """The reward and every metric of every slot, each [episodes, slots]. A seed gives every policy the same worlds."""
+    """Every scalar metric of every slot, each [episodes, slots]. A seed gives every policy the same worlds."""
     world, chance, rows = np.random.default_rng(seed), np.random.default_rng(seed + 1), []
     for _ in range(episodes):
         state = reset_with_draws(sample_reset_draws(world, sizes), params, sizes)
         rows.append([])
         for _ in range(slots):
             action = policy(state, params, sizes, chance)
-            state, reward, info = step_with_draws(state, action, sample_step_draws(world, sizes), params, sizes)
-            rows[-1].append(info | {"reward": reward.mean()})
-    return {name: np.array([[slot[name] for slot in episode] for episode in rows]) for name in rows[0][0]}
+            state, _, info = step_with_draws(state, action, sample_step_draws(world, sizes), params, sizes)
+            rows[-1].append(info)
+    names = [name for name, value in rows[0][0].items() if isinstance(value, float)]
+    return {name: np.array([[slot[name] for slot in episode] for episode in rows]) for name in names}
 
 
 COLUMNS = ("qos_mean", "latency_mean_s", "deadline_violation_rate", "energy_local_j", "energy_edge_j", "offload_ratio")
@@ -535,7 +541,7 @@ def main() -> None:
     print(" " * 15, "reward (sd of episodes)", *COLUMNS)
     for name in args.policies:
         seen = run_episodes(POLICIES[name], params, sizes, args.episodes, args.slots)
-        reward = seen["reward"]
+        reward = seen["team_reward"]
         line = [reward.mean(), reward.mean(axis=1).std(), *(seen[column].mean() for column in COLUMNS)]
         print(f"{name:>15} " + " ".join(f"{x:9.4f}" for x in line))
 
