@@ -13,6 +13,7 @@ SIZES = {
     "isac_iov": {"n_vehicles": 2, "n_rsus": 2, "horizon": 4},
     "v2x_offload": {"n_vehicles": 2, "n_servers": 2, "horizon": 4},
     "dt_edge": {"n_vehicles": 2, "n_types": 2, "horizon": 4},
+    "twin_migration": {"n_vehicles": 2, "n_rsu": 3, "n_uav": 1, "horizon": 4},
     "urllc_vec": {
         **{"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "n_antennas": 1, "n_nlos_paths": 1, "horizon": 4},
         **{"max_forwards": 1, "twin_history_len": 2, "twin_delay_slots": 1, "twin_mode": "lstm"},
@@ -28,7 +29,13 @@ def test_every_environment_has_a_size():
 
 
 PAIRS = [(name, env_id) for env_id in ("isac_iov", "v2x_offload") for name in learners.LEARNERS]
-PAIRS += [("qmarl", "urllc_vec"), ("mappo", "dt_edge"), ("maddpg", "dt_edge")]
+PAIRS += [
+    ("qmarl", "urllc_vec"),
+    ("mappo", "dt_edge"),
+    ("maddpg", "dt_edge"),
+    ("mappo", "twin_migration"),
+    ("masac", "twin_migration"),
+]
 PAIRS += [pytest.param(name, "urllc_vec", marks=pytest.mark.slow) for name in ("mappo_matched", "maddpg", "masac")]
 
 
@@ -52,7 +59,8 @@ def test_an_update_learns_something_finite(name, env_id):
     for path, x in jax.tree.leaves_with_path((after.params, metrics, action)):
         assert np.isfinite(x).all(), jax.tree_util.keystr(path)
     assert moved > 0.8  # of all weights and biases
-    assert {"reward", "env/latency_mean_s"} <= set(metrics)
+    assert "reward" in metrics
+    assert any(f"env/{metric}" in metrics for metric in env.info_fields)
     assert ("twin/rmse_cpu" in metrics) == env.forecasts
     for group, parts in env.action_space.items():
         for component, space in parts.items():
