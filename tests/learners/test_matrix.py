@@ -13,7 +13,7 @@ SIZES = {
     "isac_iov": {"n_vehicles": 2, "n_rsus": 2, "horizon": 4},
     "v2x_offload": {"n_vehicles": 2, "n_servers": 2, "horizon": 4},
     "dt_edge": {"n_vehicles": 2, "n_types": 2, "horizon": 4},
-    "twin_migration": {"n_vehicles": 2, "n_rsu": 3, "n_uav": 1, "horizon": 4},
+    "twin_migration": {"n_vehicles": 2, "n_rsu": 60, "n_uav": 1, "horizon": 4},  # fewer leave no choice
     "urllc_vec": {
         **{"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "n_antennas": 1, "n_nlos_paths": 1, "horizon": 4},
         **{"max_forwards": 1, "twin_history_len": 2, "twin_delay_slots": 1, "twin_mode": "lstm"},
