@@ -5,11 +5,13 @@ its mean. A rule is a function of one world; a batch is mapped over.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -175,16 +177,20 @@ RULES: dict[str, Rule] = {
 
 
 def central(env: DtEdge, params: Params, rule: Rule) -> Policy:
-    """A rule of one world as a policy of one world or of a batch."""
+    """A rule of one world as a policy of one world or of a batch, whose worlds may have numbers of their own."""
 
-    def one(key: Array, obs: Observation) -> Any:
+    def one(params: Params, key: Array, obs: Observation) -> Any:
         return encode(rule(see(env, obs, params), env, params, key), env, params)
 
     def policy(key: Array, obs: Observation) -> Any:
-        mapped = one
-        for _ in key.shape:
-            mapped = jax.vmap(mapped, in_axes=-1, out_axes=-1)
-        return mapped(key, obs)
+        swept = {
+            f.name: -1 if np.ndim(getattr(params, f.name)) > len(f.metadata["axes"]) else None for f in fields(params)
+        }
+        axes, mapped = params.replace(**swept), one  # type: ignore[attr-defined]
+        for level in range(key.ndim):  # the worlds' axis is the last: the outermost map
+            outermost = level == key.ndim - 1
+            mapped = jax.vmap(mapped, in_axes=(axes if outermost else None, -1, -1), out_axes=-1)
+        return mapped(params, key, obs)
 
     return policy
 
