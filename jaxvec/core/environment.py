@@ -14,7 +14,7 @@ Every function takes and gives one world's arrays, or those of a batch whose axe
 import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,6 +40,23 @@ def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = (), p
 def data(doc: str) -> Any:
     """A field of a `Params` that holds arrays which all worlds share (a recorded trace), None by default."""
     return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": None})
+
+
+class Options(NamedTuple):
+    """What an agent's observation says of each of the k options that it chooses among: servers, say.
+
+    Attributes:
+        columns: int `(k, c)`, the entry of the observation that holds the j-th property of option i; -1 where it has none, which
+            reads 0.
+        scale: c numbers, by which properties are multiplied.
+        totals: properties whose sum over all options matters to each.
+        kinds: int `(k,)`, 0 to some number: options of a kind are alike but for their properties.
+    """
+
+    columns: np.ndarray
+    scale: tuple[float, ...]
+    totals: tuple[int, ...]
+    kinds: np.ndarray
 
 
 class Environment:
@@ -92,6 +109,11 @@ class Environment:
     @property
     def feature_blocks(self) -> dict[str, slice]:
         """What the entries of "features" are, where there are any."""
+        return {}
+
+    @property
+    def options(self) -> dict[str, Options]:
+        """Of groups whose whole action is one choice: where what is seen of each option stands in the observation."""
         return {}
 
     @property

@@ -30,6 +30,7 @@ class Wrapper(Environment):
     forecasts = property(lambda self: self.env.forecasts)  # type: ignore[assignment]
     whole_world = property(lambda self: self.env.whole_world)  # type: ignore[assignment]
     feature_blocks = property(lambda self: self.env.feature_blocks)
+    options = property(lambda self: self.env.options)
     joint_size = property(lambda self: self.env.joint_size)
     discount = property(lambda self: self.env.discount)  # type: ignore[assignment]
     info_fields = property(lambda self: self.env.info_fields)  # type: ignore[assignment]

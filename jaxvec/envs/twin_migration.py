@@ -36,10 +36,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, check_sizes, first_timestep
+from jaxvec.core.environment import Environment, Options, check_sizes, first_timestep
 from jaxvec.core.layout import lift
 from jaxvec.core.rollout import Slot, rollout
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
@@ -159,6 +160,17 @@ class TwinMigration(Environment):
     def observation_space(self) -> dict[str, Box]:
         """Distances, loads, and where the twin is; in [0, 2]."""
         return {GROUP: Box(0.0, 2.0, ((2 + self.obs_prev_server) * self.n_servers - 1,))}
+
+    @property
+    def options(self) -> dict[str, Options]:
+        """Of each server: distance, load, and whether the twin is there; if it is anywhere matters too. Three kinds."""
+        m = self.n_servers
+        server = np.arange(m)
+        columns = [np.where(server < m - 1, server, -1), m - 1 + server, 2 * m - 1 + server]
+        properties = 2 + self.obs_prev_server
+        kinds = np.repeat([0, 1, 2], [self.n_rsu, self.n_uav, 1])
+        totals = (2,) if self.obs_prev_server else ()
+        return {GROUP: Options(np.stack(columns[:properties], 1), (4.0, 2.0, 1.0)[:properties], totals, kinds)}
 
     @property
     def world_size(self) -> int:

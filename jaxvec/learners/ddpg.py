@@ -78,7 +78,7 @@ class _Ddpg(OffPolicy):
                 action[name] = jnp.clip(action[name], -1, 1)
         cost = hyper.actor_penalty * jnp.mean(outputs**2, -1)
         cost = cost if role == "improve" else jnp.zeros_like(cost)
-        return Proposal(flat.join(inner, action), cost, chance, {})
+        return Proposal(flat.join(inner, action), cost, chance, {}, {})
 
 
 NAMES = {(False, False): "ddpg", (True, False): "maddpg", (False, True): "td3", (True, True): "matd3"}
@@ -110,5 +110,5 @@ def ddpg(
     make_actor = actor or partial(layers, out_gain=0.01)
     hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
     name = NAMES[s.central_critic, s.twin_critics]
-    core = _Ddpg(name, env, s, hyper, lambda inner: make_actor(flat.width(inner)), critic or (lambda: layers(1)))
+    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic or (lambda: layers(1)))
     return core.learner()

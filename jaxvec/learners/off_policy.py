@@ -57,7 +57,7 @@ class OffPolicy:
         env: Environment,
         settings: Any,
         hyper: Any,
-        actor: Callable[[flat.Spaces], Network],
+        actor: Callable[[str, flat.Spaces], Network],
         critic: Callable[[], Network],
     ):
         s = settings
@@ -74,7 +74,7 @@ class OffPolicy:
         self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
         self.twin = Twin(env, s.twin_steps, s.twin_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
-        self.actors = Actors(env, lambda group: actor(self.inner[group]), s.share_parameters)
+        self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
         self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters)
 
     def learner(self) -> Learner:
@@ -102,8 +102,8 @@ class OffPolicy:
         """Temperatures at the start, per group."""
         return {}
 
-    def tune(self, temperature: Groups, entropy: Groups, hyper: Any) -> Groups:
-        """Temperatures after an actor's step whose mean entropies were these."""
+    def tune(self, temperature: Groups, entropy: Groups, room: Groups, hyper: Any) -> Groups:
+        """Temperatures after an actor's step whose mean entropies were these, among so much room for them."""
         return temperature
 
     # Acting
@@ -264,10 +264,10 @@ class OffPolicy:
         changing = state.params["actor"], state.opt["actor"], state.temperature, state.target
 
         def improve() -> tuple[Any, Metrics]:
-            grad, (found, entropy) = jax.grad(self.actor_loss, has_aux=True)(
+            grad, (found, (entropy, room)) = jax.grad(self.actor_loss, has_aux=True)(
                 state.params["actor"], state, entry, hyper, key_own
             )
-            after = *_descend(state, "actor", grad, hyper), self.tune(state.temperature, entropy, hyper)
+            after = *_descend(state, "actor", grad, hyper), self.tune(state.temperature, entropy, room, hyper)
             after = jax.tree.map(partial(jnp.where, _started(state, hyper)), after, changing[:3])
             target = optax.incremental_update(state.params | {"actor": after[0]}, state.target, hyper.tau)
             return (*after, target), found | {"off_policy/actor_grad_norm": optax.tree.norm(grad)}
@@ -391,20 +391,20 @@ class OffPolicy:
         inputs = self.critics.inputs(seen, own, joint)
         judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
         several = [self.critics.values(critic, inputs) for critic in judges]
-        loss, found, entropy = jnp.zeros(()), {}, {}
+        loss, found, entropy, room = jnp.zeros(()), {}, {}, {}
         for group, proposal in made.items():
             mean = partial(losses.weighted_mean, weight=weight[group])
             value = jnp.stack([values[group] for values in several]).min(0)
             if proposal.chance is not None:
                 value = jnp.sum(jnp.moveaxis(proposal.chance, -1, 0) * value, 0)
             loss += mean(proposal.cost - value)
-            entropy[group] = {kind: mean(x) for kind, x in proposal.entropy.items()}
+            entropy[group], room[group] = (jax.tree.map(mean, x) for x in (proposal.entropy, proposal.room))
             found[group] = {
                 "off_policy/actor_loss": mean(proposal.cost - value),
                 "off_policy/cost": mean(proposal.cost),
             }
             found[group] |= {f"off_policy/entropy_{kind}": x for kind, x in entropy[group].items()}
-        return loss, (by_group(found), entropy)
+        return loss, (by_group(found), (entropy, room))
 
 
 def _started(state: State, hyper: Any) -> Array:

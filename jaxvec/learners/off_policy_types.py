@@ -116,9 +116,11 @@ class Proposal(NamedTuple):
         cost: what is taken off its value, `(*batch, n)`, in the critics' units.
         chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice; None elsewhere.
         entropy: per kind of component `(*batch, n)`, of a learner that steers it.
+        room: what its target is a part of: entries of boxes, and the entropy of uniform choices among what is allowed.
     """
 
     action: Array
     cost: Array
     chance: Array | None
     entropy: dict[str, Array]
+    room: dict[str, Array]

@@ -28,6 +28,7 @@ from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network, mlp, per_agent, unroll
 from jaxvec.learners.blocks.schedules import annealed
+from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.ppo_types import NAMES, Batch, Hyper, Settings, State
 from jaxvec.quantum import qpn
 
@@ -36,7 +37,7 @@ class _Ppo:
     """The learner's functions, closed over the environment and its static settings."""
 
     def __init__(
-        self, env: Environment, settings: Settings, actor: Callable[..., Network], critic: Callable[..., Network]
+        self, env: Environment, settings: Settings, actor: Callable[[str], Network], critic: Callable[..., Network]
     ):
         self.settings = s = settings
         self.continuing = s.rollout_length is not None
@@ -49,14 +50,7 @@ class _Ppo:
             raise ValueError(f"ppo: {what} cannot be cut into {s.minibatches} equal minibatches")
         self.each = not s.central_critic or not env.whole_world  # critics judge one agent at a time
         self.team = env.team_reward and not self.each
-        spaces = env.action_space
-
-        def make_actor(group: str) -> Network:
-            if s.free_std:
-                return heads.free_std(lambda outputs: actor(outputs, ()), spaces[group])
-            return actor(heads.size(spaces[group]), heads.initial_bias(spaces[group]))
-
-        self.actors = Actors(env, make_actor, s.share_parameters)
+        self.actors = Actors(env, actor, s.share_parameters)
         self.critic: dict[str, Network] = {}
         for group, n in env.n_agents.items():
             own = critic(1 if self.team or self.each else n)
@@ -311,6 +305,23 @@ def _last(obs: Observation) -> Observation:
     return jax.tree.map(lambda x: x[None], obs)
 
 
+def _actor(env: Environment, s: Settings, network: Callable[..., Network] | None) -> Callable[[str], Network]:
+    """The actor of each group."""
+    if s.actor == "server_scorer" and network is None:
+        return scorers(env, s.scorer_hidden, "ppo")
+    if network is None and s.actor == "mlp":
+        network = lambda out, bias: mlp(s.hidden, out, activation=s.activation, out_gain=0.01, bias=bias, gru=s.gru)  # noqa: E731
+    own: Callable[..., Network] = network or partial(_circuit, s)
+
+    def make(group: str) -> Network:
+        spaces = env.action_space[group]
+        if s.free_std:
+            return heads.free_std(lambda outputs: own(outputs, ()), spaces)
+        return own(heads.size(spaces), heads.initial_bias(spaces))
+
+    return make
+
+
 def _circuit(s: Settings, outputs: int, bias: tuple[float, ...]) -> Network:
     """The quantum policy network, or its classical match."""
     net = qpn(
@@ -345,12 +356,7 @@ def ppo(
         TypeError: an unknown setting. ValueError: a bad one.
     """
     s = Settings(**settings)
-    layers = partial(mlp, s.hidden, activation=s.activation)
-    if s.actor == "mlp":
-        own = lambda out, bias: layers(out, out_gain=0.01, bias=bias, gru=s.gru)  # noqa: E731
-    else:
-        own = partial(_circuit, s)
-    core = _Ppo(env, s, network or own, critic or (lambda out: layers(out)))
+    core = _Ppo(env, s, _actor(env, s, network), critic or partial(mlp, s.hidden, activation=s.activation))
     return Learner(
         NAMES[s.actor][s.central_critic],
         env,

@@ -10,7 +10,12 @@ from jaxvec.learners.base import check_counts
 from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.forecasts import TwinState
 
-NAMES = {"mlp": ("ippo", "mappo"), "circuit": ("qmarl", "qmarl"), "matched": ("mappo_matched", "mappo_matched")}
+NAMES = {
+    "mlp": ("ippo", "mappo"),
+    "server_scorer": ("ippo", "mappo"),
+    "circuit": ("qmarl", "qmarl"),
+    "matched": ("mappo_matched", "mappo_matched"),
+}
 """Of a learner, per actor, without and with a central critic."""
 
 
@@ -19,7 +24,8 @@ class Settings:
     """What fixes shapes and code paths: a change recompiles.
 
     Attributes:
-        actor: "mlp"; "circuit", the quantum policy network; or "matched", that with a dense layer in the circuit's place.
+        actor: "mlp"; "server_scorer", one small network that scores each option of a choice, see `jaxvec.learners.blocks.scorer`;
+            "circuit", the quantum policy network; or "matched", that with a dense layer in the circuit's place.
         central_critic: the critic sees `Observation.world` (MAPPO) rather than each agent's own observation (IPPO), or both
             where there is more in the observation (`Environment.whole_world`).
         share_parameters: the agents of a group share one network; else each has its own.
@@ -29,6 +35,7 @@ class Settings:
         epochs, minibatches: passes over the collected data, and parts of each pass.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
+        scorer_hidden: widths of a scorer, whose activation is "tanh".
         gru: width of a recurrent layer in the actor, 0 for none.
         free_std: log standard deviations are parameters of their own, rather than outputs of the actor.
         n_qubits, n_circuit_layers, encoding, readout: of circuits, see `jaxvec.quantum.qpn`.
@@ -46,6 +53,7 @@ class Settings:
     minibatches: int = 8
     hidden: tuple[int, ...] = (128, 128)
     activation: str = "relu"
+    scorer_hidden: tuple[int, ...] = (32, 32)
     gru: int = 0
     free_std: bool = False
     n_qubits: int = 6

@@ -26,6 +26,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.networks import Network, mlp
+from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import Proposal, State
 
@@ -34,9 +35,23 @@ LOG_STD_RANGE = (-5.0, 1.0)
 
 @dataclass(frozen=True)
 class Settings(off_policy_types.Settings):
-    """As `jaxvec.learners.off_policy_types.Settings`, with twin critics."""
+    """As `jaxvec.learners.off_policy_types.Settings`, with twin critics.
+
+    Attributes:
+        actor: "mlp", or "server_scorer", one small network that scores each option of a choice, see
+            `jaxvec.learners.blocks.scorer`.
+        scorer_hidden: its widths; its activation is "tanh".
+    """
 
     twin_critics: bool = True
+    actor: str = "mlp"
+    scorer_hidden: tuple[int, ...] = (32, 32)
+
+    def __post_init__(self) -> None:
+        if self.actor not in ("mlp", "server_scorer"):
+            raise ValueError(f"sac: unknown actor {self.actor!r}. Known: mlp, server_scorer")
+        if self.actor == "server_scorer" and self.choices != "one_hot":
+            raise ValueError(f"sac: actor 'server_scorer' needs choices='one_hot', not {self.choices!r}")
 
 
 @struct.dataclass
@@ -47,7 +62,7 @@ class Hyper(off_policy_types.Hyper):
         temperature: at the start.
         temperature_rate: step of its logarithm per nat of entropy too much or too little.
         entropy_box: target of the differential entropy per entry of a box [-1, 1] [nat].
-        entropy_choice: target of a choice's entropy, as a part of that of the uniform choice.
+        entropy_choice: target of a choice's entropy, as a part of that of the uniform choice among what is allowed.
     """
 
     temperature: float = 0.1
@@ -71,7 +86,8 @@ class _Sac(OffPolicy):
         dists = heads.distributions(inner, outputs, mask, LOG_STD_RANGE)
         words = {"u": (outputs.shape[-2], flat.width(inner))}
         u = flat.split(inner, batch_first(rng.uniforms(key, words)["u"], rank))
-        action, entropy = {}, {"box": jnp.zeros(outputs.shape[:-1]), "choice": jnp.zeros(outputs.shape[:-1])}
+        action, nothing = {}, jnp.zeros(outputs.shape[:-1])
+        entropy, room = {"box": nothing, "choice": nothing}, {"box": nothing, "choice": nothing}
         chance, only = None, flat.single_choice(inner)
         for name, space in inner.items():
             over = tuple(range(-len(space.shape), 0))
@@ -81,33 +97,35 @@ class _Sac(OffPolicy):
                     chance = dists[name].probs.reshape(*outputs.shape[:-1], -1)
                 action[name] = flat.hard(logits if role == "greedy" else logits + gumbel)
                 entropy["choice"] += jnp.sum(dists[name].entropy(), over)
+                allowed = jnp.broadcast_to(mask.get(name, True), logits.shape)
+                room["choice"] += jnp.sum(jnp.log(jnp.sum(allowed, -1)), over)
             else:
                 normal = dists[name].distribution
                 z = normal.loc if role == "greedy" else normal.loc + normal.scale * ndtri(u[name])
                 action[name] = jnp.tanh(z)
                 shrunk = 2 * (math.log(2) - z - jax.nn.softplus(-2 * z))  # log of the derivative of tanh
                 entropy["box"] += jnp.sum(shrunk - normal.log_prob(z), over)
+                room["box"] += space.words
         temperature = jax.tree.map(jnp.exp, state.temperature[group])
         cost = -sum(temperature[kind] * entropy[kind] for kind in temperature)
-        return Proposal(flat.join(inner, action), cost, chance, {kind: entropy[kind] for kind in temperature})
-
-    def words(self, group: str) -> dict[str, float]:
-        """How many entries of boxes, and how much entropy of uniform choices, an agent has; only kinds that there are."""
-        spaces = self.inner[group].values()
-        box = sum(space.words for space in spaces if not isinstance(space, Discrete))
-        choice = sum(space.words * math.log(space.n) for space in spaces if isinstance(space, Discrete))
-        return {kind: size for kind, size in (("box", float(box)), ("choice", choice)) if size}
+        told = lambda kinds: {kind: kinds[kind] for kind in temperature}  # noqa: E731
+        return Proposal(flat.join(inner, action), cost, chance, told(entropy), told(room))
 
     def start_temperature(self, hyper: Hyper) -> Groups:
-        """Their logarithms."""
-        return {group: {kind: jnp.log(hyper.temperature) for kind in self.words(group)} for group in self.inner}
+        """Their logarithms, of the kinds of components that there are."""
+        there = lambda group: {isinstance(space, Discrete) for space in self.inner[group].values()}  # noqa: E731
+        kinds = {
+            group: [kind for kind, it in (("box", False), ("choice", True)) if it in there(group)]
+            for group in self.inner
+        }
+        return {group: {kind: jnp.log(hyper.temperature) for kind in some} for group, some in kinds.items()}
 
-    def tune(self, temperature: Groups, entropy: Groups, hyper: Hyper) -> Groups:
+    def tune(self, temperature: Groups, entropy: Groups, room: Groups, hyper: Hyper) -> Groups:
         """Lower where there is too much entropy, higher where there is too little."""
         target = {"box": hyper.entropy_box, "choice": hyper.entropy_choice}
         return {
             group: {
-                kind: log - hyper.temperature_rate * (entropy[group][kind] - target[kind] * self.words(group)[kind])
+                kind: log - hyper.temperature_rate * (entropy[group][kind] - target[kind] * room[group][kind])
                 for kind, log in logs.items()
             }
             for group, logs in temperature.items()
@@ -117,7 +135,7 @@ class _Sac(OffPolicy):
 def sac(
     env: Environment,
     *,
-    actor: Callable[[int, tuple[float, ...]], Network] | None = None,
+    network: Callable[[int, tuple[float, ...]], Network] | None = None,
     critic: Callable[[], Network] | None = None,
     **settings: Any,
 ) -> Learner:
@@ -125,7 +143,7 @@ def sac(
 
     Args:
         env: what to learn on.
-        actor: `actor(outputs, bias) -> Network` in place of the MLP.
+        network: `network(outputs, bias) -> Network` in place of the actor that `actor` names.
         critic: `critic() -> Network` likewise, with one output.
         settings: fields of `Settings`.
     Returns:
@@ -135,7 +153,11 @@ def sac(
     """
     s = Settings(**settings)
     layers = partial(mlp, s.hidden, activation=s.activation)
-    make_actor = actor or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
+    own = network or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
     name = "masac" if s.central_critic else "sac"
-    actor_of = lambda inner: make_actor(heads.size(inner), heads.initial_bias(inner))  # noqa: E731
+    score = scorers(env, s.scorer_hidden, "sac") if s.actor == "server_scorer" and network is None else None
+
+    def actor_of(group: str, inner: flat.Spaces) -> Network:
+        return score(group) if score else own(heads.size(inner), heads.initial_bias(inner))
+
     return _Sac(name, env, s, Hyper(), actor_of, critic or (lambda: layers(1))).learner()

@@ -1,0 +1,132 @@
+"""The scorer of servers: what it reads, that it knows no order and no number of them, and that it learns what it sees."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from learners.probes import Probe
+
+import jaxvec
+from jaxvec import learners
+from jaxvec.core.environment import Options
+from jaxvec.core.rollout import world_keys
+from jaxvec.core.spaces import Box, Discrete
+from jaxvec.learners.blocks.scorer import properties, scorer
+
+KEY = jax.random.key(5)
+SIZES = {"n_vehicles": 2, "n_rsu": 3, "n_uav": 1, "horizon": 4}
+# three servers: distances of the first two, loads, and where the own twin is
+THREE = Options(np.array([[0, 2, 5], [1, 3, 6], [-1, 4, 7]]), (4.0, 2.0, 1.0), (2,), np.array([0, 0, 1]))
+
+
+def test_properties_by_hand():
+    seen = jnp.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.0, 1.0, 0.0])
+    own = [[0.4, 1.0, 0.0], [0.8, 1.2, 1.0], [0.0, 1.4, 0.0]]
+    more = [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]  # it is somewhere; and the kinds
+    np.testing.assert_allclose(properties(THREE, seen), np.concatenate([own, more], 1), rtol=1e-6)
+
+
+def test_what_the_environment_says_of_its_servers():
+    env, params = jaxvec.make("twin_migration", **SIZES)
+    state, _ = jax.jit(env.reset)(KEY, params)
+    _, ts = jax.jit(env.step)(KEY, state, {"vehicle": {"server": jnp.array([4, 1])}}, params)
+    seen = properties(env.options["vehicle"], ts.obs.agents["vehicle"])
+    assert seen.shape == (2, 5, 7)
+    known = ts.obs.world[:5]  # loads
+    np.testing.assert_allclose(seen[..., 1], 2 * np.broadcast_to(known, (2, 5)), rtol=1e-6)
+    np.testing.assert_array_equal(seen[..., 2], np.eye(5)[[4, 1]])
+    np.testing.assert_array_equal(seen[..., 3], 1)
+    np.testing.assert_array_equal(seen[..., 4:], np.broadcast_to(np.eye(3)[[0, 0, 0, 1, 2]], (2, 5, 3)))
+    dist = np.clip(ts.info["dist"] / 5000, 0, 2) * 4
+    assert (np.abs(seen[:, :4, 0] - dist) < 1.0).all()  # of the slot before, in which it moved less than 1250 m
+    assert (seen[:, 4, 0] == 0).all()
+
+
+def test_another_order_of_servers_is_the_same_order_of_scores():
+    net = scorer(THREE)
+    seen = jax.random.normal(KEY, (6, 8))
+    params = net.init(KEY, seen)
+    assert sum(x.size for x in jax.tree.leaves(params)) == 6 * 32 + 32 + 32 * 32 + 32 + 33
+    score = net.apply(params, (), seen)[0]
+    swapped = seen[:, jnp.array([1, 0, 3, 2, 4, 6, 5, 7])]
+    np.testing.assert_allclose(net.apply(params, (), swapped)[0], score[:, jnp.array([1, 0, 2])], rtol=1e-5)
+    assert len(np.unique(np.round(score, 6))) > 6
+    # the same weights serve any number of servers
+    more = Options(np.array([[0, 2, 5]] * 7), THREE.scale, THREE.totals, np.array([0] * 6 + [1]))
+    assert scorer(more).apply(params, (), seen)[0].shape == (6, 7)
+
+
+@dataclass(frozen=True)
+class Picks(Probe):
+    """The probe, of which only the choice is left: 1 for the option whose property is the larger one, or 0."""
+
+    @property
+    def action_space(self):
+        return {"a": {"pick": Discrete(3)}}
+
+    @property
+    def observation_space(self):
+        return {"a": Box(-np.inf, np.inf, (3,))}
+
+    @property
+    def options(self):
+        return {"a": Options(np.arange(3)[:, None], (1.0,), (), np.zeros(3, int))}
+
+    def reset_from(self, draws, params):
+        state, ts = super().reset_from(draws, params)
+        return state, ts.replace(obs=self._seen(state, ts.obs))
+
+    def step_from(self, state, action, draws, params):
+        pick = action["a"]["pick"]
+        whole = {"a": {"pick": jnp.minimum(pick, 1), "x": jnp.zeros((*pick.shape[:1], 1, *pick.shape[1:]))}}
+        after, ts = super().step_from(state, whole, draws, params)
+        reward = (pick == self._best(state)).astype(float)
+        return after, ts.replace(obs=self._seen(after, ts.obs), reward={"a": reward})
+
+    def _best(self, state):
+        return jnp.where(state.sign["a"] > 0, 2, 0)
+
+    def _seen(self, state, obs):
+        sign = state.sign["a"][:, None]
+        rows = jnp.concatenate([-sign, jnp.zeros_like(sign), sign], 1)
+        allowed = jnp.broadcast_to(jnp.array([True, False, True]).reshape(1, 3, *(1,) * (rows.ndim - 2)), rows.shape)
+        return obs.replace(agents={"a": rows}, mask={"a": {"pick": allowed}})
+
+
+@pytest.mark.parametrize("name", ["mappo", "masac"])
+def test_it_learns_to_pick_the_best(name):
+    small = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (16,)}
+    if name == "masac":
+        small = {"n_worlds": 8, "slots_per_update": 8, "batch_size": 32, "capacity": 1024, "hidden": (16,)}
+    env = Picks("chosen", horizon=2)
+    learner = learners.make(name, env, actor="server_scorer", **small)
+    assert learner.name == name
+    rates = {"learning_rate": 1e-2} if name == "mappo" else {"actor_learning_rate": 1e-2, "critic_learning_rate": 1e-2}
+    hyper = learner.hyper.replace(anneal_updates=60.0, **rates)
+
+    @jax.jit
+    def run(key):
+        state = learner.init(key, env.default_params(), hyper)
+        state, metrics = jax.lax.scan(lambda s, _: learner.update(s), state, None, length=60)
+        keys = world_keys(key, 32)
+        obs = env.reset(keys, env.default_params())[1].obs
+        return metrics, learner.policy(state)(keys, obs)["a"]["pick"], obs
+
+    metrics, pick, obs = run(KEY)
+    np.testing.assert_array_equal(pick, jnp.argmax(obs.agents["a"], 1))
+    if name == "masac":  # a choice between two of three: the target is a part of log 2, not of log 3
+        entropy = metrics["off_policy/entropy_choice"]
+        assert 0 <= float(entropy.max()) <= np.log(2) + 1e-5
+
+
+def test_what_it_cannot_serve_is_said():
+    for name in ("mappo", "masac"):
+        with pytest.raises(ValueError, match=r"'server_scorer' is for agents .* isac_iov does not say so of 'vehicle'"):
+            learners.make(name, jaxvec.make("isac_iov", n_vehicles=2)[0], actor="server_scorer")
+    env = jaxvec.make("twin_migration", **SIZES)[0]
+    with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, server_scorer"):
+        learners.make("masac", env, actor="circuit")
+    with pytest.raises(ValueError, match="needs choices='one_hot', not 'bins'"):
+        learners.make("masac", env, actor="server_scorer", choices="bins")
