@@ -8,6 +8,7 @@ twice, it serves every figure that needs it, and what was interrupted goes on wi
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import re
 import time
@@ -117,18 +118,19 @@ class Lab:
         """
         started, count, worlds = time.perf_counter(), 0, jax.random.key(WORLDS)
         for several in _programs(figure.series):
-            for place in places:
-                env, params, learner, hyper = self.setup(several[0], place)
-                params = params.replace(**place.numbers)
+            for some, place in itertools.product(_run_apart(several), places):
+                series = some[0]
+                env, params, learner, hyper = self.setup(series, place)
+                params = params.replace(**series.numbers, **place.numbers)
                 hyper = hyper and hyper.replace(**_scaled(hyper, place.factors))
                 for seed in range(seeds if learner else 1):
-                    self.progress.say(f"run by run: {several[0].name} at {place.x:g}, seed {seed}")
+                    self.progress.say(f"run by run: {series.name} at {place.x:g}, seed {seed}")
                     if learner:
                         n = self.updates(learner)[0]
                         result = train(learner, params, jax.random.key(seed), n, hyper=hyper, progress=False)
-                        contestants = {learner.name: result.policy(greedy=not several[0].sampled)}
+                        contestants = {learner.name: result.policy(greedy=not series.sampled)}
                     else:
-                        contestants = {s.rule: fixed(env, params)[s.rule] for s in several}
+                        contestants = {s.rule: fixed(env, params)[s.rule] for s in some}
                     evaluate(env, contestants, worlds, params, self.budget.episodes)
                     count += len(contestants)
         return {"runs": count, "seconds": time.perf_counter() - started}
@@ -166,18 +168,19 @@ class Lab:
         hyper: Any,
     ) -> Member:
         """A member of a program, with the configuration that its run is kept under."""
+        numbers = {**series.numbers, **place.numbers}
         config: dict[str, Any] = {
             "version": version("jaxvec"),
             "env": env.id,
             "as": type(env).__name__,
             "sizes": dataclasses.asdict(env),  # type: ignore[call-overload]
-            "params": _plain(params.replace(**place.numbers)),
+            "params": _plain(params.replace(**numbers)),
             "episodes": self.budget.episodes,
             "worlds": WORLDS,
             "horizon": env.horizon,
         }
         if learner is None:
-            return Member(series, place.x, seed, place.numbers, {}, config | {"rule": series.rule})
+            return Member(series, place.x, seed, numbers, {}, config | {"rule": series.rule})
         scaled = _scaled(hyper, place.factors)
         n = self.updates(learner)[0]
         config |= {
@@ -189,7 +192,7 @@ class Lab:
             "seed": seed,
             **({"sampled": True} if series.sampled else {}),
         }
-        return Member(series, place.x, seed, place.numbers, scaled, config)
+        return Member(series, place.x, seed, numbers, scaled, config)
 
     def train(self, learner: Learner, params: Any, hyper: Any, members: Sequence[Member]) -> list[Run]:
         """All members side by side, then their greedy policies."""
@@ -254,21 +257,29 @@ class Lab:
         return [Run({n: x[i] for n, x in found.items()}, {}, share, m.config, here) for i, m in enumerate(members)]
 
 
-def _programs(several: Iterable[Series]) -> list[tuple[Series, ...]]:
-    """Each learner by itself, and rules together with those of the same sizes."""
-    rules: dict[str, list[Series]] = {}
-    for series in several:
-        if not series.learner:
-            rules.setdefault(repr(sorted(series.sizes.items())), []).append(series)
-    return [(series,) for series in several if series.learner] + [tuple(some) for some in rules.values()]
+def _alike(things: Iterable[Any], key: Callable[[Any], Any]) -> list[list[Any]]:
+    """Those of the same key together, in order."""
+    groups: dict[str, list[Any]] = {}
+    for thing in things:
+        groups.setdefault(repr(key(thing)), []).append(thing)
+    return list(groups.values())
+
+
+def _programs(several: Iterable[Series]) -> list[list[Series]]:
+    """Those together that may be one program."""
+    return _alike(several, lambda series: series.program)
+
+
+def _run_apart(several: Sequence[Series]) -> list[list[Series]]:
+    """Of a program, what is run by itself when nothing is side by side: each learner, and rules in the same world."""
+    return (
+        [[s] for s in several] if several[0].learner else _alike(several, lambda series: sorted(series.numbers.items()))
+    )
 
 
 def _of_one_size(places: Iterable[Place]) -> list[list[Place]]:
     """Places of the same sizes together."""
-    groups: dict[str, list[Place]] = {}
-    for place in places:
-        groups.setdefault(repr(sorted(place.sizes.items())), []).append(place)
-    return list(groups.values())
+    return _alike(places, lambda place: sorted(place.sizes.items()))
 
 
 def _scaled(hyper: Any, factors: Mapping[str, float]) -> dict[str, float]:

@@ -27,6 +27,7 @@ class Series:
         settings: of the learner.
         hyper: hyper-parameters that the paper fixes; the rest is the learner's own.
         sizes: sizes and switches of the environment.
+        numbers: of the environment; learners that differ in nothing else are one program.
         wrap: from the environment to the one that it acts in.
         sampled: its actions are drawn in evaluation too, as in training: where all who see the same had better not do the same.
     """
@@ -37,8 +38,15 @@ class Series:
     settings: Named = field(default_factory=dict)
     hyper: Mapping[str, float] = field(default_factory=dict)
     sizes: Named = field(default_factory=dict)
+    numbers: Named = field(default_factory=dict)
     wrap: Callable[[Environment], Environment] | None = None
     sampled: bool = False
+
+    @property
+    def program(self) -> str:
+        """The same for series that may be one program: rules of the same sizes, and learners that differ in numbers only."""
+        apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled) if self.learner else ()
+        return repr((sorted(self.sizes.items()), apart))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,11 @@ METRICS = (
     "energy_node_j",
     "energy_total_j",
     "qos_norm",
+    "qos_mean",
+    "energy_sys_j",
+    "energy_edge_j",
+    "energy_local_j",
+    "resource_ratio",
 )
 TWIN = tuple(f"twin/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
 POINTS = 40

@@ -60,6 +60,23 @@ def test_side_by_side_is_one_by_one(made):
         np.testing.assert_allclose(data.samples(name, 50.0)[0], found[name]["reward"], rtol=1e-5)
 
 
+def test_learners_that_differ_in_numbers_only_are_one_program(monkeypatch, tmp_path):
+    """And a series' numbers reach its runs, unless its place says otherwise."""
+    slow = dataclasses.replace(LEARNED, name="slow", numbers={"lyapunov_v": 1.0, "cost_weight": 0.5})
+    asked = []
+    monkeypatch.setattr(Lab, "train", lambda self, learner, params, hyper, members: asked.append(members) or [])
+    with pytest.raises(ValueError, match="zip"):  # nothing came back
+        Lab("isac_iov", BUDGET, tmp_path).data(dataclasses.replace(FIGURE, series=(LEARNED, slow)), PLACES, 1)
+    (members,) = asked
+    assert [(m.series.name, dict(m.numbers)) for m in members] == [
+        ("learned", {"lyapunov_v": 5.0}),
+        ("learned", {"lyapunov_v": 50.0}),
+        ("slow", {"lyapunov_v": 5.0, "cost_weight": 0.5}),
+        ("slow", {"lyapunov_v": 50.0, "cost_weight": 0.5}),
+    ]
+    assert members[2].config["params"]["cost_weight"] == 0.5
+
+
 def test_nothing_is_made_twice(made, monkeypatch):
     data, out = made
     lab = Lab("isac_iov", BUDGET, out)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from papers.synthetic import POINTS, synthetic
 
-from jaxvec.papers import PAPERS, isac_iov, paper, urllc_vec, v2x_offload
+from jaxvec.papers import PAPERS, dt_edge, isac_iov, paper, urllc_vec, v2x_offload
 from jaxvec.papers.lab import Lab
 from jaxvec.papers.plan import ALL
 from jaxvec.viz import plots
@@ -57,7 +57,7 @@ def test_what_cannot_be_tested_says_why():
 
 
 def test_the_errors_name_what_is_known():
-    with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: isac_iov, urllc_vec, v2x_offload"):
+    with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: .*isac_iov, .*v2x_offload"):
         paper("isac_io")
     with pytest.raises(ValueError, match="Known: 4, 5, 6, 7, 8, 9"):
         paper("v2x_offload").figure("3")
@@ -231,6 +231,80 @@ URLLC = [
 def test_claims_of_urllc_vec_are_judged_both_ways(name, mean, outcome):
     verdict = judged(urllc_vec.PAPER, name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
+
+
+def biased(what, plus, zero, minus):
+    """Means of a series of dt_edge by bias."""
+    return dict(zip((dt_edge.named(what, bias) for bias in dt_edge.BIASES_HZ), (plus, zero, minus), strict=True))
+
+
+def all_of(table):
+    """The same at every bias."""
+    return {name: x for what, x in table.items() for name, x in biased(what, x, x, x).items()}
+
+
+def full_server(x, sign):
+    return 0.9 * (1 - sign * 3 * x * 0.5 / 400) ** 3
+
+
+CROWDING = all_of(
+    {rule: {"latency_mean_s": lambda n: n / 100, "qos_mean": lambda n: -n / 100} for rule in dt_edge.CROWDED}
+)
+SLOWING = {"latency_mean_s": lambda n: 0.1 - n / 1000, "qos_mean": lambda n: n / 100, "energy_sys_j": 3.0}
+STARVED = {"latency_mean_s": 0.2, "energy_edge_j": 0.0}
+AT_HOME = {"energy_local_j": lambda n: 2.34 * n, "latency_mean_s": 0.0625, "qos_mean": 0.375}
+OFFLOADED = {"reward": lambda n: 0.9 - n / 10, "qos_mean": lambda n: 0.9 - n / 10}
+OPTIMA = {"slot_optimum": 0.3, "local": 0.1}
+DT_EDGE = [
+    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: n} for rule in dt_edge.CROWDED})), "holds"),
+    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: 9.0} for rule in dt_edge.CROWDED})), "does not hold"),
+    ("P5", by(all_of({"local": AT_HOME})), "holds"),
+    ("P5", by(all_of({"local": AT_HOME | {"energy_local_j": 9.0}})), "does not hold"),
+    ("P5", by(all_of({"local": AT_HOME | {"latency_mean_s": 0.06}})), "does not hold"),
+    ("L2 energy", by(all_of({"SARL": 3.0, "MARL": 2.0})), "holds"),
+    ("L2 energy", by(all_of({"SARL": 2.0, "MARL": 3.0})), "does not hold"),
+    ("L3", by(biased("MARL", 2.0, 2.1, 2.2)), "holds"),
+    ("L3", by(biased("MARL", 2.2, 2.1, 2.0)), "does not hold"),
+    ("P8", by(CROWDING), "holds"),
+    ("P8", by({**CROWDING, **all_of({"slot_optimum": SLOWING})}), "does not hold"),
+    ("P2", by(biased("starve", *({**STARVED, "latency_mean_s": x} for x in (0.2, 0.25, 0.3)))), "holds"),
+    ("P2", by(biased("starve", *({**STARVED, "latency_mean_s": x} for x in (0.3, 0.25, 0.2)))), "does not hold"),
+    ("P3", by({**all_of({"offload_equal": 0.0}), **biased("local_threshold", 0.06, 0.059, 0.058)}), "holds"),
+    ("P3", by({**all_of({"offload_equal": 0.0}), **biased("local_threshold", 0.058, 0.059, 0.06)}), "does not hold"),
+    (
+        "P3",
+        by({**biased("offload_equal", 0.1, 0.11, 0.12), **biased("local_threshold", 0.06, 0.06, 0.05)}),
+        "does not hold",
+    ),
+    ("L2 latency", by(all_of({"SARL": 0.06, "MARL": 0.05})), "holds"),
+    ("L2 latency", by(all_of({"SARL": 0.05, "MARL": 0.05})), "does not hold"),
+    ("P8 QoS", by(CROWDING), "holds"),
+    ("P8 QoS", by({**CROWDING, **all_of({"offload_equal": SLOWING})}), "does not hold"),
+    ("P9", by(all_of({"offload_equal": OFFLOADED, "local": 0.1})), "holds"),
+    ("P9", by(all_of({"offload_equal": OFFLOADED, "local": -1.0})), "does not hold"),
+    ("L1", by(all_of({"MARL": 0.3, "SARL": 0.2})), "holds"),
+    ("L1", by(all_of({"MARL": 0.2, "SARL": 0.2})), "does not hold"),
+    ("L4", by(all_of({"SARL": {"qos_mean": lambda n: 1.5 - n / 10}})), "does not hold"),
+    ("L4", by(all_of({"SARL": {"qos_mean": lambda n: 0.7 - n / 10}})), "holds"),
+    ("optimum", by(all_of({**OPTIMA, "MARL": 0.25, "SARL": 0.2})), "not testable"),
+    ("P4", by(biased("offload_equal", lambda n: full_server(n, 1), 0.9, lambda n: full_server(n, -1))), "holds"),
+    ("P4", by(all_of({"offload_equal": 0.9})), "does not hold"),
+    ("L5 energy", by(all_of({"MARL": 0.9, "SARL": 0.8})), "holds"),
+    ("L5 shares", by(all_of({"MARL": 0.8, "SARL": 0.9})), "does not hold"),
+]
+
+
+@pytest.mark.parametrize(("name", "mean", "outcome"), DT_EDGE, ids=lambda x: x if isinstance(x, str) else "")
+def test_claims_of_dt_edge_are_judged_both_ways(name, mean, outcome):
+    verdict = judged(dt_edge.PAPER, name, mean, noise=1e-5)
+    assert verdict.outcome == outcome, verdict.numbers
+
+
+def test_a_table_that_leaves_nothing_to_learn_is_judged_both_ways():
+    for printed, ours, outcome in ((0.005, 0.3, "holds"), (0.1, 0.3, "does not hold"), (0.005, 0.1, "does not hold")):
+        gap = lambda numbers, printed=printed, ours=ours: printed if "task_bits_min" in numbers else ours  # noqa: E731
+        rule = lambda name, numbers, sizes, metric: (name == "slot_optimum") * gap(numbers)  # noqa: B023, E731
+        assert judged(dt_edge.PAPER, "P10", by({}), rule=rule).outcome == outcome
 
 
 def test_forecasts_are_judged_by_their_errors():
