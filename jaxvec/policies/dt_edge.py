@@ -5,13 +5,11 @@ its mean. A rule is a function of one world; a batch is mapped over.
 """
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -23,6 +21,7 @@ from jaxvec.envs import dt_edge_slot as slot
 from jaxvec.envs.dt_edge import GROUP, DtEdge
 from jaxvec.envs.dt_edge_slot import Params
 from jaxvec.physics import fading
+from jaxvec.policies.mapped import over_worlds
 
 LEVELS = 7  # of the whole server's use, tried by `slot_optimum`
 
@@ -132,19 +131,19 @@ def slot_optimum(seen: Seen, env: DtEdge, params: Params, key: Array) -> Plan:
     weight = away * jnp.sqrt(work)[..., None]
     part = weight / jnp.maximum(jnp.sum(weight, (0, 1)), jnp.finfo(weight.dtype).tiny)
     plan = Plan(away.astype(work.dtype), jnp.minimum(floor + extra * part, params.alpha_max))
-    best = jnp.argmax(team_reward(plan, seen, env, params))
+    best = jnp.argmax(outcomes(plan, seen, env, params)[1].team)
     return Plan(*(x[..., best] for x in plan))
 
 
-def team_reward(plan: Plan, seen: Seen, env: DtEdge, params: Params) -> Array:
-    """Of one slot, for plans `(N, K, candidates)`: `(candidates,)`."""
+def outcomes(plan: Plan, seen: Seen, env: DtEdge, params: Params) -> tuple[slot.Decision, slot.Score]:
+    """What is done, and what one slot is then worth, for plans `(N, K, candidates)`: the candidates come last."""
     params = world_params(params)
     gain_db, tasks, queue = (lift(x, 1) for x in (seen.gain_db, seen.task_bits, seen.queue_bits))
     state: Any = _Slot(jnp.zeros(1, jnp.int32), tasks, queue, jnp.full_like(tasks, params.cpu_bias_mean_hz))
     d = slot.fit(env, *plan, state, params)
     late = slot.delay(env, d, slot.rate_bps(env, gain_db, params), state, params)
     energy, q = slot.spend(d, late, params), slot.enqueue(d, late, state)
-    return slot.score(env, d, late, energy, q, state, params).team
+    return d, slot.score(env, d, late, energy, q, state, params)
 
 
 class _Slot(NamedTuple):
@@ -182,17 +181,7 @@ def central(env: DtEdge, params: Params, rule: Rule) -> Policy:
     def one(params: Params, key: Array, obs: Observation) -> Any:
         return encode(rule(see(env, obs, params), env, params, key), env, params)
 
-    def policy(key: Array, obs: Observation) -> Any:
-        swept = {
-            f.name: -1 if np.ndim(getattr(params, f.name)) > len(f.metadata["axes"]) else None for f in fields(params)
-        }
-        axes, mapped = params.replace(**swept), one  # type: ignore[attr-defined]
-        for level in range(key.ndim):  # the worlds' axis is the last: the outermost map
-            outermost = level == key.ndim - 1
-            mapped = jax.vmap(mapped, in_axes=(axes if outermost else None, -1, -1), out_axes=-1)
-        return mapped(params, key, obs)
-
-    return policy
+    return over_worlds(one, params)
 
 
 def rules(env: DtEdge, params: Params) -> dict[str, Policy]:
