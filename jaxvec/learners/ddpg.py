@@ -69,6 +69,8 @@ class _Ddpg(OffPolicy):
                     anything = flat.masked(u["any"][name], mask.get(name))
                     logits = jnp.where(u["whether"][name][..., :1] < hyper.exploration, anything, logits)
                 action[name] = flat.hard(logits)
+                if name == only and role == "target":
+                    chance = action[name].reshape(chance.shape)  # type: ignore[union-attr]
             else:
                 action[name] = jnp.tanh(said[name])
                 if role == "act":
@@ -88,7 +90,7 @@ def ddpg(
     env: Environment,
     *,
     actor: Callable[[int], Network] | None = None,
-    critic: Callable[[], Network] | None = None,
+    critic: Callable[[int], Network] | None = None,
     **settings: Any,
 ) -> Learner:
     """DDPG; MADDPG with `central_critic`; TD3 and MATD3 with `twin_critics` (smoothing and a policy delay of 2 by default).
@@ -96,7 +98,7 @@ def ddpg(
     Args:
         env: what to learn on.
         actor: `actor(outputs) -> Network` in place of the MLP.
-        critic: `critic() -> Network` likewise, with one output.
+        critic: `critic(outputs) -> Network` likewise.
         settings: fields of `jaxvec.learners.off_policy_types.Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
@@ -110,5 +112,5 @@ def ddpg(
     make_actor = actor or partial(layers, out_gain=0.01)
     hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
     name = NAMES[s.central_critic, s.twin_critics]
-    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic or (lambda: layers(1)))
+    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic or layers)
     return core.learner()

@@ -58,7 +58,7 @@ class OffPolicy:
         settings: Any,
         hyper: Any,
         actor: Callable[[str, flat.Spaces], Network],
-        critic: Callable[[], Network],
+        critic: Callable[[int], Network],
     ):
         s = settings
         check_counts(name, s, COUNTS)
@@ -75,7 +75,8 @@ class OffPolicy:
         self.twin = Twin(env, s.twin_steps, s.twin_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
-        self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters)
+        choices = {group: flat.whole_choice(inner) for group, inner in self.inner.items() if flat.whole_choice(inner)}
+        self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters, choices)
 
     def learner(self) -> Learner:
         """As pure functions."""
@@ -294,6 +295,7 @@ class OffPolicy:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
         seen = views(obs, state.moments.get("obs", {}))
         values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
+        values = self.critics.of(values, action)
         unit = self.unit(state.moments, state.hyper)
         return {group: normalise.undo(unit[group], v) for group, v in values.items()}
 
@@ -347,13 +349,14 @@ class OffPolicy:
         action = {group: proposal.action for group, proposal in made.items()}
         inputs = self.critics.inputs(views(turn.obs, state.moments.get("obs", {})), action, action)
         several = [self.critics.values(critic, inputs) for critic in state.target["critic"]]
-        smallest = lambda group: jnp.stack([values[group] for values in several]).min(0)  # noqa: E731
-        return {group: smallest(group) - made[group].cost for group in made}
+        smallest = {group: jnp.stack([values[group] for values in several]).min(0) for group in made}
+        value = self.critics.of(smallest, {group: proposal.chance for group, proposal in made.items()})
+        return {group: value[group] - made[group].cost for group in made}
 
     def every_choice(self, group: str, proposal: Proposal) -> Array:
-        """The proposed action; of an agent with a single discrete choice, with each choice in turn, `(k, *batch, n, width)`: its
-        value is then an expectation and not a sample."""
-        if proposal.chance is None:
+        """The proposed action; of an agent with boxes and a single discrete choice, with each choice in turn,
+        `(k, *batch, n, width)`: its value is then an expectation and not a sample."""
+        if proposal.chance is None or group in self.critics.choices:
             return proposal.action
         one_hots = jnp.eye(proposal.chance.shape[-1])
         return jnp.stack([flat.with_choice(self.inner[group], proposal.action, choice) for choice in one_hots])
@@ -364,7 +367,7 @@ class OffPolicy:
         """Mean squared error, summed over critics and groups."""
         action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
         inputs = self.critics.inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
-        several = [self.critics.values(critic, inputs) for critic in critics]
+        several = [self.critics.of(self.critics.values(critic, inputs), action) for critic in critics]
         loss, found, unit = jnp.zeros(()), {}, self.unit(state.moments, state.hyper)
         for group, y in target.items():
             errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
@@ -395,7 +398,9 @@ class OffPolicy:
         for group, proposal in made.items():
             mean = partial(losses.weighted_mean, weight=weight[group])
             value = jnp.stack([values[group] for values in several]).min(0)
-            if proposal.chance is not None:
+            if group in self.critics.choices:
+                value = self.critics.of({group: value}, {group: proposal.chance})[group]
+            elif proposal.chance is not None:
                 value = jnp.sum(jnp.moveaxis(proposal.chance, -1, 0) * value, 0)
             loss += mean(proposal.cost - value)
             entropy[group], room[group] = (jax.tree.map(mean, x) for x in (proposal.entropy, proposal.room))

@@ -114,7 +114,8 @@ class Proposal(NamedTuple):
     Attributes:
         action: flat, `(*batch, n, width)`.
         cost: what is taken off its value, `(*batch, n)`, in the critics' units.
-        chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice; None elsewhere.
+        chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice, under which its value is a mean; None
+            elsewhere.
         entropy: per kind of component `(*batch, n)`, of a learner that steers it.
         room: what its target is a part of: entries of boxes, and the entropy of uniform choices among what is allowed.
     """

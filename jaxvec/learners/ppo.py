@@ -308,7 +308,7 @@ def _last(obs: Observation) -> Observation:
 def _actor(env: Environment, s: Settings, network: Callable[..., Network] | None) -> Callable[[str], Network]:
     """The actor of each group."""
     if s.actor == "server_scorer" and network is None:
-        return scorers(env, s.scorer_hidden, "ppo")
+        return scorers(env, s, "ppo")
     if network is None and s.actor == "mlp":
         network = lambda out, bias: mlp(s.hidden, out, activation=s.activation, out_gain=0.01, bias=bias, gru=s.gru)  # noqa: E731
     own: Callable[..., Network] = network or partial(_circuit, s)

@@ -136,7 +136,7 @@ def sac(
     env: Environment,
     *,
     network: Callable[[int, tuple[float, ...]], Network] | None = None,
-    critic: Callable[[], Network] | None = None,
+    critic: Callable[[int], Network] | None = None,
     **settings: Any,
 ) -> Learner:
     """SAC, or MASAC with `central_critic=True`.
@@ -144,7 +144,7 @@ def sac(
     Args:
         env: what to learn on.
         network: `network(outputs, bias) -> Network` in place of the actor that `actor` names.
-        critic: `critic() -> Network` likewise, with one output.
+        critic: `critic(outputs) -> Network` likewise.
         settings: fields of `Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
@@ -155,9 +155,9 @@ def sac(
     layers = partial(mlp, s.hidden, activation=s.activation)
     own = network or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
     name = "masac" if s.central_critic else "sac"
-    score = scorers(env, s.scorer_hidden, "sac") if s.actor == "server_scorer" and network is None else None
+    score = scorers(env, s, "sac") if s.actor == "server_scorer" and network is None else None
 
     def actor_of(group: str, inner: flat.Spaces) -> Network:
         return score(group) if score else own(heads.size(inner), heads.initial_bias(inner))
 
-    return _Sac(name, env, s, Hyper(), actor_of, critic or (lambda: layers(1))).learner()
+    return _Sac(name, env, s, Hyper(), actor_of, critic or layers).learner()

@@ -8,7 +8,7 @@ import numpy as np
 from flax import struct
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep, number
+from jaxvec.core.environment import Environment, Options, first_timestep, number
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 
@@ -123,3 +123,40 @@ class Probe(Environment):
         over = after.t >= self.horizon
         ends, stops = (over, jnp.zeros_like(over)) if self.terminates else (jnp.zeros_like(over), over)
         return after, Timestep(self._observe(after), reward, ends, stops, {"sign": state.sign["a"]})
+
+
+@dataclass(frozen=True)
+class Picks(Probe):
+    """The probe, of which one choice among three is left: 1 for that of the largest property, else 0. The second is forbidden."""
+
+    @property
+    def action_space(self):
+        return {"a": {"pick": Discrete(3)}}
+
+    @property
+    def observation_space(self):
+        return {"a": Box(-np.inf, np.inf, (3,))}
+
+    @property
+    def options(self):
+        return {"a": Options(np.arange(3)[:, None], (1.0,), (), np.zeros(3, int))}
+
+    def reset_from(self, draws, params):
+        state, ts = super().reset_from(draws, params)
+        return state, ts.replace(obs=self._seen(state, ts.obs))
+
+    def step_from(self, state, action, draws, params):
+        pick = action["a"]["pick"]
+        whole = {"a": {"pick": jnp.minimum(pick, 1), "x": jnp.zeros((*pick.shape[:1], 1, *pick.shape[1:]))}}
+        after, ts = super().step_from(state, whole, draws, params)
+        reward = (pick == self._best(state)).astype(float)
+        return after, ts.replace(obs=self._seen(after, ts.obs), reward={"a": reward})
+
+    def _best(self, state):
+        return jnp.where(state.sign["a"] > 0, 2, 0)
+
+    def _seen(self, state, obs):
+        sign = state.sign["a"][:, None]
+        rows = jnp.concatenate([-sign, jnp.zeros_like(sign), sign], 1)
+        allowed = jnp.broadcast_to(jnp.array([True, False, True]).reshape(1, 3, *(1,) * (rows.ndim - 2)), rows.shape)
+        return obs.replace(agents={"a": rows}, mask={"a": {"pick": allowed}})

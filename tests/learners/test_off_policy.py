@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from learners.probes import Probe
+from learners.probes import Picks, Probe
 
 import jaxvec
 from jaxvec import learners
+from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.learners.blocks import flat, normalise
@@ -232,12 +233,58 @@ def test_the_value_of_a_single_choice_is_its_expectation():
     _, entry = one_entry(env, core)
     action = batch_first(entry.action, 1)["a"]
     chance = jax.nn.softmax(jax.random.normal(jax.random.key(4), (6, 2, 2)))
-    each = core.every_choice("a", Proposal(action, jnp.zeros((6, 2)), chance, {}))
+    each = core.every_choice("a", Proposal(action, jnp.zeros((6, 2)), chance, {}, {}))
     assert each.shape == (2, 6, 2, 3)
     for c in range(2):
         parts = flat.split(core.inner["a"], each[c])
         np.testing.assert_array_equal(parts["pick"], jnp.broadcast_to(jax.nn.one_hot(c, 2), (6, 2, 2)))
         np.testing.assert_array_equal(parts["x"], flat.split(core.inner["a"], action)["x"])
+
+
+@pytest.mark.parametrize("name", ["maddpg", "masac"])
+def test_a_critic_says_the_values_of_all_choices_at_once(name):
+    # r + gamma (min(Q1', Q2')(s', .) averaged over the actor's chances, plus alpha H) in SAC; at the best choice in DDPG
+    env = Picks("chosen", horizon=3)
+    core = core_of(learners.make(name, env, **SMALL))
+    state, entry = one_entry(env, core)
+    state = state.replace(target=jax.tree.map(lambda x: x + 0.1, state.target))  # so that it is not the online network
+    hyper = state.hyper.replace(gamma=0.8)
+    find = jax.jit(lambda key: core.targets(state, entry, jnp.zeros(6, int), hyper, key)["a"])
+    found = find(jax.random.key(2))
+    assert np.array_equal(found, find(jax.random.key(3))) == (name == "maddpg")  # SAC's others choose by chance
+    seen = views(entry.next_obs, {})
+    logits = core.actors.outputs(state.target["actor"], core.actors.memory((6,)), seen.agents, {}, 1)[0]["a"]
+    logits = np.where(np.arange(3) == 1, -np.inf, np.asarray(logits, float))
+    chance = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    entropy = np.zeros((6, 2))
+    if name == "masac":
+        entropy = -(chance * np.log(np.where(chance > 0, chance, 1))).sum(-1) * 0.1
+    else:
+        chance = np.eye(3)[logits.argmax(-1)]
+    keys = rng.fold_in(jax.random.key(2), jnp.arange(6))
+    made = core.answer(state, state.target["actor"], keys, entry.next_obs, hyper, "target")[1]
+    action = {"a": batch_first(made["a"].action, 1)}
+    inputs = core.critics.inputs(seen, action, action)
+    q = [np.asarray(core.critics.values(critic, inputs)["a"], float) for critic in state.target["critic"]]
+    assert q[0].shape == (6, 2, 3)
+    own = (np.min(q, 0) * chance).sum(-1) + entropy
+    unit = core.unit(state.moments, hyper)["a"]
+    y = np.asarray(entry.reward["a"]).T + 0.8 * ~np.asarray(entry.terminated)[:, None] * normalise.undo(unit, own)
+    np.testing.assert_allclose(found, normalise.to(unit, y), rtol=1e-4, atol=1e-4)
+
+
+def test_the_value_of_every_choice_depends_on_those_of_others_alone():
+    env = Picks("chosen", horizon=3)
+    core = core_of(learners.make("masac", env, **SMALL))
+    state, entry = one_entry(env, core)
+    seen, joint = views(entry.obs, {}), batch_first(entry.action, 1)
+    value = lambda x: core.critics.values(state.params["critic"][0], core.critics.inputs(seen, x, x))["a"]  # noqa: E731
+    slopes = jax.jacobian(value)(joint)["a"][0, :, :, 0]  # (agent, choice, agent, its choice)
+    for i in range(2):
+        assert np.abs(slopes[i, :, i]).max() == 0
+        assert np.abs(slopes[i, :, 1 - i]).min() > 0
+    picked = core.critics.of({"a": value(joint)}, {"a": jnp.broadcast_to(jnp.eye(3)[2], (6, 2, 3))})["a"]
+    np.testing.assert_allclose(picked, value(joint)[..., 2], rtol=1e-6)
 
 
 def test_targets_follow_by_tau_and_actors_by_their_delay():

@@ -1,18 +1,15 @@
 """The scorer of servers: what it reads, that it knows no order and no number of them, and that it learns what it sees."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from learners.probes import Probe
+from learners.probes import Picks
 
 import jaxvec
 from jaxvec import learners
 from jaxvec.core.environment import Options
 from jaxvec.core.rollout import world_keys
-from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks.scorer import properties, scorer
 
 KEY = jax.random.key(5)
@@ -58,43 +55,6 @@ def test_another_order_of_servers_is_the_same_order_of_scores():
     assert scorer(more).apply(params, (), seen)[0].shape == (6, 7)
 
 
-@dataclass(frozen=True)
-class Picks(Probe):
-    """The probe, of which only the choice is left: 1 for the option whose property is the larger one, or 0."""
-
-    @property
-    def action_space(self):
-        return {"a": {"pick": Discrete(3)}}
-
-    @property
-    def observation_space(self):
-        return {"a": Box(-np.inf, np.inf, (3,))}
-
-    @property
-    def options(self):
-        return {"a": Options(np.arange(3)[:, None], (1.0,), (), np.zeros(3, int))}
-
-    def reset_from(self, draws, params):
-        state, ts = super().reset_from(draws, params)
-        return state, ts.replace(obs=self._seen(state, ts.obs))
-
-    def step_from(self, state, action, draws, params):
-        pick = action["a"]["pick"]
-        whole = {"a": {"pick": jnp.minimum(pick, 1), "x": jnp.zeros((*pick.shape[:1], 1, *pick.shape[1:]))}}
-        after, ts = super().step_from(state, whole, draws, params)
-        reward = (pick == self._best(state)).astype(float)
-        return after, ts.replace(obs=self._seen(after, ts.obs), reward={"a": reward})
-
-    def _best(self, state):
-        return jnp.where(state.sign["a"] > 0, 2, 0)
-
-    def _seen(self, state, obs):
-        sign = state.sign["a"][:, None]
-        rows = jnp.concatenate([-sign, jnp.zeros_like(sign), sign], 1)
-        allowed = jnp.broadcast_to(jnp.array([True, False, True]).reshape(1, 3, *(1,) * (rows.ndim - 2)), rows.shape)
-        return obs.replace(agents={"a": rows}, mask={"a": {"pick": allowed}})
-
-
 @pytest.mark.parametrize("name", ["mappo", "masac"])
 def test_it_learns_to_pick_the_best(name):
     small = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (16,)}
@@ -128,5 +88,7 @@ def test_what_it_cannot_serve_is_said():
     env = jaxvec.make("twin_migration", **SIZES)[0]
     with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, server_scorer"):
         learners.make("masac", env, actor="circuit")
+    with pytest.raises(ValueError, match=r"ppo: .* takes observations as they are"):
+        learners.make("mappo", env, actor="server_scorer", normalise_observations=True)
     with pytest.raises(ValueError, match="needs choices='one_hot', not 'bins'"):
         learners.make("masac", env, actor="server_scorer", choices="bins")

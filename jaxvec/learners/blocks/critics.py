@@ -13,19 +13,33 @@ Inputs = dict[str, tuple[Array | Others, ...]]
 
 
 class Critics:
-    """A network per group, shared by its agents or one for each; central ones see the world and everybody's actions."""
+    """A network per group, shared by its agents or one for each; central ones see the world and everybody's actions.
 
-    def __init__(self, n_agents: Mapping[str, int], network: Callable[[], Network], central: bool, share: bool):
-        self.central = central
-        self.networks = {group: network() if share else per_agent(network(), n) for group, n in n_agents.items()}
+    Where an agent's whole action is one choice, its critic does not see it, and says the value of every choice at once.
+
+    Attributes:
+        choices: how many there are, per group where it is so.
+    """
+
+    def __init__(
+        self,
+        n_agents: Mapping[str, int],
+        network: Callable[[int], Network],
+        central: bool,
+        share: bool,
+        choices: Mapping[str, int],
+    ):
+        self.central, self.choices = central, choices
+        own = {group: network(choices.get(group, 1)) for group in n_agents}
+        self.networks = {group: own[group] if share else per_agent(own[group], n) for group, n in n_agents.items()}
 
     def init(self, key: Array, inputs: Inputs) -> Groups:
         """Parameters per group."""
         return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
 
     def inputs(self, seen: Views, own: Groups, joint: Groups) -> Inputs:
-        """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`; if central, also the
-        world and the actions of all others.
+        """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`, or its observation alone;
+        if central, also the world and the actions of all others.
 
         Args:
             own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
@@ -33,8 +47,10 @@ class Critics:
         """
         result: Inputs = {}
         for group, x in own.items():
-            rows = jnp.broadcast_to(seen.agents[group], (*x.shape[:-1], seen.agents[group].shape[-1]))
-            result[group] = (jnp.concatenate([rows, x], -1),)
+            rows = seen.agents[group]
+            if group not in self.choices:
+                rows = jnp.concatenate([jnp.broadcast_to(rows, (*x.shape[:-1], rows.shape[-1])), x], -1)
+            result[group] = (rows,)
         if not self.central:
             return result
         actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
@@ -47,5 +63,10 @@ class Critics:
         return result
 
     def values(self, params: Groups, inputs: Inputs) -> Groups:
-        """Per group `(*more, *batch, n)`."""
-        return {group: net.apply(params[group], (), inputs[group])[0][..., 0] for group, net in self.networks.items()}
+        """Per group `(*more, *batch, n)`, or of every choice `(*batch, n, k)`."""
+        said = {group: net.apply(params[group], (), inputs[group])[0] for group, net in self.networks.items()}
+        return {group: x if group in self.choices else x[..., 0] for group, x in said.items()}
+
+    def of(self, values: Groups, chance: Groups) -> Groups:
+        """Per group `(*batch, n)`: of every choice's values, the mean under `chance` `(*batch, n, k)`, perhaps one-hot."""
+        return {group: jnp.sum(x * chance[group], -1) if group in self.choices else x for group, x in values.items()}

@@ -58,6 +58,12 @@ def single_choice(inner: Spaces) -> str:
     return names[0] if len(names) == 1 and inner[names[0]].words == 1 else ""
 
 
+def whole_choice(inner: Spaces) -> int:
+    """How many choices a group's agents have whose whole action is a single one; 0 elsewhere."""
+    name = single_choice(inner)
+    return inner[name].n if name and len(inner) == 1 else 0  # type: ignore[union-attr]
+
+
 def with_choice(inner: Spaces, x: Array, choice: Array) -> Array:
     """Flat actions with another single choice, one-hot `(k,)`."""
     parts, name = split(inner, x), single_choice(inner)

@@ -5,6 +5,7 @@ observation its options stand: `Environment.options`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -37,13 +38,17 @@ def properties(options: Options, x: Array) -> Array:
     return jnp.concatenate(parts, -1)
 
 
-def scorers(env: Environment, hidden: tuple[int, ...], name: str) -> Callable[[str], Network]:
-    """A scorer for each group of an environment.
+def scorers(env: Environment, settings: Any, name: str) -> Callable[[str], Network]:
+    """A scorer for each group of an environment; `settings` and `name` are the learner's.
 
     Raises:
-        ValueError: some group has more to decide than one choice, or the environment does not say what its options are; `name`
-            is the learner's.
+        ValueError: some group has more to decide than one choice, or the environment does not say what its options are; or
+            observations are normalised entry by entry, so that options would not be seen alike.
     """
+    if settings.normalise_observations:
+        raise ValueError(
+            f"{name}: actor 'server_scorer' takes observations as they are, not normalise_observations=True"
+        )
     for group, spaces in env.action_space.items():
         (space, *more) = spaces.values()
         if more or not isinstance(space, Discrete) or space.words > 1 or group not in env.options:
@@ -51,4 +56,4 @@ def scorers(env: Environment, hidden: tuple[int, ...], name: str) -> Callable[[s
                 f"{name}: actor 'server_scorer' is for agents who choose one of several servers and see something of each; "
                 f"{env.id} does not say so of {group!r}. Take actor='mlp'"
             )
-    return lambda group: scorer(env.options[group], hidden)
+    return lambda group: scorer(env.options[group], settings.scorer_hidden)
