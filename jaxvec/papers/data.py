@@ -60,7 +60,7 @@ class Data:
         rules: Callable[[Sequence[str], Sequence[Named], Named], Mapping[str, Sequence[Run]]] | None = None,
     ):
         self.figure, self.runs, self._rules = figure, runs, rules
-        self.learned = {series.name for series in figure.series if series.learner}
+        self.learned = {series.name for series in figure.series if series.learner or series.by}
         self.xs = sorted({x for _, x in runs})
 
     def elsewhere(

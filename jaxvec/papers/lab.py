@@ -34,7 +34,7 @@ from jaxvec.papers.plan import Budget, Figure, Named, Place, Series
 from jaxvec.policies import fixed
 from jaxvec.training import TrainingError, train
 from jaxvec.training.driver import scheduled
-from jaxvec.training.run import leaves
+from jaxvec.training.run import leaves, plain
 
 POINTS = 50  # of a learning curve, at most
 WORLDS = 12345  # key of the worlds in which everything is evaluated
@@ -54,7 +54,8 @@ class Member(NamedTuple):
     def file(self) -> str:
         """Under which its run is kept."""
         digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
-        return f"{re.sub('[^a-z0-9]+', '-', self.series.learner or self.series.rule)}-{digest[:16]}.npz"
+        what = self.series.learner or self.series.rule or self.series.name.lower()
+        return f"{re.sub('[^a-z0-9]+', '-', what)}-{digest[:16]}.npz"
 
 
 class Lab:
@@ -66,10 +67,20 @@ class Lab:
         out: the folder; the runs go to `runs` in it.
         progress: where to say what is going on; None: nowhere.
         fresh: make everything again, whatever the folder holds.
+        tested: see `Paper`.
     """
 
-    def __init__(self, env_id: str, budget: Budget, out: Path, progress: TextIO | None = None, *, fresh: bool = False):
-        self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
+    def __init__(
+        self,
+        env_id: str,
+        budget: Budget,
+        out: Path,
+        progress: TextIO | None = None,
+        *,
+        fresh: bool = False,
+        tested: Callable[[Named], Named] = dict,
+    ):
+        self.env_id, self.budget, self.store, self.fresh, self.tested = env_id, budget, out / "runs", fresh, tested
         self.progress = _Progress(progress)
         self.store.mkdir(parents=True, exist_ok=True)
 
@@ -96,16 +107,21 @@ class Lab:
     def runs(self, several: Sequence[Series], places: Sequence[Place], seeds: int) -> list[tuple[Member, Run]]:
         """One program's: of a single learner, or of rules, at places of one size. What is on disk is read."""
         env, params, learner, hyper = self.setup(several[0], places[0])
+        by = several[0].by
         members = [
             self.member(series, place, seed, env, params, learner, hyper)
             for series in several
             for place in places
-            for seed in range(seeds if learner else 1)
+            for seed in range(seeds if learner or by else 1)
         ]
         missing = list({m.file: m for m in members if self.fresh or not (self.store / m.file).exists()}.values())
         if missing:
             self.progress.start(f"{', '.join(s.name for s in several)}: {len(missing)} in one program")
-            made = self.train(learner, params, hyper, missing) if learner else self.evaluate(env, params, missing)
+            if learner:
+                tested = self.setup_tested(several[0], places[0], env, params)
+                made = self.train(learner, params, tested, hyper, missing)
+            else:
+                made = self.make(by, missing) if by else self.evaluate(env, params, missing)
             for member, run in zip(missing, made, strict=True):
                 _write(self.store / member.file, run)
         return [(m, _read(self.store / m.file)) for m in members]
@@ -120,6 +136,10 @@ class Lab:
         for several in _programs(figure.series):
             for some, place in itertools.product(_run_apart(several), places):
                 series = some[0]
+                if series.by:
+                    self.make(series.by, [m for m, _ in self.runs(some, [place], seeds)])
+                    count += seeds
+                    continue
                 env, params, learner, hyper = self.setup(series, place)
                 params = params.replace(**series.numbers, **place.numbers)
                 hyper = hyper and hyper.replace(**_scaled(hyper, place.factors))
@@ -131,15 +151,17 @@ class Lab:
                         contestants = {learner.name: result.policy(greedy=not series.sampled)}
                     else:
                         contestants = {s.rule: fixed(env, params)[s.rule] for s in some}
-                    evaluate(env, contestants, worlds, params, self.budget.episodes)
+                    tested = self.setup_tested(series, place, env, params).replace(**series.numbers, **place.numbers)
+                    evaluate(env, contestants, worlds, tested, self.budget.episodes)
                     count += len(contestants)
         return {"runs": count, "seconds": time.perf_counter() - started}
 
     # What it takes
 
     def setup(self, series: Series, place: Place) -> tuple[Environment, Any, Learner | None, Any]:
-        """Environment, parameters, and the learner with its hyper-parameters, if there is one."""
-        env, params = make(self.env_id, **{**series.sizes, **place.sizes})
+        """Environment, parameters, and the learner with its hyper-parameters, if there is one; a rule has those of evaluation."""
+        sizes = {**series.sizes, **place.sizes}
+        env, params = make(self.env_id, **(sizes if series.learner else self.tested(sizes)))
         env = series.wrap(env) if series.wrap else env
         if not series.learner:
             return env, params, None, None
@@ -150,6 +172,20 @@ class Lab:
             learner = learners.make(series.learner, env, **{**series.settings, **ours})
         hyper = scheduled(learner.hyper.replace(**series.hyper), self.updates(learner)[0])
         return env, params, learner, hyper
+
+    def setup_tested(self, series: Series, place: Place, env: Environment, params: Any) -> Any:
+        """The parameters of evaluation: `params` themselves, unless the paper says otherwise.
+
+        Raises:
+            ValueError: evaluation is to be in another environment.
+        """
+        sizes = {**series.sizes, **place.sizes}
+        if self.tested(sizes) == sizes:
+            return params
+        other, tested = make(self.env_id, **self.tested(sizes))
+        if (series.wrap(other) if series.wrap else other) != env:
+            raise ValueError(f"{env.id}: evaluation may have other numbers than training, but not other sizes")
+        return tested
 
     def updates(self, learner: Learner) -> tuple[int, int]:
         """Updates for the budget, and how many of them make a point of the learning curve."""
@@ -179,6 +215,14 @@ class Lab:
             "worlds": WORLDS,
             "horizon": env.horizon,
         }
+        if series.by:
+            config = {
+                "version": config["version"],
+                "by": series.name,
+                "settings": dict(self.budget.settings),
+                "seed": seed,
+            }
+            return Member(series, place.x, seed, numbers, {}, config)
         if learner is None:
             return Member(series, place.x, seed, numbers, {}, config | {"rule": series.rule})
         scaled = _scaled(hyper, place.factors)
@@ -192,10 +236,20 @@ class Lab:
             "seed": seed,
             **({"sampled": True} if series.sampled else {}),
         }
+        sizes = {**series.sizes, **place.sizes}
+        config |= {} if self.tested(sizes) == sizes else {"tested": repr(self.tested(sizes))}
         return Member(series, place.x, seed, numbers, scaled, config)
 
-    def train(self, learner: Learner, params: Any, hyper: Any, members: Sequence[Member]) -> list[Run]:
-        """All members side by side, then their greedy policies."""
+    def make(self, by: Callable[..., Any], members: Sequence[Member]) -> list[Run]:
+        """What a series makes by itself."""
+        began = time.perf_counter()
+        found = by([m.seed for m in members], self.budget.settings)
+        share, here = {"train": (time.perf_counter() - began) / len(members)}, machine()["device"]
+        arrays = lambda named: {name: np.asarray(x) for name, x in named.items()}  # noqa: E731
+        return [Run(arrays(a), arrays(b), share, m.config, here) for m, (a, b) in zip(members, found, strict=True)]
+
+    def train(self, learner: Learner, params: Any, tested: Any, hyper: Any, members: Sequence[Member]) -> list[Run]:
+        """All members side by side, then their greedy policies, in worlds of parameters `tested`."""
         env, (updates, chunk) = learner.env, self.updates(learner)
         began = time.perf_counter()
         spread, several = _over_devices(members)
@@ -211,14 +265,14 @@ class Lab:
             kept = {name: x for name, x in metrics.items() if name == "reward" or name.startswith(("env/", "twin/"))}
             return states, {name: jnp.mean(x, 0) for name, x in kept.items()}
 
-        def assess(states: Any) -> Any:
+        def assess(everyone: Any) -> Any:
             worlds, n, greedy = jax.random.key(WORLDS), self.budget.episodes, not members[0].series.sampled
-            one = lambda s: episode_means(env, learner.policy(s, greedy), worlds, s.env_params, n)  # noqa: E731
-            return jax.lax.map(one, states)
+            one = lambda m: episode_means(env, learner.policy(m[0], greedy), worlds, tested.replace(**m[1]), n)  # noqa: E731
+            return jax.lax.map(one, everyone)
 
         states = jax.jit(spread(start))((keys, numbers, rates))
         step = jax.jit(spread(advance), donate_argnums=0).lower(states).compile()
-        look = jax.jit(spread(assess)).lower(states).compile()
+        look = jax.jit(spread(assess)).lower((states, numbers)).compile()
         compiled = time.perf_counter()
         curves: list[dict[str, np.ndarray]] = []
         for done in range(chunk, updates + 1, chunk):
@@ -228,7 +282,7 @@ class Lab:
                 raise TrainingError(f"{learner.name}: a reward is not finite after {done} updates")
             self.progress.update(done, updates, float(curves[-1]["reward"].mean()), time.perf_counter() - compiled)
         trained = time.perf_counter()
-        found = jax.tree.map(np.asarray, look(states))
+        found = jax.tree.map(np.asarray, look((states, numbers)))
         seconds = {"compile": compiled - began, "train": trained - compiled, "evaluate": time.perf_counter() - trained}
         share = {name: s / len(members) for name, s in seconds.items()}
         by_name, here = {name: np.stack([row[name] for row in curves]) for name in curves[0]}, machine()["device"]
@@ -294,7 +348,7 @@ def _stacked(base: Any, changes: Sequence[Named]) -> dict[str, jax.Array]:
 
 
 def _plain(struct: Any) -> dict[str, Any]:
-    return {name: np.asarray(leaf).tolist() for name, leaf in leaves(struct).items()}
+    return {name: plain(leaf) for name, leaf in leaves(struct).items()}
 
 
 def _over_devices(members: Sequence[Member]) -> tuple[Callable[[Any], Any], list[Member]]:

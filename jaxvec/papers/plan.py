@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxvec.core.environment import Environment, suggest
@@ -11,6 +12,7 @@ from jaxvec.viz.plots import Line
 
 if TYPE_CHECKING:
     from jaxvec.papers.data import Data
+    from jaxvec.papers.lab import Lab
 
 Named = Mapping[str, Any]
 ALL = "all"  # of a claim that belongs to no figure
@@ -24,6 +26,8 @@ class Series:
         name: in the paper's words.
         learner: name of a learner, or empty.
         rule: name of a fixed policy, or empty.
+        by: of what is neither, `by(seeds, settings) -> seed by seed what it found, and curves`, as in `jaxvec.papers.data.Run`;
+            settings are the budget's.
         settings: of the learner.
         hyper: hyper-parameters that the paper fixes; the rest is the learner's own.
         sizes: sizes and switches of the environment.
@@ -35,6 +39,7 @@ class Series:
     name: str
     learner: str = ""
     rule: str = ""
+    by: Callable[[Sequence[int], Named], Sequence[tuple[Named, Named]]] | None = None
     settings: Named = field(default_factory=dict)
     hyper: Mapping[str, float] = field(default_factory=dict)
     sizes: Named = field(default_factory=dict)
@@ -45,7 +50,9 @@ class Series:
     @property
     def program(self) -> str:
         """The same for series that may be one program: rules of the same sizes, and learners that differ in numbers only."""
-        apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled) if self.learner else ()
+        apart: tuple[Any, ...] = (self.name,) if self.by else ()
+        if self.learner:
+            apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled)
         return repr((sorted(self.sizes.items()), apart))
 
 
@@ -87,6 +94,7 @@ class Figure:
         places: where.
         panels: what is drawn.
         quick: indices of the places that a quick look keeps.
+        pictures: what else to draw, `pictures(lab, out) -> files`.
     """
 
     number: str
@@ -96,6 +104,7 @@ class Figure:
     places: tuple[Place, ...]
     panels: tuple[Panel, ...]
     quick: tuple[int, ...] = (0, -1)
+    pictures: Callable[[Lab, Path], Sequence[Path]] | None = None
 
     def at(self, quick: bool) -> tuple[Place, ...]:
         """Its places, all or those of a quick look."""
@@ -148,7 +157,7 @@ class Budget:
         slots: world-slots that each learner sees, the same for all.
         episodes: on which policies are evaluated, the same worlds for all.
         seeds: independent learners.
-        settings: of all learners that have them.
+        settings: of all learners that have them, and of whatever else reads them.
     """
 
     slots: int
@@ -159,7 +168,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper: its environment, what its figures show, what it claims, and what is spent on it."""
+    """A paper: its environment, what its figures show, what it claims, and what is spent on it.
+
+    `tested` maps sizes and numbers of training to those of evaluation, where they differ: other days of a recording, say.
+    """
 
     env_id: str
     title: str
@@ -167,6 +179,7 @@ class Paper:
     claims: tuple[Claim, ...]
     full: Budget
     quick: Budget
+    tested: Callable[[Named], Named] = dict
 
     def figure(self, number: str) -> Figure:
         """One of its figures.

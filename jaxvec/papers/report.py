@@ -66,7 +66,7 @@ def reproduce(
     out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
     out.mkdir(parents=True, exist_ok=True)
     stream = progress if not isinstance(progress, bool) else sys.stderr if progress else None
-    lab = Lab(env_id, budget, out, stream, fresh=timing)
+    lab = Lab(env_id, budget, out, stream, fresh=timing, tested=paper.tested)
     say(f"{paper.title}\n{budget.slots:,} slots of training, {seeds} seeds, {budget.episodes} episodes of evaluation")
     if quick:
         say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
@@ -113,6 +113,7 @@ def _make(
     plots.panels(parts, out / f"{stem}.png", title=f"{name}{figure.title}", note=note)
     _write_csv(out / f"{stem}.csv", parts)
     files = [str(out / f"{stem}{suffix}") for suffix in (".png", ".csv", ".json")]
+    files += [str(file) for file in figure.pictures(lab, out)] if figure.pictures else []
     result = {
         "paper": paper.title,
         "figure": figure.number,
@@ -129,7 +130,7 @@ def _make(
     say(f"\nFig. {figure.number}: {figure.title}" if figure.number.isdigit() else f"\n{figure.title}")
     _print(verdicts, say)
     say(_of_time(times))
-    say(f"  {files[0]}")
+    say(f"  {', '.join(files[:1] + files[3:])}")
     return {"files": files, "verdicts": {v["claim"]: v["outcome"] for v in verdicts}, "times": times}
 
 

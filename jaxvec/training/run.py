@@ -35,12 +35,12 @@ def config_of(learner: Learner, params: Any, hyper: Any, key: jax.Array, **train
         "env": {
             "id": learner.env.id,
             "sizes": dataclasses.asdict(learner.env),  # type: ignore[call-overload]
-            "params": {name: _plain(leaf) for name, leaf in leaves(params).items()},
+            "params": {name: plain(leaf) for name, leaf in leaves(params).items()},
         },
         "learner": {
             "name": learner.name,
-            "settings": _plain(dataclasses.asdict(learner.settings)),
-            "hyper": {name: _plain(leaf) for name, leaf in leaves(hyper).items()},
+            "settings": plain(dataclasses.asdict(learner.settings)),
+            "hyper": {name: plain(leaf) for name, leaf in leaves(hyper).items()},
         },
         "train": {"key": np.asarray(jax.random.key_data(key)).tolist(), "impl": str(jax.random.key_impl(key)), **train},
         "versions": {name: version(name) for name in ("jaxvec", "jax", "jaxlib", "flax", "optax", "distrax", "numpy")}
@@ -59,11 +59,12 @@ def leaves(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in flat}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can hold of a value: a large array by shape and digest."""
     if isinstance(value, dict):
-        return {name: _plain(x) for name, x in value.items()}
+        return {name: plain(x) for name, x in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(x) for x in value]
+        return [plain(x) for x in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     array = np.asarray(value)

@@ -64,7 +64,7 @@ def test_learners_that_differ_in_numbers_only_are_one_program(monkeypatch, tmp_p
     """And a series' numbers reach its runs, unless its place says otherwise."""
     slow = dataclasses.replace(LEARNED, name="slow", numbers={"lyapunov_v": 1.0, "cost_weight": 0.5})
     asked = []
-    monkeypatch.setattr(Lab, "train", lambda self, learner, params, hyper, members: asked.append(members) or [])
+    monkeypatch.setattr(Lab, "train", lambda self, learner, params, tested, hyper, members: asked.append(members) or [])
     with pytest.raises(ValueError, match="zip"):  # nothing came back
         Lab("isac_iov", BUDGET, tmp_path).data(dataclasses.replace(FIGURE, series=(LEARNED, slow)), PLACES, 1)
     (members,) = asked
@@ -93,7 +93,7 @@ def test_only_what_is_missing_is_made(made, monkeypatch):
     _, out = made
     lab = Lab("isac_iov", BUDGET, out)
     asked = []
-    monkeypatch.setattr(Lab, "train", lambda self, learner, params, hyper, members: asked.extend(members) or [])
+    monkeypatch.setattr(Lab, "train", lambda self, learner, params, tested, hyper, members: asked.extend(members) or [])
     for places, seeds in ((PLACES, 3), ((*PLACES, Place(7.0, numbers={"lyapunov_v": 7.0})), 2)):
         asked.clear()
         with pytest.raises(ValueError, match="zip"):  # nothing came back
@@ -144,3 +144,33 @@ def test_run_by_run_is_a_loop_over_series_places_and_seeds(tmp_path, monkeypatch
     assert found["runs"] == 8
     assert trained == [(5.0, 0.001, 6)] * 2 + [(50.0, 0.01, 6)] * 2
     assert evaluated == [["ippo"]] * 4 + [["nearest", "split_equal"]] * 2
+
+
+def test_evaluation_may_be_in_other_worlds_than_training(made, tmp_path):
+    data, _ = made
+    lab = Lab("isac_iov", BUDGET, tmp_path, tested=lambda sizes: {**sizes, "cost_weight": 0.1})
+    other = lab.data(dataclasses.replace(FIGURE, series=(LEARNED, RULE)), PLACES[:1], 1)
+    np.testing.assert_allclose(other.curve("learned", 5.0)[:, 0], data.curve("learned", 5.0)[:, 0], rtol=1e-5)
+    there = data.elsewhere(["split_equal"], [{"cost_weight": 0.1, **PLACES[0].numbers}], **SIZES)["split_equal"]
+    np.testing.assert_allclose(other.samples("split_equal", 5.0), there, rtol=1e-5)
+    for name in ("learned", "split_equal"):
+        assert (np.abs(other.samples(name, 5.0) - data.samples(name, 5.0)[:1]) > 0.1).any()
+    assert other.runs["learned", 5.0][0].config["tested"]
+    larger = Lab("isac_iov", BUDGET, tmp_path, tested=lambda sizes: {**sizes, "n_vehicles": 3})
+    with pytest.raises(ValueError, match="other numbers than training, but not other sizes"):
+        larger.data(dataclasses.replace(FIGURE, series=(LEARNED,)), PLACES[1:], 1)
+
+
+def test_a_series_may_make_its_runs_itself(tmp_path):
+    asked = []
+
+    def make(seeds, settings):
+        asked.append((tuple(seeds), settings["epochs"]))
+        return [({"error": np.array([1.0 + seed])}, {"loss": np.arange(3.0)}) for seed in seeds]
+
+    figure = dataclasses.replace(FIGURE, series=(Series("Made, by itself", by=make), RULE))
+    for _ in range(2):
+        data = Lab("isac_iov", BUDGET, tmp_path).data(figure, PLACES[:1], 2)
+    assert asked == [((0, 1), 1)]  # once, for all seeds
+    assert data.estimate("Made, by itself", 5.0, "error").mean == 1.5
+    assert data.curve("Made, by itself", 5.0, "loss").shape == (3, 2)
