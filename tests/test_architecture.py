@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "traces": {"core", "twin"},
     "twin": {"core", "physics"},
     "envs": {"core", "physics", "twin", "traces"},
-    "policies": {"core", "envs"},
+    "policies": {"core", "envs", "traces"},
     "learners": {"core", "quantum", "twin"},
     "training": {"core", "learners"},
     "papers": EVERYTHING,

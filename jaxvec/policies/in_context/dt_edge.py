@@ -1,0 +1,175 @@
+"""In-context policies of `dt_edge`: what makes slots alike, cases from a policy, and all contestants by name.
+
+A row of a matrix is a vehicle's [omega_1..omega_K, alpha_1..alpha_K]: ratios of offloading, and shares of the server, which unit
+numbers have log-spaced as the environment's actions. The canonical order is by falling channel gain. With equal weights sizes,
+places and speeds, which matter little, would drown the gain. What a decision was worth is reckoned as the fixed rules do, with
+the mean bias.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import world_params
+from jaxvec.core.rollout import Policy, Slot, rollout
+from jaxvec.core.types import Observation
+from jaxvec.envs import dt_edge_slot as slot
+from jaxvec.envs.dt_edge import GROUP, DtEdge
+from jaxvec.policies import dt_edge as fixed
+from jaxvec.policies.in_context import clone, rules, transformer
+from jaxvec.policies.in_context.cases import CaseSet, Metric, Situation, select
+from jaxvec.policies.in_context.policy import Judged, Problem, alone, policy
+from jaxvec.policies.in_context.store import Library
+from jaxvec.policies.mapped import over_worlds
+
+NEAR, MANY = 5, 64  # cases retrieved: as many as a prompt has, and what a kernel is best with
+MODEL = transformer.Transformer()
+
+
+def metric(env: DtEdge) -> Metric:
+    """Sizes count a little, the gain much, queues as they are; place and speed, which the gain already tells, not at all."""
+    k = env.n_types
+    return Metric(rows=(0.15,) * k + (0.0, 0.0, 3.0), shared=(1.0,) * k, sort_by=k + 2)
+
+
+def situation(env: DtEdge, obs: Observation) -> Situation:
+    """Rows of K + 3 features; the K queues are shared. Any batch axes last."""
+    rows, own = obs.agents[GROUP], env.n_types + 3
+    return Situation(rows[:, :own], rows[0, own:])
+
+
+def greedy(env: DtEdge, params: slot.Params, obs: Observation) -> fixed.Plan:
+    """The simple rule, `greedy_latency`, which draws nothing."""
+    return fixed.greedy_latency(fixed.see(env, obs, params), env, params, jax.random.key(0))
+
+
+def problem(env: DtEdge, params: slot.Params) -> Problem:
+    """`dt_edge` for in-context policies; where there is no case, `greedy_latency` decides."""
+    k = env.n_types
+
+    def unit(params: slot.Params, plain: Array) -> Array:
+        action = fixed.encode(fixed.Plan(plain[..., :k], plain[..., k:]), env, params)[GROUP]
+        return jnp.concatenate([action["offload"], action["share"]], -1)
+
+    def action(matrix: Array) -> Any:
+        return {GROUP: {"offload": matrix[:, :k], "share": matrix[:, k:]}}
+
+    def fallback(params: slot.Params, obs: Observation) -> Array:
+        return unit(params, jnp.concatenate(greedy(env, params, obs), 1))
+
+    def judge(params: slot.Params, obs: Observation, matrix: Array) -> Judged:
+        plans = fixed.Plan(*slot.decode(env, action(matrix)[GROUP], params)), greedy(env, params, obs)
+        both = fixed.Plan(*(jnp.stack(x, -1) for x in zip(*plans, strict=True)))
+        done, worth = fixed.outcomes(both, fixed.see(env, obs, params), env, params)
+        executed = jnp.concatenate([done.omega, done.alpha], 1)[..., 0]
+        return Judged(executed, worth.own[:, 0], worth.own[:, 0] - worth.own[:, 1])
+
+    return Problem(metric(env), params, lambda obs: situation(env, obs), unit, action, fallback, judge)
+
+
+def collect(
+    env: DtEdge,
+    params: slot.Params,
+    policy: Policy,
+    key: Array,
+    *,
+    source: str,
+    n_worlds: int = 64,
+    every: int = 5,
+    drop: float = 0.2,
+    capacity: int = 2048,
+) -> Library:
+    """Cases of a policy: one episode in each world, every so many slots, without the worst of them.
+
+    Args:
+        policy: who decides; a converged learner's, greedy.
+        key: of the worlds, which are apart from those that the same key gives to `evaluate`.
+        source: who that is, in words: for the library.
+        n_worlds, every: cases are `n_worlds * ceil(horizon / every)`, before some are dropped.
+        drop, capacity: see `cases.select`.
+    """
+
+    keys = jax.random.split(key, n_worlds)  # the simple rule draws nothing
+    simply = lambda params, key, obs: tuple(greedy(env, params, obs))  # noqa: E731
+
+    def keep(s: Slot) -> tuple[Situation, Array, Array, Array]:
+        here = world_params(params)
+        omega, alpha = over_worlds(simply, params)(keys, s.obs)
+        simple = slot.play(env, slot.fit(env, omega, alpha, s.state, here), s.state, here)[-1].own
+        info, executed = s.ts.info, jnp.concatenate([s.ts.info["omega"], s.ts.info["alpha"]], 1)
+        return situation(env, s.obs), executed, info["reward_n"], info["reward_n"] - simple
+
+    def run(key: Array) -> Any:
+        kept = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, keep=keep)
+        first = lambda x: jnp.moveaxis(x[::every], -1, 0).reshape(-1, *x.shape[1:-1])  # noqa: E731
+        return jax.tree.map(first, kept)
+
+    seen, executed, reward, advantage = jax.jit(run)(key)
+    cases = select(seen, executed, reward, advantage, metric(env), drop=drop, capacity=capacity)
+    numbers = {name: np.asarray(x).tolist() for name, x in asdict(params).items() if x is not None}  # type: ignore[call-overload]
+    about = {"env": env.id, "source": source, "sizes": asdict(env), "params": numbers}
+    return Library(cases, about | {"worlds": n_worlds, "every": every, "drop": drop})
+
+
+def check(env: DtEdge, library: Library) -> CaseSet:
+    """The cases, if they are of this environment's sizes.
+
+    Raises:
+        ValueError: they are not; says what they are of.
+    """
+    n, k = env.n_vehicles, env.n_types
+    found = {name: getattr(library.cases, name).shape[1:] for name in ("rows", "shared", "action")}
+    wanted = {"rows": (n, k + 3), "shared": (k,), "action": (n, 2 * k)}
+    if library.about["env"] != env.id or found != wanted:
+        raise ValueError(
+            f"the cases are of {library.about['env']} with shapes {found}; {env.id} with {n} vehicles of {k} types needs {wanted}"
+        )
+    return library.cases
+
+
+def policies(
+    env: DtEdge,
+    params: slot.Params,
+    library: Library,
+    *,
+    model: transformer.Transformer = MODEL,
+    transformer_params: Any = None,
+    clone_params: Any = None,
+    grows: int = 0,
+) -> Mapping[str, Policy]:
+    """Everyone who decides from these cases, under the names of figures; `evaluate` and rollouts run them.
+
+    `icl_copy`; `icl_kernel` and `icl_kernel_soft` from 5 cases (`_5`) and from 64 (`_64`); `icl_transformer` and the control
+    `bc` where their parameters are given.
+
+    Args:
+        library: cases of these sizes, of any bias: nobody is told.
+        model, transformer_params: a trained transformer, `transformer.fit(...).params`.
+        clone_params: a trained control, `clone.fit(...).params`.
+        grows: each world appends up to so many of its own decisions, see `policy`.
+    Raises:
+        ValueError: the cases are of other sizes.
+    """
+    cases, here = check(env, library), problem(env, params)
+    several: dict[str, tuple[rules.Rule, int]] = {"icl_copy": (rules.copy, 1)}
+    for k in (NEAR, MANY):
+        several[f"icl_kernel_{k}"] = rules.kernel(here.metric), min(k, cases.capacity)
+        several[f"icl_kernel_soft_{k}"] = rules.kernel(here.metric, hard=False), min(k, cases.capacity)
+    if transformer_params is not None:
+        several["icl_transformer"] = transformer.rule(model, transformer_params, cases), model.k
+    found = {name: policy(here, cases, rule, k, grows=grows) for name, (rule, k) in several.items()}
+    if clone_params is not None:
+        found["bc"] = alone(here, clone.decide(clone_params, 2 * env.n_types))
+    return found
+
+
+def in_unit(env: DtEdge, params: slot.Params, library: Library) -> CaseSet:
+    """The cases as networks learn them, actions in unit numbers."""
+    cases = check(env, library)
+    return cases.replace(action=problem(env, params).unit(params, cases.action))  # type: ignore[attr-defined]
