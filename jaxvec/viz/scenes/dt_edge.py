@@ -1,0 +1,112 @@
+"""`dt_edge`: the road past the mast, who offloads how much, the server's queues and what the twin makes of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge_slot import Params, State
+from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
+from jaxvec.viz.theme import quantity
+
+KEYS = (
+    Key("load", "latency / deadline"),
+    Key("part", "computed on board"),
+    Key("data", "tasks to the server"),
+    Key("gauge", "queue + new work (mark: what a slot serves)"),
+)
+
+
+def scene(
+    env: DtEdge, params: Params, state: State, action: Any, info: Mapping[str, Any], reward: Any, t: int
+) -> Scene:
+    """One slot: places and queues at its start, what was decided in it, what became of it. Across the road not to scale."""
+    half_m, width_m = float(params.road_half_length_m), float(params.lane_width_m)
+    road_m, middle_m = env.n_lanes * width_m, float(params.lane_offset_m) + (env.n_lanes - 1) / 2 * width_m
+    margin_m = half_m / 25
+    vehicles = _vehicles(env, params, state, info, middle_m)
+    links = tuple(Link(1 + i, 0, "data", float(np.mean(info["omega"][i]))) for i in _offloading(info))
+    return Scene(
+        title="Tasks of several types through a twin of the edge server",
+        bounds_m=(-half_m - margin_m, -1.3 * middle_m, half_m + margin_m, 2.2 * middle_m),
+        to_scale=False,
+        ring_m=(-half_m, half_m),
+        roads=(Road(-half_m - margin_m, 0.0, half_m + margin_m, 0.0, road_m, env.n_lanes),),
+        nodes=(_server(env, params, state, info, middle_m), *vehicles),
+        links=links,
+        meters=_meters(params, info),
+        keys=KEYS,
+    )
+
+
+def _offloading(info: Mapping[str, Any]) -> np.ndarray:
+    """Vehicles that send anything."""
+    return np.flatnonzero(np.any(info["omega"] > 0, 1))
+
+
+def _server(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], middle_m: float) -> Node:
+    """The mast, at the side of the road; its gauge is that of the type that is worst off."""
+    load = (state.queue_bits + info["arrivals_bits"]) / info["service_bits"]
+    worst = int(np.argmax(load))
+    queues = [(f"queue {k + 1}", quantity(float(state.queue_bits[k]), "bit")) for k in range(env.n_types)]
+    arrivals = [(f"new of type {k + 1}", quantity(float(info["arrivals_bits"][k]), "bit")) for k in range(env.n_types)]
+    bias_hz = float(np.mean(state.cpu_bias_hz))
+    return Node(
+        x_m=0.0,
+        y_m=middle_m,
+        kind="rsu",
+        label="Edge server",
+        load=float(state.queue_bits[worst] / info["service_bits"][worst]),
+        part=float(info["arrivals_bits"][worst] / info["service_bits"][worst]),
+        values=(
+            ("shares given", f"{100 * float(info['resource_ratio']):.0f} %"),
+            ("shares asked for", f"{100 * float(info['request_ratio']):.0f} %"),
+            ("in use, bias included", f"{100 * float(info['capacity_used_frac']):.0f} %"),
+            ("a stream's bias", quantity(bias_hz, "Hz")),
+            *queues,
+            *arrivals,
+        ),
+    )
+
+
+def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], middle_m: float) -> tuple[Node, ...]:
+    nodes = []
+    for i in range(env.n_vehicles):
+        late_s, omega = info["t_s"][i], info["omega"][i]
+        lost = int(np.sum(late_s >= params.latency_cap_s))
+        streams = [
+            (f"task {k + 1}", f"{quantity(float(late_s[k]), 's')}, {100 * omega[k]:.0f} % offloaded")
+            for k in range(env.n_types)
+        ]
+        nodes.append(
+            Node(
+                x_m=float(state.x_m[i]),
+                y_m=float(middle_m - params.lane_offset_m - params.lane_width_m * state.lane[i]),
+                kind="vehicle",
+                label=str(i + 1),
+                load=float(np.mean(late_s / params.t_max_s)),
+                part=float(1 - np.mean(omega)),
+                text=f"{lost} given up" if lost else "",
+                values=(
+                    ("QoS", f"{float(info['qos_n'][i]):.2f}"),
+                    *streams,
+                    ("rate", quantity(float(info["rate_bps"][i]), "bit/s")),
+                    ("share of the server", f"{100 * float(np.sum(info['alpha'][i])):.1f} %"),
+                    ("local energy", quantity(float(info["energy_local_n_j"][i]), "J")),
+                    ("speed", quantity(float(state.speed_mps[i]), "m/s")),
+                ),
+            )
+        )
+    return tuple(nodes)
+
+
+def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
+    return (
+        Meter("Mean latency", float(info["latency_mean_s"]), "s", float(np.mean(params.t_max_s)), "deadline"),
+        Meter("Vehicles' energy", float(info["energy_local_j"]), "J"),
+        Meter("Server's energy", float(info["energy_edge_j"]), "J"),
+        Meter("Reward", float(info["team_reward"])),
+        Meter("Queues", float(info["queue_total_bits"]), "bit"),
+        Meter("Offloaded", 100 * float(info["offload_ratio"]), "%"),
+    )
