@@ -99,6 +99,18 @@ def test_numpy_twin_is_a_case(load):
     assert case.row["worlds"] == 1
 
 
+def test_forecasters_are_cases(load, monkeypatch, tmp_path):
+    forecast = load("forecast")
+    cases = [forecast.training("lstm", 3, 2, bins=40), forecast.forecasting("lstm", 3, bins=40)]
+    assert [case.steps for case in cases] == [2 * 3 * 34, 3 * 34]  # windows of 6 in 40 bins, of two seeds
+    monkeypatch.setattr(forecast, "training", lambda name, servers, seeds: cases[0])
+    monkeypatch.setattr(forecast, "forecasting", lambda name, servers: cases[1])
+    arguments = ["--networks", "lstm", "--servers", "3", "--seeds", "2", "--rounds", "2", "--seconds", "1e-4"]
+    rows = [json.loads(line) for line in forecast.main([*arguments, "--out", str(tmp_path)]).read_text().splitlines()]
+    assert [(row["what"], row["seeds"], row["servers"]) for row in rows] == [("train", 2, 3), ("forecast", 1, 3)]
+    assert all(0 < row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in rows)
+
+
 @pytest.mark.slow
 def test_peers_run(load):
     pytest.importorskip("jaxmarl")

@@ -1,0 +1,82 @@
+"""Training windows and forecasts per second of the networks that forecast workload: `python benchmarks/forecast.py`.
+
+Training: epochs of Adam at the paper's batch over the windows of some servers, weights drawn anew each time, seeds side by side
+in one program. Forecasts: of whole series, one server after another. Writes `forecast-DEVICE.jsonl`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxvec.bench import Case, Row, compiled, machine, slug, take_turns, write
+from jaxvec.twin import FORECASTERS, Training, fit, forecasts, workload
+
+BINS = 2880  # ten days of each server
+SEEDS = {"cpu": (1,), "gpu": (1, 5)}
+
+
+def row(what: str, name: str, servers: int, seeds: int) -> Row:
+    """What every row says."""
+    series = f"{name}, {what}" + (f", {seeds} seeds" if seeds > 1 else "")
+    return {"what": what, "series": series, "servers": servers, "seeds": seeds, "agents": 1}
+
+
+def training(name: str, servers: int, seeds: int = 1, bins: int = BINS) -> Case:
+    """Epochs; a step is a window of one seed."""
+    how = Training(epochs=1)
+    size, steps = how.windows(servers, bins)
+
+    def epochs(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
+        one = lambda i: jax.vmap(  # noqa: E731
+            lambda key: jnp.sum(fit(workload(name), key, series, bins, 0, how).train_loss)
+        )(jax.random.split(jax.random.fold_in(key, i), seeds))
+        return jax.lax.fori_loop(0, units, lambda i, total: total + one(i), jnp.zeros(seeds))
+
+    about = row("train", name, servers, seeds) | {"batch_size": size}
+    return compiled(about, seeds * size * steps, epochs, jax.random.normal(jax.random.key(0), (servers, bins)))
+
+
+def forecasting(name: str, servers: int, bins: int = BINS) -> Case:
+    """Forecasts of all series, each time of slightly other ones, so that none is left out."""
+    params, lags = workload(name).init(jax.random.key(0), 1), Training().lags
+
+    def passes(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
+        one = lambda total: jnp.mean(forecasts(workload(name), params, series + 1e-6 * total, lags))  # noqa: E731
+        return jax.lax.fori_loop(0, units, lambda _, total: one(total), jnp.zeros(()))
+
+    about = row("forecast", name, servers, 1)
+    series = jax.random.normal(jax.random.key(0), (servers, bins))
+    return compiled(about, servers * (bins - lags), passes, series)
+
+
+def main(arguments: list[str] | None = None) -> Path:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--networks", nargs="+", choices=FORECASTERS, default=list(FORECASTERS))
+    parser.add_argument("--servers", type=int, default=8)
+    parser.add_argument("--seeds", nargs="*", type=int, help="numbers of seeds side by side")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    args = parser.parse_args(arguments)
+    seeds = SEEDS.get(jax.default_backend(), SEEDS["gpu"]) if args.seeds is None else args.seeds
+    cases = [training(name, args.servers, n) for name in args.networks for n in seeds]
+    cases += [forecasting(name, args.servers) for name in args.networks]
+    rows = [machine() | found for found in take_turns(cases, args.rounds, args.seconds)]
+    for found in rows:
+        unit = "windows/s" if found["what"] == "train" else "forecasts/s"
+        print(
+            f"{found['series']:40s}{found['steps_per_s']:12,.0f} {unit} ({found['steps_per_s_low']:,.0f} to "
+            f"{found['steps_per_s_high']:,.0f}), compiled in {found['compile_s']:.0f} s",
+            flush=True,
+        )
+    file = args.out / f"forecast-{slug(machine())}.jsonl"
+    write(rows, file)
+    return file
+
+
+if __name__ == "__main__":
+    main()
