@@ -17,6 +17,7 @@ from scipy import special, stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
+from jaxvec.envs import dt_edge_slot as phases
 from jaxvec.envs.dt_edge import GROUP, DtEdge
 
 ENV, PARAMS = jaxvec.make("dt_edge")
@@ -296,6 +297,23 @@ def test_any_action_becomes_a_feasible_decision(env, action, which):
     np.testing.assert_allclose(alpha[..., over].sum((0, 1)), budget[over], rtol=TINY)
     assert info["oversubscribed"][over].all()
     assert not info["oversubscribed"][fits].any()
+
+
+@given(requests=hnp.arrays(np.float32, (N, K, WORLDS), elements=anything), which=st.integers(0, SETS - 1))
+def test_any_request_is_projected_as_by_the_twin(requests, which):
+    """Shares as a central policy may give them, not through the box."""
+    state, _, params = some_states(ENV, which)
+    decision = projected(requests, requests, state, params)
+    for w, (numbers, sizes) in enumerate(PAIR.scenarios(ENV, which)[0]):
+        budget = twin.share_budget(PAIR.unbatch(state, w), numbers, sizes)
+        alpha, asked = twin.project(requests[..., w], budget, numbers, sizes)
+        np.testing.assert_allclose(decision.budget[w], budget, rtol=TINY, atol=1e-5)
+        np.testing.assert_allclose(decision.request[w], asked, rtol=TINY)
+        np.testing.assert_allclose(decision.alpha[..., w], alpha, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(decision.omega[..., w], np.clip(requests[..., w], 0, 1), atol=1e-37)
+
+
+projected = jax.jit(lambda *request: phases.fit(ENV, *request))
 
 
 @both

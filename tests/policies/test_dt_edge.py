@@ -25,10 +25,10 @@ SETTINGS = {
 }
 
 
-def worlds(params, sizes, slots=3):
+def worlds(params, sizes, many=WORLDS, slots=3):
     """States after a few slots of starving: queues are not empty, in half of the worlds."""
     rng, found = np.random.default_rng(4), []
-    for w in range(WORLDS):
+    for w in range(many):
         state = twin.reset_with_draws(twin.sample_reset_draws(rng, sizes), params, sizes)
         for _ in range(slots * (w % 2)):
             action = twin.starve(state, params, sizes, rng)
@@ -62,7 +62,7 @@ def test_rules_agree_with_the_twins(name):
     settings, numbers = SETTINGS[name]
     env, params = DtEdge(**settings), twin.Params(**numbers)
     sizes = sizes_of(env)
-    states, rng, divided = worlds(params, sizes), np.random.default_rng(0), set()
+    states, rng, divided = worlds(params, sizes, 2 * WORLDS), np.random.default_rng(0), set()
     ours = asked(env, DtEdge.Params(**vars(params)), states)
     assert set(ours) == set(twin.POLICIES)
     for rule in RULES:
