@@ -1,19 +1,37 @@
-"""Regions put together: from made-up parts, or from RSUs, counts and trips of anywhere."""
+"""A region put together of roadside units with what they count, and trips from anywhere."""
 
-import functools
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.traces import synthetic
-from jaxvec.traces.earth import Anchor, align, to_degrees, to_metres
+from jaxvec.traces.earth import Anchor, align, to_metres
 from jaxvec.traces.forecast import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, Predictor, predict, split_bins
 from jaxvec.traces.region import Region, check_region, room
 from jaxvec.traces.store import TraceError
-from jaxvec.traces.trips import Trips, to_trips
+from jaxvec.traces.trips import Trips
 
 N_WAYPOINTS = 4
 MARGIN_M = 1500.0  # around the square of the RSUs, in which trips must be
 MIN_INSIDE = 0.9  # of a trip's slots
+
+
+class Sites(NamedTuple):
+    """Roadside units of a region, and what they count.
+
+    Attributes:
+        station: (rsu,) int64, ids.
+        lat_deg, lon_deg: (rsu,) float64 [degree].
+        counts: (rsu, bin) vehicles per bin, from a midnight on.
+        centre: latitude and longitude of the middle of the square that they are in [degree].
+        half_width_m: half its side [m].
+    """
+
+    station: np.ndarray
+    lat_deg: np.ndarray
+    lon_deg: np.ndarray
+    counts: np.ndarray
+    centre: Anchor
+    half_width_m: float
 
 
 def start_bins(n_bins: int, split: str, horizon: int = 60) -> np.ndarray:
@@ -61,17 +79,15 @@ def patrols(rng: np.random.Generator, xy_m: np.ndarray, n_uav: int) -> np.ndarra
 
 
 def assemble(
-    lat_deg: np.ndarray,
-    lon_deg: np.ndarray,
-    counts: np.ndarray,
+    sites: Sites,
     trips: Trips,
     *,
-    target: Anchor,
-    half_width_m: float,
     source: Anchor | None = None,
+    target: Anchor | None = None,
     n_rsu: int | None = None,
     n_uav: int = 10,
     n_vehicles: int = 1,
+    most_trips: int = 20_000,
     split: str = "train",
     predictor: str | Predictor = "ar6",
     rng: np.random.Generator | None = None,
@@ -81,43 +97,46 @@ def assemble(
     Trips with less than 90 % of their slots within the square around `target`, plus 1.5 km on each side, are left out.
 
     Args:
-        lat_deg, lon_deg: (rsu,), where the RSUs are [degree].
-        counts: (rsu, bin) vehicles per bin, from a midnight on.
+        sites: RSUs and counts.
         trips: on slots.
-        target: anchor of the region (latitude, longitude) [degree].
-        half_width_m: half the side of the square that the RSUs are in [m].
-        source: what of the trips' area becomes the anchor; the median of their samples if not given [degree].
+        source: place in the trips' area that becomes `target`; the median of their samples if not given [degree].
+        target: anchor of the region; the middle of the sites' square if not given [degree].
         n_rsu: RSUs of the arrays: those missing are padding. As many as there are if not given.
         n_uav: UAVs.
         n_vehicles: trips that an episode needs.
+        most_trips: a random choice of so many, if there are more.
         split: days in which episodes begin.
         predictor: forecasts; see `jaxvec.traces.forecast`.
-        rng: where the first UAV's loop begins; seed 0 if not given.
+        rng: where the first UAV's loop begins, and the choice of trips; seed 0 if not given.
     Raises:
         TraceError: there is no trip, no bin to begin in, or another array is not sound; see check_region().
         ValueError: unknown split or predictor, or sizes that do not fit.
     """
-    there, n_rsu = len(lat_deg), len(lat_deg) if n_rsu is None else n_rsu
+    there, n_rsu = len(sites.lat_deg), len(sites.lat_deg) if n_rsu is None else n_rsu
     if not 1 <= there <= n_rsu:
         raise ValueError(f"{there} RSUs, but the arrays are to have 1 to {n_rsu}")
     if n_uav < 0:
         raise ValueError(f"n_uav is {n_uav}, not at least 0")
-    lat, lon, n_slots = _moved(trips, trips.centre if source is None else source, target, half_width_m + MARGIN_M)
+    source, target = source or trips.centre, target or sites.centre
+    rng = np.random.default_rng(0) if rng is None else rng
     padded = lambda x: np.concatenate([x, np.zeros((n_rsu - there, *x.shape[1:]))]).astype(np.float32)  # noqa: E731
-    xy_m = np.stack(to_metres(lat_deg, lon_deg, target), -1)
+    xy_m = np.stack(to_metres(sites.lat_deg, sites.lon_deg, target), -1)
+    loops = patrols(rng, xy_m, n_uav)
+    lat, lon, n_slots = _moved(trips, source, target, sites.half_width_m + MARGIN_M)
+    some = np.sort(rng.permutation(len(n_slots))[:most_trips])
     region = Region(
         lat0_deg=np.array(target[0], np.float32),
         lon0_deg=np.array(target[1], np.float32),
-        rsu_dlat_deg=padded(np.subtract(lat_deg, target[0])),
-        rsu_dlon_deg=padded(np.subtract(lon_deg, target[1])),
+        rsu_dlat_deg=padded(sites.lat_deg - target[0]),
+        rsu_dlon_deg=padded(sites.lon_deg - target[1]),
         rsu_present=np.arange(n_rsu) < there,
-        uav_wp_xy_m=patrols(np.random.default_rng(0) if rng is None else rng, xy_m, n_uav),
-        traj_dlat_deg=np.asarray(lat - target[0], np.float32),
-        traj_dlon_deg=np.asarray(lon - target[1], np.float32),
-        traj_len=n_slots,
-        flow=padded(counts),
-        flow_pred=padded(predict(np.asarray(counts, np.float32), predictor)),
-        start_bins=start_bins(counts.shape[1], split, lat.shape[1]),
+        uav_wp_xy_m=loops,
+        traj_dlat_deg=np.asarray(lat[some] - target[0], np.float32),
+        traj_dlon_deg=np.asarray(lon[some] - target[1], np.float32),
+        traj_len=n_slots[some],
+        flow=padded(sites.counts),
+        flow_pred=padded(predict(np.asarray(sites.counts, np.float32), predictor)),
+        start_bins=start_bins(sites.counts.shape[1], split, lat.shape[1]),
     )
     return check_region(region, n_vehicles=n_vehicles)
 
@@ -134,58 +153,3 @@ def _moved(trips: Trips, source: Anchor, target: Anchor, reach_m: float) -> tupl
         )
     lat, lon = align(trips.lat_deg[kept], trips.lon_deg[kept], source, target)
     return lat, lon, trips.n_slots[kept]
-
-
-@functools.lru_cache(maxsize=16)
-def synthetic_region(
-    seed: int = 0,
-    area: str = "city",
-    *,
-    n_rsu: int = 84,
-    n_present: int | None = None,
-    n_uav: int = 10,
-    horizon: int = 60,
-    n_vehicles: int = 1,
-    n_days: int = 28,
-    split: str = "train",
-    predictor: str | Predictor = "ar6",
-) -> Region:
-    """A made-up region; the same arguments give the same arrays, which are shared and read-only.
-
-    Args:
-        seed: of all of it.
-        area: `city` (10 km wide) or `rural` (30 km wide).
-        n_rsu: RSUs of the arrays.
-        n_present: those that are there, the rest is padding: all that the area takes (121 or 68) if not given. Fewer are the
-            first of the same sites.
-        n_uav: UAVs.
-        horizon: slots of an episode.
-        n_vehicles: trips that an episode needs.
-        n_days: of counts, the first a Monday.
-        split: `train`, `validation` or `test`: days in which episodes begin. All else is the same for each.
-        predictor: `ar6`, `persistence`, or a function; see `jaxvec.traces.forecast`.
-    Raises:
-        ValueError: unknown area, split or predictor, or a size out of range.
-    """
-    kind = synthetic.area_of(area)
-    there = min(n_rsu, kind.most_rsus) if n_present is None else n_present
-    xy_m = synthetic.sites_m(seed, area, there)
-    lat_deg, lon_deg = to_degrees(xy_m[:, 0], xy_m[:, 1], synthetic.SITES_AT)
-    region = assemble(
-        lat_deg,
-        lon_deg,
-        synthetic.flow(seed, n_rsu, n_days).counts[:there],
-        to_trips(synthetic.taxis(seed, area), horizon),
-        target=synthetic.SITES_AT,
-        source=synthetic.TAXIS_AT,
-        half_width_m=kind.width_m / 2,
-        n_rsu=n_rsu,
-        n_uav=n_uav,
-        n_vehicles=n_vehicles,
-        split=split,
-        predictor=predictor,
-        rng=synthetic.stream(seed, "loops"),
-    )
-    for array in region.arrays().values():
-        array.flags.writeable = False
-    return region

@@ -1,8 +1,10 @@
 """Arrays in npz files: whole or absent, of a known version, with a header in JSON, and refused with a reason when damaged."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,47 @@ def check_arrays(
         if len(bad):
             index = tuple(int(i) for i in bad[0])
             raise TraceError(f"{where}: {name}{list(index) or ''} is {array[index]}, not a finite number")
+
+
+def remembered(
+    folder: str | os.PathLike[str] | None,
+    kind: str,
+    version: int,
+    files: Sequence[Path],
+    arguments: Mapping[str, Any],
+    names: Iterable[str],
+    make: Callable[[], tuple[dict[str, np.ndarray], dict[str, Any]]],
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and header that `make` returned before for the same files and arguments, or now.
+
+    A file is the same if its path, size and time of change are. What is in the folder but damaged is made again, with a warning.
+
+    Args:
+        folder: where to keep them; made if need be. None to make them anew.
+        kind: begins the name of the file, whose rest says files and arguments.
+        version: of the layout.
+        files: that `make` reads.
+        arguments: on which its result depends, as JSON can hold them.
+        names: of the arrays.
+        make: arrays by name, and a header that JSON can hold.
+    """
+    if folder is None:
+        return make()
+    stats = [(str(file.resolve()), file.stat()) for file in files]
+    key = [kind, version, [(name, s.st_size, s.st_mtime_ns) for name, s in stats], dict(arguments)]
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    path = Path(folder) / f"{kind}-{digest[:16]}.npz"
+    if path.exists():
+        try:
+            names = tuple(names)
+            entries = read_npz(path, names, version, f"a cache of {kind}")
+            header = header_of(entries, path)
+            if header.pop("key", None) != digest:
+                raise TraceError(f"{path}: it is of other files or arguments")
+            return {name: entries[name] for name in names}, header
+        except TraceError as error:
+            warnings.warn(f"{error}; it is made again", stacklevel=3)
+    arrays, header = make()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_npz(path, version, header | {"key": digest}, arrays)
+    return arrays, json.loads(json.dumps(header))

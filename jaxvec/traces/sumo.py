@@ -3,15 +3,14 @@
 import gzip
 import math
 import os
-import zlib
 from array import array
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, NoReturn
 from xml.parsers import expat
 
 import numpy as np
 
+from jaxvec.traces.rows import GZIP_ERRORS, damage, opened
 from jaxvec.traces.trace import Trace, TraceError, check
 
 MAX_GAP_SAMPLES = 3  # records of one vehicle further apart than this many dt_s belong to two rows
@@ -159,18 +158,12 @@ class _Reader:
         raise TraceError(f"{self.path}, line {self.line}: {fault}")
 
     def read(self) -> None:
-        with Path(self.path).open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            try:
-                if zipped:
-                    with gzip.open(file) as text:
-                        self.parse(text)
-                else:
-                    self.parse(file)
-            except expat.ExpatError as error:
-                fault = expat.ErrorString(error.code)
-                raise TraceError(f"{self.path}, line {error.lineno}: not whole XML: {fault}") from error
+        try:
+            with opened(self.path) as text:
+                self.parse(text)
+        except expat.ExpatError as error:
+            fault = expat.ErrorString(error.code)
+            raise TraceError(f"{self.path}, line {error.lineno}: not whole XML: {fault}") from error
 
     def parse(self, text: IO[bytes] | gzip.GzipFile) -> None:
         fed = 0
@@ -186,10 +179,8 @@ class _Reader:
     def chunk(self, text: IO[bytes] | gzip.GzipFile) -> bytes:
         try:
             return text.read(CHUNK_BYTES)
-        except EOFError:
-            self.fail("the gzip data end too early; is the file truncated?")
-        except (gzip.BadGzipFile, zlib.error) as error:
-            self.fail(f"the gzip data are damaged: {error}")
+        except GZIP_ERRORS as error:
+            self.fail(damage(error))
 
     def doctype(self, *_: object) -> NoReturn:
         self.fail("a document type declaration (DTD), which FCD does not have; refused")

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.traces.earth import Anchor, to_metres
+from jaxvec.traces.earth import Anchor, to_degrees, to_metres
 from jaxvec.traces.region import MIN_SLOTS
 from jaxvec.traces.store import TraceError
+from jaxvec.traces.trace import Trace
 
 SLOT_S = 30.0
 MAX_GAP_S = 600.0
@@ -95,6 +96,16 @@ def to_trips(
         )
     centre = float(np.median(samples.lat_deg)), float(np.median(samples.lon_deg))
     return Trips(np.stack(lat), np.stack(lon), np.array(n_slots, np.int32), centre, left_out)
+
+
+def trace_samples(trace: Trace) -> Samples:
+    """The vehicles of a recording with x and y in metres, as samples around latitude and longitude 0, where metres are degrees
+    times the same number everywhere. Each row is a vehicle.
+    """
+    real = np.arange(trace.x_m.shape[1]) < np.asarray(trace.n_samples)[:, None]
+    row, column = np.nonzero(real)
+    time_s = np.float64(trace.enter_s[row]) + column * np.float64(trace.dt_s)
+    return Samples(row, time_s, *to_degrees(np.float64(trace.x_m[real]), np.float64(trace.y_m[real]), (0.0, 0.0)))
 
 
 def _pieces(samples: Samples, slot_s: float, max_gap_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,0 +1,157 @@
+"""Taxis from T-Drive files: every kind of bad row by hand, samples to slots by hand, round trips, damage, any bytes."""
+
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxvec.traces import TraceError, read_tdrive, synthetic
+from jaxvec.traces.earth import ground_m
+from jaxvec.traces.tdrive import read_samples
+from jaxvec.traces.trips import Samples, to_trips
+from jaxvec.traces.writers import write_tdrive
+
+ROWS = """\
+7,2008-02-02 15:00:00,116.40000,39.90000
+7,2008-02-02 15:00:00,116.50000,39.90000
+
+7,2008-02-02 15:01:00,116.40000
+7,2008-02-30 15:01:00,116.40000,39.90000
+x,2008-02-02 15:01:00,116.40000,39.90000
+7,2008-02-02 15:01:00,nan,39.90000
+7,2008-02-02 15:01:00,0.00000,0.00000
+7,2008-02-02 15:01:00,39.90000,116.40000
+7,2008-02-02 15:01:00,116.40000,39.95000
+7,2008-02-02 15:02:00,116.40000,39.91000
+"""
+
+
+def test_every_bad_row_is_counted_under_its_reason(tmp_path):
+    # 5.56 km in the first minute is 93 m/s: "speed"; 1.11 km in two minutes is not
+    (tmp_path / "any name").write_bytes(b"\xef\xbb\xbf" + ROWS.replace("\n", "\r\n").encode())
+    samples, report = read_samples(tmp_path)
+    assert report.reasons == {"blank": 1, "fields": 1, "parse": 3, "bounds": 2, "duplicate": 1, "speed": 1}
+    assert (report.files, report.rows, report.kept) == (1, 11, 2)
+    np.testing.assert_array_equal(samples.vehicle, [7, 7])
+    assert samples.time_s[1] - samples.time_s[0] == 120
+    assert samples.time_s[0] == 13911 * 86400 + 15 * 3600  # 2008-02-02 is 13911 days after 1970
+    np.testing.assert_array_equal(samples.lat_deg, [39.90, 39.91])
+    np.testing.assert_array_equal(samples.lon_deg, [116.4, 116.4])
+    assert "duplicate: 1" in str(report)
+
+
+@pytest.mark.parametrize(("row", "reason"), [(3, "fields"), (4, "parse"), (7, "bounds")])
+def test_strict_reading_names_the_row(tmp_path, row, reason):
+    lines = ROWS.splitlines()
+    file = tmp_path / "1.txt"
+    file.write_text("\n".join([lines[0], lines[row]]))
+    with pytest.raises(TraceError, match=rf"1\.txt:2: {reason}"):
+        read_samples(file, strict=True)
+    file.write_text("\n".join(lines[:2]))
+    with pytest.raises(TraceError, match=r"1\.txt:2: duplicate"):
+        read_samples(file, strict=True)
+
+
+def test_what_cannot_be_used_is_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_tdrive(tmp_path / "nowhere")
+    with pytest.raises(TraceError, match="no file to read"):
+        read_tdrive(tmp_path)
+    (tmp_path / "1.txt").write_text("1,2,3\n" * 4)
+    with pytest.raises(TraceError, match=r"no row is usable: .*fields: 4"):
+        read_tdrive(tmp_path)
+    (tmp_path / "2.txt").write_text(ROWS)
+    _, report = read_samples(tmp_path)
+    assert list(report.refused.items()) == [(str(tmp_path / "1.txt"), "fields")]
+    whole = gzip.compress(ROWS.encode())
+    (tmp_path / "3.txt.gz").write_bytes(whole[:-12])
+    with pytest.raises(TraceError, match=r"3\.txt\.gz:\d+: the gzip data end too early"):
+        read_samples(tmp_path)
+    with pytest.raises(TraceError, match="bounds"):
+        read_samples(tmp_path / "2.txt", bounds=(117, 116, 39, 40))
+
+
+def test_samples_to_slots_by_hand():
+    # a taxi goes 0.02 degrees north in 1200 s, stops for 601 s, and goes back: pieces of 41 slots each; the second taxi
+    # has a single sample
+    time_s = np.array([0.0, 600, 1200, 1801, 2401, 3001, 0])
+    lat = 39.9 + np.array([0, 0.01, 0.02, 0.02, 0.01, 0, 0])
+    samples = Samples(np.array([1] * 6 + [2]), time_s, lat, np.full(7, 116.4))
+    trips = to_trips(samples, horizon=30)
+    assert trips.n_slots.tolist() == [30, 30]
+    assert trips.left_out == {"short": 2, "parked": 0}  # the 11 slots left of each piece
+    np.testing.assert_allclose(trips.lat_deg[0], 39.9 + 0.02 * np.arange(30) / 40, atol=1e-12)
+    np.testing.assert_allclose(trips.lat_deg[1], 39.92 - 0.02 * np.arange(30) / 40, atol=1e-12)
+    trips = to_trips(samples, horizon=60)
+    assert trips.n_slots.tolist() == [41, 41]
+    np.testing.assert_allclose(trips.lat_deg[0, 40:], 39.92, atol=1e-12)  # padded by its last point
+    assert to_trips(samples, horizon=41, max_gap_s=700).n_slots.tolist() == [41, 41]  # now one piece of 101
+    with pytest.raises(TraceError, match=r"no trip is left: 0 windows are too short, 2 stay"):
+        to_trips(samples, horizon=60, min_span_m=5e3)
+
+
+@pytest.fixture(scope="module")
+def taxis():
+    """Some made-up taxis."""
+    samples = synthetic.taxis(3, "city")
+    few = samples.vehicle <= 4
+    return Samples(*(column[few] for column in samples))
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_is_written_is_read_back(taxis, tmp_path, zipped):
+    bad = write_tdrive(taxis, tmp_path, bad_rows=True, zipped=zipped)
+    samples, report = read_samples(tmp_path)
+    assert bad == dict.fromkeys(("blank", "fields", "parse", "bounds", "duplicate", "speed"), 4)
+    assert report.reasons == bad
+    np.testing.assert_array_equal(samples.vehicle, taxis.vehicle)
+    np.testing.assert_array_equal(samples.time_s, np.floor(taxis.time_s))
+    off_m = ground_m(samples.lat_deg, samples.lon_deg, taxis.lat_deg, taxis.lon_deg)
+    assert off_m.max() < 0.8  # half of 1e-5 degrees each way is 0.56 and 0.43 m
+
+
+def test_the_cache_is_of_its_files_and_arguments(taxis, tmp_path):
+    folder, cache = tmp_path / "taxis", tmp_path / "cache"
+    write_tdrive(taxis, folder)
+    first, report = read_tdrive(folder, cache=cache)
+    (kept,) = cache.iterdir()
+    stamp = kept.stat().st_mtime_ns
+    again, same = read_tdrive(folder, cache=cache)
+    assert kept.stat().st_mtime_ns == stamp
+    assert same == report
+    np.testing.assert_array_equal(again.lat_deg, first.lat_deg)
+    assert (again.centre, again.left_out) == (first.centre, first.left_out)
+    read_tdrive(folder, 40, cache=cache)
+    assert len(list(cache.iterdir())) == 2
+    kept.write_bytes(b"junk")
+    with pytest.warns(UserWarning, match="made again"):
+        third, _ = read_tdrive(folder, cache=cache)
+    np.testing.assert_array_equal(third.lat_deg, first.lat_deg)
+    (folder / "1.txt").unlink()
+    fewer, _ = read_tdrive(folder, cache=cache)
+    assert len(fewer.n_slots) < len(first.n_slots)
+
+
+FIELDS = st.one_of(
+    st.sampled_from(
+        ["7", "2008-02-02 15:00:00", "116.4", "39.9", "nan", "inf", "1e999", "", "-1", "9" * 30, "1_0", "\u0663"]
+    ),
+    st.text(max_size=8),
+)
+LIKE_ROWS = st.lists(st.lists(FIELDS, max_size=5).map(",".join), max_size=6).map(lambda rows: "\n".join(rows).encode())
+
+
+@settings(max_examples=100)
+@given(data=st.one_of(st.binary(max_size=300), LIKE_ROWS, st.binary(max_size=60).map(gzip.compress)))
+def test_any_bytes_are_arrays_or_a_clear_error(data, tmp_path_factory):
+    file = tmp_path_factory.getbasetemp() / "any.txt"
+    file.write_bytes(data)
+    try:
+        samples, report = read_samples(file)
+    except TraceError as error:
+        assert "any.txt" in str(error)  # noqa: PT017 (either may happen)
+    else:
+        assert len(samples.vehicle) == report.kept > 0
+        assert all(np.isfinite(column).all() for column in samples)
