@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core import rng
 from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
 from jaxvec.core.rollout import Policy
@@ -20,7 +19,6 @@ from jaxvec.core.types import Observation
 from jaxvec.envs import dt_edge_slot as slot
 from jaxvec.envs.dt_edge import GROUP, DtEdge
 from jaxvec.envs.dt_edge_slot import Params
-from jaxvec.physics import fading
 from jaxvec.policies.mapped import over_worlds
 
 LEVELS = 7  # of the whole server's use, tried by `slot_optimum`
@@ -72,8 +70,7 @@ def floors(env: DtEdge, params: Params) -> Array:
 def softmax_random(seen: Seen, env: DtEdge, params: Params, key: Array) -> Plan:
     """The paper's actor head on noise: a softmax over ratios and doubled shares."""
     k = env.n_types
-    u = rng.uniforms(key, {"z": (env.n_vehicles, 2 * k)})["z"]
-    y = jax.nn.softmax(fading.standard_normal(u), 1)
+    y = jax.nn.softmax(jax.random.normal(key, (env.n_vehicles, 2 * k)), 1)
     return Plan(jnp.clip(y[:, :k], 0.01, 0.99), 0.5 * y[:, k:])
 
 
