@@ -98,10 +98,13 @@ def begin(env: Any, state: State, params: Params) -> State:
 def look(env: Any, state: State, params: Params) -> Scene:
     """(1), (2), (23) and the known loads: everything that can be seen at the start of a slot."""
     region, rank = params.region, state.t.ndim
-    there, uav_deg = servers_there(env, state, params), uav_places(state, params)
+    there, veh_deg, uav_deg = (
+        servers_there(env, state, params),
+        vehicle_places(state, params),
+        uav_places(state, params),
+    )
     rsu_deg = lift(jnp.stack([real(region.rsu_dlat_deg), real(region.rsu_dlon_deg)], 1), rank)
-    place_deg = jnp.concatenate([jnp.broadcast_to(rsu_deg, (env.n_rsu, 2, *state.t.shape)), uav_deg])
-    away = _haversines(env, vehicle_places(state, params), place_deg, params)
+    away = jnp.concatenate([_haversines(env, veh_deg, place_deg, params) for place_deg in (rsu_deg, uav_deg)], 1)
     ground_m = geometry.arc_m(away, params.earth_radius_m)
     dist = geometry.norm_m(ground_m, of_kind(env, 0.0, params.uav_altitude_m, rank))
     reached = geometry.within(dist, of_kind(env, params.rsu_range_m, params.uav_range_m, rank))
@@ -156,11 +159,12 @@ def uav_places(state: State, params: Params) -> Array:
 
 def _haversines(env: Any, a_deg: Array, b_deg: Array, params: Params) -> Array:
     """(1): haversine of every b `(m, 2)` seen from every a `(n, 2)`, both from the anchor [degree]."""
+    if env.haversine == "correct":
+        lat_rad = jnp.radians(real(params.region.lat0_deg))
+        a, b = (geometry.on_sphere(*jnp.radians(jnp.moveaxis(x, 1, 0)), lat_rad) for x in (a_deg, b_deg))
+        return sum(geometry.offsets(p, q) ** 2 for p, q in zip(a, b, strict=True)) / 4  # type: ignore[return-value]
     dlat, dlon = (geometry.offsets(jnp.radians(a_deg[:, c]), jnp.radians(b_deg[:, c])) for c in (0, 1))
-    rank = dlat.ndim - 2
-    cos_a, cos_b = _cos_lat(a_deg, params), _cos_lat(b_deg, params)
-    cos_b = cos_b.reshape(cos_b.shape + (1,) * (rank - cos_b.ndim + 1))
-    return HAVERSINE[env.haversine](dlat, dlon, cos_a[:, None], cos_b[None])
+    return HAVERSINE[env.haversine](dlat, dlon, _cos_lat(a_deg, params)[:, None], _cos_lat(b_deg, params)[None])
 
 
 def _cos_lat(deg: Array, params: Params) -> Array:

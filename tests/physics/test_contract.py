@@ -87,6 +87,7 @@ CASES = [
         )
         for hav in (geometry.haversine, geometry.haversine_as_printed)
     ],
+    (geometry.on_sphere, [between(-0.1, 0.1, *NODE), between(-0.1, 0.1, *NODE)], {"lat_rad": 0.7}),
     (geometry.arc_m, [UNIT], {"radius_m": 6.4e6}),
     (mobility.drive_m, [between(0, 700, *NODE), between(-16, 16, *NODE)], {"slot_s": 9.0, "road_length_m": 700.0}),
     (mobility.step_m, [between(0, 100, VEHICLES, 2), between(-7, 7, *NODE)], {"distance_m": 15.0}),

@@ -105,3 +105,40 @@ def test_float32_differences_keep_millimetres(dlat_deg, dlon_deg):
 def test_arcs_have_finite_gradients_on_the_spot_and_at_the_antipode():
     for hav in (0.0, 1e-30, 0.5, 1.0):
         assert np.isfinite(jax.grad(geometry.arc_m)(hav, EARTH_M))
+
+
+def test_arcs_are_exact_near_and_far():
+    exact = lambda hav: 2 * np.arctan2(np.sqrt(hav), np.sqrt(1 - hav))  # noqa: E731
+    hav = np.concatenate([np.geomspace(1e-14, 1, 400), 1 - np.geomspace(1e-14, 0.9, 400), [0.0, 0.25, 1.0]])
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(geometry.arc_m(hav, 1.0), exact(hav), rtol=1e-14)
+    single = np.float32(hav)
+    np.testing.assert_allclose(geometry.arc_m(single, 1.0), exact(np.float64(single)), rtol=4e-7)
+
+
+@given(*[st.floats(-0.1, 0.1)] * 4)
+def test_places_on_the_sphere_are_as_far_apart_as_the_haversine_says(lat_a, lon_a, lat_b, lon_b):
+    def apart(lat_a, lon_a, lat_b, lon_b):
+        anchor = np.radians(39.9)
+        a, b = ((np.radians(lat), np.radians(lon)) for lat, lon in ((lat_a, lon_a), (lat_b, lon_b)))
+        places = (geometry.on_sphere(*point, anchor) for point in (a, b))
+        chord = sum((x - y) ** 2 for x, y in zip(*places, strict=True))
+        cosines = (np.cos(anchor + point[0]) for point in (a, b))
+        return geometry.arc_m(chord / 4, EARTH_M), geometry.arc_m(
+            geometry.haversine(b[0] - a[0], b[1] - a[1], *cosines), EARTH_M
+        )
+
+    with jax.enable_x64(True):
+        chord_m, arc_m = apart(lat_a, lon_a, lat_b, lon_b)
+        np.testing.assert_allclose(chord_m, arc_m, rtol=1e-9, atol=1e-6)
+    single, _ = apart(*np.float32([lat_a, lon_a, lat_b, lon_b]))
+    np.testing.assert_allclose(single, arc_m, rtol=1e-6, atol=3e-3)  # 3 mm in a region of 20 km
+
+
+def test_a_place_on_the_sphere_by_hand():
+    # from the equator: a quarter round to the east, the pole, the antipode
+    for point, place in ((((0, 90)), (1, 0, -1)), ((90, 0), (0, 1, -1)), ((0, 180), (0, 0, -2))):
+        np.testing.assert_allclose(geometry.on_sphere(*np.radians(point), 0.0), place, atol=1e-6)
+    # from 60 degrees north, a degree north: sin and cos of it
+    north = geometry.on_sphere(np.radians(1.0), 0.0, np.radians(60.0))
+    np.testing.assert_allclose(north, [0, np.sin(np.radians(1)), np.cos(np.radians(1)) - 1], rtol=1e-5, atol=1e-9)
