@@ -161,7 +161,8 @@ def _haversines(env: Any, a_deg: Array, b_deg: Array, params: Params) -> Array:
     """(1): haversine of every b `(m, 2)` seen from every a `(n, 2)`, both from the anchor [degree]."""
     if env.haversine == "correct":
         lat_rad = jnp.radians(real(params.region.lat0_deg))
-        a, b = (geometry.on_sphere(*jnp.radians(jnp.moveaxis(x, 1, 0)), lat_rad) for x in (a_deg, b_deg))
+        place = lambda deg: geometry.on_sphere(jnp.radians(deg[:, 0]), jnp.radians(deg[:, 1]), lat_rad)  # noqa: E731
+        a, b = place(a_deg), place(b_deg)
         return sum(geometry.offsets(p, q) ** 2 for p, q in zip(a, b, strict=True)) / 4  # type: ignore[return-value]
     dlat, dlon = (geometry.offsets(jnp.radians(a_deg[:, c]), jnp.radians(b_deg[:, c])) for c in (0, 1))
     return HAVERSINE[env.haversine](dlat, dlon, _cos_lat(a_deg, params)[:, None], _cos_lat(b_deg, params)[None])

@@ -99,7 +99,7 @@ def on_sphere(
         Three coordinates [radii].
     """
     (cos_lat, sin_lat), (c_lat, s_lat), (c_lon, s_lon) = (
-        phasor(half / (2.0 * math.pi)) for half in (lat_rad, 0.5 * dlat_rad, 0.5 * dlon_rad)
+        phasor(jnp.asarray(angle) / (2.0 * math.pi)) for angle in (lat_rad, 0.5 * dlat_rad, 0.5 * dlon_rad)
     )
     sin_dlat, fall = 2.0 * s_lat * c_lat, 2.0 * s_lat * s_lat  # 1 - cos(dlat)
     cos_here = cos_lat - cos_lat * fall - sin_lat * sin_dlat
