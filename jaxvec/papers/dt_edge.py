@@ -95,6 +95,7 @@ def means(data: Data, what: str, bias: str, metric: str) -> np.ndarray:
 
 
 def by_bias(data: Data, what: str, x: float, metric: str, scale: float, unit: str) -> str:
+    """What a policy has at each bias, in words."""
     found = [data.estimate(named(what, bias), x, metric).mean * scale for bias in BIASES_HZ]
     return f"{what} among {x:g}: {', '.join(f'{mean:.4g}' for mean in found)} {unit} at {', '.join(BIASES_HZ)}"
 
