@@ -94,6 +94,7 @@ def learned(
     name: str = "lstm_transformer",
     seeds: tuple[int, ...] = (0,),
     how: Training = Training(lags=N_LAGS),  # noqa: B008, it is frozen
+    shared: bool = True,
 ) -> np.ndarray:
     """Forecasts by one network for all stations, standardised one by one; seeds are trained side by side.
 
@@ -103,6 +104,7 @@ def learned(
         name: of the network, see `jaxvec.twin.workload`.
         seeds: of weights and order of training.
         how: epochs, batches, rate.
+        shared: or else a network for each station, all side by side (Model_m of Algorithm 1).
     Returns:
         (station, bin), or (seed, station, bin) of several seeds.
     Raises:
@@ -115,9 +117,16 @@ def learned(
     z = jnp.asarray((counts - mean) / std, jnp.float32)
     first, last = split_bins(counts.shape[1], "validation")
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    fitted = jax.vmap(lambda key: fit(model, key, z, n_train, last - first, how))(keys)
     padded = jnp.concatenate([jnp.zeros((len(z), how.lags)), z], 1)
-    found = jax.lax.map(lambda params: forecasts(model, params, padded, how.lags), fitted.params)
+    if shared:
+        train = lambda key: fit(model, key, z, n_train, last - first, how).params  # noqa: E731
+        tell = lambda params: forecasts(model, params, padded, how.lags)  # noqa: E731
+    else:
+        alone = lambda key, row: fit(model, key, row[None], n_train, last - first, how).params  # noqa: E731
+        train = lambda key: jax.vmap(alone)(jax.random.split(key, len(z)), z)  # noqa: E731
+        one = lambda it: forecasts(model, it[0], it[1][None], how.lags)[0]  # noqa: E731
+        tell = lambda params: jax.lax.map(one, (params, padded))  # noqa: E731
+    found = jax.lax.map(tell, jax.vmap(train)(keys))
     result = np.maximum(mean + std * np.asarray(found, np.float64), 0)
     return result if len(seeds) > 1 else result[0]
 

@@ -81,6 +81,18 @@ def test_learned_forecasts_beat_the_last_bin_and_follow_from_what_was_alone(coun
     assert accuracy(counts[:, test], several[:, :, test]).rmse.shape == (2,)
 
 
+def test_networks_of_their_own_learn_from_their_station_alone(counts):
+    how = Training(epochs=2, batch_size=256, learning_rate=1e-2)
+    own = lambda counts: learned(counts, 7 * DAY, "gru", how=how, shared=False)  # noqa: E731
+    found, other = own(counts), counts.copy()
+    other[1, : 7 * DAY : 2] += 40
+    changed = np.any(np.abs(own(other) - found) > 1e-3, 1)
+    np.testing.assert_array_equal(changed, [False, True, False])
+    test = slice(*split_bins(10 * DAY, "test"))
+    naive = accuracy(counts[:, test], predict(counts, "persistence")[:, test])
+    assert accuracy(counts[:, test], found[:, test]).rmse < 0.9 * naive.rmse
+
+
 def test_accuracy_by_hand():
     counts = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
     found = accuracy(counts, np.array([[2.0, 2.0, 1.0], [4.0, 7.0, 6.0]]))
