@@ -25,7 +25,11 @@ METRICS = (
     "energy_edge_j",
     "energy_local_j",
     "resource_ratio",
+    *("latency_s", "packet_loss", "loss_range", "loss_overload", "loss_meeting", "unreachable"),
+    *("sat_share", "sat_needless", "migration_rate", "feasible_mean", "load_var_mb2"),
+    *("rmse", "mae", "error_rate", "r2"),
 )
+MADE = ("counts", "forecast")
 TWIN = tuple(f"twin/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
 POINTS = 40
 
@@ -47,13 +51,14 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
             runs[at] = [
                 Run(
                     {metric: noisy(mean(*at, metric), 16) for metric in METRICS},
-                    {_in_training(m): noisy((curve or level)(*at, m), POINTS) for m in METRICS + TWIN}
-                    if series.learner
-                    else {},
+                    {
+                        _in_training(m): noisy((curve or level)(*at, m), POINTS)
+                        for m in (METRICS + TWIN if series.learner else MADE if series.by else ())
+                    },
                     {"evaluate": 1.0},
                     {"slots": 4000, "horizon": 10},
                 )
-                for _ in range(seeds if series.learner else 1)
+                for _ in range(seeds if series.learner or series.by else 1)
             ]
 
     def rules(names, worlds, sizes):
@@ -64,4 +69,21 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
 
 
 def _in_training(metric):
-    return metric if metric == "reward" or metric in TWIN else f"env/{metric}"
+    return metric if metric == "reward" or metric in TWIN + MADE else f"env/{metric}"
+
+
+def by(table, default=0.8):
+    """Means from a table by series, constant or as a function of the place."""
+
+    def mean(series, x, metric):
+        value = table.get(series, default)
+        value = value.get(metric, default) if isinstance(value, dict) else value
+        return value(x) if callable(value) else value
+
+    return mean
+
+
+def judged(of, name, mean, **more):
+    """The verdict on a claim from made-up data."""
+    claim = next(claim for claim in of.claims if claim.name == name)
+    return claim.check(synthetic(of.figure(claim.figure), mean, **more))

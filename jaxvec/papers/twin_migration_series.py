@@ -1,0 +1,80 @@
+"""Who the DM-MAPPO paper compares, and where."""
+
+from typing import Any
+
+from jaxvec.papers.plan import Named, Series
+from jaxvec.papers.twin_migration_probes import Watched, forecaster
+
+MB = 8e6  # bit
+PPO = {
+    **{"actor": "server_scorer", "n_worlds": 64, "epochs": 4, "minibatches": 4},
+    **{"hidden": (256, 256), "activation": "tanh"},
+}
+SAC = {
+    **{"actor": "server_scorer", "n_worlds": 64, "slots_per_update": 60, "learn_every": 4},
+    **{"hidden": (256, 256), "batch_size": 1024, "capacity": 40_960},
+}
+PPO_HYPER = {"learning_rate": 1e-3, "learning_rate_end": 0.0, "entropy_weight": 0.01, "entropy_weight_end": 0.01}
+SAC_HYPER = {
+    **dict.fromkeys((f"{part}_learning_rate{end}" for part in ("actor", "critic") for end in ("", "_end")), 3e-4),
+    **{"tau": 0.005, "entropy_choice": 0.5, "entropy_choice_end": 0.5},
+}
+BLIND = {"workload_info": "none"}
+FREE = {"use_mask": False}
+
+
+def ppo(name: str, **sizes: Any) -> Series:
+    """MAPPO in some setting."""
+    return Series(name, "mappo", settings=PPO, hyper=PPO_HYPER, sizes=sizes, wrap=Watched)
+
+
+def sac(name: str, **sizes: Any) -> Series:
+    """MASAC in some setting."""
+    return Series(name, "masac", settings=SAC, hyper=SAC_HYPER, sizes=sizes, wrap=Watched)
+
+
+def rule(name: str, rule: str, **sizes: Any) -> Series:
+    """A rule in some setting."""
+    return Series(name, rule=rule, sizes=sizes, wrap=Watched)
+
+
+DM_MAPPO, MASAC = ppo("DM-MAPPO"), sac("MASAC")
+GREEDY, RANDOM = rule("Greedy", "greedy"), rule("Random", "random")
+MYOPIC, STICKY = rule("myopic (rule)", "myopic"), rule("sticky (rule)", "sticky")
+FOUR = (DM_MAPPO, MASAC, GREEDY, RANDOM)
+BLIND_ONES = (
+    ppo("DM-MAPPO w.o. prediction", **BLIND),
+    sac("MASAC w.o. prediction", **BLIND),
+    rule("Greedy w.o. prediction", "greedy", **BLIND),
+    rule("Random w.o. prediction", "random", **BLIND),
+)
+FREE_ONES = (
+    ppo("MAPPO, no mask", **FREE),
+    sac("MASAC, no mask", **FREE),
+    rule("Greedy, no mask", "greedy", **FREE),
+    rule("Random, no mask", "random", **FREE),
+)
+FREE_MYOPIC = rule("myopic, no mask (rule)", "myopic", **FREE)
+
+# Of Table II
+
+TABLE2 = {  # RMSE, MAE, error rate, R^2
+    "LSTM-Transformer": (0.671, 20.417, 0.06814, 0.925),
+    "CNN-GRU": (0.812, 27.802, 0.09451, 0.865),
+    "LSTM": (0.877, 25.330, 0.08741, 0.884),
+    "GRU": (0.916, 29.466, 0.09843, 0.851),
+    "CNN-LSTM": (0.917, 29.461, 0.09796, 0.855),
+}
+SCORES = ("rmse", "mae", "error_rate", "r2")
+OURS, *OTHERS = (Series(name, by=forecaster(name.lower().replace("-", "_"))) for name in TABLE2)
+NAIVE = tuple(
+    Series(name, by=forecaster(of))
+    for name, of in (("persistence", "persistence"), ("AR(6)", "ar6"), ("week before", "weekly"))
+)
+NETWORKS = (OURS, *OTHERS)
+
+# Of Fig. 8
+
+AREAS = ("city", "city, no UAV", "city, no satellite", "rural", "rural, no UAV", "rural, no satellite")
+WITHOUT: tuple[Named, ...] = ({}, {"use_uav": 0.0}, {"use_satellite": 0.0})
+CITY, NO_UAV, NO_SATELLITE, RURAL, _, RURAL_NO_SATELLITE = (float(i) for i in range(6))
