@@ -103,6 +103,19 @@ class Asker:
         self.cache.save()
         return found
 
+    def count_tokens(self, text: str) -> int:
+        """By the backend, and remembered, so that a replay needs nobody.
+
+        Raises:
+            CacheMissError: in a replay.
+        """
+        request = Request(({"role": "tokens", "content": text},), 0, 0, 0)
+        known = self.cache.get(self.backend, request)
+        if known is None:
+            known = Completion("", prompt_tokens=self.backend.count_tokens(text))
+            self.cache.put(self.backend, request, known, "tokens")
+        return known.prompt_tokens
+
     def _once(self, requests: Sequence[Request]) -> tuple[list[np.ndarray | None], list[float], list[bool]]:
         """Matrices, seconds, and whether there was no answer at all."""
         known = [self.cache.get(self.backend, request) for request in requests]

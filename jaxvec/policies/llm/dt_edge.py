@@ -159,7 +159,7 @@ def play(
 def _affordable(cases: CaseSet, asker: Asker, k: int) -> int:
     """How many examples fit into the model's context, by the length of the first case."""
     case = Shown(np.asarray(cases.rows[0]), np.asarray(cases.shared[0]))
-    tokens = asker.backend.count_tokens(example_text(case, np.asarray(cases.action[0])))
+    tokens = asker.count_tokens(example_text(case, np.asarray(cases.action[0])))
     return examples_that_fit(asker.backend.context, tokens, k)
 
 

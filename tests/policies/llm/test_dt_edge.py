@@ -159,11 +159,19 @@ def test_worlds_grow_cases_of_their_own_where_they_do_better(run, library, worth
     assert run(Scripted([GOOD])).own is None
 
 
+class Wordy(Scripted):
+    """A model of many tokens: few examples fit."""
+
+    def count_tokens(self, text):
+        return 8 * super().count_tokens(text)
+
+
 def test_an_episode_is_replayed_without_a_model(run, tmp_path):
     file = tmp_path / "answers.jsonl"
     answers = cycle([GOOD, "no", FAILED["timeout"], GOOD])
-    first = run(Scripted(lambda request: next(answers)), Cache(file))
-    again = run(Scripted([]), Cache(file, "replay"))
+    first = run(Wordy(lambda request: next(answers)), Cache(file))
+    again = run(Scripted([]), Cache(file, "replay"))  # nor its tokenizer
+    assert first.k == again.k < 5
     for name, x in first.found.items():
         np.testing.assert_array_equal(again.found[name], x, err_msg=name)
     same = set(first.counters) - {"n_calls", "n_cache_hit"}
