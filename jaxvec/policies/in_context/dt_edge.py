@@ -94,27 +94,79 @@ def collect(
         n_worlds, every: cases are `n_worlds * ceil(horizon / every)`, before some are dropped.
         drop, capacity: see `cases.select`.
     """
+    seen, done = _decisions(env, params, policy, {"": policy}, key, n_worlds, every)
+    cases = select(seen, *done[""], metric(env), drop=drop, capacity=capacity)
+    numbers = {name: np.asarray(x).tolist() for name, x in asdict(params).items() if x is not None}  # type: ignore[call-overload]
+    about = {"env": env.id, "source": source, "sizes": asdict(env), "params": numbers}
+    return Library(cases, about | {"worlds": n_worlds, "every": every, "drop": drop})
 
-    keys = jax.random.split(key, n_worlds)  # the simple rule draws nothing
-    simply = lambda params, key, obs: tuple(greedy(env, params, obs))  # noqa: E731
 
-    def keep(s: Slot) -> tuple[Situation, Array, Array, Array]:
-        here = world_params(params)
-        omega, alpha = over_worlds(simply, params)(keys, s.obs)
-        simple = slot.play(env, slot.fit(env, omega, alpha, s.state, here), s.state, here)[-1].own
-        info, executed = s.ts.info, jnp.concatenate([s.ts.info["omega"], s.ts.info["alpha"]], 1)
-        return situation(env, s.obs), executed, info["reward_n"], info["reward_n"] - simple
+def solved(
+    env: DtEdge,
+    params: slot.Params,
+    policy: Policy,
+    teacher: Policy,
+    key: Array,
+    *,
+    n_worlds: int = 64,
+    every: int = 5,
+    drop: float = 0.2,
+    capacity: int = 2048,
+) -> transformer.Solved:
+    """Cases of a policy as `collect` makes them, in unit numbers, and what a better one would have done in each: lessons.
+
+    Args:
+        policy: who decides: the teacher at an earlier point of its training, for example.
+        teacher: who is to be followed.
+    """
+    seen, done = _decisions(env, params, policy, {"policy": policy, "teacher": teacher}, key, n_worlds, every)
+    action, reward, advantage = done["policy"]
+    cases = select(seen, action, reward, advantage, metric(env), drop=drop, capacity=capacity)
+    # the same cases in the same order, since the same ones are the worst
+    target, _, worth = done["teacher"]
+    taught = select(seen, target, worth, advantage, metric(env), drop=drop, capacity=capacity)
+    unit = problem(env, params).unit
+    return transformer.Solved(
+        cases.replace(action=unit(params, cases.action)),  # type: ignore[attr-defined]
+        unit(params, taught.action),
+        taught.reward,
+    )
+
+
+def _decisions(
+    env: DtEdge,
+    params: slot.Params,
+    policy: Policy,
+    deciders: Mapping[str, Policy],
+    key: Array,
+    n_worlds: int,
+    every: int,
+) -> tuple[Situation, dict[str, Judged]]:
+    """Situations that a policy meets, and by decider what it would do there: `(case, ...)` each, world by world."""
+
+    def keep(s: Slot) -> tuple[Situation, dict[str, Judged]]:
+        here, keys = world_params(params), jax.random.split(key, n_worlds)
+        simply = lambda params, key, obs: tuple(greedy(env, params, obs))  # noqa: E731
+
+        def play(omega: Array, alpha: Array) -> tuple[Array, Array]:
+            decision = slot.fit(env, omega, alpha, s.state, here)
+            return jnp.concatenate([decision.omega, decision.alpha], 1), slot.play(env, decision, s.state, here)[-1].own
+
+        simple = play(*over_worlds(simply, params)(keys, s.obs))[1]
+        done = {}
+        for name, decider in deciders.items():
+            action = s.action if decider is policy else decider(keys, s.obs)
+            executed, reward = play(*slot.decode(env, action[GROUP], here))
+            done[name] = Judged(executed, reward, reward - simple)
+        return situation(env, s.obs), done
 
     def run(key: Array) -> Any:
         kept = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, keep=keep)
         first = lambda x: jnp.moveaxis(x[::every], -1, 0).reshape(-1, *x.shape[1:-1])  # noqa: E731
         return jax.tree.map(first, kept)
 
-    seen, executed, reward, advantage = jax.jit(run)(key)
-    cases = select(seen, executed, reward, advantage, metric(env), drop=drop, capacity=capacity)
-    numbers = {name: np.asarray(x).tolist() for name, x in asdict(params).items() if x is not None}  # type: ignore[call-overload]
-    about = {"env": env.id, "source": source, "sizes": asdict(env), "params": numbers}
-    return Library(cases, about | {"worlds": n_worlds, "every": every, "drop": drop})
+    found: tuple[Situation, dict[str, Judged]] = jax.jit(run)(key)
+    return found
 
 
 def check(env: DtEdge, library: Library) -> CaseSet:

@@ -1,7 +1,7 @@
-"""Sets of cases as files: npz, written in one move, with a JSON header that says where the cases are from.
+"""Sets of cases, and trained weights, as files: npz, written in one move, with a JSON header that says where they are from.
 
-Arrays are those of `CaseSet`, of one set. The header is a `Library`'s `about`: whatever whoever collected the cases found worth
-saying; `env` and `source` are always there.
+Arrays of a set are those of `CaseSet`. The header is a `Library`'s `about`: whatever whoever collected the cases found worth
+saying; `env` and `source` are always there. Weights are nested dicts of arrays, each named by its path ("params/Dense_0/bias").
 """
 
 import os
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxvec.policies.in_context.cases import GROWN, TEACHER, CaseSet
 from jaxvec.traces.store import TraceError, check_arrays, header_of, read_npz, write_npz
@@ -88,3 +89,33 @@ def _check(where: str, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) 
     low, high = (float(bound(arrays["action"])) for bound in (np.min, np.max))
     if low < 0 or high > 1:
         raise CasesError(f"{where}: actions must be in [0, 1], but go from {low:g} to {high:g}")
+
+
+def write_weights(path: str | os.PathLike[str], weights: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Write trained weights: the path holds the old file or the whole new one.
+
+    Args:
+        weights: nested dicts of arrays, as networks have them.
+        about: what they are of, as JSON can hold it.
+    """
+    flat = {name: np.asarray(x) for name, x in flatten_dict(dict(weights), sep="/").items()}
+    write_npz(path, FORMAT, {**about, "weights": sorted(flat)}, flat)
+
+
+def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights and what they are of.
+
+    Raises:
+        CasesError: it is no such file, or damaged; the message names what is wrong.
+        OSError: the file cannot be opened.
+    """
+    try:
+        about = header_of(read_npz(path, (), FORMAT, "trained weights"), path)
+        names = about.pop("weights", None)
+        if not isinstance(names, list):
+            raise CasesError(f"{path}: the header does not name weights; is this a file of them?")
+        flat = {name: x for name, x in read_npz(path, names, FORMAT, "trained weights").items() if name in names}
+        check_arrays(str(path), flat, dict.fromkeys(names, np.float32), {n: x.shape for n, x in flat.items()}, "")
+    except TraceError as error:
+        raise CasesError(str(error)) from error
+    return unflatten_dict({name: jnp.asarray(x) for name, x in flat.items()}, sep="/"), about

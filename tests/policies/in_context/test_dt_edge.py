@@ -18,7 +18,7 @@ from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context
 from jaxvec.policies.in_context.cases import room
 from jaxvec.policies.in_context.fitting import Training
-from jaxvec.policies.in_context.transformer import Solved, Transformer, lessons
+from jaxvec.policies.in_context.transformer import Transformer, lessons
 
 N, K, SLOTS, CASE_WORLDS, CASES = 4, 3, 3, 4, 12
 KEY = jax.random.key(1)
@@ -34,10 +34,19 @@ def library():
 
 
 @pytest.fixture(scope="module")
-def policies(library):
+def solved():
+    """The cases of `library`, had `greedy_latency` been asked."""
+    rules = fixed(ENV, PARAMS)
+    return in_context.solved(
+        ENV, PARAMS, rules["local_threshold"], rules["greedy_latency"], KEY, n_worlds=CASE_WORLDS, every=1, capacity=16
+    )
+
+
+@pytest.fixture(scope="module")
+def policies(library, solved):
     unit = in_context.in_unit(ENV, PARAMS, library)
     how = Training(50, batch_size=32, learning_rate=1e-3)
-    taught = lessons([Solved(unit, unit.action, unit.advantage)], MODEL.k, in_context.metric(ENV))
+    taught = lessons([solved], MODEL.k, in_context.metric(ENV))
     return in_context.policies(
         ENV,
         PARAMS,
@@ -84,6 +93,18 @@ def test_a_case_is_what_was_done_in_a_slot_and_what_that_was_worth(library):
     np.testing.assert_allclose(judged.reward, cases.reward[:CASES], atol=1e-4)
     np.testing.assert_allclose(judged.advantage, cases.advantage[:CASES], atol=1e-4)
     assert np.abs(cases.advantage[:CASES]).max() > 0.01
+
+
+def test_lessons_are_the_same_cases_and_what_a_teacher_would_have_done(library, solved):
+    cases, n = solved.cases, CASES - int(0.2 * CASES)
+    best = np.sort(np.argsort(-np.asarray(library.cases.advantage[:CASES], float).mean(1))[:n])
+    assert cases.valid.sum() == n
+    np.testing.assert_allclose(cases.rows[:n], library.cases.rows[best], atol=1e-5)
+    np.testing.assert_allclose(cases.action[:n], in_context.in_unit(ENV, PARAMS, library).action[best], atol=1e-5)
+    here, seen = in_context.problem(ENV, PARAMS), jax.tree.map(lambda x: x[..., best], of_cases(library))
+    simple = jax.jit(jax.vmap(lambda obs: here.fallback(PARAMS, obs), -1))(seen)
+    np.testing.assert_allclose(solved.target[:n], simple, atol=1e-5)
+    np.testing.assert_allclose(solved.worth[:n], 0, atol=1e-5)  # above itself
 
 
 def test_cases_are_of_other_worlds_than_those_of_evaluation(library):

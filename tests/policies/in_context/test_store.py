@@ -5,7 +5,7 @@ import pytest
 from policies.in_context.made_up import arrays
 
 from jaxvec.policies.in_context.cases import CaseSet
-from jaxvec.policies.in_context.store import CasesError, Library, read, write
+from jaxvec.policies.in_context.store import CasesError, Library, read, read_weights, write, write_weights
 from jaxvec.traces.store import write_npz
 
 ABOUT = {"env": "toy", "source": "made up"}
@@ -84,3 +84,19 @@ def test_what_could_not_be_read_is_not_written(tmp_path):
     with pytest.raises(CasesError, match="no text 'env'"):
         write(file, Library(CaseSet(**arrays(0, 5)), {"source": "made up"}))
     assert file.read_bytes() == before
+
+
+def test_weights(tmp_path):
+    file, weights = tmp_path / "weights.npz", {"params": {"a": {"w": np.ones((2, 3), np.float32)}, "b": np.float32(2)}}
+    write_weights(file, weights, {"k": 5})
+    found, about = read_weights(file)
+    assert about == {"k": 5}
+    assert set(found) == {"params"}
+    np.testing.assert_array_equal(found["params"]["a"]["w"], np.ones((2, 3)))
+    assert found["params"]["b"] == 2
+    write_weights(file, {"a": np.float32([1, np.inf])}, {})
+    with pytest.raises(CasesError, match=r"a\[1\] is inf"):
+        read_weights(file)
+    write(file, Library(CaseSet(**arrays(0, 5)), ABOUT))
+    with pytest.raises(CasesError, match="does not name weights"):
+        read_weights(file)
