@@ -379,14 +379,14 @@ PAPER = Paper(
     title="DM-MAPPO: routes of vehicle twins over roadside units, UAVs and a satellite, with forecasts of workload",
     figures=FIGURES,
     claims=CLAIMS,
-    full=Budget(slots=768_000, episodes=256, seeds=5),
+    full=Budget(slots=230_400, episodes=256, seeds=5),
     quick=Budget(
         slots=960,
         episodes=8,
         seeds=2,
         settings={
             **{"n_worlds": 4, "epochs": 1, "minibatches": 2, "hidden": (16,), "scorer_hidden": (8,)},
-            **{"slots_per_update": 60, "learn_every": 12, "batch_size": 32, "capacity": 512},
+            **{"slots_per_update": 60, "learn_every": 20, "gradient_steps": 1, "batch_size": 32, "capacity": 512},
             **{"forecast_epochs": 1, "forecast_rsus": 4},
         },
     ),
