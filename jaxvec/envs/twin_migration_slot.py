@@ -97,21 +97,21 @@ def begin(env: Any, state: State, params: Params) -> State:
 
 def look(env: Any, state: State, params: Params) -> Scene:
     """(1), (2), (23) and the known loads: everything that can be seen at the start of a slot."""
-    region, rank = params.region, state.t.ndim
+    rank = state.t.ndim
     there, veh_deg, uav_deg = (
         servers_there(env, state, params),
         vehicle_places(state, params),
         uav_places(state, params),
     )
-    rsu_deg = lift(jnp.stack([real(region.rsu_dlat_deg), real(region.rsu_dlon_deg)], 1), rank)
-    away = jnp.concatenate([_haversines(env, veh_deg, place_deg, params) for place_deg in (rsu_deg, uav_deg)], 1)
+    rsu_deg = rsu_places(rank, params)
+    away = jnp.concatenate([haversines(env, veh_deg, place_deg, params) for place_deg in (rsu_deg, uav_deg)], 1)
     ground_m = geometry.arc_m(away, params.earth_radius_m)
     dist = geometry.norm_m(ground_m, of_kind(env, 0.0, params.uav_altitude_m, rank))
     reached = geometry.within(dist, of_kind(env, params.rsu_range_m, params.uav_range_m, rank))
     in_range = jnp.concatenate([reached, jnp.ones_like(reached[:, :1])], 1) & there  # the satellite always is
 
-    present = lift(region.rsu_present, rank)
-    away = jnp.where(present, _haversines(env, uav_deg, rsu_deg, params), jnp.inf)
+    present = lift(params.region.rsu_present, rank)
+    away = jnp.where(present, haversines(env, uav_deg, rsu_deg, params), jnp.inf)
     near = jnp.argmin(away, 1).astype(jnp.int32)
     known = known_load(env, state, near, there, params)
     stays, moves = (known + more <= params.cache_bits for more in arrivals(env, params))
@@ -157,7 +157,12 @@ def uav_places(state: State, params: Params) -> Array:
     return jnp.degrees(jnp.stack([xy_m[:, 1], xy_m[:, 0] / scale], 1) / params.earth_radius_m)
 
 
-def _haversines(env: Any, a_deg: Array, b_deg: Array, params: Params) -> Array:
+def rsu_places(rank: int, params: Params) -> Array:
+    """(N, 2, *ones): offsets from the anchor [degree]."""
+    return lift(jnp.stack([real(params.region.rsu_dlat_deg), real(params.region.rsu_dlon_deg)], 1), rank)
+
+
+def haversines(env: Any, a_deg: Array, b_deg: Array, params: Params) -> Array:
     """(1): haversine of every b `(m, 2)` seen from every a `(n, 2)`, both from the anchor [degree]."""
     if env.haversine == "correct":
         lat_rad = jnp.radians(real(params.region.lat0_deg))
@@ -234,32 +239,43 @@ def fill(env: Any, d: Decision, state: State, bg_normal: Array, params: Params) 
 
 def transmit(env: Any, d: Decision, state: State, draws: dict[str, Array], params: Params) -> Links:
     """(3) to (7), (11), (12): uploads, downloads and migrations."""
-    sat, rank = env.n_servers - 1, state.t.ndim
+    sat, p = env.n_servers - 1, params
     fade_vm: Array | float = 1.0
     fade_mig: Array | float = 1.0
     if env.fading == "rayleigh":
         fade_vm, fade_mig = own(draws["fade_vm"], d.server), draws["fade_mig"]
-    power_w = of_kind(env, params.rsu_power_w, params.uav_power_w, rank)
-    power_w = jnp.broadcast_to(power_w, (sat, *state.t.shape))
+    power_w = jnp.broadcast_to(of_kind(env, p.rsu_power_w, p.uav_power_w, state.t.ndim), (sat, *state.t.shape))
+    by_sat = lambda satellite, over_air: jnp.where(satellite, p.sat_rate_bps, over_air)  # noqa: E731
 
-    def rate_bps(bandwidth_hz: Any, power_w: Any, gain: Array, fade: Any, by_satellite: Array) -> Array:
-        over_air = rate.shannon_bps(bandwidth_hz, rate.snr(power_w, fade, gain, params.noise_w))
-        return jnp.where(by_satellite, params.sat_rate_bps, over_air)
-
-    dist_m, by_sat = own(state.scene.dist, d.server), d.server == sat
-    flies = d.server >= env.n_rsu
-    ground_m = jnp.sqrt(jnp.maximum(dist_m**2 - jnp.where(flies, params.uav_altitude_m, 0.0) ** 2, 1.0))
-    gain = gain_of(env, ground_m, dist_m, params.vehicle_height_m, flies, params)
-    up = rate_bps(params.bandwidth_up_hz, params.vehicle_power_w, gain, fade_vm, by_sat)
-    down = rate_bps(params.bandwidth_down_hz, at(power_w, d.server), gain, fade_vm, by_sat)
+    dist_m, flies, on_sat = own(state.scene.dist, d.server), d.server >= env.n_rsu, d.server == sat
+    gain = gain_of(env, below_m(dist_m, flies, params), dist_m, p.vehicle_height_m, flies, params)
+    up = by_sat(on_sat, rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, fade_vm, params))
+    down = by_sat(on_sat, rate_bps(p.bandwidth_down_hz, at(power_w, d.server), gain, fade_vm, params))
 
     origin = jnp.maximum(state.prev, 0)
     gain = gain_of(env, *between(env, origin, d.server, state, params), flies, params)
-    mig = rate_bps(params.bandwidth_mig_hz, at(power_w, origin), gain, fade_mig, by_sat | (origin == sat))
+    mig = rate_bps(p.bandwidth_mig_hz, at(power_w, origin), gain, fade_mig, params)
+    mig = by_sat(on_sat | (origin == sat), mig)
     up, down, mig = (jnp.where(where, x, 0) for where, x in ((d.served, up), (d.served, down), (d.migrate, mig)))
-    take_s = lambda where, bits, x: jnp.where(where, capped_s(bits / jnp.maximum(x, 1.0), params), 0)  # noqa: E731
-    t_up, t_down = (take_s(d.served, params.vt_bits, x) for x in (up, down))
-    return Links(up, down, mig, t_up, t_down, take_s(d.migrate, params.mig_bits, mig))
+    take_s = lambda where, bits, x: jnp.where(where, transfer_s(bits, x, params), 0)  # noqa: E731
+    t_up, t_down = (take_s(d.served, p.vt_bits, x) for x in (up, down))
+    return Links(up, down, mig, t_up, t_down, take_s(d.migrate, p.mig_bits, mig))
+
+
+def rate_bps(bandwidth_hz: Any, power_w: Any, gain: Array, fade: Any, params: Params) -> Array:
+    """(4), (5), (11)"""
+    return rate.shannon_bps(bandwidth_hz, rate.snr(power_w, fade, gain, params.noise_w))
+
+
+def transfer_s(bits: Any, rate_bps: Any, params: Params) -> Array:
+    """(6), (7), (12)"""
+    return capped_s(bits / jnp.maximum(rate_bps, 1.0), params)
+
+
+def below_m(dist_m: Array, flies: Array, params: Params) -> Array:
+    """Distance on the ground, at least 1 m, of what is so far away, at the height of a UAV where it `flies`."""
+    climb_m = jnp.where(flies, params.uav_altitude_m, 0.0)
+    return jnp.sqrt(jnp.maximum(dist_m**2 - climb_m**2, 1.0))
 
 
 def own(x: Array, server: Array) -> Array:
@@ -275,25 +291,28 @@ def gain_of(env: Any, ground_m: Array, dist_m: Array, height_m: Any, flies: Arra
 
 
 def between(env: Any, origin: Array, server: Array, state: State, params: Params) -> tuple[Array, Array, Array]:
-    """(2): distances (V,) between pairs of servers on the ground and in space, and antennas of the first [m].
+    """(2): distances (V,) from one server to another, on the ground and in space, and antennas of the former [m].
 
     Something finite for the satellite.
     """
-    region, uav_deg = params.region, state.scene.uav_deg
+    uav_deg = state.scene.uav_deg
 
     def place_deg(of: Array) -> Array:
-        rsu = [jnp.take(real(x), of, 0, mode="clip") for x in (region.rsu_dlat_deg, region.rsu_dlon_deg)]
+        rsu = [jnp.take(real(x), of, 0, mode="clip") for x in (params.region.rsu_dlat_deg, params.region.rsu_dlon_deg)]
         uav = [at(uav_deg[:, c], of - env.n_rsu) for c in (0, 1)]
         return jnp.where((of < env.n_rsu)[:, None], jnp.stack(rsu, 1), jnp.stack(uav, 1))
 
     a, b = place_deg(origin), place_deg(server)
     dlat, dlon = jnp.radians(b[:, 0] - a[:, 0]), jnp.radians(b[:, 1] - a[:, 1])
     hav = HAVERSINE[env.haversine](dlat, dlon, _cos_lat(a, params), _cos_lat(b, params))
-    from_air, to_air = origin >= env.n_rsu, server >= env.n_rsu
-    climb_m = jnp.where(from_air != to_air, params.uav_altitude_m, 0.0)
-    height_m = jnp.where(from_air, params.uav_altitude_m, params.rsu_height_m)
+    return in_space_m(hav, origin >= env.n_rsu, server >= env.n_rsu, params)
+
+
+def in_space_m(hav: Array, from_air: Array, to_air: Array, params: Params) -> tuple[Array, Array, Array]:
+    """(2): on the ground, and in space; and the antenna at which it begins [m]."""
     ground_m = geometry.arc_m(hav, params.earth_radius_m)
-    return ground_m, geometry.norm_m(ground_m, climb_m), height_m
+    climb_m = jnp.where(from_air != to_air, params.uav_altitude_m, 0.0)
+    return ground_m, geometry.norm_m(ground_m, climb_m), jnp.where(from_air, params.uav_altitude_m, params.rsu_height_m)
 
 
 def capped_s(time_s: Array, params: Params) -> Array:

@@ -1,0 +1,110 @@
+"""The fixed rules of `twin_migration` against those of its NumPy twin, with and without mask, and by hand."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+from envs.side_by_side import WORLDS, together
+from envs.twin_migration_pair import PAIR, region_of
+from reference import twin_migration as twin
+
+from jaxvec.core.environment import world_params
+from jaxvec.core.rollout import policy_keys
+from jaxvec.envs.twin_migration import GROUP, TwinMigration
+from jaxvec.policies import fixed
+from jaxvec.policies.twin_migration import EXPLORE, RULES, Seen, least_load, nearest, sticky
+
+SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": 12, "slots_per_bin": 3}
+MASKED = {}
+FREE = {
+    "use_mask": False,
+    "haversine": "paper",
+    "overload_rule": "paper",
+    "workload_info": "none",
+    "obs_prev_server": False,
+}
+
+
+@partial(jax.jit, static_argnums=0)
+def choose(env, keys, obs, params):
+    return {name: policy(keys, obs)[GROUP]["server"] for name, policy in fixed(env, params).items()}
+
+
+def decided(env, params, obs):
+    """Every rule's choices, (V, W), of all worlds at once; of the greedy one where it does not choose by lot."""
+    tries = [choose(env, policy_keys(jax.random.key(seed), WORLDS), obs, params) for seed in range(9)]
+    found = {name: np.asarray(x) for name, x in tries[0].items()}
+    several = np.stack([x["greedy"] for x in tries])
+    found["greedy"] = np.apply_along_axis(lambda x: np.bincount(x).argmax(), 0, several)  # what it mostly does
+    return found
+
+
+@pytest.mark.parametrize("settings", [MASKED, FREE], ids=["masked", "free"])
+def test_rules_agree_with_the_twins(settings):
+    env, seen = TwinMigration(**SMALL | settings), {name: set() for name in RULES}
+    with jax.enable_x64(True):
+        params = PAIR.scenarios(env, 5)[1].replace(region=region_of(env))
+        for t, (configs, _, ts, theirs) in enumerate(PAIR.play(env, seed=5, slots=6)):
+            if t % 2:
+                continue
+            found = decided(env, params, ts.obs)
+            assert set(found) == {"random", *RULES}
+            active = np.asarray(ts.obs.active[GROUP])
+            for name in RULES:
+                pairs = zip(theirs, configs, strict=True)
+                expected = together(twin.decide(name, state, config) for (state, _, _), config in pairs)
+                np.testing.assert_array_equal(found[name][active], expected[active], f"{name}, slot {t}")
+                seen[name] |= set(found[name][active].tolist())
+            allowed = np.asarray(ts.obs.mask[GROUP]["server"])
+            there = np.take_along_axis(allowed, found["random"][:, None], 1)
+            assert there.all()
+    assert all(len(servers) >= 4 for name, servers in seen.items() if name != "satellite"), seen
+
+
+def hand(prev=(-1,), allowed=((1, 1, 1, 1),), dist=((300.0, 200.0, 100.0),), load=(1.0, 2.0, 3.0, 0.0)):
+    return Seen(*(np.array(x) for x in (dist, load, np.array(allowed, bool), prev, [True], np.zeros((1, 2)))))
+
+
+def test_rules_by_hand():
+    # two RSUs, a UAV and the satellite, which is the last resort
+    ask = lambda rule, **seen: int(rule(hand(**seen), None, None)[0])  # noqa: E731
+    assert ask(nearest) == 2
+    assert ask(nearest, allowed=((1, 1, 0, 1),)) == 1
+    assert ask(nearest, allowed=((0, 0, 0, 1),)) == 3
+    assert ask(least_load) == 0
+    assert ask(least_load, allowed=((0, 1, 1, 1),)) == 1
+    assert ask(least_load, allowed=((0, 0, 0, 1),)) == 3
+    assert ask(sticky) == 0  # nowhere yet
+    assert ask(sticky, prev=(2,)) == 2
+    assert ask(sticky, prev=(3,)) == 3
+    assert ask(sticky, prev=(2,), allowed=((1, 1, 0, 1),)) == 0
+
+
+def test_the_greedy_rule_chooses_by_lot_now_and_then():
+    env = TwinMigration(**SMALL, use_mask=False)
+    params = world_params(PAIR.Params(region=region_of(env)))
+    keys = policy_keys(jax.random.key(1), 4000)
+    obs = jax.jit(env.reset)(keys[:1], params)[1].obs
+    many = jax.tree.map(lambda x: np.broadcast_to(x, (*x.shape[:-1], len(keys))), obs)
+    server = np.asarray(jax.jit(fixed(env, params)["greedy"])(keys, many)[GROUP]["server"])
+    n_there = int(obs.mask[GROUP]["server"][0].sum())
+    for row in server:
+        share = np.bincount(row, minlength=env.n_servers) / len(keys)
+        expected = EXPLORE / n_there
+        others = np.delete(share, [share.argmax(), *np.flatnonzero(~np.asarray(obs.mask[GROUP]["server"])[0, :, 0])])
+        np.testing.assert_allclose(others, expected, atol=4 * np.sqrt(expected / len(keys)))
+        assert share.sum() == pytest.approx(1)
+
+
+def test_a_rule_serves_one_world_as_well_as_many():
+    env = TwinMigration(**SMALL)
+    params = PAIR.Params(region=region_of(env))
+    keys = policy_keys(jax.random.key(2), 3)
+
+    def run(keys):
+        obs = env.reset(keys, params)[1].obs
+        return {name: policy(keys, obs)[GROUP]["server"] for name, policy in fixed(env, params).items()}
+
+    together, alone = jax.jit(run)(keys), jax.jit(run)(keys[1])
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[..., 1]), alone, together)
