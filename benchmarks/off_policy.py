@@ -9,6 +9,7 @@ program, where a GPU is filled by them. Writes `off_policy-DEVICE.jsonl`.
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,11 @@ def main() -> None:
             f"compiled in {row['compile_s']:.0f} s",
             flush=True,
         )
-    for theirs in (row for row in rows if row["what"] == "peer"):
-        for ours in (row for row in rows if row["series"] == "published setting"):
-            rows.append(machine() | ratio(ours, theirs, "world-step"))
-            print(json.dumps({name: rows[-1][name] for name in ("ours", "theirs", "times", "times_low", "times_high")}))
+    ours = [row for row in rows if row["series"] == "published setting"]
+    theirs = [row for row in rows if row["what"] == "peer"]
+    for a, b in itertools.product(ours, theirs):
+        rows.append(machine() | ratio(a, b, "world-step"))
+        print(json.dumps({name: rows[-1][name] for name in ("ours", "theirs", "times", "times_low", "times_high")}))
     write(rows, args.out / f"off_policy-{slug(machine())}.jsonl")
 
 
