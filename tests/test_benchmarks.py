@@ -11,6 +11,9 @@ import pytest
 from toy import Walkers
 
 from jaxvec import bench, make
+from jaxvec.policies import fixed
+from jaxvec.policies.llm.ask import Asker
+from jaxvec.policies.llm.backends import Scripted
 
 
 class OnlyTwos:
@@ -109,6 +112,25 @@ def test_forecasters_are_cases(load, monkeypatch, tmp_path):
     rows = [json.loads(line) for line in forecast.main([*arguments, "--out", str(tmp_path)]).read_text().splitlines()]
     assert [(row["what"], row["seeds"], row["servers"]) for row in rows] == [("train", 2, 3), ("forecast", 1, 3)]
     assert all(0 < row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in rows)
+
+
+def test_deciders_from_cases_are_compared_and_timed(load, monkeypatch, tmp_path):
+    module = load("in_context")
+    bad = Asker(Scripted(["I cannot."]))
+    monkeypatch.setattr(module, "make", lambda name, **sizes: make(name, horizon=3, **sizes))
+    monkeypatch.setattr(module, "models", lambda *_: {"llm": bad})
+    monkeypatch.setattr(module, "timed", lambda env, params, *_: {"local": fixed(env, params)["local"]})
+    arguments = ["--vehicles", "4", "--case-worlds", "4", "--clone-steps", "5", "--episodes", "0", "--llm", "http"]
+    arguments += ["--llm-worlds", "2", "--llm-slots", "3", "--worlds", "2", "--rounds", "2", "--seconds", "1e-4"]
+    file = module.main([*arguments, "--out", str(tmp_path)])
+    asked, timed = (json.loads(line) for line in file.read_text().splitlines())
+    assert (asked["n_decisions"], asked["n_fallback"], asked["label"]) == (6, 6, "fallback")
+    assert (timed["series"], timed["worlds"]) == ("local", 2)
+    assert timed["ms_per_decision"] == pytest.approx(1e3 / timed["steps_per_s"])
+    page = file.with_suffix(".md").read_text()
+    assert "Cases: 4 of the rule local_threshold, 4 vehicles." in page
+    assert "| fallback of llm | all rows |" in page
+    assert "| llm (fallback) | 6 |" in page
 
 
 @pytest.mark.slow

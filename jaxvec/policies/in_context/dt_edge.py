@@ -169,6 +169,17 @@ def _decisions(
     return found
 
 
+def spoilt(policy: Policy, width: Array | float) -> Policy:
+    """A policy whose numbers chance changes by up to half of `width`: an unfinished learner, for lessons and tests."""
+
+    def one(key: Array, obs: Observation) -> Any:
+        action = policy(key, obs)[GROUP]
+        u = rng.uniforms(rng.stream(key, "spoilt"), {name: x.shape[: x.ndim - key.ndim] for name, x in action.items()})
+        return {GROUP: {name: jnp.clip(x + width * (u[name] - 0.5), 0.0, 1.0) for name, x in action.items()}}
+
+    return one
+
+
 def check(env: DtEdge, library: Library) -> CaseSet:
     """The cases, if they are of this environment's sizes.
 

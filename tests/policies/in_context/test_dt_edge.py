@@ -141,6 +141,15 @@ def test_everyone_decides_alike_whoever_is_called_what_and_for_one_or_many_world
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone, together)
 
 
+def test_chance_spoils_what_it_may_and_no_more(library):
+    rule, key = fixed(ENV, PARAMS)["local_threshold"], jax.random.split(KEY, CASES)
+    plain, changed = (policy(key, of_cases(library))[GROUP] for policy in (rule, in_context.spoilt(rule, 0.2)))
+    for name, x in changed.items():
+        assert np.all((x >= 0) & (x <= 1))
+        assert 0.09 < np.abs(x - plain[name]).max() <= 0.1 + 1e-6
+        assert len(np.unique(x - plain[name])) > CASES
+
+
 def test_without_a_case_the_rule_decides(library):
     none = library._replace(cases=room(library.cases, 16))
     ask = {**in_context.policies(ENV, PARAMS, none), "rule": fixed(ENV, PARAMS)["greedy_latency"]}
@@ -183,21 +192,10 @@ def test_worlds_are_evaluated_and_growth_is_remembered(library):
     np.testing.assert_allclose(used, [1 + N * K * 0.5 / 400, 1 - N * K * 0.5 / 400], rtol=1e-4)
 
 
-def noisy(policy):
-    """A policy whose actions chance spoils."""
-
-    def spoilt(key, obs):
-        action = policy(key, obs)[GROUP]
-        u = rng.uniforms(key, {name: x.shape[: x.ndim - key.ndim] for name, x in action.items()})
-        return {GROUP: {name: jnp.clip(x + 1.2 * (u[name] - 0.5), 0, 1) for name, x in action.items()}}
-
-    return spoilt
-
-
 @pytest.mark.slow
 def test_a_kernel_exceeds_a_teacher_whose_decisions_are_spoilt_by_chance():
     env, params = jaxvec.make("dt_edge")
-    teacher = noisy(fixed(env, params)["local_threshold"])
+    teacher = in_context.spoilt(fixed(env, params)["local_threshold"], 1.2)
     library = in_context.collect(env, params, teacher, KEY, source="a rule, spoilt by chance")
     unit = in_context.in_unit(env, params, library)
     several = in_context.policies(env, params, library, clone_params=clone.fit(KEY, unit).params)
