@@ -49,7 +49,7 @@ class Embedded(Http):
         constrained: bool = False,
         context: int = 8192,
         cpu_threads: int | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float = 120.0,
         parallel: int = 1,
     ) -> "Embedded":
         """Load the weights and start to serve.
@@ -58,7 +58,7 @@ class Embedded(Http):
             constrained: hold answers to a grammar of the matrix.
             context: tokens of a prompt and its answer.
             cpu_threads: for computing; by default every core. On a busy machine 1 is faster: threads wait for each other.
-            timeout_s: of a question.
+            timeout_s: of a question; a core reads some 100 tokens of a prompt in a second.
             parallel: questions that are computed at the same time.
         Raises:
             ImportError: no `xllamacpp`, or no weights; says what to install.
