@@ -12,6 +12,7 @@ PAPERS = {
     "isac_iov": "jaxvec.papers.isac_iov",
     "v2x_offload": "jaxvec.papers.v2x_offload",
     "urllc_vec": "jaxvec.papers.urllc_vec",
+    "twin_migration": "jaxvec.papers.twin_migration",
     "dt_edge": "jaxvec.papers.dt_edge",
 }
 
