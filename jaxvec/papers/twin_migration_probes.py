@@ -32,32 +32,40 @@ N_RSU, N_DAYS = 84, 28
 
 
 def forecaster(name: str) -> Callable[[Sequence[int], Named], Sequence[tuple[Named, Named]]]:
-    """What makes the runs of a predictor: its accuracy on the test days, and its forecasts of one of them at the busiest RSU.
+    """What makes the runs of a predictor: `scored` on made-up counts; a setting `forecast_rsus` says of how many RSUs."""
+    return lambda seeds, settings: scored(
+        name, flow(0, N_RSU, N_DAYS).counts[: settings.get("forecast_rsus", N_RSU)], seeds, settings
+    )
 
-    Settings: `forecast_epochs`, and `forecast_rsus`, how many of them.
+
+def scored(name: str, counts: np.ndarray, seeds: Sequence[int], settings: Named) -> list[tuple[Named, Named]]:
+    """A predictor's accuracy on the test days of counts, made up or one's own, and its forecasts of the first of them.
+
+    Args:
+        name: of `jaxvec.traces.forecast.PREDICTORS`.
+        counts: (station, bin), from a midnight on, ten whole days or more.
+        seeds: of training; a predictor that needs none is the same for all.
+        settings: `forecast_epochs` of training.
+    Returns:
+        Per seed the fields of `jaxvec.traces.forecast.Accuracy`, `(1,)` each; and `counts` and `forecast` of that day from 6:00 to
+        22:00 at the busiest station.
     """
-
-    def by(seeds: Sequence[int], settings: Named) -> Sequence[tuple[Named, Named]]:
-        counts = flow(0, N_RSU, N_DAYS).counts[: settings.get("forecast_rsus", N_RSU)]
-        (_, n_train), (first, last) = (split_bins(counts.shape[1], split) for split in ("train", "test"))
-        if name in NAIVE:
-            several = [NAIVE[name](counts, n_train)] * len(seeds)
-        else:
-            how = Training(epochs=settings.get("forecast_epochs", Training.epochs))
-            several = list(learned(counts, n_train, name, tuple(seeds), how).reshape(len(seeds), *counts.shape))
-        busiest = int(np.argmax(counts[:, :n_train].mean(1)))
-        hour = BINS_PER_DAY // 24
-        day = slice(first + FIRST_HOUR * hour, first + LAST_HOUR * hour)
-        test = slice(first, last)
-        return [
-            (
-                {metric: x[None] for metric, x in accuracy(counts[:, test], found[:, test])._asdict().items()},
-                {"counts": counts[busiest, day], "forecast": found[busiest, day]},
-            )
-            for found in several
-        ]
-
-    return by
+    (_, n_train), (first, last) = (split_bins(counts.shape[1], split) for split in ("train", "test"))
+    if name in NAIVE:
+        several = [NAIVE[name](counts, n_train)] * len(seeds)
+    else:
+        how = Training(epochs=settings.get("forecast_epochs", Training.epochs))
+        several = list(learned(counts, n_train, name, tuple(seeds), how).reshape(len(seeds), *counts.shape))
+    busiest = int(np.argmax(counts[:, :n_train].mean(1)))
+    hour = BINS_PER_DAY // 24
+    day, test = slice(first + FIRST_HOUR * hour, first + LAST_HOUR * hour), slice(first, last)
+    return [
+        (
+            {metric: x[None] for metric, x in accuracy(counts[:, test], found[:, test])._asdict().items()},
+            {"counts": counts[busiest, day], "forecast": found[busiest, day]},
+        )
+        for found in several
+    ]
 
 
 # More to tell

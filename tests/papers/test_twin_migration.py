@@ -77,6 +77,8 @@ CASES = [
     ("C12 learned", by(NO_LOSS), "does not hold"),
     ("C13", by(FEWER), "holds"),
     ("C13", by(MORE_LOSS), "does not hold"),
+    ("C13 greedy", by(FEWER), "holds"),
+    ("C13 greedy", by(MORE_LOSS), "does not hold"),
     ("C14", by(NO_LOSS), "holds"),
     ("C14", by(MORE_LOSS), "does not hold"),
     ("C15", by(MORE_LOSS), "holds"),
