@@ -47,8 +47,8 @@ def scored(name: str, counts: np.ndarray, seeds: Sequence[int], settings: Named)
         seeds: of training; a predictor that needs none is the same for all.
         settings: `forecast_epochs` of training.
     Returns:
-        Per seed the fields of `jaxvec.traces.forecast.Accuracy`, `(1,)` each; and `counts` and `forecast` of that day from 6:00 to
-        22:00 at the busiest station.
+        Per seed the fields of `jaxvec.traces.forecast.Accuracy`, `(1,)` each; and `counts` and `forecast` of that day from 6:00
+        to 22:00 at the busiest station.
     """
     (_, n_train), (first, last) = (split_bins(counts.shape[1], split) for split in ("train", "test"))
     if name in NAIVE:
