@@ -291,7 +291,7 @@ def test_models_by_name():
 
 def test_an_unknown_name_lists_the_known_and_the_closest():
     with pytest.raises(
-        ValueError, match=r"'umi_lso'.*log_distance, free_space, umi_los, umi_nlos, uma_los.*mean 'umi_los'"
+        ValueError, match=r"'umi_lso'.*log_distance, macro, free_space, umi_los, umi_nlos, uma_los.*mean 'umi_los'"
     ):
         pathloss.get("umi_lso")
     with pytest.raises(ValueError, match=r"power_law$"):
@@ -305,6 +305,7 @@ def test_usable_are_the_models_whose_numbers_there_are():
 
     assert set(pathloss.MODELS) - set(pathloss.usable(Radio)) == {
         "log_distance",
+        "macro",
         "power_law",
         "uma_los_fixed",
         "uma_nlos_fixed",
