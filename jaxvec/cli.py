@@ -1,4 +1,4 @@
-"""The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce."""
+"""The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce, read traffic."""
 
 import contextlib
 import dataclasses
@@ -298,6 +298,65 @@ def reproduce(
         print(jsonlib.dumps(result))
 
 
+def traces(
+    out: tyro.conf.Positional[Path],
+    /,
+    *,
+    tdrive: Path | None = None,
+    fcd: Path | None = None,
+    pems: Path | None = None,
+    metadata: Path | None = None,
+    area: str = "city",
+    n_rsu: int = 84,
+    n_uav: int = 10,
+    horizon: int = 60,
+    split: str = "train",
+    predictor: str = "ar6",
+    seed: int = 0,
+    strict: bool = False,
+    cache: Path | None = None,
+    json: Json = False,
+) -> None:
+    """A region for twin_migration, of traffic files of your own; what is not given is made up. Then: --set region=OUT.
+
+    Args:
+        out: npz file to write.
+        tdrive: T-Drive files of taxis, or the folder of them, for the trips.
+        fcd: in their place a SUMO recording, floating-car data in metres.
+        pems: PeMS Station 5-Minute files, or the folder of them, for roadside units and counts.
+        metadata: PeMS station metadata.
+        area: city or rural, of what is made up.
+        n_rsu: roadside units of the arrays; those missing are padding.
+        n_uav: UAVs.
+        horizon: slots of an episode.
+        split: train, validation or test, the days in which episodes begin.
+        predictor: forecasts of counts, ar6, persistence, weekly, or a network such as lstm_transformer, which is trained.
+        seed: of what is made up.
+        strict: refuse bad rows instead of counting them.
+        cache: folder for what was read, so that the same files need not be read again.
+        json: print one JSON object instead of text.
+    """
+    from jaxvec.core.files import target
+    from jaxvec.traces import Report, build_region, save_region
+
+    target(out, (".npz",), "region")
+    region, said = build_region(
+        tdrive=tdrive, fcd=fcd, pems=pems, metadata=metadata, area=area, n_rsu=n_rsu, n_uav=n_uav, horizon=horizon,
+        split=split, predictor=predictor, seed=seed, strict=strict, cache=cache,
+    )  # fmt: skip
+    save_region(region, out, said)
+    sizes = {"rsus": int(region.rsu_present.sum()), "trips": len(region.traj_len), "days": region.flow.shape[1] // 288}
+    if json:
+        print(jsonlib.dumps({"out": str(out), "sizes": sizes} | said))
+        return
+    print(f"{out}: {', '.join(f'{n} {what}' for what, n in sizes.items())}")
+    for part in ("trips", "sites"):
+        print(f"{part}: {said[part]['from']}")
+        for name in ("samples", "metadata", "counts"):
+            if name in said[part]:
+                print(f"  {name}: {Report(**said[part][name])}")
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "envs": envs,
     "train": train,
@@ -305,6 +364,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "render": render,
     "reproduce": reproduce,
+    "traces": traces,
 }
 
 

@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from jaxvec.cli import main
+from jaxvec.core.registry import make
 from jaxvec.settings import parse
+from jaxvec.traces import load_region, synthetic
+from jaxvec.traces.writers import write_tdrive
 
 TINY = ["n_vehicles=2", "horizon=3", "hidden=(4,)", "epochs=1", "minibatches=1"]
 
@@ -109,6 +112,11 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["evaluate", "nowhere"], "not a run folder"),
         (["render", "isac_iov", "--policy", "waterfil"], "Did you mean 'waterfill'"),
         (["envs", "nothing"], "unknown environment"),
+        (["traces", "region.txt"], "a region's name must end in .npz"),
+        (["traces", "nowhere/region.npz"], "there is no folder nowhere"),
+        (["traces", "region.npz", "--tdrive", "nowhere"], "there is no file or folder nowhere"),
+        (["traces", "region.npz", "--pems", "."], "need the metadata of its stations"),
+        (["traces", "region.npz", "--area", "rurall"], "Did you mean 'rural'"),
         (["reproduce", "isac_io"], "Did you mean 'isac_iov'"),
         (["reproduce", "isac_iov", "--figure", "table4"], "Did you mean 'table3'"),
         (["reproduce", "isac_iov", "--seeds", "0"], "--seeds must be at least 1"),
@@ -121,6 +129,24 @@ def test_bad_input_is_one_clear_line(capsys, tmp_path, monkeypatch, args, words)
     assert not list(tmp_path.iterdir()), "nothing is left behind"
 
 
+def test_traces_makes_a_region_of_ones_own_files(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_tdrive(synthetic.taxis(1, "city", 8), "taxis", bad_rows=True)
+    args = ["traces", "mine.npz", "--tdrive", "taxis", "--n-rsu", "6", "--n-uav", "2", "--horizon", "20"]
+    said = run(capsys, *args, "--split", "test").out
+    assert said.startswith("mine.npz: 6 rsus, ")
+    assert "samples: " in said
+    assert "speed: 8" in said  # a bad row of each kind in each file
+    made = json.loads(run(capsys, *args, "--json").out)
+    region = load_region("mine.npz")
+    assert made["sizes"] == {"rsus": 6, "trips": len(region.traj_len), "days": 28}
+    _, params = make("twin_migration", n_rsu=6, n_uav=2, horizon=20, region="mine.npz")
+    assert params.region.traj_len.shape == region.traj_len.shape
+    with pytest.raises(SystemExit):
+        run(capsys, *args, "--strict")
+    assert "taxis/1.txt:3: fields" in capsys.readouterr().err
+
+
 def test_an_ambiguous_setting_lists_its_candidates():
     names = {"env": {"size": 1}, "learner": {"size": 2, "rate": 0.1}}
     with pytest.raises(ValueError, match=r"ambiguous: env\.size, learner\.size"):
@@ -129,7 +155,7 @@ def test_an_ambiguous_setting_lists_its_candidates():
 
 
 def test_help_explains_each_verb():
-    for verb in ("envs", "train", "evaluate", "bench", "render", "reproduce"):
+    for verb in ("envs", "train", "evaluate", "bench", "render", "reproduce", "traces"):
         said = subprocess.run(
             [sys.executable, "-m", "jaxvec.cli", verb, "--help"], capture_output=True, text=True, check=True
         )

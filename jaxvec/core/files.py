@@ -25,15 +25,15 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def target(path: str | os.PathLike[str], suffixes: Sequence[str]) -> Path:
-    """`path`, if a picture can be written there.
+def target(path: str | os.PathLike[str], suffixes: Sequence[str], what: str = "picture") -> Path:
+    """`path`, if a file of that kind can be written there.
 
     Raises:
         ValueError: the suffix is none of `suffixes`, or the folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() not in suffixes:
-        raise ValueError(f"{path}: a picture's name must end in {', '.join(suffixes)}, not {path.suffix!r}")
+        raise ValueError(f"{path}: a {what}'s name must end in {', '.join(suffixes)}, not {path.suffix!r}")
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}")
     return path

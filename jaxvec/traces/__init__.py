@@ -1,4 +1,31 @@
-"""Recorded vehicles to replay and regions to drive through: the records themselves, their readers, and made-up ones."""
+"""Recorded vehicles to replay and regions to drive through: the records themselves, their readers, and made-up ones.
+
+A `Trace` is a road seen for some minutes, for `isac_iov`; `read_fcd` makes one of SUMO's floating-car data. A `Region` is what
+`twin_migration` needs: roadside units with what they count, patrols of UAVs, and trips. `jaxvec.make("twin_migration")` makes one
+up. Of downloads of your own:
+
+    from jaxvec.traces import build_region, save_region
+
+    region, said = build_region(
+        tdrive="taxis/",              # T-Drive: the folder of 1.txt ... 10357.txt
+        pems="station_5min/",         # PeMS Clearinghouse, "Station 5-Minute": two days or more of one district
+        metadata="d04_text_meta.txt", # and its "Station Metadata"
+        cache="cache/",               # the files are read once
+    )
+    print(said["trips"]["samples"]["reasons"])  # rows left out, by reason
+    save_region(region, "mine.npz", said)
+    env, params = jaxvec.make("twin_migration", region="mine.npz")
+
+or `jaxvec traces mine.npz --tdrive taxis/ --pems station_5min/ --metadata d04_text_meta.txt` and then `--set region=mine.npz`.
+Files may be gzipped. A part that is not given is made up; `fcd="fcd.xml"` takes the trips from a SUMO recording. Trips are moved,
+not turned or scaled, so that the median of the taxis' samples comes to the middle of the stations, and those that lie elsewhere
+are left out; `source` and `target` choose other places. For episodes on the last days, of the same region:
+
+    starts = start_bins(region.flow.shape[1], "test", env.horizon)
+    params = params.replace(region=params.region.replace(start_bins=starts))
+
+`calibrate` in `jaxvec.envs.twin_migration` adapts the rewards' scales to a region.
+"""
 
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region

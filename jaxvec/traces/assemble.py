@@ -94,7 +94,7 @@ def assemble(
 ) -> Region:
     """A region of RSUs, what they count, and trips from anywhere, which are moved rigidly from `source` to `target`.
 
-    Trips with less than 90 % of their slots within the square around `target`, plus 1.5 km on each side, are left out.
+    Trips with less than 90 % of their slots within the square of the sites, plus 1.5 km on each side, are then left out.
 
     Args:
         sites: RSUs and counts.
@@ -122,7 +122,7 @@ def assemble(
     padded = lambda x: np.concatenate([x, np.zeros((n_rsu - there, *x.shape[1:]))]).astype(np.float32)  # noqa: E731
     xy_m = np.stack(to_metres(sites.lat_deg, sites.lon_deg, target), -1)
     loops = patrols(rng, xy_m, n_uav)
-    lat, lon, n_slots = _moved(trips, source, target, sites.half_width_m + MARGIN_M)
+    lat, lon, n_slots = _moved(trips, source, target, sites)
     some = np.sort(rng.permutation(len(n_slots))[:most_trips])
     region = Region(
         lat0_deg=np.array(target[0], np.float32),
@@ -141,15 +141,17 @@ def assemble(
     return check_region(region, n_vehicles=n_vehicles)
 
 
-def _moved(trips: Trips, source: Anchor, target: Anchor, reach_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trips around `target`, without those that are mostly farther east, west, north or south than `reach_m`."""
-    x_m, y_m = to_metres(trips.lat_deg, trips.lon_deg, source)
+def _moved(trips: Trips, source: Anchor, target: Anchor, sites: Sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Latitudes, longitudes and slots of the trips, moved, that are near the sites."""
+    lat, lon = align(trips.lat_deg, trips.lon_deg, source, target)
+    x_m, y_m = to_metres(lat, lon, sites.centre)
+    reach_m = sites.half_width_m + MARGIN_M
     inside = (np.abs(x_m) <= reach_m) & (np.abs(y_m) <= reach_m)
     real = np.arange(x_m.shape[1]) < trips.n_slots[:, None]
     kept = np.sum(inside & real, 1) >= MIN_INSIDE * trips.n_slots
     if not kept.any():
         raise TraceError(
-            f"none of {len(kept)} trips lies within {reach_m:g} m of {source}, north, south, east and west"
+            f"none of {len(kept)} trips, moved from {source} to {target}, lies within {reach_m:g} m of {sites.centre}, "
+            "north, south, east and west"
         )
-    lat, lon = align(trips.lat_deg[kept], trips.lon_deg[kept], source, target)
-    return lat, lon, trips.n_slots[kept]
+    return lat[kept], lon[kept], trips.n_slots[kept]

@@ -108,7 +108,7 @@ def build_region(
         raise ValueError("counts of PeMS need the metadata of its stations, and the other way round")
     if tdrive is not None:
         trips, report = read_tdrive(tdrive, horizon, strict=strict, cache=cache)
-        said: dict[str, Any] = {"trips": {"from": "T-Drive", "path": str(tdrive)} | report.to_json()}
+        said: dict[str, Any] = {"trips": {"from": "T-Drive", "path": str(tdrive), "samples": report.to_json()}}
     elif fcd is not None:
         trips = to_trips(trace_samples(read_fcd(fcd, dt_s=SLOT_S)), horizon)
         said = {"trips": {"from": "SUMO", "path": str(fcd), "left_out": trips.left_out}}

@@ -44,7 +44,7 @@ def test_a_region_of_ones_own_files(files, tmp_path):
     )
     inside = (np.abs(x_m) <= said["half_width_m"] + 1500) & (np.abs(y_m) <= said["half_width_m"] + 1500)
     assert inside.mean() > 0.9
-    assert said["trips"]["reasons"]["speed"] == 150  # a bad row of each kind in each taxi's file
+    assert said["trips"]["samples"]["reasons"]["speed"] == 150  # a bad row of each kind in each taxi's file
     assert said["sites"]["stations"] == list(range(400_001, 400_013))
     save_region(region, tmp_path / "own.npz", said)
     again = load_region(tmp_path / "own.npz")
