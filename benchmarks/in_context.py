@@ -119,6 +119,7 @@ def options(arguments: list[str] | None) -> Any:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vehicles", type=int, default=10, help="of a rule's cases; a run has its own")
     parser.add_argument("--teacher", default="local_threshold", help="a rule, or a folder of `jaxvec train dt_edge`")
+    parser.add_argument("--others", nargs="*", default=[], metavar="NAME=RUN", help="more learners to compare with")
     parser.add_argument("--case-worlds", type=int, default=64)
     parser.add_argument("--episodes", type=int, default=64)
     parser.add_argument(
@@ -150,13 +151,14 @@ def main(arguments: list[str] | None = None) -> Path:
     else:
         env, params = make("dt_edge", n_vehicles=args.vehicles)
         teacher, source = fixed(env, params)[args.teacher], f"the rule {args.teacher}"
+    for name, _, folder in (text.partition("=") for text in args.others):
+        learned[name] = load_run(folder).policy()
     library = in_context.collect(env, params, teacher, key, source=source, n_worlds=args.case_worlds)
     unit = in_context.in_unit(env, params, library)
     copy = clone.fit(key, unit, dataclasses.replace(clone.TRAINING, steps=args.clone_steps)).params
     trained = None
     if args.steps:
-        rule = args.teacher if not learned else RULES[1]
-        taught = lessons(rule, key, args.case_worlds)
+        taught = lessons("local_threshold" if Path(args.teacher).is_dir() else args.teacher, key, args.case_worlds)
         trained = transformer.fit(in_context.MODEL, key, taught, Training(args.steps)).params
     how: dict[str, Any] = {"transformer_params": trained, "clone_params": copy, "others": learned}
 

@@ -172,14 +172,17 @@ def test_worlds_are_evaluated_and_growth_is_remembered(library):
     # From nothing: the first decision is the rule's and is appended; then copies, which no more than equal what they copy
     none = library._replace(cases=room(library.cases, 16))
     grown = in_context.policies(ENV, PARAMS, none, grows=2)["icl_copy"]
-    obs, keys = of_cases(library), jax.random.split(KEY, CASES)
-    ask = jax.jit(grown)
+    order, keys = [2, 0, 3, 1], jax.random.split(KEY, CASES)
+    obs, ask = of_cases(library, order), jax.jit(grown)
     action, memory = ask(keys, obs, grown.memory((CASES,)))
     rule = jax.jit(fixed(ENV, PARAMS)["greedy_latency"])(keys, obs)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), action, rule)
     assert memory.valid.tolist() == [[True] * CASES, [False] * CASES]
     assert memory.tag[0].tolist() == [1] * CASES
-    np.testing.assert_allclose(memory.rows[0], obs.agents[GROUP][:, : K + 3])
+    rows, done = np.asarray(memory.rows[0])[order], np.asarray(memory.action[0])[order]
+    np.testing.assert_allclose(rows, obs.agents[GROUP][:, : K + 3])  # appended in canonical order
+    np.testing.assert_allclose(done[:, :K], rule[GROUP]["offload"], atol=1e-6)
+    assert np.ptp(done[:, :K], 0).any()
     np.testing.assert_allclose(memory.advantage[0], 0, atol=1e-5)  # by how much it is better than itself
     again, after = ask(keys, obs, memory)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), again, rule)
