@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvec.traces import TraceError, read_tdrive, synthetic
-from jaxvec.traces.earth import ground_m
 from jaxvec.traces.tdrive import read_samples
 from jaxvec.traces.trips import Samples, to_trips
 from jaxvec.traces.writers import write_tdrive
@@ -108,8 +107,9 @@ def test_what_is_written_is_read_back(taxis, tmp_path, zipped):
     assert report.reasons == bad
     np.testing.assert_array_equal(samples.vehicle, taxis.vehicle)
     np.testing.assert_array_equal(samples.time_s, np.floor(taxis.time_s))
-    off_m = ground_m(samples.lat_deg, samples.lon_deg, taxis.lat_deg, taxis.lon_deg)
-    assert off_m.max() < 0.8  # half of 1e-5 degrees each way is 0.56 and 0.43 m
+    for name in ("lat_deg", "lon_deg"):  # half of 1e-5 degrees is 0.56 m
+        off_deg = np.abs(getattr(samples, name) - getattr(taxis, name)).max()
+        assert off_deg * np.pi / 180 * 6_371_393 < 0.6
 
 
 def test_the_cache_is_of_its_files_and_arguments(taxis, tmp_path):
@@ -132,6 +132,69 @@ def test_the_cache_is_of_its_files_and_arguments(taxis, tmp_path):
     (folder / "1.txt").unlink()
     fewer, _ = read_tdrive(folder, cache=cache)
     assert len(fewer.n_slots) < len(first.n_slots)
+
+
+def test_a_cache_of_something_else_is_made_again(taxis, tmp_path):
+    folder, cache = tmp_path / "taxis", tmp_path / "cache"
+    write_tdrive(taxis, folder)
+    sixty, _ = read_tdrive(folder, cache=cache)
+    (first,) = cache.iterdir()
+    read_tdrive(folder, 40, cache=cache)
+    (second,) = set(cache.iterdir()) - {first}
+    first.write_bytes(second.read_bytes())  # under a wrong name
+    with pytest.warns(UserWarning, match="it is of other files or arguments; it is made again"):
+        again, _ = read_tdrive(folder, cache=cache)
+    np.testing.assert_array_equal(again.lat_deg, sixty.lat_deg)
+    np.savez(first, format=np.int32(1))
+    with pytest.warns(UserWarning, match=r"no entry 'header'; is this a cache of tdrive\?; it is made again"):
+        again, _ = read_tdrive(folder, cache=cache)
+    np.testing.assert_array_equal(again.n_slots, sixty.n_slots)
+
+
+def test_rows_of_any_length_take_little_memory(tmp_path):
+    good = "7,2008-02-02 15:00:00,116.40000,39.90000"
+    file = tmp_path / "1.txt"
+    file.write_text("\n".join(["x" * 10_000, good, "1" * 5000 + good, "," * 4096, "," * 4095]))
+    _, report = read_samples(file)
+    assert report.reasons == {"fields": 4}
+    assert (report.rows, report.kept) == (5, 1)
+
+
+def one_by_one(rows):
+    """The rule for rows in order, taxi by taxi: what to say of each."""
+    said, last = [], {}
+    for taxi, second, lat in rows:
+        if taxi not in last:
+            verdict = "kept"
+        elif second == last[taxi][0]:
+            verdict = "duplicate"
+        elif abs(lat - last[taxi][1]) * np.pi / 180 * 6_371_393 > 50 * (second - last[taxi][0]):
+            verdict = "speed"
+        else:
+            verdict = "kept"
+        said.append(verdict)
+        if verdict == "kept":
+            last[taxi] = (second, lat)
+    return said
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(1, 2), st.integers(0, 40), st.sampled_from([39.9, 39.901, 39.91, 39.92])), min_size=1
+    )
+)
+def test_jumps_and_duplicates_follow_from_the_last_kept_row(rows, tmp_path_factory):
+    file = tmp_path_factory.getbasetemp() / "rows.txt"
+    file.write_text("".join(f"{taxi},2008-02-02 15:00:{s:02d},116.4,{lat}\n" for taxi, s, lat in rows))
+    samples, report = read_samples(file)
+    rows = sorted(rows, key=lambda row: row[:2])  # stable
+    said = one_by_one(rows)
+    assert [(t, s % 60, lat) for t, s, lat in zip(samples.vehicle, samples.time_s, samples.lat_deg, strict=True)] == [
+        row for row, verdict in zip(rows, said, strict=True) if verdict == "kept"
+    ]
+    for reason in ("duplicate", "speed"):
+        assert report.reasons.get(reason, 0) == said.count(reason)
 
 
 FIELDS = st.one_of(
