@@ -150,8 +150,8 @@ def _judged(claim: Claim, data: Data | None) -> dict[str, str]:
 
 def _print(verdicts: Sequence[dict[str, str]], say: Any) -> None:
     for verdict in verdicts:
-        say(f"  {verdict['claim']:10s}{verdict['outcome']:15s}{verdict['words']}")
-        say(f"  {'':25s}{verdict['numbers']}")
+        say(f"  {verdict['claim']:14s}{verdict['outcome']:15s}{verdict['words']}")
+        say(f"  {'':29s}{verdict['numbers']}")
 
 
 def _keep(file: Path, verdicts: Sequence[dict[str, str]], seeds: int, quick: bool) -> None:
