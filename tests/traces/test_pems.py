@@ -50,7 +50,26 @@ def test_every_bad_row_is_counted_under_its_reason(tmp_path):
             read_counts(tmp_path, strict=True)
 
 
+def test_the_first_row_of_a_bin_counts_though_it_be_empty(tmp_path):
+    rows = [*DAY[12:], row("01/03/2024 00:00:00", flow=""), row("01/03/2024 00:00:00", flow="7")]
+    rows.append(row("01/03/2024 00:05:00", flow="2"))
+    (tmp_path / "days.txt").write_text("\n".join(rows))
+    counts, report = read_counts(tmp_path)
+    assert report.reasons == {"duplicate": 1, "missing": 1}
+    assert counts.begin == datetime(2024, 1, 2, 1)
+    np.testing.assert_array_equal(counts.counts[0], [*range(12, 288), 144.5, 2])  # between 287 and 2
+    with pytest.raises(TraceError, match="278 bins from 2024-01-02 01:00:00 on have no whole day"):
+        counts.whole_days()
+
+
 def test_gaps_by_hand():
+    flat = np.array([8.0] * 20)  # no other week or day: a line between 8 and 22, or the median of all that are known
+    for n, filled in [(6, [10, 12, 14, 16, 18, 20]), (7, [8.0] * 7)]:
+        x = np.concatenate([flat, [np.nan] * n, [22.0] * 3])
+        np.testing.assert_allclose(fill(x)[20 : 20 + n], filled)
+    days = np.concatenate([np.full(288, 5.0), np.full(288, 50.0), np.arange(288.0)])
+    days[300:310] = np.nan  # the same bins of the first and the third day: median of 5 and 12, 13, ...
+    np.testing.assert_allclose(fill(days)[300:310], (5 + np.arange(12, 22)) / 2)
     week = np.tile(np.arange(288.0), 14)  # every day the same
     x = week.copy()
     x[300:306] = np.nan  # six: a line from bin 299 to 306 of the second day, 11 to 18
@@ -132,7 +151,8 @@ def test_sites_are_the_most_complete_ones_in_a_growing_square():
     assert four.station.tolist() == [2, 3, 4, 6]  # of five, the most complete; of equals the smaller id
     assert four.half_width_m == pytest.approx(5000 * 1.1**2)
     np.testing.assert_array_equal(four.counts[:, 0], [2, 3, 4, 6])
-    assert len(choose_sites(stations, counts, 84).station) == 9
+    many = choose_sites(stations, counts, 84)
+    assert (len(many.station), many.half_width_m) == (9, 20e3)  # and no wider
     with pytest.raises(TraceError, match="no station with counts"):
         choose_sites(stations, counts._replace(station=ids + 100), 3)
 

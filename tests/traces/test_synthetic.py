@@ -5,7 +5,7 @@ import pytest
 
 from jaxvec.traces import check_region, synthetic_region
 from jaxvec.traces.earth import EARTH_RADIUS_M, to_metres
-from jaxvec.traces.synthetic import AREAS, SITES_AT, TAXIS_AT, flow, sites_m, taxis
+from jaxvec.traces.synthetic import AREAS, SITES_AT, TAXIS_AT, _drive, flow, sites_m, taxis
 
 DAY = 288
 TEST_DAYS = slice(21 * DAY, 28 * DAY)
@@ -60,6 +60,39 @@ def test_forecasts_err_as_on_recorded_counts(city):
     assert error(city.flow[:, 21 * DAY - 1 : -1]) == pytest.approx(0.073, rel=0.1)  # the last bin again
     assert error(city.flow_pred[:, TEST_DAYS]) == pytest.approx(0.068, rel=0.1)
     assert error(city.flow_pred[:, TEST_DAYS]) < 0.96 * error(city.flow[:, 21 * DAY - 1 : -1])
+
+
+def test_days_have_a_clock_and_a_level_of_their_own_and_weekends_sleep_in():
+    counts = flow(0, 300).counts.mean(0).reshape(28, DAY)  # what is each station's own, is mostly gone
+    weekend = np.arange(28) % 7 >= 5
+    assert counts[weekend, 84:96].max() < 0.6 * counts[~weekend, 84:96].min()  # 7:00 to 8:00
+    rise = [np.argmax(day[36:120] > 0.6 * day[84:240].max()) for day in counts[~weekend]]  # bins of 5 minutes
+    assert 1 < np.std(rise) < 3  # 10 minutes
+    day_time = counts[~weekend, 120:168]
+    assert 0.02 < np.std(np.log(counts[~weekend].mean(1))) < 0.045  # 3 %, and 1 % of what is regional
+    # from bin to bin 0.94 % of it is regional; each station's own 5.4 % and the dice are 0.3 % each after 300 of them
+    assert 0.009 < np.std(np.diff(np.log(day_time))) < 0.013
+
+
+def test_taxis_turn_and_wait_as_often_as_they_should():
+    kind = AREAS["city"]
+    time_s, place_m = _drive(np.random.default_rng(0), kind, 200, 10_000)
+    wait_s, drive_s = np.diff(time_s, axis=0)[::2], np.diff(time_s, axis=0)[1::2]
+    assert np.mean(wait_s > 0) == pytest.approx(0.4, abs=0.01)
+    assert wait_s[wait_s > 0].mean() == pytest.approx(20, rel=0.05)
+    speed_mps = 1000 / drive_s
+    assert np.exp(np.log(speed_mps).mean()) == pytest.approx(10, rel=0.05)
+    assert np.log(speed_mps).std(0).mean() == pytest.approx(0.2, rel=0.05)  # along the way
+    assert np.log(speed_mps).mean(0).std() == pytest.approx(0.2, rel=0.15)  # among taxis
+    corner_m = place_m[::2]
+    way = np.diff(corner_m, axis=0) / 1000
+    along, across = np.sum(way[1:] * way[:-1], -1), way[:-1, :, 0] * way[1:, :, 1] - way[:-1, :, 1] * way[1:, :, 0]
+    inner = np.abs(corner_m[1:-1]).max(-1) < 5000  # where every turn stays inside
+    assert np.mean(along[inner] == 1) == pytest.approx(0.6, abs=0.01)
+    assert np.mean(across[inner] == 1) == pytest.approx(0.2, abs=0.01)  # left
+    assert np.mean(across[inner] == -1) == pytest.approx(0.2, abs=0.01)
+    # nobody ever turns back: even in a corner, left or right stays inside
+    assert not np.any(along == -1)
 
 
 def test_a_week_earlier_is_a_worse_forecast():

@@ -41,6 +41,24 @@ def test_every_bad_row_is_counted_under_its_reason(tmp_path):
     assert "duplicate: 1" in str(report)
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        (0, "7.0"), (0, "-1"), (0, "1_0"), (0, "9" * 19), (0, "9" * 4000), (0, "\u0663"), (0, ""),
+        (1, "2008-W05-6 15:00:00"), (1, "2008-02-02T15:00:00"), (1, "2008-02-02 15:00"), (1, "2008-02-02 24:00:00"),
+        (1, "2008-02-02 15:00:0\u0663"), (2, "inf"), (2, "1e999"), (2, "1_1_6.4"), (3, "nan"), (3, "0x27"), (3, "39,9"[:3]),
+    ],
+)  # fmt: skip
+def test_numbers_and_times_are_what_they_look_like(tmp_path, field):
+    good = "7,2008-02-02 15:00:00,116.40000,39.90000"
+    fields = good.split(",")
+    fields[field[0]] = field[1]
+    (tmp_path / "1.txt").write_text(f"{good}\n{','.join(fields)}\n", encoding="utf-8")
+    _, report = read_samples(tmp_path)
+    assert report.reasons == ({"fields": 1} if field[1] == "39," else {"parse": 1})
+    assert report.kept == 1
+
+
 @pytest.mark.parametrize(("row", "reason"), [(3, "fields"), (4, "parse"), (7, "bounds")])
 def test_strict_reading_names_the_row(tmp_path, row, reason):
     lines = ROWS.splitlines()
@@ -91,6 +109,20 @@ def test_samples_to_slots_by_hand():
         to_trips(samples, horizon=60, min_span_m=5e3)
 
 
+def test_a_trip_leaves_a_box():
+    # 600 s north: 510 m are a trip, 490 m are not; 400 m north and 310 m east are, with a diagonal of 506 m
+    def north_east(north_m, east_m):
+        degrees = np.array([0, 20]) / 20 / 6_371_393 * 180 / np.pi
+        lat, lon = 60 + north_m * degrees, 10 + 2 * east_m * degrees  # half as long, there
+        return Samples(np.array([1, 1]), np.array([0.0, 600]), lat, lon)
+
+    for north_m, east_m in [(510, 0), (0, 510), (400, 310)]:
+        assert to_trips(north_east(north_m, east_m)).left_out == {"short": 0, "parked": 0}
+    for north_m, east_m in [(490, 0), (0, 490), (400, 290)]:
+        with pytest.raises(TraceError, match="1 stay in place"):
+            to_trips(north_east(north_m, east_m))
+
+
 @pytest.fixture(scope="module")
 def taxis():
     """Some made-up taxis."""
@@ -129,6 +161,10 @@ def test_the_cache_is_of_its_files_and_arguments(taxis, tmp_path):
     with pytest.warns(UserWarning, match="made again"):
         third, _ = read_tdrive(folder, cache=cache)
     np.testing.assert_array_equal(third.lat_deg, first.lat_deg)
+    with (folder / "1.txt").open("a") as file:
+        file.write("one more\n")
+    _, longer = read_tdrive(folder, cache=cache)
+    assert (longer.rows, longer.reasons) == (report.rows + 1, {"fields": 1})
     (folder / "1.txt").unlink()
     fewer, _ = read_tdrive(folder, cache=cache)
     assert len(fewer.n_slots) < len(first.n_slots)
