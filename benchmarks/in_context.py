@@ -91,11 +91,11 @@ def lessons(teacher: str, key: jax.Array, n_worlds: int) -> transformer.Lessons:
     return transformer.lessons(sets, in_context.MODEL.k, in_context.metric(env))
 
 
-def models(names: list[str], cache: Path | None, timeout_s: float) -> dict[str, Asker]:
+def models(names: list[str], cache: Path | None, timeout_s: float, threads: int | None) -> dict[str, Asker]:
     """Language models, as they are and held to the form of an answer."""
     found = {}
     for name in names:
-        plain = Embedded.load(timeout_s=timeout_s) if name == "embedded" else Http(timeout_s=timeout_s)
+        plain = Http(timeout_s=timeout_s) if name == "http" else Embedded.load(timeout_s=timeout_s, cpu_threads=threads)
         held = dataclasses.replace(plain, constrain="gbnf" if name == "embedded" else "schema")
         for model in (plain, held):
             label = f"llm {model.model}{', constrained' if model.constrained else ''}"
@@ -135,6 +135,7 @@ def options(arguments: list[str] | None) -> Any:
     parser.add_argument("--llm-worlds", type=int, default=4)
     parser.add_argument("--llm-slots", type=int, default=25)
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds for an answer")
+    parser.add_argument("--cpu-threads", type=int, help="of an embedded model; 1 on a busy machine")
     parser.add_argument("--cache", type=Path, help="a file for the models' answers")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     return parser.parse_args(arguments)
@@ -171,7 +172,7 @@ def main(arguments: list[str] | None = None) -> Path:
         ]
     if args.llm:
         short = dataclasses.replace(env, horizon=args.llm_slots)
-        several = models(args.llm, args.cache, args.timeout)
+        several = models(args.llm, args.cache, args.timeout, args.cpu_threads)
         played = contest(short, params, library, key, args.llm_worlds, models=several, **how)
         pages += [f"{args.llm_worlds} episodes of {args.llm_slots} slots:", table(played)]
         rows += [asked(name, counters, env, float(params.slot_s)) for name, counters in played.counters.items()]
