@@ -107,7 +107,8 @@ def _make(
     lab.progress.close()
     stem = figure.number if figure.number.isalpha() or figure.number.startswith("table") else f"fig{figure.number}"
     parts = [(panel.title, panel.axis or figure.axis, panel.lines(data)) for panel in figure.panels]
-    spent = f"{seeds} seeds, {budget.slots:,} slots each" if data.learned else f"{budget.episodes} episodes"
+    spent = f"{seeds} seeds" if data.learned else f"{budget.episodes} episodes"
+    spent += f", {budget.slots:,} slots each" if any(series.learner for series in figure.series) else ""
     note = f"{spent}, 95 % intervals" + (" (quick look)" if quick else "") if figure.series else ""
     name = f"Fig. {figure.number}: " if figure.number.isdigit() else ""
     plots.panels(parts, out / f"{stem}.png", title=f"{name}{figure.title}", note=note)
