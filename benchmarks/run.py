@@ -17,11 +17,18 @@ import peers
 
 from jaxvec import bench
 from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
-from jaxvec.core.registry import make
+from jaxvec.core.registry import ENVIRONMENTS, make
 from jaxvec.envs import isac_iov
 
 WORLDS = (1, 64, 1024, 16384)
 ANCHOR = 1024  # ratios are given here, or at the number of worlds next to it
+SYSTEM_WORLDS = (1, 64, 1024)  # of the systems that no peer is compared with
+TRAINED: dict[str, tuple[str, ...]] = {  # and who learns on them
+    "v2x_offload": ("mappo", "maddpg"),
+    "urllc_vec": ("mappo", "qmarl"),
+    "twin_migration": ("mappo",),
+    "dt_edge": ("mappo", "maddpg"),
+}
 ROUNDS, SECONDS = 5, 0.5
 QUICK_ROUNDS, QUICK_SECONDS = 3, 0.05
 
@@ -142,6 +149,20 @@ def training(report: Report, env: Any, params: Any, worlds: Sequence[int], with_
         report.compare(f"training, {name}", max(mine, key=_speed), max(theirs, key=_speed))
 
 
+# The other systems
+
+
+def systems(report: Report, env_ids: Sequence[str], worlds: Sequence[int], train: bool) -> None:
+    """Environments with random actions at every number of worlds, and training at each learner's own settings."""
+    for env_id in env_ids:
+        env, params = make(env_id)
+        for n in worlds:
+            (row,) = report.measure([env_case(env, params, n, sharding=spread(n))])
+            row.update(step_row(env, params, row))
+        if train:
+            report.measure([train_case(env, params, name) for name in TRAINED.get(env_id, ("mappo",))])
+
+
 # Unused info
 
 
@@ -250,6 +271,12 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     parser = argparse.ArgumentParser(description="Measure jaxvec and its peers in one run.")
     parser.add_argument("--worlds", type=int, nargs="+", default=WORLDS, help="numbers of parallel worlds")
     parser.add_argument("--train-worlds", type=int, nargs="+", default=[64], help="numbers of worlds in training")
+    parser.add_argument(
+        "--systems", nargs="*", default=[name for name in ENVIRONMENTS if name != "isac_iov"], help="others"
+    )
+    parser.add_argument(
+        "--system-worlds", type=int, nargs="+", default=SYSTEM_WORLDS, help="numbers of worlds of these"
+    )
     parser.add_argument("--quick", action="store_true", help="a few short rounds: to see that it works, not to measure")
     parser.add_argument("--no-train", action="store_true", help="leave training out")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
@@ -268,6 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     unused_info(report, env, params, anchor(worlds))
     if not args.no_train:
         training(report, env, params, args.train_worlds, not args.no_peers)
+    systems(report, args.systems, sorted(set(args.system_worlds)), not args.no_train)
     table = write(report, args.out)
     print(table.read_text())
     print(f"{jax.default_backend()}: {time.perf_counter() - start:.0f} s; written to {table.parent}", flush=True)

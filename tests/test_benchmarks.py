@@ -56,13 +56,14 @@ def test_writes_rows_and_a_table(run, monkeypatch, tmp_path):
     env = Walkers()
     monkeypatch.setattr(run, "make", lambda name: (env, env.default_params()))
     monkeypatch.setattr(run, "unused_info", lambda *_: None)  # has a test of its own
-    table = run.main(["--quick", "--no-train", "--no-peers", "--worlds", "2", "--out", str(tmp_path)])
+    others = ["--systems", "walkers", "--system-worlds", "3"]
+    table = run.main(["--quick", "--no-train", "--no-peers", "--worlds", "2", *others, "--out", str(tmp_path)])
     rows = [json.loads(line) for line in table.with_suffix(".jsonl").read_text().splitlines()]
     measured = [row for row in rows if row["what"] == "env"]
-    assert {row["worlds"] for row in measured} == {2}
+    assert {row["worlds"] for row in measured} == {2, 3}
     assert all(row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in measured)
     assert all({"jax", "device", "compile_s", "load_1min"} <= row.keys() for row in measured)
-    assert {"kernels_per_step", "times_floor", "sharded_over"} <= measured[0].keys()
+    assert all({"kernels_per_step", "times_floor", "sharded_over"} <= measured[i].keys() for i in (0, -1))
     page = table.read_text()
     assert "walkers, random actions | 2 |" in page
     assert "JaxMARL" not in page

@@ -11,6 +11,7 @@ Made-up counts are Poisson, whose floor every trained network reaches: the order
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +151,11 @@ def trained(lab: Lab) -> tuple[Any, Any, Any]:
 
 
 def episode(lab: Lab, out: Path) -> Sequence[Path]:
-    """Fig. 11: an episode of five vehicles, to be played."""
+    """Fig. 11: an episode of five vehicles, to be played, and the ways of vehicles and twins at its end."""
     env, params, policy = trained(lab)
     slots = record(env, policy, jax.random.key(0), params)
-    return [render(env, params, slots, out / "fig11-episode.html", policy_name=DM_MAPPO.name)]
+    draw = partial(render, env, params, slots, policy_name=DM_MAPPO.name)
+    return [draw(out / "fig11-episode.html"), draw(out / "fig11-routes.png", at=env.horizon - 1)]
 
 
 def migrations(lab: Lab, out: Path) -> Sequence[Path]:

@@ -1,6 +1,7 @@
 """Scenes to storyboards: where everything goes on the picture, and what it is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,10 @@ from jaxvec.viz.paint import FONT
 from jaxvec.viz.scene import Key, Meter, Node, Road, Scene, moved
 
 WIDTH, HEIGHT, MARGIN, LEGEND_SIZE = 1080, 600, 24, 11.0
+SIGNS = {
+    "cell": "",
+    "twin": "1",
+}  # kinds of nodes that are small enough for a legend, and what is written on them there
 
 
 class Rect(NamedTuple):
@@ -57,7 +62,7 @@ def storyboard(scenes: Sequence[Scene], policy_name: str = "") -> Storyboard:
     for meter, rect, values in zip(first.meters, meters, history.T, strict=True):
         backdrop += _meter_back(meter, rect, values)
 
-    sheets = []
+    sheets, trails = [], _trails(scenes, place) if place else []
     for t, scene in enumerate(scenes):
         end = moved(scene, scenes[t + 1] if t + 1 < len(scenes) else None, scenes[t - 1] if t else None)
         said = " · ".join(text for text in (policy_name, *scene.captions, f"slot {t + 1} / {len(scenes)}") if text)
@@ -67,7 +72,8 @@ def storyboard(scenes: Sequence[Scene], policy_name: str = "") -> Storyboard:
         still_t = tuple(still)
         moments = [_nodes(s, place) if place else ((), ()) for s in (scene, end)]
         (start_items, start_spots), (end_items, end_spots) = moments
-        sheets.append(Sheet(start_items + still_t, end_items + still_t, start_spots, end_spots))
+        begun, gone = (tuple(trail(t)[i] for trail in trails) for i in (0, 1))
+        sheets.append(Sheet(begun + start_items + still_t, gone + end_items + still_t, start_spots, end_spots))
     return Storyboard(first.title, (WIDTH, HEIGHT), tuple(backdrop), tuple(sheets))
 
 
@@ -149,6 +155,8 @@ def _sign(sign: str, x: float, y: float) -> tuple[list[Item], float]:
         return _bracket(x, x + 30, y, ""), 30
     if sign == "reach":
         return [Disc(((x + 8, y),), 8, fill=theme.VERGE, stroke=theme.LIGHT, width=1.2)], 16
+    if sign in SIGNS:
+        return glyph(sign).draw(Node(0.0, 0.0, sign, SIGNS[sign], load=0.9, trail=0), x + 8, y), 16
     colour, dash = theme.LINKS.get(sign, (theme.SLATE, ()))
     return [Path(((x, y), (x + 30, y)), stroke=colour, width=3, dash=dash)], 30
 
@@ -215,7 +223,7 @@ def _road(road: Road, place: Map) -> list[Item]:
 
 
 def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]]:
-    """Links, over them vehicles, over these what stands. What leaves the map is covered at its sides."""
+    """Links, over them nodes, layer by layer. What leaves the map is covered at its sides."""
     at = [place(node.x_m, node.y_m) if node.drawn else (0.0, 0.0) for node in scene.nodes]
     items: list[Item] = []
     for node in scene.nodes:
@@ -229,7 +237,7 @@ def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]
             width = 1.2 + 5.3 * min(max(link.strength, 0.0), 1.0)
             items.append(Path(ends, stroke=colour, width=width, dash=dash, alpha=0.85, flow=2.2 + width / 2))
     spots = []
-    for node, (x, y) in sorted(zip(scene.nodes, at, strict=True), key=lambda pair: pair[0].kind != "vehicle"):
+    for node, (x, y) in sorted(zip(scene.nodes, at, strict=True), key=lambda pair: glyph(pair[0].kind).layer):
         if node.drawn:
             items += glyph(node.kind).draw(node, x, y)
             dx, dy = glyph(node.kind).centre
@@ -239,6 +247,26 @@ def _nodes(scene: Scene, place: Map) -> tuple[tuple[Item, ...], tuple[Spot, ...]
         Path(box(x, rect.y, MARGIN, rect.h), fill=theme.PAPER, closed=True) for x in (rect.x - MARGIN, rect.x + rect.w)
     ]
     return tuple(items), tuple(spots)
+
+
+def _trails(scenes: Sequence[Scene], place: Map) -> list[Callable[[int], tuple[Item, Item]]]:
+    """Of each node that leaves a trail, in any slot: its way up to the start of the slot, and to its end."""
+
+    def trail(i: int) -> Callable[[int], tuple[Item, Item]]:
+        some = [scene.nodes[i] for scene in scenes]
+        at = [place(node.x_m, node.y_m) for node in some if node.drawn]
+        seen = np.cumsum([node.drawn for node in some])  # places known at the start of each slot
+        colour, dash = theme.SERIES[(some[0].trail or 0) % len(theme.SERIES)], glyph(some[0].kind).dash
+        way = partial(Path, stroke=colour, width=2.2, alpha=0.6, dash=dash)
+
+        def items(t: int) -> tuple[Item, Item]:
+            known = at[: seen[t]] or [(0.0, 0.0)]
+            last = at[seen[t]] if seen[t] < len(at) and some[t].drawn else known[-1]
+            return way((*known, known[-1])), way((*known, last))
+
+        return items
+
+    return [trail(i) for i, node in enumerate(scenes[0].nodes) if node.trail is not None]
 
 
 def _reach(node: Node, place: Map) -> list[Item]:

@@ -6,24 +6,28 @@ from typing import NamedTuple
 
 from jaxvec.viz.items import Disc, Item, Path, Text, box, turned
 from jaxvec.viz.scene import Node
-from jaxvec.viz.theme import INK, LATE, LIGHT, PAPER, SLATE, dark, load_colour
+from jaxvec.viz.theme import INK, LATE, LIGHT, PAPER, SERIES, SLATE, dark, load_colour
 
 CAR_LENGTH, CAR_WIDTH, MAST, ARM = 42.0, 18.0, 54.0, 8.5
 GAUGE_WIDTH, GAUGE_FULL = 66.0, 1.5  # a full gauge stands for 1.5 times the limit
 
 
 class Glyph(NamedTuple):
-    """`draw(node, x, y) -> items`; `anchor` (dx, dy) where links end; `reach` within which it answers."""
+    """`draw(node, x, y) -> items`; `anchor` (dx, dy) where links end; `reach` within which it answers; what is of a higher
+    `layer` lies above; `dash` of its trail.
+    """
 
     draw: Callable[[Node, float, float], list[Item]]
     anchor: tuple[float, float] = (0.0, 0.0)
     reach: float = 18.0
     centre: tuple[float, float] = (0.0, 0.0)
+    layer: int = 2
+    dash: tuple[float, ...] = ()
 
 
 def car(node: Node, x: float, y: float) -> list[Item]:
-    """A car seen from above, its roof in the colour of its load, below it how much of its part is its own, above it its words."""
-    colour, a = load_colour(node.load), node.heading_rad
+    """A car from above, in the colour of its trail or of its load; below it how much of its part is its own, above it words."""
+    colour, a = load_colour(node.load) if node.trail is None else SERIES[node.trail % len(SERIES)], node.heading_rad
     half_l, half_w = CAR_LENGTH / 2, CAR_WIDTH / 2
     body = box(-half_l, -half_w, CAR_LENGTH, CAR_WIDTH, 7)
     front = ((7.5, -6.5), (12.5, -5.2), (12.5, 5.2), (7.5, 6.5))
@@ -107,6 +111,37 @@ def quadcopter(node: Node, x: float, y: float) -> list[Item]:
     return items
 
 
+def cell(node: Node, x: float, y: float) -> list[Item]:
+    """One of many servers: a small square in the colour of its load, its words below."""
+    items: list[Item] = [
+        Path(box(x - 5, y - 5, 10, 10, 2), fill=load_colour(node.load), stroke=INK, width=0.8, closed=True)
+    ]
+    if node.text:
+        items.append(Text(((x, y + 13),), node.text, 9, INK, "middle", halo=True))
+    return items
+
+
+def satellite(node: Node, x: float, y: float) -> list[Item]:
+    """A satellite between its panels, its name below."""
+    items: list[Item] = [Path(((x - 26, y), (x + 26, y)), stroke=SLATE, width=2)]
+    items += [
+        Path(box(x + s - 9, y - 6, 18, 12), fill="#2c6fb3", stroke=INK, width=0.8, closed=True) for s in (-18, 18)
+    ]
+    items += [Path(((x + s, y - 6), (x + s, y + 6)), stroke=PAPER, width=0.8) for s in (-21, -15, 15, 21)]
+    items.append(Path(box(x - 7, y - 8, 14, 16, 3), fill=SLATE, stroke=PAPER, width=1, closed=True))
+    items.append(Text(((x, y + 18),), node.label, 10, INK, "middle", bold=True, halo=True))
+    return items
+
+
+def badge(node: Node, x: float, y: float) -> list[Item]:
+    """A twin: a disc in the colour of its trail, with the number of whom it mirrors, above its server."""
+    colour = SERIES[(node.trail or 0) % len(SERIES)]
+    return [
+        Disc(((x, y),), 8, fill=PAPER, stroke=colour, width=2.4),
+        Text(((x, y),), node.label.split()[-1], 9, INK, "middle", bold=True),
+    ]
+
+
 def disc(node: Node, x: float, y: float) -> list[Item]:
     """Any other node: a disc in the colour of its load, its name and words below."""
     items: list[Item] = [
@@ -121,9 +156,12 @@ def disc(node: Node, x: float, y: float) -> list[Item]:
 
 
 GLYPHS = {
-    "vehicle": Glyph(car),
+    "vehicle": Glyph(car, layer=1),
     "rsu": Glyph(mast, (0.0, -MAST), 34.0, (0.0, -MAST / 2 - 10)),
     "uav": Glyph(quadcopter),
+    "satellite": Glyph(satellite, layer=0),
+    "cell": Glyph(cell, reach=8.0, layer=0),
+    "twin": Glyph(badge, reach=9.0, layer=3, dash=(5.0, 3.0)),
 }
 OTHER = Glyph(disc)
 

@@ -34,6 +34,7 @@ class Node:
         text: a few words beside it.
         heading_rad: where it points, 0 along x.
         range_m: how far it reaches on the ground.
+        trail: the number of a colour: its way so far is drawn in it, and it moves however far.
         values: names and texts, shown on request.
     """
 
@@ -46,6 +47,7 @@ class Node:
     text: str = ""
     heading_rad: float = 0.0
     range_m: float | None = None
+    trail: int | None = None
     present: bool = True
     values: tuple[tuple[str, str], ...] = ()
 
@@ -168,8 +170,8 @@ def default_scene(
 def moved(scene: Scene, following: Scene | None, before: Scene | None = None) -> Scene:
     """A scene at the end of its slot: everything as it was, but where the following scene finds it.
 
-    On a ring the short way round is taken, beyond the end if need be. What jumps farther than a quarter of the map stays. After
-    the last scene, nodes go on as they came from the one `before`.
+    On a ring the short way round is taken, beyond the end if need be. What jumps farther than a quarter of the map stays, unless
+    it leaves a trail. After the last scene, nodes go on as they came from the one `before`, but for those.
     """
     if scene.bounds_m is None or (following or before) is None:
         return scene
@@ -181,6 +183,8 @@ def moved(scene: Scene, following: Scene | None, before: Scene | None = None) ->
         if scene.ring_m:
             around = scene.ring_m[1] - scene.ring_m[0]
             dx = (dx + around / 2) % around - around / 2
+        if a.trail is not None:
+            return (dx, dy) if following else (0.0, 0.0)
         return (dx, dy) if math.hypot(dx, dy) < far else (0.0, 0.0)
 
     pairs = zip(scene.nodes, following.nodes, strict=False) if following else _reversed(before, scene)
