@@ -7,10 +7,12 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from toy import Walkers
 
 from jaxvec import bench, make
+from jaxvec.papers.in_context import Contest
 from jaxvec.policies import fixed
 from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.backends import Scripted
@@ -132,6 +134,30 @@ def test_deciders_from_cases_are_compared_and_timed(load, monkeypatch, tmp_path)
     assert "Cases: 4 of the rule local_threshold, 4 vehicles." in page
     assert "| fallback of llm | all rows |" in page
     assert "| llm (fallback) | 6 |" in page
+
+
+def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch, tmp_path):
+    module = load("cases")
+    monkeypatch.setattr(module, "learned", lambda what, n, *_: f"{what} of {n}")
+    worlds = np.repeat([0.5, 0.0, -0.5], 4) + np.tile(np.arange(4), 3)  # bias in GHz, and a world of its own
+
+    def compared(n, policies, teacher, args):
+        assert (policies, teacher, args.episodes) == ({w: f"{w} of {n}" for w in ("MARL", "SARL")}, "MARL", 4)
+        earned = {"MARL": worlds, "SARL": worlds - n, "icl_copy": worlds + 1}
+        found = {name: dict.fromkeys(module.METRICS, x) for name, x in earned.items()}
+        return Contest(found, {}, dict.fromkeys(found, "all rows"), teacher)
+
+    monkeypatch.setattr(module, "compared", compared)
+    arguments = ["--vehicles", "4", "5", "--teacher", "MARL", "--episodes", "4", "--out", str(tmp_path)]
+    file = module.main(arguments)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(rows) == 2 * 3 * 3
+    by = {(row["vehicles"], row["bias"], row["policy"]): row for row in rows}
+    assert by[4, "-0.5 GHz", "MARL"]["reward"] == 1.0
+    assert [by[n, "0", "SARL"]["ahead"] for n in (4, 5)] == [-4, -5]  # the same in every world, so without a doubt
+    assert by[5, "0", "icl_copy"]["ahead_low"] == by[5, "0", "icl_copy"]["ahead_high"] == 1
+    assert "| icl_copy | 3.000" in file.with_suffix(".md").read_text()
+    assert file.with_suffix(".png").exists()
 
 
 @pytest.mark.slow
