@@ -117,6 +117,17 @@ def test_forecasters_are_cases(load, monkeypatch, tmp_path):
     assert all(0 < row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in rows)
 
 
+def test_a_city_is_measured(load, monkeypatch, tmp_path):
+    city = load("city")
+    env = Walkers()
+    monkeypatch.setattr(city, "make", lambda name, **_: (env, env.default_params()))
+    arguments = ["--vehicles", "3", "--worlds", "2", "--rounds", "2", "--seconds", "1e-4", "--out", str(tmp_path)]
+    (row,) = (json.loads(line) for line in city.main(arguments).read_text().splitlines())
+    state = jax.eval_shape(env.reset, jax.random.key(0), env.default_params())[0]
+    assert row["state_bytes"] == sum(4 * x.size for x in jax.tree.leaves(state)) > 0
+    assert {"temp_bytes", "kernels_per_step", "steps_per_s"} <= row.keys()
+
+
 def test_deciders_from_cases_are_compared_and_timed(load, monkeypatch, tmp_path):
     module = load("in_context")
     bad = Asker(Scripted(["I cannot."]))
