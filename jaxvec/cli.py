@@ -283,7 +283,7 @@ def reproduce(
         figure: a single figure, as 4 or table3; all if not given.
         seeds: independent learners; the paper's module says how many if not given.
         slots: of training that each learner sees; likewise.
-        quick: a look in a minute or so: tiny training, few places, two seeds.
+        quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
         timing: make it anew, and once more run by run, and say how long both took.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
         json: print one JSON object instead of text.

@@ -44,7 +44,7 @@ def reproduce(
         figure: one of its figures; None: all.
         seeds: independent learners; None: as many as the budget has.
         slots: of training that each learner sees; None: as many as the budget has.
-        quick: a look in a minute or so, on which no verdict should rest.
+        quick: a look, in a minute or so per figure, on which no verdict should rest.
         timing: make everything anew, and then once more run by run; both times are kept.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
         progress: say on stderr, or on the given stream, what is going on.
@@ -79,7 +79,7 @@ def reproduce(
     if figure is None:
         verdicts = [_judged(claim, None) for claim in paper.claims if claim.figure == ALL]
         _print(verdicts, say)
-        _keep(out / "verdicts.json", verdicts, seeds, quick)
+        _keep(out / "verdicts.json", paper, verdicts, "")
     return {"out": str(out), "figures": made}
 
 
@@ -121,13 +121,14 @@ def _make(
         "title": figure.title,
         "quick": quick,
         "seeds": seeds,
+        "budget": {"slots": budget.slots, "episodes": budget.episodes},
         "machine": machine(),
         "times": times,
         "verdicts": verdicts,
         "results": _results(data),
     }
     write_json(out / f"{stem}.json", result)
-    _keep(out / "verdicts.json", verdicts, seeds, quick)
+    _keep(out / "verdicts.json", paper, verdicts, spent + (" (quick look)" if quick else ""))
     say(f"\nFig. {figure.number}: {figure.title}" if figure.number.isdigit() else f"\n{figure.title}")
     _print(verdicts, say)
     say(_of_time(times))
@@ -155,11 +156,28 @@ def _print(verdicts: Sequence[dict[str, str]], say: Any) -> None:
         say(f"  {'':29s}{verdict['numbers']}")
 
 
-def _keep(file: Path, verdicts: Sequence[dict[str, str]], seeds: int, quick: bool) -> None:
-    """Among those that are there."""
+def _keep(file: Path, paper: Paper, verdicts: Sequence[dict[str, str]], spent: str) -> None:
+    """Among those that are there; and all of them as a page to read, `.md`."""
     known = json.loads(file.read_text()) if file.exists() else {}
-    known |= {verdict["claim"]: {**verdict, "seeds": seeds, "quick": quick} for verdict in verdicts}
+    known |= {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
     write_json(file, known)
+    with replacing(file.with_suffix(".md")) as temporary:
+        temporary.write_text(_page(paper, known))
+
+
+def _page(paper: Paper, known: dict[str, dict[str, str]]) -> str:
+    """Verdicts as Markdown, figure by figure, in the paper's order."""
+    titles = {figure.number: figure.title for figure in paper.figures} | {ALL: "Of no figure"}
+    parts = [f"# {paper.title}", "± are 95 % intervals, over seeds of learners and over episodes of rules."]
+    for number, title in titles.items():
+        some = [known[c.name] for c in paper.claims if c.figure == number and c.name in known]
+        if some:
+            parts.append(f"## {f'Fig. {number}: ' if number.isdigit() else ''}{title}")
+            parts += [some[0]["spent"]] if some[0].get("spent") else []
+            rows = ["| | statement | | numbers |", "|---|---|---|---|"]
+            rows += [f"| {v['claim']} | {v['words']} | {v['outcome']} | {v['numbers']} |" for v in some]
+            parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
 
 
 def _results(data: Data) -> list[dict[str, Any]]:

@@ -52,7 +52,8 @@ def reproduce(capsys, out, *args):
 
 def test_a_paper_is_reproduced(capsys, out):
     said = reproduce(capsys, out)
-    assert {"fig4.png", "fig4.csv", "fig4.json", "verdicts.json", "runs"} == {path.name for path in out.iterdir()}
+    files = {"fig4.png", "fig4.csv", "fig4.json", "verdicts.json", "verdicts.md", "runs"}
+    assert files == {path.name for path in out.iterdir()}
     assert "no verdict on them means anything" in said.out
     assert "learned: 4 in one program" in said.err
     result = json.loads((out / "fig4.json").read_text())
@@ -75,6 +76,12 @@ def test_a_paper_is_reproduced(capsys, out):
         "C": "not testable",
     }
     assert "0.84" in verdicts["A"]["numbers"]  # 1 - 50/312
+    page = (out / "verdicts.md").read_text()
+    spent = f"2 seeds, {QUICK.slots:,} slots each (quick look)"
+    assert [page.index(text) for text in ("## Fig. 4", spent, "| A |", "| B |", "## Of no figure", "| C |")] == sorted(
+        page.index(text) for text in ("## Fig. 4", spent, "| A |", "| B |", "## Of no figure", "| C |")
+    )
+    assert result["budget"] == {"slots": QUICK.slots, "episodes": QUICK.episodes}
 
 
 def test_again_nothing_is_trained(capsys, out, monkeypatch):
