@@ -117,6 +117,15 @@ def test_forecasters_are_cases(load, monkeypatch, tmp_path):
     assert all(0 < row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in rows)
 
 
+def test_training_until_a_reward(load):
+    off_policy = load("off_policy")
+    small = {"n_worlds": 8, "hidden": (8,), "batch_size": 8, "slots_per_update": 4, "capacity": 512}
+    rows = [off_policy.until("small", "ddpg", small, goal, limit_s=0.2, window=128) for goal in (-9.0, 9.0)]
+    assert [row["reached"] for row in rows] == [True, False]
+    assert rows[0]["slots"] == 128  # a full window, and no more
+    assert rows[1]["seconds"] >= 0.2
+
+
 def test_a_city_is_measured(load, monkeypatch, tmp_path):
     city = load("city")
     env = Walkers()
