@@ -183,7 +183,8 @@ class TwinMigration(Environment):
         A name is an area, `city` or `rural`, and perhaps the days in which episodes begin: `city:test`; `train` if not said.
 
         Raises:
-            ValueError: the region is not sound, or has other RSUs, UAVs or fewer slots than the environment.
+            ValueError: the region is not sound, has other RSUs or UAVs than the environment, or fewer slots or bins than its
+                episodes need.
         """
         params = TwinMigrationParams(**numbers)
         region = "city" if params.region is None else params.region
@@ -203,6 +204,12 @@ class TwinMigration(Environment):
             slots = region.traj_dlat_deg.shape[1]
             raise ValueError(
                 f"{self.id}: the region's trips have {slots} slots, the environment's horizon is {self.horizon}"
+            )
+        n_bins, needed = region.flow.shape[1], int(region.start_bins[-1]) + 1 + -(-self.horizon // self.slots_per_bin)
+        if n_bins < needed:
+            raise ValueError(
+                f"{self.id}: the region has {n_bins} bins of counts; its last start, {self.horizon} slots and slots_per_bin = "
+                f"{self.slots_per_bin} need {needed}"
             )
         return params.replace(region=region)  # type: ignore[attr-defined]
 

@@ -320,6 +320,7 @@ COMPILED = {
     ("isac_iov", "traffic"): (111, 13_208),
     ("v2x_offload", None): (93, 13_700),
     ("dt_edge", None): (70, 8_559),
+    ("twin_migration", None): (78, 54_819),
     ("urllc_vec", None): (204, 19_444),  # of `SIZES`
 }
 

@@ -145,6 +145,18 @@ def test_a_region_that_does_not_fit_is_refused(settings, fault):
         jaxvec.make("twin_migration", **sizes | settings)
 
 
+def test_shorter_bins_need_more_of_them():
+    sizes = {"n_rsu": 6, "n_uav": 2, "horizon": 20}
+    region = synthetic_region(1, n_days=2, **sizes)
+    n_bins = region.flow.shape[1]
+    late = region.replace(start_bins=np.array([n_bins - 1 - 4], np.int32))  # four more bins: five slots each
+    jaxvec.make("twin_migration", region=late, slots_per_bin=5, **sizes)
+    with pytest.raises(
+        ValueError, match=rf"has {n_bins} bins of counts; its last start, 20 slots and slots_per_bin = 4 need"
+    ):
+        jaxvec.make("twin_migration", region=late, slots_per_bin=4, **sizes)
+
+
 def test_a_region_that_is_not_sound_is_refused():
     sizes = {"n_rsu": 6, "n_uav": 2, "horizon": 20}
     made = synthetic_region(1, n_days=2, **sizes)
