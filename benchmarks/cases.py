@@ -22,7 +22,7 @@ from jaxvec.papers.dt_edge import BIASES_HZ, LEARNED, named
 from jaxvec.papers.in_context import METRICS, Contest, Gap, bootstrap, contest
 from jaxvec.policies.in_context import clone
 from jaxvec.policies.in_context import dt_edge as in_context
-from jaxvec.training import load_run, train
+from jaxvec.training import train
 from jaxvec.viz import plots
 
 SHOWN = (("reward", "reward", 1.0), ("energy_sys_j", "energy of a slot [J]", 1.0))
@@ -30,16 +30,14 @@ SHOWN += (("latency_mean_s", "latency [ms]", 1e3), ("qos_mean", "QoS", 1.0))
 
 
 def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
-    """MARL or SARL among so many vehicles, at no bias; read where it is there already."""
+    """MARL or SARL among so many vehicles, at no bias; a run that is there is read, one that was interrupted goes on."""
     series = next(series for series in LEARNED if series.name == named(what, "0"))
     out = runs / f"{what.lower()}-{vehicles}-{slots}"
-    if not (out / "config.json").exists():
-        env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
-        learner = learners.make(series.learner, env, **series.settings)
-        updates = max(1, slots // learner.steps_per_update)
-        hyper = learner.hyper.replace(**series.hyper)
-        train(learner, params.replace(**series.numbers), jax.random.key(0), updates, hyper=hyper, out=out)
-    return load_run(out).policy()
+    env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
+    learner = learners.make(series.learner, env, **series.settings)
+    updates, hyper = max(1, slots // learner.steps_per_update), learner.hyper.replace(**series.hyper)
+    params = params.replace(**series.numbers)
+    return train(learner, params, jax.random.key(0), updates, hyper=hyper, out=out, resume=True).policy()
 
 
 def compared(vehicles: int, policies: Mapping[str, Policy], teacher: str, args: Any) -> Contest:

@@ -152,15 +152,18 @@ def training(report: Report, env: Any, params: Any, worlds: Sequence[int], with_
 # The other systems
 
 
-def systems(report: Report, env_ids: Sequence[str], worlds: Sequence[int], train: bool) -> None:
-    """Environments with random actions at every number of worlds, and training at each learner's own settings."""
+def systems(
+    report: Report, env_ids: Sequence[str], worlds: Sequence[int], train: bool, train_worlds: int | None
+) -> None:
+    """Environments with random actions at every number of worlds, and training, in so many or as many as a learner's own."""
+    more = {} if train_worlds is None else {"n_worlds": train_worlds}
     for env_id in env_ids:
         env, params = make(env_id)
         for n in worlds:
             (row,) = report.measure([env_case(env, params, n, sharding=spread(n))])
             row.update(step_row(env, params, row))
         if train:
-            report.measure([train_case(env, params, name) for name in TRAINED.get(env_id, ("mappo",))])
+            report.measure([train_case(env, params, name, **more) for name in TRAINED.get(env_id, ("mappo",))])
 
 
 # Unused info
@@ -277,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     parser.add_argument(
         "--system-worlds", type=int, nargs="+", default=SYSTEM_WORLDS, help="numbers of worlds of these"
     )
+    parser.add_argument("--system-train-worlds", type=int, help="in training on these; a learner's own if not given")
     parser.add_argument("--quick", action="store_true", help="a few short rounds: to see that it works, not to measure")
     parser.add_argument("--no-train", action="store_true", help="leave training out")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
@@ -295,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     unused_info(report, env, params, anchor(worlds))
     if not args.no_train:
         training(report, env, params, args.train_worlds, not args.no_peers)
-    systems(report, args.systems, sorted(set(args.system_worlds)), not args.no_train)
+    systems(report, args.systems, sorted(set(args.system_worlds)), not args.no_train, args.system_train_worlds)
     table = write(report, args.out)
     print(table.read_text())
     print(f"{jax.default_backend()}: {time.perf_counter() - start:.0f} s; written to {table.parent}", flush=True)

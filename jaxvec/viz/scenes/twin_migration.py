@@ -140,9 +140,9 @@ def _twins(
 
 def _links(env: TwinMigration, params: Params, info: Mapping[str, Any], action: Any) -> tuple[Link, ...]:
     first = env.n_servers
-    fast_bps = 4 * float(params.vt_bits / params.slot_s)  # a quarter of the slot
+    fast_bps = 16 * float(params.vt_rate_bps)  # sent in a sixteenth of the slot: the full width
     return tuple(
-        Link(first + i, int(action[GROUP]["server"][i]), "data", float(info["rate_up"][i]) / fast_bps / 4)
+        Link(first + i, int(action[GROUP]["server"][i]), "data", float(info["rate_up"][i]) / fast_bps)
         for i in np.flatnonzero(info["vehicle_active"] & info["served"]).tolist()
     )
 
