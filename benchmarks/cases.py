@@ -1,32 +1,61 @@
 """Figs. 3 to 6 of the paper behind `dt_edge`, with those who decide from solved cases: `python benchmarks/cases.py`.
 
-Per number of vehicles MARL and SARL are trained as in `jaxvec.papers.dt_edge`, at no bias, and one of them (`--teacher`) solves
-the cases. Then everyone meets the same worlds at each bias: those that copy and blend cases, the control `bc`, the learners,
-fixed rules, and the best decision of a slot. Runs are kept and not made twice. Writes `cases-DEVICE.jsonl` (a row per number of
-vehicles, bias and policy), `.md` (rewards, and how far each is ahead of the teacher, paired by world) and `.png`.
+Per number of vehicles MARL and SARL are trained as in `jaxvec.papers.dt_edge`, at no bias, and one of them, or a fixed rule
+(`--teacher`), solves the cases. Then everyone meets the same worlds at each bias: those that copy and blend cases, a transformer
+that reads them (`--steps`), the control `bc`, the learners, fixed rules, and the best decision of a slot. Language models
+(`--llm embedded http`, each also held to the form of an answer) play fewer and shorter episodes, with everyone else once more on
+these. What was trained or answered is kept in `--runs` and not made twice. Writes `cases-DEVICE.jsonl` (a row per number of
+vehicles, bias and policy, and per model), `.md` (rewards, how far each is ahead of the teacher, paired by world, and what models
+took for a decision) and `.png`.
 """
 
 import argparse
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import serialization
 
 from jaxvec import bench, learners, make
+from jaxvec.core import rng
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy, interval
+from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.papers.dt_edge import BIASES_HZ, LEARNED, named
-from jaxvec.papers.in_context import METRICS, Contest, Gap, bootstrap, contest
-from jaxvec.policies.in_context import clone
+from jaxvec.papers.in_context import METRICS, Contest, Gap, bootstrap, contest, table
+from jaxvec.policies import fixed
+from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context
+from jaxvec.policies.in_context.fitting import Training
+from jaxvec.policies.llm.ask import Asker
+from jaxvec.policies.llm.backends import Http
+from jaxvec.policies.llm.cache import Cache
+from jaxvec.policies.llm.embedded import Embedded
 from jaxvec.training import train
 from jaxvec.viz import plots
 
+LEARNERS = ("MARL", "SARL")
+CLAIMS = (  # metric, and the sign of its difference to MARL
+    ("less energy", "energy_sys_j", -1),
+    ("lower latency", "latency_mean_s", -1),
+    ("higher QoS", "qos_mean", 1),
+    ("more energy at the server", "energy_edge_j", 1),
+    ("more of the server", "resource_ratio", 1),
+)
+SIZES = (4, 6, 8, 10)  # vehicles in a transformer's lessons
+LESSON = "local_threshold"  # what it learns to do
+SPOILT = (1.5, 1.0, 0.5, 0.0)  # how much of the teacher's decisions there chance decides, as in the course of training
 SHOWN = (("reward", "reward", 1.0), ("energy_sys_j", "energy of a slot [J]", 1.0))
 SHOWN += (("latency_mean_s", "latency [ms]", 1e3), ("qos_mean", "QoS", 1.0))
+COUNTS = ("n_decisions", "n_ok", "n_repaired", "n_bad_json", "n_bad_shape", "n_bad_range", "n_timeout", "n_http_error")
+COUNTS += ("n_retry", "n_fallback", "prompt_tokens_per_decision", "completion_tokens_per_decision", "ms_per_decision")
+
+# Who is compared
 
 
 def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
@@ -40,35 +69,109 @@ def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
     return train(learner, params, jax.random.key(0), updates, hyper=hyper, out=out, resume=True).policy()
 
 
-def compared(vehicles: int, policies: Mapping[str, Policy], teacher: str, args: Any) -> Contest:
-    """Everyone in the same worlds: at the first bias, then at the next ..."""
-    key, (env, params) = jax.random.key(0), make("dt_edge", n_vehicles=vehicles)
-    library = in_context.collect(env, params, policies[teacher], key, source=teacher, n_worlds=args.case_worlds)
-    copy = clone.fit(key, in_context.in_unit(env, params, library)).params
-    biases_hz = jnp.repeat(jnp.asarray(list(BIASES_HZ.values())), args.episodes)
-    swept = params.replace(cpu_bias_mean_hz=biases_hz)
-    return contest(env, swept, library, key, len(biases_hz), others=policies, clone_params=copy)
+def lessons(key: jax.Array, n_worlds: int) -> transformer.Lessons:
+    """Cases of a rule among few and many vehicles, spoilt by chance more or less, at biases up to 0.5 GHz; to learn: the rule."""
+    sets = []
+    for n in SIZES:
+        env, params = make("dt_edge", n_vehicles=n)
+
+        @jax.jit
+        def solved(key: jax.Array, width: jax.Array, env: Any = env, params: Any = params) -> Any:
+            bias_hz = jax.random.uniform(rng.stream(key, "bias"), minval=-0.5e9, maxval=0.5e9)
+            here = params.replace(cpu_bias_mean_hz=bias_hz)
+            rule = fixed(env, here)[LESSON]
+            return in_context.solved(env, here, in_context.spoilt(rule, width), rule, key, n_worlds=n_worlds)
+
+        sets += [solved(rng.fold_in(rng.fold_in(key, n), i), jnp.float32(w)) for i, w in enumerate(SPOILT)]
+    return transformer.lessons(sets, in_context.MODEL.k, in_context.metric(env))
 
 
-def rows_of(found: Contest, vehicles: int, teacher: str) -> list[bench.Row]:
-    """Means and half widths of 95 % intervals per bias and policy, and the reward ahead of the teacher's."""
+def reader(steps: int, case_worlds: int, runs: Path) -> Any:
+    """Parameters of a transformer trained for so many steps, once."""
+    file, key = runs / f"transformer-{case_worlds}-{steps}.msgpack", jax.random.key(0)
+    if not file.exists():
+        params = transformer.fit(in_context.MODEL, key, lessons(key, case_worlds), Training(steps)).params
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_bytes(serialization.msgpack_serialize(jax.device_get(params)))
+    return serialization.msgpack_restore(file.read_bytes())
+
+
+def models(names: Sequence[str], cache: Path, timeout_s: float, threads: int | None) -> dict[str, Asker]:
+    """Language models, as they are and held to the form of an answer."""
+    found = {}
+    for name in names:
+        plain = Http(timeout_s=timeout_s) if name == "http" else Embedded.load(timeout_s=timeout_s, cpu_threads=threads)
+        held = dataclasses.replace(plain, constrain="gbnf" if name == "embedded" else "schema")
+        for model in (plain, held):
+            label = f"llm {model.model}{', constrained' if model.constrained else ''}"
+            found[label] = Asker(model, Cache(cache))
+    return found
+
+
+# In the same worlds
+
+
+class Party:
+    """Everyone among so many vehicles: cases of the teacher, what is fitted to them, and who else there is.
+
+    Args:
+        vehicles: how many.
+        policies: learners by name.
+        args: the command line.
+    """
+
+    def __init__(self, vehicles: int, policies: Mapping[str, Policy], args: Any):
+        key, (env, self.params) = jax.random.key(0), make("dt_edge", n_vehicles=vehicles)
+        assert isinstance(env, DtEdge)
+        self.env = env
+        teacher = policies.get(args.teacher) or fixed(self.env, self.params)[args.teacher]
+        collect = partial(in_context.collect, self.env, self.params, teacher, key)
+        self.library = collect(source=args.teacher, n_worlds=args.case_worlds)
+        self.how: dict[str, Any] = {"others": policies}
+        self.how["clone_params"] = clone.fit(key, in_context.in_unit(self.env, self.params, self.library)).params
+        if args.steps:
+            self.how["transformer_params"] = reader(args.steps, args.case_worlds, args.runs)
+
+    def meet(self, bias_hz: float, worlds: int, slots: int = 0, models: Mapping[str, Asker] | None = None) -> Contest:
+        """Everyone in so many worlds of so many slots, the same at each bias; 0 slots are an episode."""
+        env = dataclasses.replace(self.env, horizon=slots) if slots else self.env
+        here = self.params.replace(cpu_bias_mean_hz=jnp.float32(bias_hz))
+        return contest(env, here, self.library, jax.random.key(0), worlds, models=models, **self.how)
+
+
+# What is written
+
+
+def rows_of(found: Contest, vehicles: int, bias: str, teacher: str) -> list[bench.Row]:
+    """Per policy: means, half widths of 95 % intervals, and paired differences to the teacher and to MARL."""
     rows = []
-    parts = {name: {m: np.split(x[m], len(BIASES_HZ)) for m in METRICS} for name, x in found.found.items()}
-    for i, bias in enumerate(BIASES_HZ):
-        for name, metrics in parts.items():
-            row: bench.Row = {"what": "cases", "vehicles": vehicles, "bias": bias, "policy": name, "teacher": teacher}
-            for metric in METRICS:
-                it = interval(metrics[metric][i])
-                row |= {metric: it.mean, f"{metric}_half": it.half}
-            gap = bootstrap(metrics["reward"][i] - parts[teacher]["reward"][i])
-            rows.append(
-                row | {"sees": found.sees[name], "ahead": gap.mean, "ahead_low": gap.low, "ahead_high": gap.high}
-            )
+    for name, metrics in found.found.items():
+        row: bench.Row = {"what": "cases", "vehicles": vehicles, "bias": bias, "policy": name, "teacher": teacher}
+        for metric in METRICS:
+            it = interval(metrics[metric])
+            row |= {metric: it.mean, f"{metric}_half": it.half}
+            row[f"{metric}_over_marl"] = bootstrap(metrics[metric] - found.found["MARL"][metric])
+        gap = bootstrap(metrics["reward"] - found.found[teacher]["reward"])
+        rows.append(row | {"sees": found.sees[name], "ahead": gap.mean, "ahead_low": gap.low, "ahead_high": gap.high})
+    return rows
+
+
+def asked(found: Contest, vehicles: int, bias: str, slot_s: float) -> list[bench.Row]:
+    """What each language model earned in its few worlds, and took for a decision."""
+    rows = []
+    for name, counters in found.counters.items():
+        n, median_s = counters["n_decisions"], counters["latency_p50_s"]
+        row: bench.Row = {"what": "llm", "vehicles": vehicles, "bias": bias, "policy": name, **counters}
+        row |= {f"{kind}_per_decision": counters[kind] / max(1, n) for kind in ("prompt_tokens", "completion_tokens")}
+        row |= {"ms_per_decision": 1e3 * median_s, "slots_per_decision": median_s / slot_s}
+        rows.append(row | {metric: float(found.found[name][metric].mean()) for metric in METRICS})
     return rows
 
 
 def page(rows: list[bench.Row]) -> str:
     """As Markdown: a table of rewards per bias, the best first."""
+    rows = [row for row in rows if row["what"] == "cases"]
     numbers, policies = sorted({row["vehicles"] for row in rows}), list(dict.fromkeys(row["policy"] for row in rows))
     parts = []
     for bias in BIASES_HZ:
@@ -82,45 +185,102 @@ def page(rows: list[bench.Row]) -> str:
                 cells.append(f"{r['reward']:.3f} ± {r['reward_half']:.3f} | {gap}")
             lines.append(f"| {name} | {' | '.join(cells)} |")
         parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
+
+
+def claims(rows: list[bench.Row]) -> str:
+    """What the paper says of its language model, asked of those who decide from cases, as Markdown.
+
+    A cell says among how many vehicles the paired difference to MARL has the sign that the paper gives it beyond its 95 %
+    interval, and among how many the other sign.
+    """
+    rows = [row for row in rows if row["what"] == "cases"]
+    said = {"+0.5 GHz": CLAIMS, "-0.5 GHz": CLAIMS[-2:]}
+    deciders = [name for name in dict.fromkeys(row["policy"] for row in rows) if name.startswith(("icl", "bc"))]
+    lines = [f"| against MARL, bias | {' | '.join(deciders)} |", "|" + "---|" * (len(deciders) + 1)]
+    for bias, several in said.items():
+        for words, metric, sign in several:
+            cells = []
+            for name in deciders:
+                of = sorted(
+                    (r["vehicles"], r[f"{metric}_over_marl"]) for r in rows if (r["policy"], r["bias"]) == (name, bias)
+                )
+                ends = [(n, sorted((sign * low, sign * high))) for n, (_, low, high) in of]
+                holds, fails = ([n for n, e in ends if e[0] > 0], [n for n, e in ends if e[1] < 0])
+                cells.append(f"{len(holds)} of {len(of)}, not {len(fails)}")
+            lines.append(f"| {words}, {bias} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def answers(rows: list[bench.Row]) -> str:
+    """What language models took for a decision, as Markdown."""
+    lines = [f"| model | vehicles | bias | {' | '.join(COUNTS)} |", "|" + "---|" * (len(COUNTS) + 3)]
+    for row in (row for row in rows if row["what"] == "llm"):
+        cells = " | ".join(f"{row[name]:.5g}" for name in COUNTS)
+        lines.append(f"| {row['policy']} ({row['label']}) | {row['vehicles']} | {row['bias']} | {cells} |")
+    return "\n".join(lines)
 
 
 def draw(rows: list[bench.Row], file: Path) -> None:
     """Reward, energy, latency and QoS over the number of vehicles at no bias."""
-    policies = list(dict.fromkeys(row["policy"] for row in rows))
+    rows = [row for row in rows if row["what"] == "cases" and row["bias"] == "0"]
     panels = []
     for metric, title, scale in SHOWN:
         lines = []
-        for name in policies:
-            of = [row for row in rows if row["policy"] == name and row["bias"] == "0"]
+        for name in dict.fromkeys(row["policy"] for row in rows):
+            of = [row for row in rows if row["policy"] == name]
             x, y, half = ([row[key] for row in of] for key in ("vehicles", metric, f"{metric}_half"))
-            kind = "rule" if name not in ("MARL", "SARL") and not name.startswith(("icl", "bc")) else "learned"
+            kind = "learned" if name in LEARNERS or name.startswith(("icl", "bc")) else "rule"
             lines.append(plots.Line(name, x, [scale * v for v in y], [scale * v for v in half], kind))
         panels.append((title, "vehicles", lines))
-    plots.panels(
-        panels, file, title="Deciding from cases", note=f"cases solved by {rows[0]['teacher']}; no bias; 95 % intervals"
+    note = f"cases solved by {rows[0]['teacher']}; no bias; 95 % intervals"
+    plots.panels(panels, file, title="Deciding from cases", note=note)
+
+
+# Running
+
+
+def options(arguments: list[str] | None) -> Any:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vehicles", type=int, nargs="+", default=list(range(4, 11)))
+    parser.add_argument("--teacher", default="SARL", help="MARL, SARL or a fixed rule")
+    parser.add_argument("--slots", type=int, default=512_000, help="of training")
+    parser.add_argument("--case-worlds", type=int, default=64)
+    parser.add_argument("--episodes", type=int, default=64, help="at each bias")
+    parser.add_argument(
+        "--steps", type=int, default=0, help=f"of training a transformer (full: {transformer.TRAINING.steps})"
     )
+    parser.add_argument("--llm", nargs="*", choices=("embedded", "http"), default=[])
+    parser.add_argument("--llm-worlds", type=int, default=2, help="at each bias")
+    parser.add_argument("--llm-slots", type=int, default=25)
+    parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
+    parser.add_argument("--cpu-threads", type=int, help="of an embedded model; 1 on a busy machine")
+    parser.add_argument("--runs", type=Path, default=Path("runs/cases"), help="where learners and answers are kept")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> Path:
     """Train, compare, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vehicles", type=int, nargs="+", default=list(range(4, 11)))
-    parser.add_argument("--teacher", choices=("MARL", "SARL"), default="SARL")
-    parser.add_argument("--slots", type=int, default=512_000, help="of training")
-    parser.add_argument("--case-worlds", type=int, default=64)
-    parser.add_argument("--episodes", type=int, default=64, help="at each bias")
-    parser.add_argument("--runs", type=Path, default=Path("runs/cases"), help="where the learners are kept")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    args = parser.parse_args(arguments)
-    rows = []
+    args = options(arguments)
+    several = models(args.llm, args.runs / "answers.jsonl", args.timeout, args.cpu_threads)
+    rows, few = [], []
     for n in args.vehicles:
-        policies = {what: learned(what, n, args.slots, args.runs) for what in ("MARL", "SARL")}
-        rows += rows_of(compared(n, policies, args.teacher, args), n, args.teacher)
+        party = Party(n, {what: learned(what, n, args.slots, args.runs) for what in LEARNERS}, args)
+        for bias, bias_hz in BIASES_HZ.items():
+            rows += rows_of(party.meet(bias_hz, args.episodes), n, bias, args.teacher)
+            print(f"{n} vehicles, bias {bias}: compared", flush=True)
+            if several:
+                fresh = {name: Asker(asker.backend, asker.cache) for name, asker in several.items()}
+                short = party.meet(bias_hz, args.llm_worlds, args.llm_slots, fresh)
+                rows += asked(short, n, bias, float(party.params.slot_s))
+                what = f"{args.llm_worlds} episodes of {args.llm_slots} slots"
+                few += [f"N = {n}, bias {bias}, {what}:", table(short)]
     device = bench.machine()
     file = args.out / f"cases-{bench.slug(device)}.jsonl"
     bench.write([device | row for row in rows], file)
-    text = page(rows)
+    text = "\n\n".join([page(rows), claims(rows), *few, *([answers(rows)] if few else [])]) + "\n"
     with replacing(file.with_suffix(".md")) as temporary:
         temporary.write_text(text)
     draw(rows, file.with_suffix(".png"))

@@ -9,6 +9,7 @@ are skipped.
 """
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -26,6 +27,7 @@ from jax import Array
 
 from jaxvec import bench, quantum
 from jaxvec.bench import Case, Row
+from jaxvec.core.files import replacing
 
 LAYERS = 4
 BATCHES = (1, 16, 256, 4096, 65536)  # on 6 qubits, inputs in every layer
@@ -35,6 +37,7 @@ ROUNDS, SECONDS = 5, 0.3
 QUICK_ROUNDS, QUICK_SECONDS = 2, 1e-3
 TOLERANCE = 1e-5
 
+Setting = tuple[int, str, int]  # qubits, encoding, batch
 Forward = Callable[[Array, Array], Array]  # theta (layers, qubits, 3), x (batch, inputs) -> (batch, qubits)
 
 
@@ -145,37 +148,43 @@ def case(name: str, n: int, encoding: str, batch: int, gradient: bool) -> Case:
 
 
 def difference(mine: Case, theirs: Case, inputs: tuple[Array, Array]) -> float:
-    """The largest difference between what two programs give, as a fraction of the largest entry of each array.
+    """The largest difference between what two programs give: of expectations as it is, of a value and its gradients as a
+    fraction of the largest entry of each array.
 
     Raises:
         AssertionError: if it is above 1e-5.
     """
     pairs = zip(*(jax.tree.leaves(one.program(*inputs)) for one in (mine, theirs)), strict=True)
-    largest = max(float(jnp.abs(a - b).max() / jnp.abs(a).max()) for a, b in pairs)
+    unit = lambda a: 1.0 if mine.row["timed"] == "forward" else jnp.abs(a).max()  # noqa: E731
+    largest = max(float(jnp.abs(a - b).max() / unit(a)) for a, b in pairs)
     assert largest <= TOLERANCE, f"{theirs.row} differs by {largest:.1e}"
     return largest
 
 
-def measure(rounds: int, seconds: float, settings: Sequence[tuple[int, str, int]], names: Sequence[str]) -> list[Row]:
-    """Rows of speeds and of ratios, printed as they come.
+def measure(rounds: int, seconds: float, setting: Setting, names: Sequence[str]) -> list[Row]:
+    """Rows of speeds and of ratios, forward and with gradient, printed as they come.
 
     Args:
-        settings: (qubits, encoding, batch).
+        setting: (qubits, encoding, batch).
         names: of the peers.
     """
     machine = bench.machine() | {name: version(name.lower()) for name in names}
+    n, encoding, batch = setting
     rows: list[Row] = []
-    for n, encoding, batch in settings:
-        for gradient in (False, True):
-            cases = [case(name, n, encoding, batch, gradient) for name in ("jaxvec", *names)]
-            differences = [difference(cases[0], one, arguments(n, encoding, batch)) for one in cases]
-            found = [machine | row | {"load": _load()} for row in bench.take_turns(cases, rounds, seconds)]
-            rows += found
-            for theirs, differs in zip(found[1:], differences[1:], strict=True):
-                same = {key: theirs[key] for key in ("qubits", "encoding", "timed")} | {"difference": differs}
-                rows.append(machine | same | bench.ratio(found[0], theirs, per="world-step"))
-            print(*(_line(row) for row in found), sep="\n", flush=True)
+    for gradient in (False, True):
+        cases = [case(name, n, encoding, batch, gradient) for name in ("jaxvec", *names)]
+        differences = [difference(cases[0], one, arguments(n, encoding, batch)) for one in cases]
+        found = [machine | row | {"load": _load()} for row in bench.take_turns(cases, rounds, seconds)]
+        rows += found
+        for theirs, differs in zip(found[1:], differences[1:], strict=True):
+            same = {key: theirs[key] for key in ("qubits", "encoding", "timed")} | {"difference": differs}
+            rows.append(machine | same | bench.ratio(found[0], theirs, per="world-step"))
+        print(*(_line(row) for row in found), sep="\n", flush=True)
     return rows
+
+
+def _setting(row: Row) -> Setting:
+    return row["qubits"], row["encoding"], row.get("their_worlds", row.get("worlds"))
 
 
 def _load() -> float:
@@ -213,7 +222,7 @@ def page(rows: Sequence[Row]) -> str:
     head = [
         f"# Quantum circuits, {m['date']}, {m['device']}",
         f"{m['cores']} cores, {m['platform']}; {versions}. {LAYERS} layers, float32. Median of {len(m['by_round'])} rounds in "
-        f"turns. What programs give differs by at most {largest:.1e} of the largest entry.",
+        f"turns. What programs give differs by at most {largest:.1e}, gradients as a part of their largest entry.",
     ]
     return "\n\n".join([*head, "\n".join(lines)]) + "\n"
 
@@ -227,20 +236,25 @@ def main(arguments: Sequence[str] | None = None) -> Path:
         "--encodings", nargs="*", choices=ENCODINGS, default=ENCODINGS, help="other encodings, 4096 samples"
     )
     parser.add_argument("--quick", action="store_true", help="two short rounds: to see that it works, not to measure")
+    parser.add_argument("--resume", action="store_true", help="keep what today's file has, and measure the rest")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
     args = parser.parse_args(arguments)
 
-    settings = [(6, "reupload", batch) for batch in args.batches]
+    settings = [(n, "reupload", 256) for n in args.qubits] + [(6, "reupload", batch) for batch in args.batches]
     settings += [(6, encoding, 4096) for encoding in args.encodings]
-    settings += [(n, "reupload", 256) for n in args.qubits]
     names = [] if args.no_peers else [name for name, package in PACKAGES.items() if not peers.missing(package)]
     rounds, seconds = (QUICK_ROUNDS, QUICK_SECONDS) if args.quick else (ROUNDS, SECONDS)
-    rows = measure(rounds, seconds, list(dict.fromkeys(settings)), names)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{rows[0]['device']}-{rows[0]['cores']}-cores".lower())
-    path = args.out / f"{rows[0]['date']}-quantum-{slug}.jsonl"
-    bench.write(rows, path)
-    path.with_suffix(".md").write_text(page(rows))
+    m = bench.machine()
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{m['device']}-{m['cores']}-cores".lower())
+    path = args.out / f"{m['date']}-quantum-{slug}.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if args.resume and path.exists() else []
+    done = {_setting(row) for row in rows}
+    for setting in sorted(set(settings) - done, key=lambda it: (it[1], it[0], it[2])):
+        rows += measure(rounds, seconds, setting, names)
+        bench.write(rows, path)
+        with replacing(path.with_suffix(".md")) as temporary:
+            temporary.write_text(page(sorted(rows, key=lambda row: (row["encoding"], *_setting(row)))))
     print(path.with_suffix(".md").read_text())
     return path.with_suffix(".md")
 
