@@ -137,47 +137,78 @@ def test_a_city_is_measured(load, monkeypatch, tmp_path):
     assert {"temp_bytes", "kernels_per_step", "steps_per_s"} <= row.keys()
 
 
-def test_deciders_from_cases_are_compared_and_timed(load, monkeypatch, tmp_path):
+def test_deciders_from_cases_are_timed(load, monkeypatch, tmp_path):
     module = load("in_context")
-    bad = Asker(Scripted(["I cannot."]))
-    monkeypatch.setattr(module, "make", lambda name, **sizes: make(name, horizon=3, **sizes))
-    monkeypatch.setattr(module, "models", lambda *_: {"llm": bad})
     monkeypatch.setattr(module, "timed", lambda env, params, *_: {"local": fixed(env, params)["local"]})
-    arguments = ["--vehicles", "4", "--case-worlds", "4", "--clone-steps", "5", "--episodes", "0", "--llm", "http"]
-    arguments += ["--llm-worlds", "2", "--llm-slots", "3", "--worlds", "2", "--rounds", "2", "--seconds", "1e-4"]
-    file = module.main([*arguments, "--out", str(tmp_path)])
-    asked, timed = (json.loads(line) for line in file.read_text().splitlines())
-    assert (asked["n_decisions"], asked["n_fallback"], asked["label"]) == (6, 6, "fallback")
-    assert (timed["series"], timed["worlds"]) == ("local", 2)
-    assert timed["ms_per_decision"] == pytest.approx(1e3 / timed["steps_per_s"])
-    page = file.with_suffix(".md").read_text()
-    assert "Cases: 4 of the rule local_threshold, 4 vehicles." in page
-    assert "| fallback of llm | all rows |" in page
-    assert "| llm (fallback) | 6 |" in page
+    arguments = ["--vehicles", "4", "--worlds", "2", "--rounds", "2", "--seconds", "1e-4", "--out", str(tmp_path)]
+    (row,) = (json.loads(line) for line in module.main(arguments).read_text().splitlines())
+    assert (row["series"], row["worlds"]) == ("local", 2)
+    assert row["ms_per_decision"] == pytest.approx(1e3 / row["steps_per_s"])
 
 
 def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch, tmp_path):
     module = load("cases")
+
+    class Party:
+        """Everybody's worlds are worth 0 to 3 more than the bias in GHz."""
+
+        def __init__(self, n, policies, args):
+            assert policies == {"MARL": f"MARL of {n}", "SARL": f"SARL of {n}"}
+            self.n, self.params = n, make("dt_edge")[1]
+
+        def meet(self, bias_hz, worlds, slots=0, models=None):
+            earned = bias_hz / 1e9 + np.arange(worlds)
+            each = {"MARL": earned, "SARL": earned - self.n, "icl_copy": earned + 1}
+            counters = {name: asker.tally.report() for name, asker in (models or {}).items()}
+            each |= dict.fromkeys(counters, earned)
+            found = {name: dict.fromkeys(module.METRICS, x) for name, x in each.items()}
+            return Contest(found, counters, dict.fromkeys(found, "all rows"), "MARL")
+
     monkeypatch.setattr(module, "learned", lambda what, n, *_: f"{what} of {n}")
-    worlds = np.repeat([0.5, 0.0, -0.5], 4) + np.tile(np.arange(4), 3)  # bias in GHz, and a world of its own
-
-    def compared(n, policies, teacher, args):
-        assert (policies, teacher, args.episodes) == ({w: f"{w} of {n}" for w in ("MARL", "SARL")}, "MARL", 4)
-        earned = {"MARL": worlds, "SARL": worlds - n, "icl_copy": worlds + 1}
-        found = {name: dict.fromkeys(module.METRICS, x) for name, x in earned.items()}
-        return Contest(found, {}, dict.fromkeys(found, "all rows"), teacher)
-
-    monkeypatch.setattr(module, "compared", compared)
-    arguments = ["--vehicles", "4", "5", "--teacher", "MARL", "--episodes", "4", "--out", str(tmp_path)]
-    file = module.main(arguments)
+    monkeypatch.setattr(module, "Party", Party)
+    monkeypatch.setattr(module, "models", lambda *_: {"llm": Asker(Scripted(["I cannot."]))})
+    arguments = [
+        "--vehicles",
+        "4",
+        "5",
+        "--teacher",
+        "MARL",
+        "--episodes",
+        "4",
+        "--llm",
+        "http",
+        "--out",
+        str(tmp_path),
+    ]
+    file = module.main([*arguments, "--runs", str(tmp_path)])
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    assert len(rows) == 2 * 3 * 3
-    by = {(row["vehicles"], row["bias"], row["policy"]): row for row in rows}
+    assert [row["what"] for row in rows].count("llm") == 2 * 3
+    by = {(row["vehicles"], row["bias"], row["policy"]): row for row in rows if row["what"] == "cases"}
+    assert len(by) == 2 * 3 * 3
     assert by[4, "-0.5 GHz", "MARL"]["reward"] == 1.0
     assert [by[n, "0", "SARL"]["ahead"] for n in (4, 5)] == [-4, -5]  # the same in every world, so without a doubt
     assert by[5, "0", "icl_copy"]["ahead_low"] == by[5, "0", "icl_copy"]["ahead_high"] == 1
-    assert "| icl_copy | 3.000" in file.with_suffix(".md").read_text()
+    page = file.with_suffix(".md").read_text()
+    assert "| icl_copy | 3.000" in page
+    assert "| less energy, +0.5 GHz | 0 of 2, not 2 |" in page  # it is above MARL by 1 in everything
+    assert "| higher QoS, +0.5 GHz | 2 of 2, not 0 |" in page
+    assert "| llm (LLM) | 4 | 0 | 0 |" in page  # nothing was asked
     assert file.with_suffix(".png").exists()
+
+
+def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):
+    module = load("cases")
+    args = module.options(["--teacher", "local_threshold", "--case-worlds", "2", "--runs", str(tmp_path)])
+    party = module.Party(4, {"learner": fixed(*make("dt_edge", n_vehicles=4))["local_threshold"]}, args)
+    bad = {"llm": Asker(Scripted(["I cannot."]))}
+    few = [party.meet(bias_hz, 2, 2, bad) for bias_hz in (-0.5e9, 0.5e9)]
+    for found in few:
+        assert found.label("llm") == "fallback of llm"
+        np.testing.assert_allclose(found.found["learner"]["reward"], found.found["local_threshold"]["reward"])
+    local = [found.found["local"]["energy_local_j"] for found in few]
+    np.testing.assert_array_equal(*local)  # its tasks are the same
+    (_, row) = (row for found in few for row in module.asked(found, 4, "0", 0.1))
+    assert (row["n_decisions"], row["n_fallback"]) == (8, 8)
 
 
 @pytest.mark.slow
