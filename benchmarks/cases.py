@@ -252,6 +252,7 @@ def options(arguments: list[str] | None) -> Any:
         "--steps", type=int, default=0, help=f"of training a transformer (full: {transformer.TRAINING.steps})"
     )
     parser.add_argument("--llm", nargs="*", choices=("embedded", "http"), default=[])
+    parser.add_argument("--llm-vehicles", type=int, nargs="+", help="among how many they are asked; all if not given")
     parser.add_argument("--llm-worlds", type=int, default=2, help="at each bias")
     parser.add_argument("--llm-slots", type=int, default=25)
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for an answer")
@@ -271,7 +272,7 @@ def main(arguments: list[str] | None = None) -> Path:
         for bias, bias_hz in BIASES_HZ.items():
             rows += rows_of(party.meet(bias_hz, args.episodes), n, bias, args.teacher)
             print(f"{n} vehicles, bias {bias}: compared", flush=True)
-            if several:
+            if several and n in (args.llm_vehicles or args.vehicles):
                 fresh = {name: Asker(asker.backend, asker.cache) for name, asker in several.items()}
                 short = party.meet(bias_hz, args.llm_worlds, args.llm_slots, fresh)
                 rows += asked(short, n, bias, float(party.params.slot_s))
