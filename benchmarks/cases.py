@@ -37,7 +37,6 @@ from jaxvec.policies.llm.backends import Http
 from jaxvec.policies.llm.cache import Cache
 from jaxvec.policies.llm.embedded import Embedded
 from jaxvec.training import train
-from jaxvec.training.driver import scheduled
 from jaxvec.viz import plots
 
 LEARNERS = ("MARL", "SARL")
@@ -65,10 +64,8 @@ def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
     out = runs / f"{what.lower()}-{vehicles}-{slots}"
     env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
     learner = learners.make(series.learner, env, **series.settings)
-    updates = max(1, slots // learner.steps_per_update)
-    hyper = scheduled(learner.hyper.replace(**series.hyper), updates)
-    params = params.replace(**series.numbers)
-    return train(learner, params, jax.random.key(0), updates, hyper=hyper, out=out, resume=True).policy()
+    updates, params = max(1, slots // learner.steps_per_update), params.replace(**series.numbers)
+    return train(learner, params, jax.random.key(0), updates, hyper=series.hyper, out=out, resume=True).policy()
 
 
 def lessons(key: jax.Array, n_worlds: int) -> transformer.Lessons:

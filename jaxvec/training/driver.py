@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvec.core.environment import check_params
+from jaxvec.core.environment import check_params, suggest
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
@@ -77,7 +78,8 @@ def train(
         key: everything random follows from it.
         num_updates: in total, those of a resumed run included (which may be given more than it was to have).
         num_seeds: independent learners in one program; `key` is split among them.
-        hyper: hyper-parameters; if None, `learner.hyper` with its schedules (`anneal_updates`) as long as the run.
+        hyper: hyper-parameters to change, `{"gamma": 0.9}`, in `learner.hyper` with its schedules (`anneal_updates`) as long as
+            the run; or all of them, which are taken as they are.
         out: run folder for config, metrics and checkpoints; None writes nothing.
         resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit.
         chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
@@ -96,7 +98,8 @@ def train(
     if resume and out is not None and (Path(out) / "config.json").exists():
         before = read_config(Path(out))["train"]
         chunk, planned = chunk or int(before["chunk"]), int(before["num_updates"])
-    hyper = scheduled(learner.hyper, planned) if hyper is None else hyper
+    if hyper is None or isinstance(hyper, Mapping):
+        hyper = _changed(scheduled(learner.hyper, planned), hyper or {})
     chunk = chunk or max(1, -(-num_updates // 100))
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
     config = config_of(learner, check_params(params), check_params(hyper), key, **sizes)
@@ -143,6 +146,18 @@ def scheduled(hyper: Any, num_updates: int) -> Any:
     if not hasattr(hyper, "anneal_updates"):
         return hyper
     return hyper.replace(anneal_updates=float(num_updates))
+
+
+def _changed(hyper: Any, changes: Mapping[str, Any]) -> Any:
+    """Hyper-parameters with others in the place of some.
+
+    Raises:
+        ValueError: one is unknown; the message lists those there are.
+    """
+    for name in changes:
+        if not hasattr(hyper, name):
+            raise ValueError(suggest("hyper-parameter", name, vars(hyper)))
+    return hyper.replace(**changes) if changes else hyper
 
 
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:

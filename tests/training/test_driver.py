@@ -117,6 +117,14 @@ def test_schedules_last_as_long_as_the_run_was_planned_to(isac, tmp_path):
     assert float(longer.state.hyper.anneal_updates) == 2
 
 
+def test_changed_hyper_parameters_keep_the_schedule_and_given_ones_are_taken_as_they_are(isac):
+    learner, params = isac
+    changed = train(learner, params, KEY, 2, hyper={"gamma": 0.5}, progress=False).state.hyper
+    assert (float(changed.gamma), float(changed.anneal_updates)) == (0.5, 2.0)
+    given = train(learner, params, KEY, 2, hyper=learner.hyper.replace(gamma=0.5), progress=False).state.hyper
+    assert (float(given.gamma), given.anneal_updates) == (0.5, learner.hyper.anneal_updates)
+
+
 def test_several_seeds_are_one_program_and_differ(isac, tmp_path):
     result = train(*isac, KEY, 2, num_seeds=3, out=tmp_path / "s", progress=False)
     assert result.metrics["reward"].shape == (2, 3)
@@ -172,6 +180,10 @@ def test_bad_arguments_are_named(isac):
         train(learner, params.replace(lyapunov_v=float("nan")), KEY, 1)
     with pytest.raises(ValueError, match="learning_rate = inf"):
         train(learner, params, KEY, 1, hyper=learner.hyper.replace(learning_rate=float("inf")))
+    with pytest.raises(
+        ValueError, match=r"unknown hyper-parameter 'gama'\. Did you mean 'gamma'\? Known: .*gae_lambda"
+    ):
+        train(learner, params, KEY, 1, hyper={"gama": 0.5})
 
 
 SCRIPT = """
