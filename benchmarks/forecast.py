@@ -1,7 +1,7 @@
 """Training windows and forecasts per second of the networks that forecast workload: `python benchmarks/forecast.py`.
 
 Training: epochs of Adam at the paper's batch over the windows of some servers, weights drawn anew each time, seeds side by side
-in one program. Forecasts: of whole series, one server after another. Writes `forecast-DEVICE.jsonl`.
+in one program. Forecasts: of whole series, one server after another. Writes `forecast-DEVICE.jsonl` and `.md`.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.bench import Case, Row, compiled, machine, slug, take_turns, write
+from jaxvec.core.files import replacing
 from jaxvec.twin import FORECASTERS, Training, fit, forecasts, workload
 
 BINS = 2880  # ten days of each server
@@ -52,6 +53,23 @@ def forecasting(name: str, servers: int, bins: int = BINS) -> Case:
     return compiled(about, servers * (bins - lags), passes, series)
 
 
+def page(rows: list[Row]) -> str:
+    """Speeds as Markdown."""
+    unit = {"train": "windows of training", "forecast": "forecasts"}
+    lines = ["| network | servers | seeds | per second | | range | compile s |", "|" + "---|" * 7]
+    for row in rows:
+        spread = f"{row['steps_per_s_low']:.3g} to {row['steps_per_s_high']:.3g}"
+        name, speed = row["series"].partition(",")[0], f"{row['steps_per_s']:.3g}"
+        cells = (name, row["servers"], row["seeds"], speed, unit[row["what"]], spread, f"{row['compile_s']:.1f}")
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    m = rows[0]
+    return (
+        f"{m['date']}, {m['device']}, {m['cores']} cores, {m['platform']}; jax {m['jax']}.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+
+
 def main(arguments: list[str] | None = None) -> Path:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,15 +84,11 @@ def main(arguments: list[str] | None = None) -> Path:
     cases = [training(name, args.servers, n) for name in args.networks for n in seeds]
     cases += [forecasting(name, args.servers) for name in args.networks]
     rows = [machine() | found for found in take_turns(cases, args.rounds, args.seconds)]
-    for found in rows:
-        unit = "windows/s" if found["what"] == "train" else "forecasts/s"
-        print(
-            f"{found['series']:40s}{found['steps_per_s']:12,.0f} {unit} ({found['steps_per_s_low']:,.0f} to "
-            f"{found['steps_per_s_high']:,.0f}), compiled in {found['compile_s']:.0f} s",
-            flush=True,
-        )
+    print(text := page(rows), flush=True)
     file = args.out / f"forecast-{slug(machine())}.jsonl"
     write(rows, file)
+    with replacing(file.with_suffix(".md")) as temporary:
+        temporary.write_text(text)
     return file
 
 
