@@ -1,12 +1,12 @@
 """Figs. 3 to 6 of the paper behind `dt_edge`, with those who decide from solved cases: `python benchmarks/cases.py`.
 
-Per number of vehicles MARL and SARL are trained as in `jaxvec.papers.dt_edge`, at no bias, and one of them, or a fixed rule
-(`--teacher`), solves the cases. Then everyone meets the same worlds at each bias: those that copy and blend cases, a transformer
-that reads them (`--steps`), the control `bc`, the learners, fixed rules, and the best decision of a slot. Language models
-(`--llm embedded http`, each also held to the form of an answer) play fewer and shorter episodes, with everyone else once more on
-these. What was trained or answered is kept in `--runs` and not made twice. Writes `cases-DEVICE.jsonl` (a row per number of
-vehicles, bias and policy, and per model), `.md` (rewards, how far each is ahead of the teacher, paired by world, and what models
-took for a decision) and `.png`.
+Per number of vehicles MARL and SARL are trained as in `jaxvec.papers.dt_edge`, at no bias, and MARL with a pooled critic too; one
+of them, or a fixed rule (`--teacher`), solves the cases. Then everyone meets the same worlds at each bias: those that copy and
+blend cases, a transformer that reads them (`--steps`), the control `bc`, the learners, fixed rules, and the best decision of a
+slot. Language models (`--llm embedded http`, each also held to the form of an answer) play fewer and shorter episodes, with
+everyone else once more on these. What was trained or answered is kept in `--runs` and not made twice. Writes, after each number
+of vehicles, `cases-DEVICE.jsonl` (a row per number of vehicles, bias and policy, and per model), `.md` (rewards, how far each is
+ahead of the teacher, paired by world, and what models took for a decision) and `.png`.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from jaxvec.policies.llm.embedded import Embedded
 from jaxvec.training import train
 from jaxvec.viz import plots
 
-LEARNERS = ("MARL", "SARL")
+LEARNERS = {"MARL": "MARL", "SARL": "SARL", "MARL, pooled critic": "MARL"}  # and whose settings they have
 CLAIMS = (  # metric, and the sign of its difference to MARL
     ("less energy", "energy_sys_j", -1),
     ("lower latency", "latency_mean_s", -1),
@@ -59,11 +59,12 @@ COUNTS += ("n_retry", "n_fallback", "prompt_tokens_per_decision", "completion_to
 
 
 def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
-    """MARL or SARL among so many vehicles, at no bias; a run that is there is read, one that was interrupted goes on."""
-    series = next(series for series in LEARNED if series.name == named(what, "0"))
-    out = runs / f"{what.lower()}-{vehicles}-{slots}"
+    """A learner among so many vehicles, at no bias; a run that is there is read, one that was interrupted goes on."""
+    series = next(series for series in LEARNED if series.name == named(LEARNERS[what], "0"))
+    name = series.learner if what in LEARNERS.values() else f"{series.learner}_pooled"
+    out = runs / f"{name}-{vehicles}-{slots}"
     env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
-    learner = learners.make(series.learner, env, **series.settings)
+    learner = learners.make(name, env, **series.settings)
     updates, params = max(1, slots // learner.steps_per_update), params.replace(**series.numbers)
     return train(learner, params, jax.random.key(0), updates, hyper=series.hyper, out=out, resume=True).policy()
 
@@ -85,11 +86,12 @@ def lessons(key: jax.Array, n_worlds: int) -> transformer.Lessons:
     return transformer.lessons(sets, in_context.MODEL.k, in_context.metric(env))
 
 
-def reader(steps: int, case_worlds: int, runs: Path) -> Any:
-    """Parameters of a transformer trained for so many steps, once."""
-    file, key = runs / f"transformer-{case_worlds}-{steps}.msgpack", jax.random.key(0)
+def reader(how: Training, case_worlds: int, runs: Path) -> Any:
+    """Parameters of a transformer, trained once."""
+    file, key = runs / f"transformer-{case_worlds}-{how.steps}-{how.batch_size}.msgpack", jax.random.key(0)
     if not file.exists():
-        params = transformer.fit(in_context.MODEL, key, lessons(key, case_worlds), Training(steps)).params
+        print(f"a transformer: {how.steps} steps of {how.batch_size} lessons", flush=True)
+        params = transformer.fit(in_context.MODEL, key, lessons(key, case_worlds), how).params
         file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(file) as temporary:
             temporary.write_bytes(serialization.msgpack_serialize(jax.device_get(params)))
@@ -130,7 +132,7 @@ class Party:
         self.how: dict[str, Any] = {"others": policies}
         self.how["clone_params"] = clone.fit(key, in_context.in_unit(self.env, self.params, self.library)).params
         if args.steps:
-            self.how["transformer_params"] = reader(args.steps, args.case_worlds, args.runs)
+            self.how["transformer_params"] = reader(Training(args.steps, args.batch), args.case_worlds, args.runs)
 
     def meet(self, bias_hz: float, worlds: int, slots: int = 0, models: Mapping[str, Asker] | None = None) -> Contest:
         """Everyone in so many worlds of so many slots, the same at each bias; 0 slots are an episode."""
@@ -243,12 +245,18 @@ def options(arguments: list[str] | None) -> Any:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vehicles", type=int, nargs="+", default=list(range(4, 11)))
-    parser.add_argument("--teacher", default="SARL", help="MARL, SARL or a fixed rule")
+    parser.add_argument("--teacher", default="SARL", help="a learner or a fixed rule")
     parser.add_argument("--slots", type=int, default=512_000, help="of training")
     parser.add_argument("--case-worlds", type=int, default=64)
     parser.add_argument("--episodes", type=int, default=64, help="at each bias")
     parser.add_argument(
         "--steps", type=int, default=0, help=f"of training a transformer (full: {transformer.TRAINING.steps})"
+    )
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=transformer.TRAINING.batch_size,
+        help="lessons in each; 256 take a core two seconds",
     )
     parser.add_argument("--llm", nargs="*", choices=("embedded", "http"), default=[])
     parser.add_argument("--llm-vehicles", type=int, nargs="+", help="among how many they are asked; all if not given")
@@ -265,25 +273,25 @@ def main(arguments: list[str] | None = None) -> Path:
     """Train, compare, print and write."""
     args = options(arguments)
     several = models(args.llm, args.runs / "answers.jsonl", args.timeout, args.cpu_threads)
+    device = bench.machine()
+    file = args.out / f"cases-{bench.slug(device)}.jsonl"
     rows, few = [], []
     for n in args.vehicles:
         party = Party(n, {what: learned(what, n, args.slots, args.runs) for what in LEARNERS}, args)
         for bias, bias_hz in BIASES_HZ.items():
             rows += rows_of(party.meet(bias_hz, args.episodes), n, bias, args.teacher)
-            print(f"{n} vehicles, bias {bias}: compared", flush=True)
             if several and n in (args.llm_vehicles or args.vehicles):
                 fresh = {name: Asker(asker.backend, asker.cache) for name, asker in several.items()}
                 short = party.meet(bias_hz, args.llm_worlds, args.llm_slots, fresh)
                 rows += asked(short, n, bias, float(party.params.slot_s))
                 what = f"{args.llm_worlds} episodes of {args.llm_slots} slots"
                 few += [f"N = {n}, bias {bias}, {what}:", table(short)]
-    device = bench.machine()
-    file = args.out / f"cases-{bench.slug(device)}.jsonl"
-    bench.write([device | row for row in rows], file)
-    text = "\n\n".join([page(rows), claims(rows), *few, *([answers(rows)] if few else [])]) + "\n"
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(text)
-    draw(rows, file.with_suffix(".png"))
+            print(f"{n} vehicles, bias {bias}: compared", flush=True)
+        bench.write([device | row for row in rows], file)
+        text = "\n\n".join([page(rows), claims(rows), *few, *([answers(rows)] if few else [])]) + "\n"
+        with replacing(file.with_suffix(".md")) as temporary:
+            temporary.write_text(text)
+        draw(rows, file.with_suffix(".png"))
     print(text)
     return file
 

@@ -153,7 +153,7 @@ def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch
         """Everybody's worlds are worth 0 to 3 more than the bias in GHz."""
 
         def __init__(self, n, policies, args):
-            assert policies == {"MARL": f"MARL of {n}", "SARL": f"SARL of {n}"}
+            assert policies == {what: f"{what} of {n}" for what in module.LEARNERS}
             self.n, self.params = n, make("dt_edge")[1]
 
         def meet(self, bias_hz, worlds, slots=0, models=None):

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxvec.core.environment import Environment, suggest
 from jaxvec.learners.base import Learner
+from jaxvec.learners.blocks.networks import pooled
 from jaxvec.learners.ddpg import ddpg
 from jaxvec.learners.ppo import ppo
 from jaxvec.learners.sac import sac
@@ -17,6 +18,7 @@ LEARNERS: dict[str, Callable[..., Learner]] = {
     "qmarl": partial(ppo, central_critic=True, actor="circuit"),
     "ddpg": partial(ddpg, central_critic=False, twin_critics=False),
     "maddpg": partial(ddpg, central_critic=True, twin_critics=False),
+    "maddpg_pooled": partial(ddpg, central_critic=True, twin_critics=False, critic=pooled),
     "td3": partial(ddpg, central_critic=False, twin_critics=True),
     "matd3": partial(ddpg, central_critic=True, twin_critics=True),
     "sac": partial(sac, central_critic=False),

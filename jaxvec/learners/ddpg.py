@@ -24,7 +24,7 @@ from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.networks import Network, mlp
+from jaxvec.learners.blocks.networks import Network, mlp, pooled
 from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import Proposal, Settings, State
 
@@ -90,7 +90,7 @@ def ddpg(
     env: Environment,
     *,
     actor: Callable[[int], Network] | None = None,
-    critic: Callable[[int], Network] | None = None,
+    critic: Callable[..., Network] = mlp,
     **settings: Any,
 ) -> Learner:
     """DDPG; MADDPG with `central_critic`; TD3 and MATD3 with `twin_critics` (smoothing and a policy delay of 2 by default).
@@ -98,7 +98,8 @@ def ddpg(
     Args:
         env: what to learn on.
         actor: `actor(outputs) -> Network` in place of the MLP.
-        critic: `critic(outputs) -> Network` likewise.
+        critic: `critic(hidden, outputs, activation=...) -> Network` in place of the MLP: `pooled` for agents who are alike, have
+            one reward and act at once (not in turns, where those who follow show what those before them did).
         settings: fields of `jaxvec.learners.off_policy_types.Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
@@ -111,6 +112,7 @@ def ddpg(
     layers = partial(mlp, s.hidden, activation=s.activation)
     make_actor = actor or partial(layers, out_gain=0.01)
     hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
-    name = NAMES[s.central_critic, s.twin_critics]
-    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic or layers)
+    name = NAMES[s.central_critic, s.twin_critics] + ("_pooled" if critic is pooled else "")
+    judge = partial(critic, s.hidden, activation=s.activation)
+    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), judge)
     return core.learner()

@@ -1,7 +1,8 @@
 """What DDPG and SAC share: acting in many worlds, the replay buffer, critics, targets, and the loop around them.
 
 An update is `slots_per_update` slots in each of `n_worlds` worlds; after every `learn_every` of them `gradient_steps` steps on
-batches from the buffer. A central critic of agent i sees its observation and action, the world, and the actions of all others.
+batches from the buffer. A central critic of agent i sees its observation and action, the world, and the actions of all others;
+a pooled one its observation and action, and the mean of what it makes of everybody else's.
 Critics work in units that follow from the rewards' running mean and deviation, so that rewards of any size and offset learn
 alike.
 
@@ -380,7 +381,10 @@ class OffPolicy:
         return loss, by_group(found)
 
     def actor_loss(self, actor: Groups, state: State, entry: Entry, hyper: Any, key: Array) -> tuple[Array, Any]:
-        """Minus the value of each agent's own new action among the others' old ones, plus its cost; summed over groups."""
+        """Minus the value of each agent's own new action among the others' old ones, plus its cost; summed over groups.
+
+        A pooled critic sees the others' new ones, through which every agent climbs the values of all: those of a team.
+        """
         seen, weight = views(entry.obs, state.moments.get("obs", {})), taking_part(entry.obs)
         joint, mask = batch_first((entry.action, entry.obs.mask), 1)
         size = len(entry.terminated)
@@ -391,6 +395,8 @@ class OffPolicy:
             for group, x in said.items()
         }
         own = {group: self.every_choice(group, proposal) for group, proposal in made.items()}
+        if self.critics.pools:
+            joint = {group: proposal.action for group, proposal in made.items()}
         inputs = self.critics.inputs(seen, own, joint)
         judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
         several = [self.critics.values(critic, inputs) for critic in judges]

@@ -15,9 +15,10 @@ from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.learners.blocks import flat, normalise
 from jaxvec.learners.blocks.actors import views
+from jaxvec.learners.blocks.networks import pooled
 from jaxvec.learners.off_policy_types import Entry, Proposal
 
-NAMES = ("ddpg", "maddpg", "td3", "matd3", "sac", "masac")
+NAMES = ("ddpg", "maddpg", "maddpg_pooled", "td3", "matd3", "sac", "masac")
 SMALL = {"hidden": (32,), "n_worlds": 16, "slots_per_update": 8, "batch_size": 64, "capacity": 4096}
 
 
@@ -225,6 +226,39 @@ def test_a_central_critic_sees_each_action_once():
                     assert (other, j) == (group, i) or np.abs(by_joint[other][0, i, 0, j]).max() > 0
     alone = core_of(learners.make("ddpg", env, **SMALL))
     assert [x.shape[-1] for x in alone.critics.inputs(seen, joint, joint)["a"]] == [2 + 3]
+
+
+def test_a_pooled_critic_sees_its_own_row_and_the_others_in_any_order():
+    env = Probe("chosen", horizon=3, groups=2)
+    core = core_of(learners.make("maddpg_pooled", env, **SMALL))
+    state, entry = one_entry(env, core)
+    seen, joint = views(entry.obs, {}), batch_first(entry.action, 1)
+
+    def value(own, joint, seen=seen):
+        return core.critics.values(state.params["critic"][0], core.critics.inputs(seen, own, joint))
+
+    n, found = env.n_agents, value(joint, joint)
+    slopes = jax.jacobian(value, (0, 1))(joint, joint)
+    for group in n:
+        by_own, by_joint = slopes[group]
+        for i in range(n[group]):
+            assert np.abs(by_own[group][0, i, 0, i]).max() > 0
+            assert np.abs(by_joint[group][0, i, 0, i]).max() == 0
+            for other in n:
+                for j in range(n[other]):
+                    assert (other, j) == (group, i) or np.abs(by_joint[other][0, i, 0, j]).max() > 0
+    back = lambda rows: jax.tree.map(lambda x: x[:, ::-1], rows)  # noqa: E731
+    turned = value(back(joint), back(joint), seen._replace(agents=back(seen.agents)))
+    for group, x in back(turned).items():
+        np.testing.assert_allclose(x, found[group], rtol=1e-5, atol=1e-6)
+
+
+def test_a_pooled_critic_needs_everybody():
+    env = Probe("chosen", horizon=3)
+    with pytest.raises(ValueError, match="needs shared parameters"):
+        learners.make("maddpg_pooled", env, share_parameters=False)
+    with pytest.raises(ValueError, match="is a central one"):
+        learners.make("ddpg", env, critic=pooled)
 
 
 def test_the_value_of_a_single_choice_is_its_expectation():

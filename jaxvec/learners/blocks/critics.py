@@ -7,18 +7,20 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.learners.blocks.actors import Groups, Views
-from jaxvec.learners.blocks.networks import Network, Others, per_agent
+from jaxvec.learners.blocks.networks import Crowd, Network, Others, per_agent
 
-Inputs = dict[str, tuple[Array | Others, ...]]
+Inputs = dict[str, tuple[Array | Others | Crowd, ...]]
 
 
 class Critics:
-    """A network per group, shared by its agents or one for each; central ones see the world and everybody's actions.
+    """A network per group, shared by its agents or one for each; central ones see the world and everybody's actions, or, if the
+    network pools, what everybody sees and does.
 
     Where an agent's whole action is one choice, its critic does not see it, and says the value of every choice at once.
 
     Attributes:
         choices: how many there are, per group where it is so.
+        pools: see `Network`.
     """
 
     def __init__(
@@ -31,6 +33,9 @@ class Critics:
     ):
         self.central, self.choices = central, choices
         own = {group: network(choices.get(group, 1)) for group in n_agents}
+        self.pools = any(net.pools for net in own.values())
+        if self.pools and not central:
+            raise ValueError("a pooled critic is a central one: central_critic=True")
         self.networks = {group: own[group] if share else per_agent(own[group], n) for group, n in n_agents.items()}
 
     def init(self, key: Array, inputs: Inputs) -> Groups:
@@ -39,7 +44,7 @@ class Critics:
 
     def inputs(self, seen: Views, own: Groups, joint: Groups) -> Inputs:
         """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`, or its observation alone;
-        if central, also the world and the actions of all others.
+        if central, also the world and the actions of all others, or all rows with their actions to be pooled.
 
         Args:
             own: flat actions `(*more, *batch, n, width)` of the agents that are judged.
@@ -53,6 +58,9 @@ class Critics:
             result[group] = (rows,)
         if not self.central:
             return result
+        if self.pools:
+            rows = {group: jnp.concatenate([seen.agents[group], x], -1) for group, x in joint.items()}
+            return {group: (*parts, Crowd(rows, group)) for group, parts in result.items()}
         actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
         context = jnp.concatenate([seen.world, *actions], -1)
         start = seen.world.shape[-1]

@@ -24,13 +24,15 @@ class Network(NamedTuple):
 
     x may be a tuple of parts, arrays or `Others`, whose batch axes broadcast: the first layer is then the sum of a layer for
     each, so that what many inputs have in common is multiplied once. A network that knows arrays only takes `Others.array()`.
-    `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them.
+    `rows(params, who)` are the parameters for some of the agents, which are all there are where agents share them. If `pools`, x
+    is what an agent shows, and a `Crowd`.
     """
 
     init: Callable[[Array, Any], Any]
     apply: Callable[[Any, Any, Any], tuple[Array, Any]]
     memory: Callable[[tuple[int, ...]], Any] = lambda batch: ()
     rows: Callable[[Any, Array], Any] = lambda params, who: params
+    pools: bool = False
 
 
 @struct.dataclass
@@ -67,6 +69,19 @@ class Others:
         own = self.context[..., self.start : end].reshape(*self.context.shape[:-1], n, self.width)
         rows = kernel[self.start : end].reshape(n, self.width, -1)
         return (self.context @ kernel)[..., None, :] - jnp.einsum("...nw,nwh->...nh", own, rows)
+
+
+@struct.dataclass
+class Crowd:
+    """What all agents show, of which each sees the mean over the others.
+
+    Attributes:
+        rows: per group `(*batch, n, d)`.
+        own: the group of those who look.
+    """
+
+    rows: dict[str, Array]
+    own: str = struct.field(pytree_node=False)
 
 
 class _Kernel(nn.Module):
@@ -134,11 +149,56 @@ def mlp(
     return Network(lambda key, x: layers.init(key, memory(batch(x)), x), layers.apply, memory)
 
 
+class _Pooled(nn.Module):
+    """Layers for an agent's own row and for each group's rows, means over the others, and layers of all that."""
+
+    hidden: Sequence[int]
+    out: int
+    activation: str
+
+    @nn.compact
+    def __call__(self, memory: Any, x: tuple[Array, Crowd]) -> tuple[Array, Any]:
+        own, crowd = x
+
+        def made_of(rows: Array) -> Array:
+            for width in self.hidden:
+                rows = ACTIVATIONS[self.activation](nn.Dense(width, kernel_init=orthogonal(math.sqrt(2)))(rows))
+            return rows
+
+        parts = [made_of(own)]
+        for group, rows in crowd.rows.items():
+            each, n = made_of(rows), rows.shape[-2]
+            total = jnp.sum(each, -2, keepdims=True)
+            if group == crowd.own:
+                total, n = total - each, n - 1
+            parts.append(jnp.broadcast_to(total / max(n, 1), parts[0].shape))
+        layers = _Layers(self.hidden, self.out, self.activation, 1.0, ())
+        return layers(memory, jnp.concatenate(parts, -1))
+
+
+def pooled(hidden: Sequence[int], out: int, *, activation: str = "relu") -> Network:
+    """A critic of agents who are alike: layers make something of each row, and what an agent is worth is made of its own and of
+    the mean over the others, so that their order does not matter (Zaheer et al. 2017, Liu et al. 2019).
+
+    Args:
+        hidden: widths, before the mean and again after it.
+        out: outputs.
+        activation: "tanh", "relu" or "silu".
+    """
+    net = _Pooled(tuple(hidden), out, activation)
+    return Network(lambda key, x: net.init(key, (), x), net.apply, pools=True)
+
+
 def per_agent(network: Network, n: int) -> Network:
     """n copies with parameters of their own, one for each entry of the axis before the last.
 
     Their axis is moved to the front once for the whole network: a batch of matrix products is faster where the batch comes first.
+
+    Raises:
+        ValueError: the network pools what agents show, and so belongs to all of them.
     """
+    if network.pools:
+        raise ValueError("a pooled critic needs shared parameters: share_parameters=True")
     common = lambda x: isinstance(x, Others)  # noqa: E731
     to_front = lambda x: jax.tree.map(lambda a: a if common(a) else jnp.moveaxis(a, -2, 0), x, is_leaf=common)  # noqa: E731
     axes = lambda x: jax.tree.map(lambda a: a.replace(context=None, who=0) if common(a) else 0, x, is_leaf=common)  # noqa: E731
