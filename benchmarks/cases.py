@@ -50,6 +50,15 @@ CLAIMS = (  # metric, and the sign of its difference to MARL
 SIZES = (4, 6, 8, 10)  # vehicles in a transformer's lessons
 LESSON = "local_threshold"  # what it learns to do
 SPOILT = (1.5, 1.0, 0.5, 0.0)  # how much of the teacher's decisions there chance decides, as in the course of training
+DRAWN = (
+    *LEARNERS,
+    "icl_copy",
+    "icl_kernel_64",
+    "icl_transformer",
+    "bc",
+    "local",
+    "slot_optimum",
+)  # more would cover each other
 SHOWN = (("reward", "reward", 1.0), ("energy_sys_j", "energy of a slot [J]", 1.0))
 SHOWN += (("latency_mean_s", "latency [ms]", 1e3), ("qos_mean", "QoS", 1.0))
 COUNTS = ("n_decisions", "n_ok", "n_repaired", "n_bad_json", "n_bad_shape", "n_bad_range", "n_timeout", "n_http_error")
@@ -228,8 +237,8 @@ def draw(rows: list[bench.Row], file: Path) -> None:
     panels = []
     for metric, title, scale in SHOWN:
         lines = []
-        for name in dict.fromkeys(row["policy"] for row in rows):
-            of = [row for row in rows if row["policy"] == name]
+        for name in (name for name in DRAWN if any(row["policy"] == name for row in rows)):
+            of = sorted((row for row in rows if row["policy"] == name), key=lambda row: row["vehicles"])
             x, y, half = ([row[key] for row in of] for key in ("vehicles", metric, f"{metric}_half"))
             kind = "learned" if name in LEARNERS or name.startswith(("icl", "bc")) else "rule"
             lines.append(plots.Line(name, x, [scale * v for v in y], [scale * v for v in half], kind))
