@@ -21,7 +21,7 @@ SIZES = {
 }
 ON_POLICY = {"n_worlds": 4, "epochs": 1, "minibatches": 2, "hidden": (8,), "n_qubits": 2, "n_circuit_layers": 1}
 OFF_POLICY = {"n_worlds": 4, "slots_per_update": 4, "batch_size": 8, "capacity": 32, "hidden": (8,)}
-OFF = ("ddpg", "maddpg", "td3", "matd3", "sac", "masac")
+OFF = ("ddpg", "maddpg", "maddpg_pooled", "td3", "matd3", "sac", "masac")
 
 
 def test_every_environment_has_a_size():
