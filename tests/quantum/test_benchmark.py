@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import jax
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -28,12 +29,13 @@ def test_writes_rows_and_a_table(script, tmp_path):
     assert "| 2 | reupload | 256 | forward | jaxvec |" in table.read_text()
 
 
-def test_programs_that_differ_are_refused(script):
-    one, other = (script.case("jaxvec", n, "reupload", 3, False) for n in (2, 2))
+@pytest.mark.parametrize(("gradient", "spoil"), [(False, lambda x: x + 1e-3), (True, lambda x: x * 1.001)])
+def test_programs_that_differ_are_refused(script, gradient, spoil):
+    one, other = (script.case("jaxvec", n, "reupload", 3, gradient) for n in (2, 2))
     inputs = script.arguments(2, "reupload", 3)
     assert script.difference(one, other, inputs) == 0
-    wrong = script.Case(other.row, 3, other.call, lambda *inputs: other.program(*inputs) * 1.001)
-    with pytest.raises(AssertionError, match="differs by 1"):
+    wrong = script.Case(other.row, 3, other.call, lambda *inputs: jax.tree.map(spoil, other.program(*inputs)))
+    with pytest.raises(AssertionError, match="differs by 1.0e-03"):
         script.difference(one, wrong, inputs)
 
 
