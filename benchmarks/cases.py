@@ -23,6 +23,7 @@ from flax import serialization
 
 from jaxvec import bench, learners, make
 from jaxvec.core import rng
+from jaxvec.core.environment import suggest
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy, interval
 from jaxvec.envs.dt_edge import DtEdge
@@ -39,7 +40,8 @@ from jaxvec.policies.llm.embedded import Embedded
 from jaxvec.training import train
 from jaxvec.viz import plots
 
-LEARNERS = {"MARL": "MARL", "SARL": "SARL", "MARL, pooled critic": "MARL"}  # and whose settings they have
+# whose settings, and which learner
+LEARNERS = {"MARL": ("MARL", "maddpg"), "SARL": ("SARL", "ddpg"), "MARL, pooled critic": ("MARL", "maddpg_pooled")}
 CLAIMS = (  # metric, and the sign of its difference to MARL
     ("less energy", "energy_sys_j", -1),
     ("lower latency", "latency_mean_s", -1),
@@ -50,15 +52,8 @@ CLAIMS = (  # metric, and the sign of its difference to MARL
 SIZES = (4, 6, 8, 10)  # vehicles in a transformer's lessons
 LESSON = "local_threshold"  # what it learns to do
 SPOILT = (1.5, 1.0, 0.5, 0.0)  # how much of the teacher's decisions there chance decides, as in the course of training
-DRAWN = (
-    *LEARNERS,
-    "icl_copy",
-    "icl_kernel_64",
-    "icl_transformer",
-    "bc",
-    "local",
-    "slot_optimum",
-)  # more would cover each other
+# more lines would cover each other
+DRAWN = (*LEARNERS, "icl_copy", "icl_kernel_64", "icl_transformer", "bc", "local", "slot_optimum")
 SHOWN = (("reward", "reward", 1.0), ("energy_sys_j", "energy of a slot [J]", 1.0))
 SHOWN += (("latency_mean_s", "latency [ms]", 1e3), ("qos_mean", "QoS", 1.0))
 COUNTS = ("n_decisions", "n_ok", "n_repaired", "n_bad_json", "n_bad_shape", "n_bad_range", "n_timeout", "n_http_error")
@@ -69,8 +64,8 @@ COUNTS += ("n_retry", "n_fallback", "prompt_tokens_per_decision", "completion_to
 
 def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
     """A learner among so many vehicles, at no bias; a run that is there is read, one that was interrupted goes on."""
-    series = next(series for series in LEARNED if series.name == named(LEARNERS[what], "0"))
-    name = series.learner if what in LEARNERS.values() else f"{series.learner}_pooled"
+    papers, name = LEARNERS[what]
+    series = next(series for series in LEARNED if series.name == named(papers, "0"))
     out = runs / f"{name}-{vehicles}-{slots}"
     env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
     learner = learners.make(name, env, **series.settings)
@@ -275,7 +270,10 @@ def options(arguments: list[str] | None) -> Any:
     parser.add_argument("--cpu-threads", type=int, help="of an embedded model; 1 on a busy machine")
     parser.add_argument("--runs", type=Path, default=Path("runs/cases"), help="where learners and answers are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.teacher not in (teachers := {*LEARNERS, *fixed(*make("dt_edge"))}):
+        parser.error(suggest("teacher", args.teacher, teachers))
+    return args
 
 
 def main(arguments: list[str] | None = None) -> Path:

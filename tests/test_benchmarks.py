@@ -167,20 +167,9 @@ def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch
     monkeypatch.setattr(module, "learned", lambda what, n, *_: f"{what} of {n}")
     monkeypatch.setattr(module, "Party", Party)
     monkeypatch.setattr(module, "models", lambda *_: {"llm": Asker(Scripted(["I cannot."]))})
-    arguments = [
-        "--vehicles",
-        "4",
-        "5",
-        "--teacher",
-        "MARL",
-        "--episodes",
-        "4",
-        "--llm",
-        "http",
-        "--out",
-        str(tmp_path),
-    ]
-    file = module.main([*arguments, "--runs", str(tmp_path)])
+    arguments = ["--vehicles", "4", "5", "--teacher", "MARL", "--episodes", "4", "--llm", "http"]
+    arguments += ["--out", str(tmp_path), "--runs", str(tmp_path)]
+    file = module.main(arguments)
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert [row["what"] for row in rows].count("llm") == 2 * 3
     by = {(row["vehicles"], row["bias"], row["policy"]): row for row in rows if row["what"] == "cases"}
@@ -194,6 +183,12 @@ def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch
     assert "| higher QoS, +0.5 GHz | 2 of 2, not 0 |" in page
     assert "| llm (LLM) | 4 | 0 | 0 |" in page  # nothing was asked
     assert file.with_suffix(".png").exists()
+
+
+def test_an_unknown_teacher_is_named_before_anybody_is_trained(load, capsys):
+    with pytest.raises(SystemExit):
+        load("cases").main(["--teacher", "SRL"])
+    assert "unknown teacher 'SRL'. Did you mean 'SARL'? Known: MARL, " in capsys.readouterr().err
 
 
 def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):

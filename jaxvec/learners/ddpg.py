@@ -24,7 +24,7 @@ from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.networks import Network, mlp, pooled
+from jaxvec.learners.blocks.networks import Network, mlp
 from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import Proposal, Settings, State
 
@@ -112,7 +112,6 @@ def ddpg(
     layers = partial(mlp, s.hidden, activation=s.activation)
     make_actor = actor or partial(layers, out_gain=0.01)
     hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
-    name = NAMES[s.central_critic, s.twin_critics] + ("_pooled" if critic is pooled else "")
-    judge = partial(critic, s.hidden, activation=s.activation)
-    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), judge)
+    name = NAMES[s.central_critic, s.twin_critics]
+    core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic)
     return core.learner()

@@ -59,7 +59,7 @@ class OffPolicy:
         settings: Any,
         hyper: Any,
         actor: Callable[[str, flat.Spaces], Network],
-        critic: Callable[[int], Network],
+        critic: Callable[..., Network],
     ):
         s = settings
         check_counts(name, s, COUNTS)
@@ -72,12 +72,14 @@ class OffPolicy:
         steps = s.slots_per_update // s.learn_every * s.gradient_steps
         if steps % s.policy_delay:
             raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
-        self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
+        self.env, self.settings, self.hyper = env, s, hyper.replace(gamma=env.discount)
         self.twin = Twin(env, s.twin_steps, s.twin_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
         choices = {group: flat.whole_choice(inner) for group, inner in self.inner.items() if flat.whole_choice(inner)}
-        self.critics = Critics(env.n_agents, critic, s.central_critic, s.share_parameters, choices)
+        judge = partial(critic, s.hidden, activation=s.activation)
+        self.critics = Critics(env.n_agents, judge, s.central_critic, s.share_parameters, choices)
+        self.name = f"{name}_pooled" if self.critics.pools else name
 
     def learner(self) -> Learner:
         """As pure functions."""

@@ -25,7 +25,7 @@ from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.networks import Network, mlp, pooled
+from jaxvec.learners.blocks.networks import Network, mlp
 from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import Proposal, State
@@ -154,10 +154,10 @@ def sac(
     s = Settings(**settings)
     layers = partial(mlp, s.hidden, activation=s.activation)
     own = network or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
-    name = ("masac" if s.central_critic else "sac") + ("_pooled" if critic is pooled else "")
+    name = "masac" if s.central_critic else "sac"
     score = scorers(env, s, "sac") if s.actor == "server_scorer" and network is None else None
 
     def actor_of(group: str, inner: flat.Spaces) -> Network:
         return score(group) if score else own(heads.size(inner), heads.initial_bias(inner))
 
-    return _Sac(name, env, s, Hyper(), actor_of, partial(critic, s.hidden, activation=s.activation)).learner()
+    return _Sac(name, env, s, Hyper(), actor_of, critic).learner()

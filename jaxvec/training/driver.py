@@ -155,7 +155,7 @@ def _changed(hyper: Any, changes: Mapping[str, Any]) -> Any:
         ValueError: one is unknown; the message lists those there are.
     """
     for name in changes:
-        if not hasattr(hyper, name):
+        if name not in vars(hyper):
             raise ValueError(suggest("hyper-parameter", name, vars(hyper)))
     return hyper.replace(**changes) if changes else hyper
 
