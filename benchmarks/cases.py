@@ -23,9 +23,10 @@ from flax import serialization
 
 from jaxvec import bench, learners, make
 from jaxvec.core import rng
-from jaxvec.core.environment import suggest
+from jaxvec.core.errors import suggest
+from jaxvec.core.evaluation import interval
 from jaxvec.core.files import replacing
-from jaxvec.core.rollout import Policy, interval
+from jaxvec.core.rollout import Policy
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.papers.dt_edge import BIASES_HZ, LEARNED, named
 from jaxvec.papers.in_context import METRICS, Contest, Gap, bootstrap, contest, table

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from jaxvec.bench import Case, Row, env_case, machine, slug, take_turns, train_case, write
-from jaxvec.core.registry import make
+from jaxvec.core.make import make
 
 SETTINGS = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True}
 TRAINED = (("mappo", "hold"), ("mappo_matched", "hold"), ("qmarl", "hold"), ("qmarl", "lstm"))

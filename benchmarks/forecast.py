@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxvec.bench import Case, Row, compiled, machine, slug, take_turns, write
 from jaxvec.core.files import replacing
-from jaxvec.twin import FORECASTERS, Training, fit, forecasts, workload
+from jaxvec.forecast import FORECASTERS, Training, fit, forecasts
 
 BINS = 2880  # ten days of each server
 SEEDS = {"cpu": (1,), "gpu": (1, 5)}
@@ -32,7 +32,7 @@ def training(name: str, servers: int, seeds: int = 1, bins: int = BINS) -> Case:
 
     def epochs(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
         one = lambda i: jax.vmap(  # noqa: E731
-            lambda key: jnp.sum(fit(workload(name), key, series, bins, 0, how).train_loss)
+            lambda key: jnp.sum(fit(FORECASTERS[name], key, series, bins, 0, how).train_loss)
         )(jax.random.split(jax.random.fold_in(key, i), seeds))
         return jax.lax.fori_loop(0, units, lambda i, total: total + one(i), jnp.zeros(seeds))
 
@@ -42,10 +42,10 @@ def training(name: str, servers: int, seeds: int = 1, bins: int = BINS) -> Case:
 
 def forecasting(name: str, servers: int, bins: int = BINS) -> Case:
     """Forecasts of all series, each time of slightly other ones, so that none is left out."""
-    params, lags = workload(name).init(jax.random.key(0), 1), Training().lags
+    params, lags = FORECASTERS[name].init(jax.random.key(0), 1), Training().lags
 
     def passes(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
-        one = lambda total: jnp.mean(forecasts(workload(name), params, series + 1e-6 * total, lags))  # noqa: E731
+        one = lambda total: jnp.mean(forecasts(FORECASTERS[name], params, series + 1e-6 * total, lags))  # noqa: E731
         return jax.lax.fori_loop(0, units, lambda _, total: one(total), jnp.zeros(()))
 
     about = row("forecast", name, servers, 1)

@@ -16,7 +16,8 @@ from jaxvec import bench, make
 from jaxvec.core import rng
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy, world_keys
-from jaxvec.envs.dt_edge import GROUP, DtEdge
+from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge.observation import GROUP
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context

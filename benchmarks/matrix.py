@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxvec.bench import all_cores, machine
 from jaxvec.core.files import replacing, write_json
-from jaxvec.core.registry import ENVIRONMENTS, make
+from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.papers.data import Data, converged, over_seeds, over_series, over_training
 from jaxvec.papers.lab import Lab
 from jaxvec.papers.plan import Budget, Figure, Panel, Place, Series

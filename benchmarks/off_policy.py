@@ -24,7 +24,7 @@ import peers
 
 from jaxvec import learners
 from jaxvec.bench import Case, Row, compiled, machine, ratio, slug, take_turns, write
-from jaxvec.core.registry import make
+from jaxvec.core.make import make
 
 PUBLISHED_SLOTS_PER_S = (14.0, 18.0)
 PUBLISHED = {

@@ -17,7 +17,7 @@ import peers
 
 from jaxvec import bench
 from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
-from jaxvec.core.registry import ENVIRONMENTS, make
+from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.envs import isac_iov
 
 WORLDS = (1, 64, 1024, 16384)

@@ -17,8 +17,8 @@ from scipy import stats
 
 import jaxvec
 from jaxvec.bench import machine
+from jaxvec.core.evaluation import evaluate, interval
 from jaxvec.core.files import write_json
-from jaxvec.core.rollout import evaluate, interval
 from jaxvec.policies import fixed
 
 

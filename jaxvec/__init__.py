@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jaxvec.core.registry import env_ids, make
+from jaxvec.core.make import env_ids, make
+from jaxvec.core.registry import register
 
 if TYPE_CHECKING:
     from jaxvec import learners, policies
     from jaxvec.training import train
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "env_ids", "learners", "make", "policies", "train"]
+__all__ = ["__version__", "env_ids", "learners", "make", "policies", "register", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,9 +24,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxvec import learners, policies
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, world_params
+from jaxvec.core.environment import Environment
 from jaxvec.core.files import replacing
-from jaxvec.core.registry import make
+from jaxvec.core.make import make
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
 
 Row = dict[str, Any]
@@ -119,7 +120,7 @@ def env_case(
     worlds: int,
     *,
     sharding: NamedSharding | None = None,
-    keep: Callable[[Slot], Any] = team_reward,
+    select: Callable[[Slot], Any] = team_reward,
     label: str = "random actions",
 ) -> Case:
     """Whole episodes with random actions, resets included."""
@@ -127,7 +128,7 @@ def env_case(
 
     def episodes(key: jax.Array, units: jax.Array, params: Any) -> Any:
         def one(i: jax.Array) -> Any:
-            kept = rollout(env, policy, key, params, worlds, episode=i, keep=keep, sharding=sharding)
+            kept = rollout(env, policy, key, params, worlds, episode=i, select=select, sharding=sharding)
             return jax.tree.map(lambda x: jnp.mean(x, 0), kept)
 
         shape = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(one, jnp.int32(0)))

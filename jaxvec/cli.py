@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxvec.core.registry import env_class, env_ids
+from jaxvec.core.make import ENVIRONMENTS, env_ids
 
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -28,17 +28,17 @@ def envs(env: tyro.conf.Positional[str | None] = None, /, *, json: Json = False)
         json: print one JSON object instead.
     """
     if env is None:
-        rows = {name: (sys.modules[env_class(name).__module__].__doc__ or "").splitlines()[0] for name in env_ids()}
+        rows = {name: (sys.modules[ENVIRONMENTS[name].__module__].__doc__ or "").splitlines()[0] for name in env_ids()}
         print(jsonlib.dumps(rows) if json else "\n".join(f"{name:16s}{text}" for name, text in rows.items()))
         return
-    cls = env_class(env)
+    cls = ENVIRONMENTS[env]
     made = cls()
     described = {
         "id": env,
         "sizes": dataclasses.asdict(made),  # type: ignore[call-overload]
         "params": {
             f.name: {"default": f.default, "unit": f.metadata["unit"], "meaning": f.metadata["doc"]}
-            for f in dataclasses.fields(cls.Params)
+            for f in dataclasses.fields(cls.params_cls)
         },
         "agents": made.n_agents,
         "actions": {g: {name: str(space) for name, space in parts.items()} for g, parts in made.action_space.items()},
@@ -92,7 +92,7 @@ def train(
 
     from jaxvec.settings import setup
     from jaxvec.training import train as run_training
-    from jaxvec.training.run import rebuild
+    from jaxvec.training.run_folder import rebuild
 
     if resume is not None:
         if env is not None:
@@ -122,7 +122,7 @@ def train(
 
 
 def _learning_curve(out: Path) -> Path:
-    from jaxvec.training.run import read_metrics
+    from jaxvec.training.run_folder import read_metrics
     from jaxvec.viz import plots
 
     picture = out / "learning_curve.png"
@@ -145,9 +145,9 @@ def evaluate(
     import jax
 
     from jaxvec import policies
+    from jaxvec.core.evaluation import evaluate as evaluate_policies
+    from jaxvec.core.evaluation import interval
     from jaxvec.core.files import write_json
-    from jaxvec.core.rollout import evaluate as evaluate_policies
-    from jaxvec.core.rollout import interval
     from jaxvec.training import load_run
     from jaxvec.viz import plots
 
@@ -240,8 +240,8 @@ def render(
     import jax
 
     from jaxvec import policies, viz
-    from jaxvec.core.environment import suggest
-    from jaxvec.core.registry import make
+    from jaxvec.core.errors import suggest
+    from jaxvec.core.make import make
     from jaxvec.settings import fields_of, parse
     from jaxvec.training import load_run
     from jaxvec.viz.render import SUFFIXES, target
@@ -252,8 +252,8 @@ def render(
         known = {loaded.learner.name: loaded.policy(), **policies.fixed(env, params)}
         name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
     else:
-        cls = env_class(what)
-        found = parse(set, {"env": fields_of(cls), "params": fields_of(cls.Params)})
+        cls = ENVIRONMENTS[what]
+        found = parse(set, {"env": fields_of(cls), "params": fields_of(cls.params_cls)})
         env, params = make(what, preset=preset, **found["env"], **found["params"])
         known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
     if name not in known:

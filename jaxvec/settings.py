@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxvec import learners
-from jaxvec.core.environment import Environment, check_params, suggest
-from jaxvec.core.registry import env_class, make
+from jaxvec.core.environment import Environment
+from jaxvec.core.errors import suggest
+from jaxvec.core.make import ENVIRONMENTS, make
+from jaxvec.core.params import check_params
 from jaxvec.learners.base import Learner
 from jaxvec.training.driver import scheduled
 
@@ -30,10 +32,10 @@ def fields_of(struct: Any) -> dict[str, Any]:
 
 def known(env_id: str, learner: str) -> dict[str, dict[str, Any]]:
     """All names that can be set, per part, with their defaults."""
-    probe = learners.make(learner, env_class(env_id)())
+    probe = learners.make(learner, ENVIRONMENTS[env_id]())
     return {
-        "env": fields_of(env_class(env_id)),
-        "params": fields_of(env_class(env_id).Params),
+        "env": fields_of(ENVIRONMENTS[env_id]),
+        "params": fields_of(ENVIRONMENTS[env_id].params_cls),
         "learner": fields_of(type(probe.settings)),
         "hyper": fields_of(type(probe.hyper)),
     }
@@ -97,7 +99,7 @@ def setup(
     Raises:
         ValueError: an unknown environment, preset, learner or setting, or a bad value.
     """
-    env_class(env_id)
+    ENVIRONMENTS[env_id]
     found = parse(pairs, known(env_id, learner))
     env, params = make(env_id, preset=preset, **found["env"], **found["params"])
     made = learners.make(learner, env, **{**settings, **found["learner"]})

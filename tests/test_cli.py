@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from jaxvec.cli import main
-from jaxvec.core.registry import make
+from jaxvec.core.make import make
 from jaxvec.settings import parse
 from jaxvec.traces import load_region, synthetic
 from jaxvec.traces.writers import write_tdrive

@@ -13,19 +13,19 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep, lift, number
+from jaxvec.core.environment import Environment, first_timestep
+from jaxvec.core.layout import lift
+from jaxvec.core.params import number
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 
 
-@struct.dataclass
-class Params:
+class Params(struct.PyTreeNode):
     gain: float = number(1.0, "-", "earned per unit of move", axes=("walker",))
     spread: float = number(0.5, "-", "width of the noise")
 
 
-@struct.dataclass
-class State:
+class State(struct.PyTreeNode):
     t: Array  # () int32
     limit: Array  # () int32
     total: Array  # (walker,)
@@ -34,7 +34,7 @@ class State:
 @dataclass(frozen=True)
 class Walkers(Environment):
     id: ClassVar[str] = "walkers"
-    Params: ClassVar[type] = Params
+    params_cls: ClassVar[type] = Params
     presets: ClassVar = {"crowd": {"n_walkers": 5, "spread": 2.0}}
     info_fields: ClassVar = {"t": ("slot", "slots done"), "noise": ("-", "(walker,) noise"), "limit": ("slot", "last")}
 

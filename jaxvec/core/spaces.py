@@ -17,7 +17,7 @@ class Box:
     shape: tuple[int, ...] = ()
 
     @property
-    def words(self) -> int:
+    def size(self) -> int:
         """Uniform numbers that one sample takes."""
         return math.prod(self.shape)
 
@@ -38,7 +38,7 @@ class Discrete:
     shape: tuple[int, ...] = ()
 
     @property
-    def words(self) -> int:
+    def size(self) -> int:
         """Uniform numbers that one sample takes."""
         return math.prod(self.shape)
 

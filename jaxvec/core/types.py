@@ -10,8 +10,7 @@ from flax import struct
 from jax import Array
 
 
-@struct.dataclass
-class Observation:
+class Observation(struct.PyTreeNode):
     """What the agents, and a central critic, may see at the start of a slot.
 
     Attributes:
@@ -34,8 +33,7 @@ class Observation:
     aux: dict[str, Array] = struct.field(default_factory=dict)
 
 
-@struct.dataclass
-class Timestep:
+class Timestep(struct.PyTreeNode):
     """The outcome of a slot, and what is seen at the start of the next one.
 
     Attributes:
@@ -65,8 +63,8 @@ class Timestep:
         return self.obs if self.final_obs is None else self.final_obs
 
 
-class Turn(NamedTuple):
-    """What was seen and said when the agents of a slot were asked: `obs`, and what the policy returned beside its action."""
+class ActTrace(NamedTuple):
+    """How the agents of a slot were asked: `obs` as each of them saw it, and the `extras` that came with their actions."""
 
     obs: Observation
     extras: Any

@@ -1,6 +1,5 @@
 """Environments around environments. Rollouts of whole episodes need none of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +9,9 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Ask, Environment
+from jaxvec.core.environment import ActFn, Environment
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
-from jaxvec.core.types import Observation, Timestep, Turn
+from jaxvec.core.types import ActTrace, Observation, Timestep
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Wrapper(Environment):
     n_agents = property(lambda self: self.env.n_agents)
     action_space = property(lambda self: self.env.action_space)
     observation_space = property(lambda self: self.env.observation_space)
+    observation_layout = property(lambda self: self.env.observation_layout)
     world_size = property(lambda self: self.env.world_size)
     team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
     takes_turns = property(lambda self: self.env.takes_turns)  # type: ignore[assignment]
@@ -43,17 +43,17 @@ class Wrapper(Environment):
         """The environment's."""
         return self.env.default_params(**numbers)
 
-    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+    def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """The environment's."""
-        return self.env.act(ask, key, state, ts, params)
+        return self.env.act(act_fn, key, state, ts, params)
 
     def joint(self, obs: Observation) -> Array:
         """The environment's."""
         return self.env.joint(obs)
 
-    def informed(self, obs: Observation, forecast: Array) -> Observation:
+    def add_forecast(self, obs: Observation, forecast: Array) -> Observation:
         """The environment's."""
-        return self.env.informed(obs, forecast)
+        return self.env.add_forecast(obs, forecast)
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class AutoReset(Wrapper):
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """As the environment's, with `final_obs` filled so that the structure never changes."""
         state, ts = self.env.reset(key, params)
-        return state, ts.replace(final_obs=ts.obs)  # type: ignore[attr-defined]
+        return state, ts.replace(final_obs=ts.obs)
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot; reward, flags and info are the old episode's, `obs` and the state the new one's where it ended."""
         state, ts = self.env.step(key, state, action, params)
-        state, following = renew(self.env, rng.stream(key, "reset"), state, ts, params)
-        return state, following.replace(final_obs=ts.obs)  # type: ignore[attr-defined]
+        state, next_ts = reset_where_done(self.env, rng.stream(key, "reset"), state, ts, params)
+        return state, next_ts.replace(final_obs=ts.obs)
 
 
-def renew(env: Environment, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Timestep]:
+def reset_where_done(env: Environment, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Timestep]:
     """A new episode in each world whose episode is over; the rest of the timestep stays that of the slot that ended it.
 
     The reset is computed only if some world needs it (under `jax.vmap` over worlds, XLA computes it always).
@@ -84,19 +84,18 @@ def renew(env: Environment, key: Array, state: Any, ts: Timestep, params: Any) -
         return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
 
     state, obs = jax.lax.cond(jnp.any(ts.done), reset, lambda _: (state, ts.obs), None)
-    return state, ts.replace(obs=obs)  # type: ignore[attr-defined]
+    return state, ts.replace(obs=obs)
 
 
 def auto_reset(env: Environment) -> Environment:
     """Episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its true last observation.
 
-    A reset is computed only in slots in which some world ends, see `renew`.
+    A reset is computed only in slots in which some world ends, see `reset_where_done`.
     """
     return AutoReset(env)
 
 
-@struct.dataclass
-class EpisodeState:
+class EpisodeState(struct.PyTreeNode):
     """The environment's state and the running sums of the episode: `ret` per group `(n,)`, `length` ()."""
 
     env: Any
@@ -120,9 +119,9 @@ class EpisodeStatistics(Wrapper):
         state, ts = self.env.reset(key, params)
         return EpisodeState(state, ts.reward, jnp.zeros(ts.truncated.shape, jnp.int32)), ts
 
-    def act(self, ask: Ask, key: Array, state: EpisodeState, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+    def act(self, act_fn: ActFn, key: Array, state: EpisodeState, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """The environment's."""
-        return self.env.act(ask, key, state.env, ts, params)
+        return self.env.act(act_fn, key, state.env, ts, params)
 
     def step(self, key: Array, state: EpisodeState, action: Any, params: Any) -> tuple[Any, Timestep]:
         """As the environment's, with `episode_return` (mean over the agents of all groups) and `episode_length` in info."""
@@ -130,7 +129,7 @@ class EpisodeStatistics(Wrapper):
         ret = jax.tree.map(jnp.add, state.ret, ts.reward)
         length = state.length + 1
         info = ts.info | {"episode_return": jnp.concatenate(list(ret.values())).mean(0), "episode_length": length}
-        return EpisodeState(inner, ret, length), ts.replace(info=info)  # type: ignore[attr-defined]
+        return EpisodeState(inner, ret, length), ts.replace(info=info)
 
 
 def episode_statistics(env: Environment) -> Environment:
@@ -138,14 +137,14 @@ def episode_statistics(env: Environment) -> Environment:
     return EpisodeStatistics(env)
 
 
-ONE = "all"
+GROUP_ALL = "all"
 
 
 @dataclass(frozen=True)
 class OneAgent(Wrapper):
     """A single agent for all; see `one_agent`."""
 
-    n_agents = property(lambda self: {ONE: 1})
+    n_agents = property(lambda self: {GROUP_ALL: 1})
     team_reward = property(lambda self: True)  # type: ignore[assignment]
     takes_turns = property(lambda self: False)  # type: ignore[assignment]
 
@@ -153,7 +152,7 @@ class OneAgent(Wrapper):
     def action_space(self) -> ActionSpace:
         """Everybody's."""
         return {
-            ONE: {
+            GROUP_ALL: {
                 f"{group}/{name}": _many(space, self.env.n_agents[group])
                 for group, parts in self.env.action_space.items()
                 for name, space in parts.items()
@@ -163,29 +162,29 @@ class OneAgent(Wrapper):
     @property
     def observation_space(self) -> dict[str, Box]:
         """What all see together."""
-        return {ONE: Box(-float("inf"), float("inf"), (self.env.joint_size,))}
+        return {GROUP_ALL: Box(-float("inf"), float("inf"), (self.env.joint_size,))}
 
     def joint(self, obs: Observation) -> Array:
         """What the agent sees."""
-        return obs.agents[ONE][0]
+        return obs.agents[GROUP_ALL][0]
 
-    def informed(self, obs: Observation, forecast: Array) -> Observation:
+    def add_forecast(self, obs: Observation, forecast: Array) -> Observation:
         """In place of the last entries of what the agent sees."""
-        return Environment.informed(self, obs, forecast)
+        return Environment.add_forecast(self, obs, forecast)
 
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """The environment's, as one agent sees it."""
         state, ts = self.env.reset(key, params)
         return state, self._as_one(ts)
 
-    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+    def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """Asks once."""
-        return Environment.act(self, ask, key, state, ts, params)
+        return Environment.act(self, act_fn, key, state, ts, params)
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot, in which the agents do what was decided for them."""
         each = {
-            group: {name: action[ONE][f"{group}/{name}"][0] for name in parts}
+            group: {name: action[GROUP_ALL][f"{group}/{name}"][0] for name in parts}
             for group, parts in self.env.action_space.items()
         }
         state, ts = self.env.step(key, state, each, params)
@@ -195,39 +194,11 @@ class OneAgent(Wrapper):
         obs = ts.obs
         mask = {f"{group}/{name}": x[None] for group, parts in obs.mask.items() for name, x in parts.items()}
         together = self.env.joint(obs)[None]
-        seen = Observation(agents={ONE: together}, world=obs.world, mask={ONE: mask} if mask else {}, aux=obs.aux)
+        seen = Observation(
+            agents={GROUP_ALL: together}, world=obs.world, mask={GROUP_ALL: mask} if mask else {}, aux=obs.aux
+        )
         reward = jnp.stack([x.mean(0) for x in ts.reward.values()]).mean(0, keepdims=True)
-        return ts.replace(obs=seen, reward={ONE: reward})  # type: ignore[attr-defined]
-
-
-@dataclass(frozen=True)
-class Informed(Wrapper):
-    """Tells agents a forecast; see `informed`."""
-
-    forecast: Callable[[Array], Array]
-
-    def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
-        """As the environment's, with the forecast told."""
-        state, ts = self.env.reset(key, params)
-        return state, self._told(ts)
-
-    def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
-        """One slot, with the forecast of the next told."""
-        state, ts = self.env.step(key, state, action, params)
-        return state, self._told(ts)
-
-    def _told(self, ts: Timestep) -> Timestep:
-        return ts.replace(obs=informed(self.env, self.forecast, ts.obs))  # type: ignore[attr-defined]
-
-
-def informed(env: Environment, forecast: Callable[[Array], Array], obs: Observation) -> Observation:
-    """An observation with a forecast told, and the forecast `(F, *batch)` in `aux["forecast"]`.
-
-    Args:
-        forecast: from the last measurements `(H, F, *batch)` to what holds now.
-    """
-    said = forecast(obs.aux["history"])
-    return env.informed(obs, said).replace(aux=obs.aux | {"forecast": said})  # type: ignore[attr-defined]
+        return ts.replace(obs=seen, reward={GROUP_ALL: reward})
 
 
 def _many(space: Space, n: int) -> Space:

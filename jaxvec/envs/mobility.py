@@ -1,62 +1,95 @@
-"""How vehicles move along a straight road: models that an environment swaps by name.
+"""How vehicles move: models that an environment swaps by name.
 
-A model is a frozen object with one signature: `draw_shapes` says which uniforms it takes at reset, `draws` scales them,
-`start` places the vehicles and `advance` moves them by one slot. To add one: write its class, add a line to `MODELS`.
+A model is a frozen object derived from `Mobility`. It places the vehicles at reset and moves them by one slot, from numbers that
+it finds among the environment's sizes and parameters; an environment takes every model that finds all of them (`usable`). To
+add one: write its class, add a line to `MODELS`, or register it from outside as a "mobility" (see `jaxvec.register`).
+
+Coordinates are the environment's: `isac_iov` has x along its road from 0 and y from the centre line; `dt_edge` has x along the
+road and y across it, both from the mast; `v2x_offload` and `urllc_vec` have x and y on their map from a corner.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import suggest
 from jaxvec.core.layout import lift
+from jaxvec.core.registry import Registry
 from jaxvec.physics import mobility, tasks
 from jaxvec.traces.trace import SLACK
 
+Draws = dict[str, Array]
+Shapes = dict[str, tuple[int, ...]]
+
 
 class Motion(NamedTuple):
-    """Where the vehicles are; shapes `(vehicle,)`, x along the road and y across it, 0 on its centre line.
+    """Where the vehicles are; shapes `(vehicle,)`.
 
-    `track` is a model's own memory: which recorded vehicle each one is, and the time of the recording [s].
+    Attributes:
+        x_m, y_m: place [m].
+        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s].
+        present: bool, on the road; environments that know no absent vehicles take models without any.
+        track: a model's own memory, any pytree: the heading, say.
     """
 
     x_m: Array
     y_m: Array
     velocity_mps: Array
     present: Array
-    track: tuple[Array, Array] | None
+    track: Any
 
 
-class Mobility(Protocol):
-    """The signature that models share; `params` has the numbers that a model names."""
+class Mobility:
+    """Base of all models: two kinds of draws, a start and a step. Shapes are one world's; batch axes come last.
 
-    def draw_shapes(self, n_vehicles: int, params: Any) -> dict[str, tuple[int, ...]]:
-        """The uniforms of a reset."""
+    Attributes:
+        numbers: names of the sizes and parameters that the model reads.
+        absent: vehicles may leave for good.
+        constant_speed: speeds never change in an episode, so that what follows from them is computed once.
+    """
 
-    def draws(self, u: dict[str, Array], n_vehicles: int, params: Any) -> dict[str, Array]:
-        """Uniforms to the quantities that `start` takes, by name."""
+    numbers: ClassVar[tuple[str, ...]] = ()
+    absent: ClassVar[bool] = False
+    constant_speed: ClassVar[bool] = False
 
-    def start(self, draws: dict[str, Array], params: Any) -> Motion:
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """Of the uniform numbers that a reset takes, by name."""
+        raise NotImplementedError
+
+    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
+        """Uniform numbers to what `start` takes, by name; here themselves."""
+        return {name: u[name] for name in self.reset_shapes(sizes, params)}
+
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
         """The first slot."""
+        raise NotImplementedError
 
-    def advance(self, motion: Motion, params: Any) -> Motion:
+    def step_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """Of the uniform numbers that a slot takes, by name; here none."""
+        return {}
+
+    def step_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
+        """Uniform numbers to what `advance` takes, by name; here themselves."""
+        return {name: u[name] for name in self.step_shapes(sizes, params)}
+
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """The next slot."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class ConstantSpeedRoad:
-    """Four lanes, two each way, constant speeds; who leaves the road re-enters at its other end (Zhan et al., (2); E8).
+class ConstantSpeedRoad(Mobility):
+    """Four lanes, two each way, constant speeds; who leaves the road re-enters at its other end (Zhan et al., (2); E8)."""
 
-    Numbers: `road_length_m`, `lane_width_m`, `speed_min_mps`, `speed_max_mps`, `slot_s`.
-    """
+    numbers = ("n_vehicles", "road_length_m", "lane_width_m", "speed_min_mps", "speed_max_mps", "slot_s")
+    constant_speed = True
 
-    def draw_shapes(self, n_vehicles: int, params: Any) -> dict[str, tuple[int, ...]]:
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
         """Place, lane and speed of each vehicle."""
-        return {"x_m": (n_vehicles,), "lane": (n_vehicles,), "speed_mps": (n_vehicles,)}
+        return dict.fromkeys(("x_m", "lane", "speed_mps"), (sizes.n_vehicles,))
 
-    def draws(self, u: dict[str, Array], n_vehicles: int, params: Any) -> dict[str, Array]:
+    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
         """Uniform over the road, its lanes and the range of speeds."""
         return {
             "x_m": u["x_m"] * params.road_length_m,
@@ -64,14 +97,14 @@ class ConstantSpeedRoad:
             "speed_mps": tasks.uniform(u["speed_mps"], params.speed_min_mps, params.speed_max_mps),
         }
 
-    def start(self, draws: dict[str, Array], params: Any) -> Motion:
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
         """Lanes 0 and 1 lie south and lead east (+x), 2 and 3 north and west."""
         lane = draws["lane"]
         y_m = (lane.astype(draws["speed_mps"].dtype) - 1.5) * params.lane_width_m
         velocity = jnp.where(lane < 2, draws["speed_mps"], -draws["speed_mps"])
         return Motion(draws["x_m"], y_m, velocity, jnp.ones(lane.shape, bool), None)
 
-    def advance(self, motion: Motion, params: Any) -> Motion:
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """(2): x + v tau, around the ends."""
         return motion._replace(
             x_m=mobility.drive_m(motion.x_m, motion.velocity_mps, params.slot_s, params.road_length_m)
@@ -79,34 +112,75 @@ class ConstantSpeedRoad:
 
 
 @dataclass(frozen=True)
-class RecordedTraffic:
+class PassingRoad(Mobility):
+    """Lanes past a mast, all one way at constant speeds; who reaches an end begins at the other (model of `dt_edge`)."""
+
+    numbers = (
+        *("n_vehicles", "n_lanes", "road_half_length_m", "lane_offset_m", "lane_width_m"),
+        *("speed_min_mps", "speed_max_mps", "slot_s"),
+    )
+    constant_speed = True
+
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """Place and speed of each vehicle."""
+        return dict.fromkeys(("x_m", "speed_mps"), (sizes.n_vehicles,))
+
+    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
+        """Uniform over the road and the range of speeds."""
+        return {
+            "x_m": tasks.uniform(u["x_m"], -params.road_half_length_m, params.road_half_length_m),
+            "speed_mps": tasks.uniform(u["speed_mps"], params.speed_min_mps, params.speed_max_mps),
+        }
+
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """Vehicles take the lanes in turn; `track` is the lane of each."""
+        x_m = draws["x_m"]
+        lane = lift(jnp.arange(sizes.n_vehicles, dtype=jnp.int32) % sizes.n_lanes, x_m.ndim - 1)
+        lane = jnp.broadcast_to(lane, x_m.shape)
+        y_m = params.lane_offset_m + params.lane_width_m * lane
+        return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), lane)
+
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """x + v tau, around the ends.
+
+        As `physics.mobility.drive_m`, but without a shift of the origin, whose rounding adds up to millimetres in an episode.
+        """
+        half_m = params.road_half_length_m
+        moved_m = motion.x_m + motion.velocity_mps * params.slot_s
+        return motion._replace(x_m=moved_m - 2 * half_m * jnp.floor((moved_m + half_m) / (2 * half_m)))
+
+
+@dataclass(frozen=True)
+class RecordedTraffic(Mobility):
     """Vehicles of a recording, replayed: at reset a time is chosen, and vehicles that are on the road at that time.
 
-    Between samples positions are interpolated; a vehicle whose recording has ended is absent from then on.
-
-    Numbers: `trace` (a `jaxvec.traces.Trace`), `trace_starts_s` (the times at which enough vehicles are there), `slot_s`.
+    Between samples positions are interpolated; a vehicle whose recording has ended is absent from then on. Of the parameters
+    `trace` is a `jaxvec.traces.Trace`, and `trace_starts_s` has the times at which enough vehicles are there.
     """
 
-    def draw_shapes(self, n_vehicles: int, params: Any) -> dict[str, tuple[int, ...]]:
+    numbers = ("n_vehicles", "trace", "trace_starts_s", "slot_s")
+    absent = True
+
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
         """A start time, and a lot for every recorded vehicle."""
         return {"start_s": (), "row": (params.trace.enter_s.shape[0],)}
 
-    def draws(self, u: dict[str, Array], n_vehicles: int, params: Any) -> dict[str, Array]:
+    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
         """`start_s` (): one of the eligible times; `row` (vehicle,): distinct recorded vehicles present then, by lot."""
         trace, starts = params.trace, jnp.asarray(params.trace_starts_s, jnp.result_type(float))
         index = jnp.minimum((u["start_s"] * starts.shape[0]).astype(jnp.int32), starts.shape[0] - 1)
         start_s = starts[index]
         _, there = self._samples(start_s, trace, lambda x: lift(x, start_s.ndim))
         lots = jnp.where(there, u["row"], 2.0)
-        return {"start_s": start_s, "row": jnp.argsort(lots, axis=0)[:n_vehicles].astype(jnp.int32)}
+        return {"start_s": start_s, "row": jnp.argsort(lots, axis=0)[: sizes.n_vehicles].astype(jnp.int32)}
 
-    def start(self, draws: dict[str, Array], params: Any) -> Motion:
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
         """The chosen vehicles at the chosen time."""
         return self._at(draws["row"], draws["start_s"], params.trace)
 
-    def advance(self, motion: Motion, params: Any) -> Motion:
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """The same vehicles one slot later."""
-        row, clock_s = motion.track  # type: ignore[misc]
+        row, clock_s = motion.track
         return self._at(row, clock_s + params.slot_s, params.trace)
 
     def _samples(self, clock_s: Array, trace: Any, pick: Any) -> tuple[Array, Array]:
@@ -123,15 +197,21 @@ class RecordedTraffic:
         return Motion(x_m, y_m, velocity, present, (row, clock_s))
 
 
-MODELS: dict[str, Mobility] = {"road": ConstantSpeedRoad(), "trace": RecordedTraffic()}
+MODELS: Registry[Mobility] = Registry(
+    "mobility model", {"road": ConstantSpeedRoad(), "passing": PassingRoad(), "trace": RecordedTraffic()}
+)
 
 
-def get(name: str) -> Mobility:
-    """A model by name.
+def usable(sizes: type, params: type, *, absent: bool = False) -> tuple[str, ...]:
+    """Names of the models that find all their numbers in an environment's sizes and parameters.
 
-    Raises:
-        ValueError: unknown name; the message lists the known ones.
+    Args:
+        sizes, params: its classes.
+        absent: whether it knows vehicles that are not on the road.
     """
-    if name not in MODELS:
-        raise ValueError(suggest("mobility model", name, MODELS))
-    return MODELS[name]
+
+    def fits(model: Mobility) -> bool:
+        known = all(hasattr(params, name) or hasattr(sizes, name) for name in model.numbers)
+        return known and (absent or not model.absent)
+
+    return tuple(name for name, model in MODELS.items() if fits(model))

@@ -4,26 +4,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from jaxvec.core.environment import Environment, suggest
+from jaxvec.core.environment import Environment
+from jaxvec.core.registry import Registry
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks.networks import pooled
 from jaxvec.learners.ddpg import ddpg
 from jaxvec.learners.ppo import ppo
 from jaxvec.learners.sac import sac
 
-LEARNERS: dict[str, Callable[..., Learner]] = {
-    "ippo": partial(ppo, central_critic=False),
-    "mappo": partial(ppo, central_critic=True),
-    "mappo_matched": partial(ppo, central_critic=True, actor="matched"),
-    "qmarl": partial(ppo, central_critic=True, actor="circuit"),
-    "ddpg": partial(ddpg, central_critic=False, twin_critics=False),
-    "maddpg": partial(ddpg, central_critic=True, twin_critics=False),
-    "maddpg_pooled": partial(ddpg, central_critic=True, twin_critics=False, critic=pooled),
-    "td3": partial(ddpg, central_critic=False, twin_critics=True),
-    "matd3": partial(ddpg, central_critic=True, twin_critics=True),
-    "sac": partial(sac, central_critic=False),
-    "masac": partial(sac, central_critic=True),
-}
+LEARNERS: Registry[Callable[..., Learner]] = Registry(
+    "learner",
+    {
+        "ippo": partial(ppo, central_critic=False),
+        "mappo": partial(ppo, central_critic=True),
+        "mappo_matched": partial(ppo, central_critic=True, actor="matched"),
+        "qmarl": partial(ppo, central_critic=True, actor="circuit"),
+        "ddpg": partial(ddpg, central_critic=False, double_critics=False),
+        "maddpg": partial(ddpg, central_critic=True, double_critics=False),
+        "maddpg_pooled": partial(ddpg, central_critic=True, double_critics=False, critic=pooled),
+        "td3": partial(ddpg, central_critic=False, double_critics=True),
+        "matd3": partial(ddpg, central_critic=True, double_critics=True),
+        "sac": partial(sac, central_critic=False),
+        "masac": partial(sac, central_critic=True),
+    },
+)
 
 
 def make(name: str, env: Environment, **settings: Any) -> Learner:
@@ -32,6 +36,4 @@ def make(name: str, env: Environment, **settings: Any) -> Learner:
     Raises:
         ValueError: unknown name (the closest known one is named), or a bad setting. TypeError: an unknown setting.
     """
-    if name not in LEARNERS:
-        raise ValueError(suggest("learner", name, LEARNERS))
     return LEARNERS[name](env, **settings)

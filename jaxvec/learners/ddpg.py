@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax import Array
 from jax.scipy.special import ndtri
 
@@ -29,7 +28,6 @@ from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import Proposal, Settings, State
 
 
-@struct.dataclass
 class Hyper(off_policy_types.Hyper):
     """What may be swept without recompiling.
 
@@ -93,7 +91,7 @@ def ddpg(
     critic: Callable[..., Network] = mlp,
     **settings: Any,
 ) -> Learner:
-    """DDPG; MADDPG with `central_critic`; TD3 and MATD3 with `twin_critics` (smoothing and a policy delay of 2 by default).
+    """DDPG; MADDPG with `central_critic`; TD3 and MATD3 with `double_critics` (smoothing and a policy delay of 2 by default).
 
     Args:
         env: what to learn on.
@@ -106,12 +104,12 @@ def ddpg(
     Raises:
         TypeError: an unknown setting. ValueError: a bad one.
     """
-    if settings.get("twin_critics", False):
+    if settings.get("double_critics", False):
         settings = {"policy_delay": 2, **settings}
     s = Settings(**settings)
     layers = partial(mlp, s.hidden, activation=s.activation)
     make_actor = actor or partial(layers, out_gain=0.01)
-    hyper = Hyper(smoothing=0.2) if s.twin_critics else Hyper()
-    name = NAMES[s.central_critic, s.twin_critics]
+    hyper = Hyper(smoothing=0.2) if s.double_critics else Hyper()
+    name = NAMES[s.central_critic, s.double_critics]
     core = _Ddpg(name, env, s, hyper, lambda _, inner: make_actor(flat.width(inner)), critic)
     return core.learner()

@@ -19,16 +19,17 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, check_params, first_timestep, params_of_worlds, world_params
+from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.layout import batch_first, batch_last
-from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
+from jaxvec.core.params import check_params, params_of_worlds, world_params
+from jaxvec.core.rollout import Actor, Policy, Slot, policy_keys, unroll, world_keys
 from jaxvec.core.types import Observation
-from jaxvec.core.wrappers import renew
+from jaxvec.core.wrappers import reset_where_done
+from jaxvec.forecast.online import OnlineForecaster, Windows
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, losses, normalise, replay
-from jaxvec.learners.blocks.actors import Actors, Groups, over, start_moments, taking_part, update_moments, views
+from jaxvec.learners.blocks.actors import Actors, Groups, agent_mask, network_inputs, start_moments, update_moments
 from jaxvec.learners.blocks.critics import Critics
-from jaxvec.learners.blocks.forecasts import Twin, Windows
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network
 from jaxvec.learners.blocks.schedules import annealed
@@ -42,15 +43,15 @@ COUNTS = (
     "batch_size",
     "capacity",
     "policy_delay",
-    "twin_steps",
-    "twin_batch",
+    "forecaster_steps",
+    "forecaster_batch",
 )
 
 
 class OffPolicy:
     """A learner's functions, closed over the environment and its static settings."""
 
-    cautious = False  # actors climb the smaller of twin critics, else the first
+    use_min_q = False  # actors climb the smaller of twin critics, else the first
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class OffPolicy:
         if steps % s.policy_delay:
             raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
         self.env, self.settings, self.hyper = env, s, hyper.replace(gamma=env.discount)
-        self.twin = Twin(env, s.twin_steps, s.twin_batch)
+        self.forecaster = OnlineForecaster(env, s.forecaster_steps, s.forecaster_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
         choices = {group: flat.whole_choice(inner) for group, inner in self.inner.items() if flat.whole_choice(inner)}
@@ -117,7 +118,7 @@ class OffPolicy:
     ) -> tuple[Groups, dict[str, Proposal]]:
         """Actions of the agents that are asked, and the proposals behind them, all batch-last."""
         rank = key.ndim
-        seen, mask = views(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        seen, mask = network_inputs(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
         said, _ = self.actors.outputs(actor, self.actors.memory(key.shape), seen, obs.ids, rank)
         action, made = {}, {}
         for group, spaces in self.env.action_space.items():
@@ -142,7 +143,7 @@ class OffPolicy:
     def policy(self, state: State, greedy: bool = True) -> Policy:
         """The current policy; without `greedy`, exploring as in training."""
         hyper, role = annealed(state.hyper, state.update), "greedy" if greedy else "act"
-        tell = partial(self.twin.tell, state.twin)
+        tell = partial(self.forecaster.add_forecast, state.forecaster)
         return lambda key, obs: self.answer(state, state.params["actor"], key, tell(obs), hyper, role)[0]
 
     # Learning
@@ -159,13 +160,13 @@ class OffPolicy:
         params = jax.tree.map(jnp.asarray, world_params(check_params(params)))
         hyper = jax.tree.map(jnp.asarray, self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
-        twin = self.twin.init(rng.stream(key_net, "twin"), params)
-        carry = self.twin.around(twin).reset(world_keys(key_run, n), params)
-        one = jax.tree.map(lambda x: x[:1], views(carry[1].obs, {}))
+        forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
+        carry = self.forecaster.wrap(forecaster).reset(world_keys(key_run, n), params)
+        one = jax.tree.map(lambda x: x[:1], network_inputs(carry[1].obs, {}))
         nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
         inputs = self.critics.inputs(one, nothing, nothing)
         critics = tuple(
-            self.critics.init(rng.stream(key_net, f"critic {i}"), inputs) for i in range(1 + s.twin_critics)
+            self.critics.init(rng.stream(key_net, f"critic {i}"), inputs) for i in range(1 + s.double_critics)
         )
         nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
         moments: dict[str, Groups] = {"reward": {group: normalise.start(()) for group in self.inner}}
@@ -179,14 +180,14 @@ class OffPolicy:
             temperature=self.start_temperature(hyper),
             moments=moments,
             replay=None,  # type: ignore[arg-type]
-            twin=twin,
+            forecaster=forecaster,
             hyper=hyper,
             env_params=params,
             key=key_run,
             update=jnp.int32(0),
             carry=carry,
         )
-        return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))  # type: ignore[attr-defined]
+        return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))
 
     def packing(self, state: State) -> replay.Packing:
         """How an entry of one world lies in the buffer."""
@@ -195,7 +196,7 @@ class OffPolicy:
 
     def slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Windows | None, Metrics]:
         """The t-th slot in all worlds: where they stand after it, what to remember, what a forecaster learns from, metrics."""
-        n, env = self.settings.n_worlds, self.twin.around(state.twin)
+        n, env = self.settings.n_worlds, self.forecaster.wrap(state.forecaster)
         keys = world_keys(state.key, n, t), policy_keys(state.key, n, t)
 
         def ask(memory, key, obs):
@@ -205,20 +206,20 @@ class OffPolicy:
             action, kept = jax.tree.map(choose, (action, kept), self.anything(key, obs))
             return action, memory, kept
 
-        keep = lambda slot: (slot._replace(state=(), ts=scalars(slot.ts)), self.twin.window(slot))  # noqa: E731
-        play_one = partial(play, env, Ask((), ask, ()), keys, state.env_params, n_steps=1, keep=keep)
-        (following, ts, _), slots = play_one(state.carry)
+        select = lambda slot: (slot._replace(state=(), ts=scalars(slot.ts)), self.forecaster.window(slot))  # noqa: E731
+        unroll_one = partial(unroll, env, Actor((), ask, ()), keys, state.env_params, n_steps=1, select=select)
+        (following, ts, _), slots = unroll_one(state.carry)
         seen: Slot
         metrics, (seen, windows) = summary(slots[0]), jax.tree.map(lambda x: x[0], slots)
         entry = Entry(
-            seen.obs.replace(aux={}),  # type: ignore[attr-defined]
+            seen.obs.replace(aux={}),
             seen.extras,
             seen.ts.reward,
             seen.ts.terminated,
-            ts.obs.replace(aux={}),  # type: ignore[attr-defined]
+            ts.obs.replace(aux={}),
             following if self.env.takes_turns else (),
         )
-        after = renew(env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
+        after = reset_where_done(env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
         return after, entry, windows, metrics
 
     def update(self, state: State) -> tuple[State, Metrics]:
@@ -229,9 +230,9 @@ class OffPolicy:
             carry, entry, windows, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
             moments = dict(state.moments)
             if "obs" in moments:
-                moments["obs"] = update_moments(moments["obs"], views(entry.obs, {}), taking_part(entry.obs))
+                moments["obs"] = update_moments(moments["obs"], network_inputs(entry.obs, {}), agent_mask(entry.obs))
             buffer = replay.add(state.replay, packing.pack(batch_first(entry, 1)))
-            after = state.replace(carry=carry, moments=moments, replay=buffer)  # type: ignore[attr-defined]
+            after = state.replace(carry=carry, moments=moments, replay=buffer)
             return after, (windows, metrics)
 
         def learn(state: State, i: Array) -> tuple[State, Metrics]:
@@ -247,8 +248,8 @@ class OffPolicy:
         # turns and their slots are one axis of time
         windows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), windows)
         key = rng.fold_in(rng.stream(state.key, "twin"), state.update)
-        twin, forecasting = self.twin.learn(state.twin, key, windows, hyper.twin_learning_rate)
-        after = state.replace(update=state.update + 1, twin=twin)  # type: ignore[attr-defined]
+        forecaster, forecasting = self.forecaster.learn(state.forecaster, key, windows, hyper.forecaster_learning_rate)
+        after = state.replace(update=state.update + 1, forecaster=forecaster)
         return after, jax.tree.map(jnp.mean, metrics) | forecasting
 
     def step(self, state: State, packing: replay.Packing, hyper: Any, key: Array, i: Array) -> tuple[State, Metrics]:
@@ -256,11 +257,11 @@ class OffPolicy:
         key_sample, key_next, key_own = (rng.stream(key, name) for name in ("sample", "next", "own"))
         rows, world = replay.sample(state.replay, key_sample, self.settings.batch_size)
         entry: Entry = batch_last(packing.unpack(rows), 1)
-        state = state.replace(moments=self.follow(state.moments, entry, hyper))  # type: ignore[attr-defined]
+        state = state.replace(moments=self.follow(state.moments, entry, hyper))
         target = self.targets(state, entry, world, hyper, key_next)
         grad, found = jax.grad(self.critic_loss, has_aux=True)(state.params["critic"], state, entry, target)
         critic, critic_opt = _descend(state, "critic", grad, hyper)
-        state = state.replace(  # type: ignore[attr-defined]
+        state = state.replace(
             params=state.params | {"critic": critic},
             opt=state.opt | {"critic": critic_opt},
         )
@@ -284,7 +285,7 @@ class OffPolicy:
             changed, more = jax.lax.cond((i + 1) % delay == 0, improve, lambda: (changing, none))
             more = jax.tree.map(lambda x: x * delay, more)  # a mean over steps then is one over those that improved
         actor, actor_opt, temperature, target_nets = changed
-        state = state.replace(  # type: ignore[attr-defined]
+        state = state.replace(
             params=state.params | {"actor": actor},
             opt=state.opt | {"actor": actor_opt},
             temperature=temperature,
@@ -296,7 +297,7 @@ class OffPolicy:
 
     def real_values(self, state: State, obs: Observation, action: Groups) -> Groups:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
-        seen = views(obs, state.moments.get("obs", {}))
+        seen = network_inputs(obs, state.moments.get("obs", {}))
         values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
         values = self.critics.of(values, action)
         unit = self.unit(state.moments, state.hyper)
@@ -309,20 +310,20 @@ class OffPolicy:
 
     def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
         """Moments after the rewards and ends of a batch."""
-        weight, rate = taking_part(entry.obs), hyper.unit_rate
+        weight, rate = agent_mask(entry.obs), hyper.unit_rate
         reward = {
             group: normalise.follow(old, batch_first(entry.reward[group], 1), weight[group], rate)
             for group, old in moments["reward"].items()
         }
         end = {
             group: normalise.follow(moments["end"][group], ended.astype(float), weight[group], rate)
-            for group, ended in self.over(entry).items()
+            for group, ended in self.terminated_per_agent(entry).items()
         }
         return moments | {"reward": reward, "end": end}
 
-    def over(self, entry: Entry) -> Groups:
+    def terminated_per_agent(self, entry: Entry) -> Groups:
         """Per group, bool `(batch, n)`: nothing follows."""
-        return over(self.env, entry.terminated, taking_part(entry.next_obs))
+        return terminated_per_agent(self.env, entry.terminated, agent_mask(entry.next_obs))
 
     def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
         """r + gamma (1 - over) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
@@ -333,7 +334,7 @@ class OffPolicy:
         following = partial(self.following, state, entry, world, hyper, key)
         nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
         value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
-        result, ended = {}, self.over(entry)
+        result, ended = {}, self.terminated_per_agent(entry)
         for group, unit in self.unit(state.moments, hyper).items():
             ahead = hyper.gamma * ~ended[group] * normalise.undo(unit, value[group])
             target = batch_first(entry.reward[group], 1) + ahead
@@ -350,7 +351,7 @@ class OffPolicy:
         _, turn = self.env.act(ask, keys, entry.next_state, ts, params)
         made = batch_first(turn.extras, 1)
         action = {group: proposal.action for group, proposal in made.items()}
-        inputs = self.critics.inputs(views(turn.obs, state.moments.get("obs", {})), action, action)
+        inputs = self.critics.inputs(network_inputs(turn.obs, state.moments.get("obs", {})), action, action)
         several = [self.critics.values(critic, inputs) for critic in state.target["critic"]]
         smallest = {group: jnp.stack([values[group] for values in several]).min(0) for group in made}
         value = self.critics.of(smallest, {group: proposal.chance for group, proposal in made.items()})
@@ -368,8 +369,8 @@ class OffPolicy:
         self, critics: tuple[Groups, ...], state: State, entry: Entry, target: Groups
     ) -> tuple[Array, Metrics]:
         """Mean squared error, summed over critics and groups."""
-        action, weight = batch_first(entry.action, 1), taking_part(entry.obs)
-        inputs = self.critics.inputs(views(entry.obs, state.moments.get("obs", {})), action, action)
+        action, weight = batch_first(entry.action, 1), agent_mask(entry.obs)
+        inputs = self.critics.inputs(network_inputs(entry.obs, state.moments.get("obs", {})), action, action)
         several = [self.critics.of(self.critics.values(critic, inputs), action) for critic in critics]
         loss, found, unit = jnp.zeros(()), {}, self.unit(state.moments, state.hyper)
         for group, y in target.items():
@@ -387,7 +388,7 @@ class OffPolicy:
 
         A pooled critic sees the others' new ones, through which every agent climbs the values of all: those of a team.
         """
-        seen, weight = views(entry.obs, state.moments.get("obs", {})), taking_part(entry.obs)
+        seen, weight = network_inputs(entry.obs, state.moments.get("obs", {})), agent_mask(entry.obs)
         joint, mask = batch_first((entry.action, entry.obs.mask), 1)
         size = len(entry.terminated)
         keys = rng.fold_in(key, jnp.arange(size))
@@ -400,7 +401,7 @@ class OffPolicy:
         if self.critics.pools:
             joint = {group: proposal.action for group, proposal in made.items()}
         inputs = self.critics.inputs(seen, own, joint)
-        judges = state.params["critic"] if self.cautious else state.params["critic"][:1]
+        judges = state.params["critic"] if self.use_min_q else state.params["critic"][:1]
         several = [self.critics.values(critic, inputs) for critic in judges]
         loss, found, entropy, room = jnp.zeros(()), {}, {}, {}
         for group, proposal in made.items():

@@ -7,8 +7,8 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.types import Observation
+from jaxvec.forecast.online import ForecasterState
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.forecasts import TwinState
 from jaxvec.learners.blocks.replay import Replay
 
 
@@ -18,7 +18,7 @@ class Settings:
 
     Attributes:
         central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
-        twin_critics: two critics, of which targets take the smaller value.
+        double_critics: two critics, of which targets take the smaller value.
         share_parameters: the agents of a group share their networks; else each has its own.
         choices: discrete components as "one_hot" vectors, or as "bins" of a number.
         n_worlds: parallel worlds.
@@ -30,13 +30,13 @@ class Settings:
         policy_delay: critic steps per step of actors and targets.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
-        twin_steps, twin_batch: gradient steps per update of a forecaster, where the environment has a twin to be told, and
-            slots in each.
+        forecaster_steps, forecaster_batch: gradient steps per update of the forecaster that an environment with `forecasts` has,
+            and slots in each.
         normalise_observations: by running mean and variance.
     """
 
     central_critic: bool = False
-    twin_critics: bool = False
+    double_critics: bool = False
     share_parameters: bool = True
     choices: str = "one_hot"
     n_worlds: int = 64
@@ -48,13 +48,12 @@ class Settings:
     policy_delay: int = 1
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
-    twin_steps: int = 1
-    twin_batch: int = 1024
+    forecaster_steps: int = 1
+    forecaster_batch: int = 1024
     normalise_observations: bool = False
 
 
-@struct.dataclass
-class Hyper:
+class Hyper(struct.PyTreeNode):
     """What may be swept without recompiling.
 
     A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
@@ -62,7 +61,7 @@ class Hyper:
     Attributes:
         tau: by which part targets follow at each step.
         unit_rate: by which part the units of critics follow at each step.
-        twin_learning_rate: of a forecaster.
+        forecaster_learning_rate: of a forecaster.
         warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
     """
 
@@ -75,12 +74,11 @@ class Hyper:
     tau: float = 0.01
     unit_rate: float = 0.01
     warmup: float = 0.03
-    twin_learning_rate: float = 1e-3
+    forecaster_learning_rate: float = 1e-3
     max_grad_norm: float = 10.0
 
 
-@struct.dataclass
-class State:
+class State(struct.PyTreeNode):
     """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
 
     params: dict[str, Any]  # {"actor": per group, "critic": tuple of per group}
@@ -89,7 +87,7 @@ class State:
     temperature: Groups  # of SAC, per group; empty elsewhere
     moments: dict[str, Groups]  # {"obs", "reward", "end"} per group
     replay: Replay
-    twin: TwinState | None  # where the environment has one to be told
+    forecaster: ForecasterState | None  # where the environment has one to be told
     hyper: Any
     env_params: Any
     key: Array

@@ -15,18 +15,27 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, check_params, world_params
+from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last
-from jaxvec.core.rollout import Ask, Policy, Slot, play, policy_keys, world_keys
+from jaxvec.core.params import check_params, world_params
+from jaxvec.core.rollout import Actor, Policy, Slot, policy_keys, unroll, world_keys
 from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import auto_reset
+from jaxvec.forecast.online import ForecasterState, OnlineForecaster, Windows
 from jaxvec.learners.base import Learner, Metrics
 from jaxvec.learners.blocks import heads, losses, normalise
-from jaxvec.learners.blocks.actors import Actors, Groups, Views, over, start_moments, taking_part, update_moments, views
-from jaxvec.learners.blocks.forecasts import Twin, TwinState, Windows
+from jaxvec.learners.blocks.actors import (
+    Actors,
+    Groups,
+    NetworkInputs,
+    agent_mask,
+    network_inputs,
+    start_moments,
+    update_moments,
+)
 from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
-from jaxvec.learners.blocks.networks import Network, mlp, per_agent, unroll
+from jaxvec.learners.blocks.networks import Network, apply_sequence, mlp, per_agent
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.ppo_types import NAMES, Batch, Hyper, Settings, State
@@ -42,7 +51,7 @@ class _Ppo:
         self.settings = s = settings
         self.continuing = s.rollout_length is not None
         self.env = env
-        self.twin = Twin(env, s.twin_steps, s.twin_batch)
+        self.forecaster = OnlineForecaster(env, s.forecaster_steps, s.forecaster_batch)
         self.n_steps: int = s.rollout_length or env.horizon
         cut = s.n_worlds if s.gru else self.n_steps * s.n_worlds  # a GRU's minibatch keeps whole worlds
         if cut % s.minibatches:
@@ -56,9 +65,9 @@ class _Ppo:
             own = critic(1 if self.team or self.each else n)
             self.critic[group] = per_agent(own, n) if self.each and not s.share_parameters else own
 
-    # Views
+    # NetworkInputs
 
-    def seen_by_critics(self, seen: Views) -> Groups:
+    def seen_by_critics(self, seen: NetworkInputs) -> Groups:
         """What the critic of each group sees: `(*batch, n, d)`, or `(*batch, g)` for a central one, or both."""
         if not self.settings.central_critic:
             return seen.agents
@@ -79,7 +88,7 @@ class _Ppo:
     def real_values(self, state: State, obs: Observation) -> Groups:
         """Values in units of the reward."""
         scale = state.moments.get("value", {})
-        seen = self.seen_by_critics(views(obs, state.moments.get("obs", {})))
+        seen = self.seen_by_critics(network_inputs(obs, state.moments.get("obs", {})))
         values = self.values(state.params["critic"], seen)
         return {group: normalise.undo(scale[group], v) if group in scale else v for group, v in values.items()}
 
@@ -89,7 +98,7 @@ class _Ppo:
         """Actions of the agents that are asked `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
         rank = key.ndim
         epsilon = None if greedy else annealed(state.hyper, state.update).epsilon
-        seen, mask = views(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        seen, mask = network_inputs(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
         outputs, after = self.actors.outputs(state.params["actor"], memory, seen, obs.ids, rank)
         action, extras = {}, {}
         for group, spaces in self.env.action_space.items():
@@ -106,7 +115,9 @@ class _Ppo:
             return _Recurrent(self, state, greedy)
 
         def policy(key: Array, obs: Observation) -> Any:
-            return self.choose(state, self.actors.memory(key.shape), key, self.twin.tell(state.twin, obs), greedy)[0]
+            return self.choose(
+                state, self.actors.memory(key.shape), key, self.forecaster.add_forecast(state.forecaster, obs), greedy
+            )[0]
 
         return policy
 
@@ -125,9 +136,9 @@ class _Ppo:
         batch = (self.settings.n_worlds,)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         worlds = world_keys(key_run, self.settings.n_worlds)
-        twin = self.twin.init(rng.stream(key_net, "twin"), params)
-        start = self.worlds(twin).reset(worlds, params)
-        seen = views(start[1].obs, {})
+        forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
+        start = self.worlds(forecaster).reset(worlds, params)
+        seen = network_inputs(start[1].obs, {})
         one = jax.tree.map(lambda x: x[:1], seen)
         critics = self.seen_by_critics(one)
         nets = {
@@ -140,11 +151,13 @@ class _Ppo:
         if self.settings.normalise_values:
             moments["value"] = {group: normalise.start(()) for group in seen.agents}
         carry = (*start, self.actors.memory(batch)) if self.continuing else ()
-        return State(nets, _optimiser(hyper).init(nets), moments, twin, hyper, params, key_run, jnp.int32(0), carry)
+        return State(
+            nets, _optimiser(hyper).init(nets), moments, forecaster, hyper, params, key_run, jnp.int32(0), carry
+        )
 
-    def worlds(self, twin: TwinState | None) -> Environment:
-        """What rollouts play in."""
-        told = self.twin.around(twin)
+    def worlds(self, forecaster: ForecasterState | None) -> Environment:
+        """What rollouts unroll in."""
+        told = self.forecaster.wrap(forecaster)
         return auto_reset(told) if self.continuing else told
 
     def update(self, state: State) -> tuple[State, Metrics]:
@@ -155,31 +168,33 @@ class _Ppo:
         hyper = annealed(state.hyper, state.update)
         key = rng.fold_in(state.key, state.update)
         params, opt, metrics = self.fit(state, batch, batch_first(memory, 1), hyper, rng.stream(key, "minibatches"))
-        twin, forecasting = self.twin.learn(state.twin, rng.stream(key, "twin"), windows, hyper.twin_learning_rate)
-        after = state.replace(params=params, opt=opt, moments=moments, twin=twin, update=state.update + 1)  # type: ignore[attr-defined]
+        forecaster, forecasting = self.forecaster.learn(
+            state.forecaster, rng.stream(key, "twin"), windows, hyper.forecaster_learning_rate
+        )
+        after = state.replace(params=params, opt=opt, moments=moments, forecaster=forecaster, update=state.update + 1)
         return after, info | metrics | forecasting
 
     def collect(self, state: State) -> tuple[State, Slot, Windows | None, Metrics]:
         """A rollout `(time, ..., worlds)`, what a forecaster learns from, and the means of its info."""
-        n, env = self.settings.n_worlds, self.worlds(state.twin)
+        n, env = self.settings.n_worlds, self.worlds(state.forecaster)
         keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
         if self.continuing:
             *start, memory = state.carry
         else:
             start, memory = env.reset(rng.fold_in(keys[0], 0), state.env_params), self.actors.memory((n,))
         choose = lambda memory, key, obs: self.choose(state, memory, key, obs, greedy=False)  # noqa: E731
-        ask = Ask(memory, choose, self.actors.memory((n,)))
+        ask = Actor(memory, choose, self.actors.memory((n,)))
 
-        def keep(slot: Slot) -> tuple[Slot, Windows | None]:
+        def select(slot: Slot) -> tuple[Slot, Windows | None]:
             lean: Any = lambda obs: obs if obs is None else obs.replace(aux={})  # noqa: E731
             ts = scalars(slot.ts)
-            ts = ts.replace(obs=lean(ts.obs), final_obs=lean(ts.final_obs))  # type: ignore[attr-defined]
-            return slot._replace(state=(), obs=lean(slot.obs), ts=ts), self.twin.window(slot)
+            ts = ts.replace(obs=lean(ts.obs), final_obs=lean(ts.final_obs))
+            return slot._replace(state=(), obs=lean(slot.obs), ts=ts), self.forecaster.window(slot)
 
-        carry, (slots, windows) = play(env, ask, keys, state.env_params, tuple(start), self.n_steps, keep)
+        carry, (slots, windows) = unroll(env, ask, keys, state.env_params, tuple(start), self.n_steps, select)
         if not self.continuing:
             slots = slots._replace(ts=slots.ts.replace(final_obs=_last(carry[1].obs)))
-        state = state.replace(carry=carry) if self.continuing else state  # type: ignore[attr-defined]
+        state = state.replace(carry=carry) if self.continuing else state
         return state, slots, windows, summary(slots)
 
     def prepare(self, state: State, slots: Slot) -> tuple[Batch, dict[str, Groups]]:
@@ -187,15 +202,15 @@ class _Ppo:
         obs, ts = slots.obs, slots.ts
         # (time, n, ..., worlds) -> (worlds, time, n, ...) -> time first again
         front = lambda tree: jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)  # noqa: E731
-        seen = jax.vmap(lambda o: views(o, state.moments.get("obs", {})))(obs)
-        weight = jax.vmap(taking_part)(obs)
+        seen = jax.vmap(lambda o: network_inputs(o, state.moments.get("obs", {})))(obs)
+        weight = jax.vmap(agent_mask)(obs)
         value = jax.vmap(partial(self.real_values, state))(obs)
         following = jax.vmap(partial(self.real_values, state))(ts.next_obs)
-        staying = jax.vmap(taking_part)(ts.next_obs)
+        staying = jax.vmap(agent_mask)(ts.next_obs)
         if not self.continuing:  # the last observation alone is new
             later = lambda now, last: jax.tree.map(lambda a, b: jnp.concatenate([a[1:], b]), now, last)  # noqa: E731
             following, staying = later(value, following), later(weight, staying)
-        ended = over(self.env, ts.terminated, staying)
+        ended = terminated_per_agent(self.env, ts.terminated, staying)
         advantage, target, scaled = {}, {}, {}
         moments = dict(state.moments)
         done = ts.terminated | ts.truncated
@@ -216,7 +231,7 @@ class _Ppo:
                 moments["value"] = moments["value"] | {group: after}
                 scaled[group] = normalise.to(after, target[group])
         if "obs" in moments:
-            moments["obs"] = update_moments(moments["obs"], jax.vmap(lambda o: views(o, {}))(obs), weight)
+            moments["obs"] = update_moments(moments["obs"], jax.vmap(lambda o: network_inputs(o, {}))(obs), weight)
         raw = {group: front(extras[0]) for group, extras in slots.extras.items()}
         log_prob = {group: front(extras[1]) for group, extras in slots.extras.items()}
         first = jnp.concatenate([jnp.zeros_like(done[:1]), done[:-1]])
@@ -257,7 +272,7 @@ class _Ppo:
         for group, spaces in self.env.action_space.items():
             weight = batch.weight[group]
             mean = partial(losses.weighted_mean, weight=weight)
-            outputs = unroll(
+            outputs = apply_sequence(
                 self.actors.networks[group], params["actor"][group], memory[group], batch.features[group], batch.first
             )
             dists = heads.distributions(spaces, outputs, batch.mask.get(group, {}), epsilon=hyper.epsilon)
@@ -285,7 +300,7 @@ class _Recurrent:
         self.memory = learner.actors.memory
 
     def __call__(self, key: Array, obs: Observation, memory: Any) -> tuple[Any, Any]:
-        obs = self._learner.twin.tell(self._state.twin, obs)
+        obs = self._learner.forecaster.add_forecast(self._state.forecaster, obs)
         action, memory, _ = self._learner.choose(self._state, memory, key, obs, self._greedy)
         return action, memory
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from flax import struct
 from jax import Array
 
+from jaxvec.forecast.online import ForecasterState
 from jaxvec.learners.base import check_counts
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.forecasts import TwinState
 
 NAMES = {
     "mlp": ("ippo", "mappo"),
@@ -39,8 +39,8 @@ class Settings:
         gru: width of a recurrent layer in the actor, 0 for none.
         free_std: log standard deviations are parameters of their own, rather than outputs of the actor.
         n_qubits, n_circuit_layers, encoding, readout: of circuits, see `jaxvec.quantum.qpn`.
-        twin_steps, twin_batch: gradient steps per update of a forecaster, where the environment has a twin to be told, and
-            slots in each.
+        forecaster_steps, forecaster_batch: gradient steps per update of the forecaster that an environment with `forecasts` has,
+            and slots in each.
         normalise_observations, normalise_values: by running mean and variance.
     """
 
@@ -60,13 +60,21 @@ class Settings:
     n_circuit_layers: int = 4
     encoding: str = "angle"
     readout: str = "expval"
-    twin_steps: int = 8
-    twin_batch: int = 3200
+    forecaster_steps: int = 8
+    forecaster_batch: int = 3200
     normalise_observations: bool = False
     normalise_values: bool = True
 
     def __post_init__(self) -> None:
-        counts = ("n_worlds", "epochs", "minibatches", "n_qubits", "n_circuit_layers", "twin_steps", "twin_batch")
+        counts = (
+            "n_worlds",
+            "epochs",
+            "minibatches",
+            "n_qubits",
+            "n_circuit_layers",
+            "forecaster_steps",
+            "forecaster_batch",
+        )
         check_counts("ppo", self, counts)
         if self.actor not in NAMES:
             raise ValueError(f"ppo: unknown actor {self.actor!r}. Known: {', '.join(NAMES)}")
@@ -74,8 +82,7 @@ class Settings:
             raise ValueError(f"ppo: actor {self.actor!r} has no memory: gru must be 0")
 
 
-@struct.dataclass
-class Hyper:
+class Hyper(struct.PyTreeNode):
     """What may be swept without recompiling.
 
     A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
@@ -83,13 +90,13 @@ class Hyper:
     Attributes:
         epsilon: the chance of a uniform choice, part of the policy that is learned; it ends after `epsilon_part` of training.
         circuit_rate: learning rate of a circuit's angles and scales, relative to that of all else.
-        twin_learning_rate: of a forecaster.
+        forecaster_learning_rate: of a forecaster.
     """
 
     learning_rate: float = 1e-3
     learning_rate_end: float = 5e-5
     circuit_rate: float = 10.0
-    twin_learning_rate: float = 1e-3
+    forecaster_learning_rate: float = 1e-3
     epsilon: float = 0.0
     epsilon_end: float = 0.0
     epsilon_part: float = 0.4
@@ -104,14 +111,13 @@ class Hyper:
     max_grad_norm: float = 0.5
 
 
-@struct.dataclass
-class State:
+class State(struct.PyTreeNode):
     """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
 
     params: dict[str, Groups]  # {"actor", "critic"} per group
     opt: Any
     moments: dict[str, Groups]  # {"obs", "value"} per group, where normalised
-    twin: TwinState | None  # where the environment has one to be told
+    forecaster: ForecasterState | None  # where the environment has one to be told
     hyper: Hyper
     env_params: Any
     key: Array

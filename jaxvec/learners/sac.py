@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax import Array
 from jax.scipy.special import ndtri
 
@@ -43,7 +42,7 @@ class Settings(off_policy_types.Settings):
         scorer_hidden: its widths; its activation is "tanh".
     """
 
-    twin_critics: bool = True
+    double_critics: bool = True
     actor: str = "mlp"
     scorer_hidden: tuple[int, ...] = (32, 32)
 
@@ -54,7 +53,6 @@ class Settings(off_policy_types.Settings):
             raise ValueError(f"sac: actor 'server_scorer' needs choices='one_hot', not {self.choices!r}")
 
 
-@struct.dataclass
 class Hyper(off_policy_types.Hyper):
     """What may be swept without recompiling.
 
@@ -76,7 +74,7 @@ class Hyper(off_policy_types.Hyper):
 class _Sac(OffPolicy):
     """Stochastic actors that are paid for their entropy."""
 
-    cautious = True
+    use_min_q = True
 
     def propose(
         self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Hyper, role: str
@@ -105,7 +103,7 @@ class _Sac(OffPolicy):
                 action[name] = jnp.tanh(z)
                 shrunk = 2 * (math.log(2) - z - jax.nn.softplus(-2 * z))  # log of the derivative of tanh
                 entropy["box"] += jnp.sum(shrunk - normal.log_prob(z), over)
-                room["box"] += space.words
+                room["box"] += space.size
         temperature = jax.tree.map(jnp.exp, state.temperature[group])
         cost = -sum(temperature[kind] * entropy[kind] for kind in temperature)
         told = lambda kinds: {kind: kinds[kind] for kind in temperature}  # noqa: E731

@@ -5,7 +5,7 @@ To add one: write its module with a `PAPER`, add a line here.
 
 from importlib import import_module
 
-from jaxvec.core.environment import suggest
+from jaxvec.core.errors import suggest
 from jaxvec.papers.plan import Paper
 
 PAPERS = {

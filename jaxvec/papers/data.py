@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from jaxvec.core.rollout import Interval, interval
+from jaxvec.core.evaluation import Interval, interval
 from jaxvec.papers.plan import Figure, Named, Verdict, judge, untestable
 from jaxvec.viz.plots import Line
 

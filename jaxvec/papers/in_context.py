@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jax import Array
 
-from jaxvec.core.rollout import Policy, evaluate, interval
+from jaxvec.core.evaluation import evaluate, interval
+from jaxvec.core.rollout import Policy
 from jaxvec.envs.dt_edge import DtEdge
-from jaxvec.envs.dt_edge_slot import Params
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import dt_edge as in_context
 from jaxvec.policies.in_context.store import Library

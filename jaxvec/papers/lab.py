@@ -25,16 +25,16 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxvec import learners
 from jaxvec.bench import machine
 from jaxvec.core.environment import Environment
+from jaxvec.core.evaluation import episode_means, evaluate
 from jaxvec.core.files import replacing
-from jaxvec.core.registry import make
-from jaxvec.core.rollout import episode_means, evaluate
+from jaxvec.core.make import make
 from jaxvec.learners.base import Learner
 from jaxvec.papers.data import Data, Point, Run
 from jaxvec.papers.plan import Budget, Figure, Named, Place, Series
 from jaxvec.policies import fixed
 from jaxvec.training import TrainingError, train
 from jaxvec.training.driver import scheduled
-from jaxvec.training.run import leaves, plain
+from jaxvec.training.run_folder import leaves, plain
 
 POINTS = 50  # of a learning curve, at most
 WORLDS = 12345  # key of the worlds in which everything is evaluated
@@ -262,7 +262,9 @@ class Lab:
 
         def advance(states: Any) -> Any:
             states, metrics = jax.lax.scan(lambda s, _: jax.vmap(learner.update)(s), states, None, length=chunk)
-            kept = {name: x for name, x in metrics.items() if name == "reward" or name.startswith(("env/", "twin/"))}
+            kept = {
+                name: x for name, x in metrics.items() if name == "reward" or name.startswith(("env/", "forecaster/"))
+            }
             return states, {name: jnp.mean(x, 0) for name, x in kept.items()}
 
         def assess(everyone: Any) -> Any:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxvec.core.environment import Environment, suggest
+from jaxvec.core.environment import Environment
+from jaxvec.core.errors import suggest
 from jaxvec.viz.plots import Line
 
 if TYPE_CHECKING:

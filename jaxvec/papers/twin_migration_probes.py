@@ -13,17 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxvec.core.registry import make
-from jaxvec.core.rollout import episode_means, rollout, world_keys
+from jaxvec.core.evaluation import episode_means
+from jaxvec.core.make import make
+from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.types import Timestep
 from jaxvec.core.wrappers import Wrapper
+from jaxvec.forecast import Training
+from jaxvec.forecast.counts import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, NAIVE, accuracy, learned, split_bins
 from jaxvec.papers.data import Data
 from jaxvec.papers.plan import Named, Verdict, judge
 from jaxvec.policies import fixed
 from jaxvec.traces import Region, synthetic_region
-from jaxvec.traces.forecast import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, NAIVE, accuracy, learned, split_bins
 from jaxvec.traces.synthetic import flow
-from jaxvec.twin import Training
 
 GROUP = "vehicle"
 N_RSU, N_DAYS = 84, 28
@@ -42,12 +43,12 @@ def scored(name: str, counts: np.ndarray, seeds: Sequence[int], settings: Named)
     """A predictor's accuracy on the test days of counts, made up or one's own, and its forecasts of the first of them.
 
     Args:
-        name: of `jaxvec.traces.forecast.PREDICTORS`.
+        name: of `jaxvec.forecast.counts.PREDICTORS`.
         counts: (station, bin), from a midnight on, ten whole days or more.
         seeds: of training; a predictor that needs none is the same for all.
         settings: `forecast_epochs` of training.
     Returns:
-        Per seed the fields of `jaxvec.traces.forecast.Accuracy`, `(1,)` each; and `counts` and `forecast` of that day from 6:00
+        Per seed the fields of `jaxvec.forecast.counts.Accuracy`, `(1,)` each; and `counts` and `forecast` of that day from 6:00
         to 22:00 at the busiest station.
     """
     (_, n_train), (first, last) = (split_bins(counts.shape[1], split) for split in ("train", "test"))
@@ -97,11 +98,11 @@ class Watched(Wrapper):
         told = {
             "unreachable": ~jnp.any(scene.in_range[:, :-1], 1),
             "loss_meeting": info["overload"] & (company >= 2),
-            "sat_needless": info["served"] & (server == self.env.n_servers - 1) & elsewhere,  # type: ignore[attr-defined]
+            "sat_needless": info["served"] & (server == self.env.n_servers - 1) & elsewhere,
         }
         active = scene.veh_active
         mean = lambda x: jnp.sum(active & x, 0) / jnp.maximum(jnp.sum(active, 0), 1)  # noqa: E731
-        return after, ts.replace(info=info | {name: mean(x) for name, x in told.items()})  # type: ignore[attr-defined]
+        return after, ts.replace(info=info | {name: mean(x) for name, x in told.items()})
 
 
 # Statements about the model
@@ -115,8 +116,8 @@ def more_work_takes_longer(data: Data, **sizes: Any) -> Verdict:
     base = {name: float(getattr(params, name)) for name in DOUBLED}
     rows = [{**base, name: base[name] * factor} for name in DOUBLED for factor in (0.5, 1.0, 2.0)]
     stacked = {name: jnp.asarray([row[name] for row in rows]) for name in base}
-    keep = lambda slot: (slot.ts.info["t_sum"], slot.state.queue)  # noqa: E731
-    play = partial(rollout, env, fixed(env, params)["random"], jax.random.key(0), n_worlds=4, keep=keep)
+    select = lambda slot: (slot.ts.info["t_sum"], slot.state.queue)  # noqa: E731
+    play = partial(rollout, env, fixed(env, params)["random"], jax.random.key(0), n_worlds=4, select=select)
     found = jax.jit(lambda all_: jax.lax.map(lambda numbers: play(params.replace(**numbers)), all_))(stacked)
     worst, text = [], []
     for i, (name, sign) in enumerate(DOUBLED.items()):
@@ -150,14 +151,14 @@ def absent_ones_serve_nobody(data: Data) -> Verdict:
     sizes: dict[str, Any] = {"n_vehicles": 7, "n_uav": 11, "vehicle_schedule": "dynamic", "uav_schedule": "dynamic"}
     env, params = make("twin_migration", region="city:test", **sizes)
 
-    def keep(slot: Any) -> tuple[Array, ...]:
+    def select(slot: Any) -> tuple[Array, ...]:
         info, mask = slot.ts.info, slot.obs.mask[GROUP]["server"]
         active, there = info["vehicle_active"], info["server_active"]
         chosen = jnp.take_along_axis(there, slot.action[GROUP]["server"], 0)
-        uav = there[env.n_rsu : -1]  # type: ignore[attr-defined]
+        uav = there[env.n_rsu : -1]
         return active[:, None] & mask & ~there[None], active & ~chosen, jnp.sum(uav, 0), jnp.sum(active, 0)
 
-    run = jax.jit(lambda key: rollout(env, fixed(env, params)["random"], key, params, 16, keep=keep))
+    run = jax.jit(lambda key: rollout(env, fixed(env, params)["random"], key, params, 16, select=select))
     offered, chosen, uavs, vehicles = (np.asarray(x) for x in run(jax.random.key(0)))
     text = f"{uavs.min()} to {uavs.max()} UAVs and up to {vehicles.max()} vehicles at once in 16 episodes: "
     text += f"absent servers offered {int(offered.sum())} times, chosen {int(chosen.sum())} times"
@@ -172,7 +173,7 @@ def more_rsus_more_choice(data: Data) -> Verdict:
     @jax.jit
     def look(region: Region) -> tuple[Array, Array]:
         here = params.replace(region=region)
-        reached = env.reset(world_keys(key, 256), here)[0].scene.in_range[:, : env.n_rsu]  # type: ignore[attr-defined]
+        reached = env.reset(world_keys(key, 256), here)[0].scene.in_range[:, : env.n_rsu]
         return reached, jnp.mean(episode_means(env, policy, key, here, 64)["feasible_mean"])
 
     found = [look(synthetic_region(0, "city", n_present=n, split="test")) for n in (68, 76, 84)]

@@ -175,7 +175,7 @@ def error_ratios(data: Data, series: str) -> dict[str, np.ndarray]:
     """Root mean squared error of the forecast over that of the last value, last tenth of training, per block `(seeds,)`."""
     result = {}
     for block in BLOCKS:
-        told, last = (data.curve(series, data.xs[0], f"twin/{kind}_{block}") for kind in ("rmse", "hold"))
+        told, last = (data.curve(series, data.xs[0], f"forecaster/{kind}_{block}") for kind in ("rmse", "hold"))
         end = -max(1, len(told) // 10)
         result[block] = told[end:].mean(0) / last[end:].mean(0)
     return result
@@ -415,14 +415,14 @@ PAPER = Paper(
         slots=320_000,
         episodes=64,
         seeds=3,
-        settings={"n_worlds": 8, "twin_steps": 1, "twin_batch": 512},
+        settings={"n_worlds": 8, "forecaster_steps": 1, "forecaster_batch": 512},
     ),
     quick=Budget(
         slots=4_000,
         episodes=8,
         seeds=2,
         settings={
-            **{"n_worlds": 8, "n_qubits": 3, "n_circuit_layers": 1, "twin_steps": 1, "twin_batch": 64},
+            **{"n_worlds": 8, "n_qubits": 3, "n_circuit_layers": 1, "forecaster_steps": 1, "forecaster_batch": 64},
             **{"slots_per_update": 50, "batch_size": 32, "capacity": 1024},
         },
     ),

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.core.registry import make
+from jaxvec.core.make import make
 from jaxvec.core.rollout import rollout
 from jaxvec.core.wrappers import one_agent
 from jaxvec.papers.data import Data, both, in_order, over_axis, over_seeds, over_series, over_training, rises
@@ -156,8 +156,8 @@ def local_slots(data: Data) -> Verdict:
     """C4: slot by slot."""
     env, params = make("v2x_offload")
     n = env.n_agents["vehicle"]
-    keep = lambda slot: (slot.state.task_bits.mean(0), slot.ts.info["reward_mean"])  # noqa: E731
-    play = jax.jit(partial(rollout, env, fixed(env, params)["alcs"], n_worlds=64, keep=keep))
+    select = lambda slot: (slot.state.task_bits.mean(0), slot.ts.info["reward_mean"])  # noqa: E731
+    play = jax.jit(partial(rollout, env, fixed(env, params)["alcs"], n_worlds=64, select=select))
     bits, reward = (np.asarray(x, float) for x in play(jax.random.key(0), params))
     off = np.abs(reward - (1 - bits / 312e3)).max()
     said = params.task_spread * params.task_bits / (312e3 * np.sqrt(3 * n))

@@ -8,15 +8,14 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Ask
+from jaxvec.core.environment import ActFn
 from jaxvec.core.spaces import ActionSpace, Discrete
-from jaxvec.core.types import Observation, Timestep, Turn
+from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.core.wrappers import Wrapper
-from jaxvec.envs.v2x_offload import GROUP
+from jaxvec.envs.v2x_offload.env import GROUP
 
 
-@struct.dataclass
-class Directed:
+class Directed(struct.PyTreeNode):
     """The environment's state, and the targets that chance has set for the slot `(M,)`."""
 
     env: Any
@@ -37,10 +36,10 @@ class ServersOnly(Wrapper):
         """The environment's."""
         return self.env.reset(key, params)
 
-    def act(self, ask: Ask, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+    def act(self, ask: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """The environment's turns, with the servers' own numbers."""
         _, turn = self.env.act(_telling(ask, lambda a, obs: self._whole(a)), key, state, ts, params)
-        return turn.extras[0], Turn(turn.obs, turn.extras[1])
+        return turn.extras[0], ActTrace(turn.obs, turn.extras[1])
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot."""
@@ -65,11 +64,11 @@ class RandomTarget(Wrapper):
         state, ts = self.env.reset(key, params)
         return Directed(state, self._targets(key)), ts
 
-    def act(self, ask: Ask, key: Array, state: Directed, ts: Timestep, params: Any) -> tuple[Any, Turn]:
+    def act(self, ask: ActFn, key: Array, state: Directed, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """The environment's turns, each with its target."""
         whole = lambda action, obs: self._whole(action, _rows(state.target, obs.ids.get(GROUP)))  # noqa: E731
         _, turn = self.env.act(_telling(ask, whole), key, state.env, ts, params)
-        return turn.extras[0], Turn(turn.obs, turn.extras[1])
+        return turn.extras[0], ActTrace(turn.obs, turn.extras[1])
 
     def step(self, key: Array, state: Directed, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot, and the next targets."""
@@ -85,7 +84,7 @@ class RandomTarget(Wrapper):
         return {GROUP: action[GROUP] | {"target": target}}
 
 
-def _telling(ask: Ask, whole: Any) -> Ask:
+def _telling(ask: ActFn, whole: Any) -> ActFn:
     """Asks, tells the environment the whole action, and keeps the one that was given."""
 
     def asked(key: Array, obs: Observation) -> tuple[Any, Any]:

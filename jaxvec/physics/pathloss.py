@@ -4,10 +4,8 @@
 masked by the caller) counts as 1 m, so that neither values nor gradients become infinite; nothing else is clamped.
 """
 
-import difflib
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
+
+from jaxvec.core.registry import Registry
 
 _LIGHT_SPEED_MPS = 299_792_458.0  # exact, SI
 _LIGHT_SPEED_3GPP_MPS = 3.0e8  # TR 38.901 Table 7.4.1-1, note 1
@@ -253,43 +253,40 @@ def macro(link: Link, radio: Any) -> Float[Array, "*link"]:
     return radio.pathloss_const_db + radio.pathloss_slope_db * (_decades(link.distance_3d_m) - 3.0)
 
 
-MODELS: dict[str, Callable[[Link, Any], Array]] = {
-    "log_distance": log_distance,
-    "macro": macro,
-    "free_space": free_space,
-    "umi_los": umi_los,
-    "umi_nlos": umi_nlos,
-    "uma_los": uma_los,
-    "uma_nlos": uma_nlos,
-    "uma_los_fixed": uma_los_fixed,
-    "uma_nlos_fixed": uma_nlos_fixed,
-    "uma_av_los": uma_av_los,
-    "uma_av_nlos": uma_av_nlos,
-    "okumura_hata": okumura_hata,
-    "okumura_hata_ghz": okumura_hata_ghz,
-    "power_law": power_law,
-}
+MODELS: Registry[Callable[[Link, Any], Array]] = Registry(
+    "path-loss model",
+    {
+        "log_distance": log_distance,
+        "macro": macro,
+        "free_space": free_space,
+        "umi_los": umi_los,
+        "umi_nlos": umi_nlos,
+        "uma_los": uma_los,
+        "uma_nlos": uma_nlos,
+        "uma_los_fixed": uma_los_fixed,
+        "uma_nlos_fixed": uma_nlos_fixed,
+        "uma_av_los": uma_av_los,
+        "uma_av_nlos": uma_av_nlos,
+        "okumura_hata": okumura_hata,
+        "okumura_hata_ghz": okumura_hata_ghz,
+        "power_law": power_law,
+    },
+)
+
+
+def usable(radio: type) -> tuple[str, ...]:
+    """Names of the models that find all their numbers in a class of parameters, by its defaults."""
+    return tuple(name for name, model in MODELS.items() if _finds_its_numbers(model, radio))
 
 
 @cache
-def usable(radio: type) -> tuple[str, ...]:
-    """Names of the models that find all their numbers in a class of parameters, by its defaults."""
-    found, link, numbers = [], Link(*(jnp.ones(()),) * len(Link._fields)), radio()
-    for name, model in MODELS.items():
-        with suppress(AttributeError):
-            jax.eval_shape(lambda link, model=model: model(link, numbers), link)  # type: ignore[misc]
-            found.append(name)
-    return tuple(found)
-
-
-def get(name: str) -> Callable[[Link, Any], Array]:
-    """The model of that name in `MODELS`; an unknown name is a ValueError that lists the known ones and the closest."""
+def _finds_its_numbers(model: Callable[[Link, Any], Array], radio: type) -> bool:
+    link, numbers = Link(*(jnp.ones(()),) * len(Link._fields)), radio()
     try:
-        return MODELS[name]
-    except KeyError:
-        close = difflib.get_close_matches(name, MODELS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"no path-loss model {name!r}: choose from {', '.join(MODELS)}{hint}") from None
+        jax.eval_shape(lambda link: model(link, numbers), link)
+    except AttributeError:
+        return False
+    return True
 
 
 def los_probability(

@@ -12,24 +12,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.envs import dt_edge_slot as slot
-from jaxvec.envs.dt_edge import GROUP, DtEdge
-from jaxvec.envs.dt_edge_slot import Params
+from jaxvec.envs.dt_edge import DtEdge, slot
+from jaxvec.envs.dt_edge.observation import GROUP, Seen, see
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies.mapped import over_worlds
 
 LEVELS = 7  # of the whole server's use, tried by `slot_optimum`
-
-
-class Seen(NamedTuple):
-    """What one world shows, in SI units; `(N, K)`, `(N,)` and `(K,)`."""
-
-    task_bits: Array
-    gain_db: Array
-    queue_bits: Array
 
 
 class Plan(NamedTuple):
@@ -37,17 +29,6 @@ class Plan(NamedTuple):
 
     omega: Array
     alpha: Array
-
-
-def see(env: DtEdge, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of the observation."""
-    rows, k = obs.agents[GROUP], env.n_types
-    half = jnp.maximum(0.5 * (params.task_bits_max - params.task_bits_min), 1e-6 * params.task_bits_max)
-    return Seen(
-        task_bits=params.task_bits_mean + half * rows[:, :k],
-        gain_db=20.0 * rows[:, k + 2] - 105.0,
-        queue_bits=jnp.expm1(rows[0, k + 3 :]) * (env.n_vehicles * params.task_bits_mean),
-    )
 
 
 def budget(env: DtEdge, params: Params) -> Array:

@@ -13,8 +13,8 @@ from jax import Array
 
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.envs.isac_iov import GROUP, IsacIov
-from jaxvec.envs.isac_iov_slot import Params
+from jaxvec.envs.isac_iov.env import GROUP, IsacIov
+from jaxvec.envs.isac_iov.params import Params
 
 
 class Seen(NamedTuple):

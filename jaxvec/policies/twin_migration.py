@@ -12,14 +12,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
-from jaxvec.envs.twin_migration import GROUP, TwinMigration
-from jaxvec.envs.twin_migration_params import Params
-from jaxvec.envs.twin_migration_slot import (
+from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration.params import Params
+from jaxvec.envs.twin_migration.slot import (
     arrivals,
     below_m,
     capped_s,

@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.envs.urllc_vec import CYCLES_SCALE, SNR_SCALE_DB, UrllcVec
-from jaxvec.envs.urllc_vec_links import rate_bps
-from jaxvec.envs.urllc_vec_params import Params
-from jaxvec.envs.urllc_vec_slot import load_of
+from jaxvec.envs.urllc_vec.env import CYCLES_SCALE, SNR_SCALE_DB, UrllcVec
+from jaxvec.envs.urllc_vec.links import rate_bps
+from jaxvec.envs.urllc_vec.params import Params
+from jaxvec.envs.urllc_vec.slot import load_of
 
 SWEEPS = 3
 

@@ -12,22 +12,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import world_params
 from jaxvec.core.layout import lift
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
-from jaxvec.envs.v2x_offload import GROUP, V2xOffload
-from jaxvec.envs.v2x_offload_slot import (
-    Decision,
-    Grants,
-    Params,
-    asked,
-    reach,
-    server_places_m,
-    settle,
-    transmit,
-)
+from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload.params import Params
+from jaxvec.envs.v2x_offload.slot import Decision, Grants, asked, reach, server_places_m, settle, transmit
 
 
 class Seen(NamedTuple):
@@ -88,7 +80,7 @@ def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array
     s, rank = share(1, seen, env), seen.task_bits.ndim - 1
     place = reach(seen.dist_m, server_places_m(env, params, rank), params)
     clock_hz = jnp.mean(jnp.asarray(params.cv_cpu_hz), 0) if jnp.ndim(params.cv_cpu_hz) else params.cv_cpu_hz
-    known = params.replace(cv_cpu_hz=clock_hz)  # type: ignore[attr-defined]
+    known = params.replace(cv_cpu_hz=clock_hz)
     shares, power_w = jnp.stack([s, s], 1), jnp.broadcast_to(params.tx_power_max_w, s.shape)
 
     def cost(target: int) -> Array:

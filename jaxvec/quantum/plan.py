@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxvec.quantum.circuit import Circuit
 from jaxvec.quantum.gates import PAULIS, Angle
-from jaxvec.quantum.segments import Fixed, Op, Segment, Turn, cut, fuse
+from jaxvec.quantum.segments import Fixed, Op, Rotation, Segment, cut, fuse
 
 DENSE_QUBITS = 6  # up to so many, a segment is one matrix
 BLOCK_QUBITS = 4  # above, one for each block of so many qubits
@@ -215,9 +215,9 @@ def _block_key(position: int, qubits: tuple[int, ...], ops: Sequence[Op]) -> tup
     """What equal blocks have in common, and the angles by which they differ."""
     local = {q: i for i, q in enumerate(qubits)}
     shape = tuple(
-        (tuple(local[q] for q in op.qubits), op.axis if isinstance(op, Turn) else op.matrix.tobytes()) for op in ops
+        (tuple(local[q] for q in op.qubits), op.axis if isinstance(op, Rotation) else op.matrix.tobytes()) for op in ops
     )
-    return (position, len(qubits), shape), tuple(op.angle for op in ops if isinstance(op, Turn))
+    return (position, len(qubits), shape), tuple(op.angle for op in ops if isinstance(op, Rotation))
 
 
 def _stages(qubits: tuple[int, ...], ops: Sequence[Op]) -> tuple[Stage, ...]:
@@ -236,7 +236,7 @@ def _stages(qubits: tuple[int, ...], ops: Sequence[Op]) -> tuple[Stage, ...]:
             words = [[] for _ in qubits]
             stages.append((words, []))
         words[local[op.qubits[0]]].append((op, turns))
-        turns += isinstance(op, Turn)
+        turns += isinstance(op, Rotation)
     return tuple(
         _stage(words, [(tuple(local[q] for q in op.qubits), op.matrix) for op in after], k) for words, after in stages
     )
@@ -246,7 +246,7 @@ def _stage(
     words: Sequence[Sequence[tuple[Op, int]]], after: Sequence[tuple[tuple[int, ...], np.ndarray]], k: int
 ) -> Stage:
     """Words without a turn are constants that come first."""
-    turned = any(isinstance(op, Turn) for word in words for op, _ in word)
+    turned = any(isinstance(op, Rotation) for word in words for op, _ in word)
     early = [((q,), op.matrix) for q, word in enumerate(words) for op, _ in word if isinstance(op, Fixed)]
     constants = [*after] if turned else [*early, *after]
     fixed = np.eye(2**k, dtype=complex)
@@ -270,7 +270,7 @@ def _words(words: Sequence[Sequence[tuple[Op, int]]]) -> tuple[np.ndarray, np.nd
         found: list[tuple[np.ndarray, int]] = []
         before = PAULIS["I"]
         for op, turn in word:
-            if isinstance(op, Turn):
+            if isinstance(op, Rotation):
                 found.append((np.stack([0 * before, before, -1j * PAULIS[op.axis] @ before]), turn))
                 before = PAULIS["I"]
             elif found:

@@ -28,7 +28,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Rotation:
     """`R_axis(angle)` of one qubit."""
 
     axis: str
@@ -36,7 +36,7 @@ class Turn:
     angle: Angle
 
 
-Op = Fixed | Turn
+Op = Fixed | Rotation
 
 
 @dataclass
@@ -74,7 +74,7 @@ def lower(gate: Gate) -> list[Op]:
     if gate.name in ROTATIONS:
         if gate.angle.constant:
             return [Fixed(gate.qubits, rotation(axis, gate.angle.factor))]
-        return [Turn(axis, (gate.qubits[0],), gate.angle)]
+        return [Rotation(axis, (gate.qubits[0],), gate.angle)]
     # controlled: half the turn, and half of it back unless the control flips the direction
     flip = Gate("CZ" if axis == "X" else "CNOT", gate.qubits)
     half = [replace(gate.angle, factor=sign * gate.angle.factor / 2) for sign in (1, -1)]
@@ -87,7 +87,7 @@ def cut(circuit: Circuit) -> Cut:
     """The segments of a circuit, its start and the bases of its inputs taken into them."""
     segments = [Segment()]
     for op in (op for gate in circuit.gates for op in lower(gate)):
-        if isinstance(op, Turn) and op.angle.input is not None:
+        if isinstance(op, Rotation) and op.angle.input is not None:
             (qubit,) = op.qubits
             axis, angles = segments[-1].inputs.get(qubit, (op.axis, ()))
             if len(segments) == 1 or segments[-1].follows(qubit) or axis != op.axis:

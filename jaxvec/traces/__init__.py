@@ -27,12 +27,12 @@ are left out; `source` and `target` choose other places. For episodes on the las
 `calibrate` in `jaxvec.envs.twin_migration` adapts the rewards' scales to a region.
 """
 
+from jaxvec.core.npz import TraceError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
 from jaxvec.traces.rows import Report
-from jaxvec.traces.store import TraceError
 from jaxvec.traces.sumo import read_fcd
 from jaxvec.traces.tdrive import read_tdrive
 from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, provenance, save, shipped

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvec.core.npz import TraceError
+from jaxvec.forecast.counts import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, Predictor, predict, split_bins
 from jaxvec.traces.earth import Anchor, align, to_metres
-from jaxvec.traces.forecast import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, Predictor, predict, split_bins
 from jaxvec.traces.region import Region, check_region, room
-from jaxvec.traces.store import TraceError
 from jaxvec.traces.trips import Trips
 
 N_WAYPOINTS = 4
@@ -106,7 +106,7 @@ def assemble(
         n_vehicles: trips that an episode needs.
         most_trips: a random choice of so many, if there are more.
         split: days in which episodes begin.
-        predictor: forecasts; see `jaxvec.traces.forecast`.
+        predictor: forecasts; see `jaxvec.forecast.counts`.
         rng: where the first UAV's loop begins, and the choice of trips; seed 0 if not given.
     Raises:
         TraceError: there is no trip, no bin to begin in, or another array is not sound; see check_region().

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvec.core.npz import TraceError, remembered
+from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.assemble import Sites
 from jaxvec.traces.earth import Anchor, to_metres
-from jaxvec.traces.forecast import BINS_PER_DAY
 from jaxvec.traces.rows import Report, files_of, number_in, read_rows
-from jaxvec.traces.store import TraceError, remembered
 
 MAINLINE = ("ML",)
 MOST_VEHICLES = 2000.0  # of a bin: larger counts are faults

@@ -12,8 +12,8 @@ import flax.struct
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from jaxvec.traces.forecast import N_LAGS
-from jaxvec.traces.store import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.forecast.counts import N_LAGS
 
 FORMAT = 1  # version of the file layout; load_region() reads no other
 MIN_SLOTS = 20  # of a trip, unless the horizon is shorter

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from jaxvec.traces.store import TraceError
+from jaxvec.core.npz import TraceError
 
 MAX_LINE_BYTES = 4096  # a longer line is no row of any format here
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.core.environment import suggest
+from jaxvec.core.errors import suggest
+from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.earth import Anchor, to_degrees
-from jaxvec.traces.forecast import BINS_PER_DAY
 from jaxvec.traces.trips import SLOT_S, Samples
 
 TAXIS_AT: Anchor = (39.92, 116.40)

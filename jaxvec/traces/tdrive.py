@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxvec.core.npz import TraceError, remembered
 from jaxvec.traces.earth import ground_m
 from jaxvec.traces.rows import Report, files_of, number_in, read_rows
-from jaxvec.traces.store import TraceError, remembered
 from jaxvec.traces.trips import MAX_GAP_S, MIN_SPAN_M, SLOT_S, Samples, Trips, to_trips
 
 BEIJING = (115.4, 117.6, 39.4, 41.1)  # west, east, south, north [degree]

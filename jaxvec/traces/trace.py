@@ -10,7 +10,7 @@ import flax.struct
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from jaxvec.traces.store import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
 
 FORMAT = 1  # version of the file layout; load() reads no other
 MAX_GRID = 10_000_000  # most start times that eligible_starts_s looks at

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvec.core.npz import TraceError
 from jaxvec.traces.earth import Anchor, to_degrees, to_metres
 from jaxvec.traces.region import MIN_SLOTS
-from jaxvec.traces.store import TraceError
 from jaxvec.traces.trace import Trace
 
 SLOT_S = 30.0

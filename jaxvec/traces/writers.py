@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxvec.core.files import replacing
-from jaxvec.traces.forecast import BINS_PER_DAY
+from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.trips import Samples
 
 MONDAY = datetime(2024, 1, 1)

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvec.core.environment import check_params, suggest
+from jaxvec.core.errors import suggest
 from jaxvec.core.files import replacing
+from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-from jaxvec.training.run import (
+from jaxvec.training.run_folder import (
     Checkpoints,
     ConfigError,
     config_of,

@@ -30,9 +30,9 @@ def frames(board: Storyboard, moments: Sequence[tuple[int, float]], scale: float
     for item in board.backdrop:
         axes.add_artist(artist(item))
     canvas.draw()
-    backdrop = canvas.copy_from_bbox(figure.bbox)  # type: ignore[attr-defined]
+    backdrop = canvas.copy_from_bbox(figure.bbox)
     for slot, fraction in moments:
-        canvas.restore_region(backdrop)  # type: ignore[attr-defined]
+        canvas.restore_region(backdrop)
         for item in at(board.sheets[slot], fraction):
             _draw(axes, canvas, artist(item))
         yield np.array(canvas.buffer_rgba())[..., :3]

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
+from jaxvec.core.evaluation import interval
 from jaxvec.core.files import replacing, target
-from jaxvec.core.rollout import interval
 from jaxvec.viz.theme import INK, LIGHT, MINUS, MUTED, PAPER, SERIES, quantity, words
 
 SUFFIXES = (".png", ".svg")

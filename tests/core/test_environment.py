@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import toy
 
-from jaxvec.core.environment import check_params, suggest, world_params
+from jaxvec.core.errors import suggest
+from jaxvec.core.params import check_params, world_params
 
 
 @pytest.mark.parametrize(

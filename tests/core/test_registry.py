@@ -5,13 +5,14 @@ import pytest
 import toy
 
 import jaxvec
-from jaxvec.core import registry
+from jaxvec.core.make import ENVIRONMENTS
 
 
 @pytest.fixture
 def walkers(monkeypatch):
     """The toy environment, registered."""
-    monkeypatch.setitem(registry.ENVIRONMENTS, "walkers", "toy:Walkers")
+    monkeypatch.setattr(ENVIRONMENTS, "_others", {})
+    jaxvec.register("walkers", "toy:Walkers")
 
 
 def test_make_tells_sizes_from_numbers(walkers):
@@ -47,4 +48,4 @@ def test_what_it_does_not_know_is_refused_with_the_closest_match(walkers, argume
 
 def test_every_registered_environment_is_found_under_its_own_name():
     for env_id in jaxvec.env_ids():
-        assert registry.env_class(env_id).id == env_id
+        assert ENVIRONMENTS[env_id].id == env_id

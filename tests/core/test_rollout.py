@@ -9,16 +9,9 @@ import pytest
 import toy
 
 from jaxvec.core import rng
-from jaxvec.core.rollout import (
-    asking,
-    evaluate,
-    interval,
-    play,
-    policy_keys,
-    rollout,
-    world_keys,
-)
-from jaxvec.core.types import Turn
+from jaxvec.core.evaluation import evaluate, interval
+from jaxvec.core.rollout import as_stateful, policy_keys, rollout, unroll, world_keys
+from jaxvec.core.types import ActTrace
 from jaxvec.core.wrappers import auto_reset
 from jaxvec.policies.random import random
 
@@ -103,8 +96,8 @@ def test_worlds_last_equals_vmap_over_worlds():
 
 
 def test_what_is_kept_is_the_callers_choice(walked):
-    keep = lambda slot: slot.ts.reward["walker"]  # noqa: E731
-    reward = jax.jit(lambda key: rollout(ENV, WALK, key, PARAMS, WORLDS, keep=keep))(KEY)
+    select = lambda slot: slot.ts.reward["walker"]  # noqa: E731
+    reward = jax.jit(lambda key: rollout(ENV, WALK, key, PARAMS, WORLDS, select=select))(KEY)
     assert_close(reward, walked.ts.reward["walker"])
 
 
@@ -156,9 +149,9 @@ def test_a_policy_keeps_its_memory_through_the_episode_and_no_longer():
 def test_a_memory_begins_anew_with_every_episode_of_its_world():
     env, slots = auto_reset(ENV), 15
     keys = world_keys(KEY, WORLDS), policy_keys(KEY, WORLDS)
-    ask, begin = asking(Counting(), (WORLDS,)), jax.jit(env.reset)(keys[0], PARAMS)
-    keep = lambda slot: (slot.action["walker"]["move"][0], slot.ts.done)  # noqa: E731
-    _, (move, done) = play(env, ask, keys, PARAMS, begin, slots, keep)
+    ask, begin = as_stateful(Counting(), (WORLDS,)), jax.jit(env.reset)(keys[0], PARAMS)
+    select = lambda slot: (slot.action["walker"]["move"][0], slot.ts.done)  # noqa: E731
+    _, (move, done) = unroll(env, ask, keys, PARAMS, begin, slots, select)
     expected = np.zeros(WORLDS)
     for t in range(slots):
         np.testing.assert_allclose(move[t], expected / 100, rtol=1e-6)
@@ -180,7 +173,7 @@ class Blindfolded(toy.Walkers):
     def act(self, ask, key, state, ts, params):
         blind = jax.tree.map(jnp.zeros_like, ts.obs)
         action, extras = ask(key, blind)
-        return action, Turn(blind, extras)
+        return action, ActTrace(blind, extras)
 
 
 def test_the_environment_decides_how_its_agents_are_asked(walked):
@@ -193,10 +186,10 @@ def test_the_environment_decides_how_its_agents_are_asked(walked):
 def test_play_goes_on_from_any_state():
     keys = world_keys(KEY, WORLDS), policy_keys(KEY, WORLDS)
 
-    ask, start = asking(toy.still, (WORLDS,)), jax.jit(ENV.reset)(keys[0], PARAMS)
-    (state, ts, _), t = play(ENV, ask, keys, PARAMS, start, 4, lambda slot: slot.ts.info["t"])
+    ask, start = as_stateful(toy.still, (WORLDS,)), jax.jit(ENV.reset)(keys[0], PARAMS)
+    (state, ts, _), t = unroll(ENV, ask, keys, PARAMS, start, 4, lambda slot: slot.ts.info["t"])
     np.testing.assert_array_equal(t[-1], 4)
-    (state, ts, _), t = play(ENV, ask, keys, PARAMS, (state, ts), 2, lambda slot: slot.ts.info["t"])
+    (state, ts, _), t = unroll(ENV, ask, keys, PARAMS, (state, ts), 2, lambda slot: slot.ts.info["t"])
     np.testing.assert_array_equal(t, [[5] * WORLDS, [6] * WORLDS])
     np.testing.assert_array_equal(state.t, 6)
     assert ts.truncated.all()

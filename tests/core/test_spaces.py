@@ -21,8 +21,8 @@ def grid(n):
 def test_a_box_maps_uniforms_onto_its_range():
     box = Box(-1.0, 3.0, (2, 3))
     np.testing.assert_allclose(box.from_uniform(jnp.array([0.0, 0.25, 1.0])), [-1.0, 0.0, 3.0])
-    assert box.words == 6
-    assert Box(0.0, 1.0).words == 1
+    assert box.size == 6
+    assert Box(0.0, 1.0).size == 1
 
 
 @pytest.mark.parametrize("space", [Box(-1.0, 3.0), Discrete(5)], ids=["box", "discrete"])

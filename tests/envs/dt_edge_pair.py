@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
-from reference import dt_edge as twin
+from reference import dt_edge as reference
 
-from jaxvec.envs.dt_edge import GROUP
-from jaxvec.envs.dt_edge_slot import Params, State
+from jaxvec.envs.dt_edge.observation import GROUP
+from jaxvec.envs.dt_edge.params import Params, State
 
 DRAWN = (
     "x_m",
@@ -22,18 +22,18 @@ DRAWN = (
 class Config(NamedTuple):
     """What the twin needs to know of a world."""
 
-    params: twin.Params
-    sizes: twin.Sizes
+    params: reference.Params
+    sizes: reference.Sizes
 
 
 def sizes_of(env):
     """The twin's sizes of an environment."""
-    return twin.Sizes(**{name: getattr(env, name) for name in twin.Sizes.__dataclass_fields__})
+    return reference.Sizes(**{name: getattr(env, name) for name in reference.Sizes.__dataclass_fields__})
 
 
 def numbers(rng, env):
     """One scenario: every number of the model away from its default, servers from idle to hopeless, guards in use."""
-    k, default = env.n_types, twin.Params()
+    k, default = env.n_types, reference.Params()
     near = lambda name: getattr(default, name) * rng.uniform(0.8, 1.3)  # noqa: E731
     names = ("slot_s", "bandwidth_hz", "tx_power_w", "noise_w", "carrier_hz", "pathloss_const_db", "pathloss_slope_db")
     names += ("shadow_std_db", "shadow_decorr_m", "lane_offset_m", "lane_width_m", "bs_height_m", "vehicle_height_m")
@@ -61,34 +61,35 @@ def numbers(rng, env):
 class DtEdgePair(Pair):
     """A config is the twin's parameters and sizes."""
 
-    Params, State, TwinState = Params, State, twin.State
+    Params, State, ReferenceState = Params, State, reference.State
 
     def configs(self, env, rng):
         sizes = sizes_of(env)
         return [
-            Config(p, sizes) for p in (twin.Params(), *(twin.Params(**numbers(rng, env)) for _ in range(WORLDS - 1)))
+            Config(p, sizes)
+            for p in (reference.Params(), *(reference.Params(**numbers(rng, env)) for _ in range(WORLDS - 1)))
         ]
 
     def numbers(self, config):
         return config.params
 
     def reset_draws(self, rng, config):
-        draws = twin.sample_reset_draws(rng, config.sizes)
-        first = twin.reset_with_draws(draws, *config)
+        draws = reference.sample_reset_draws(rng, config.sizes)
+        first = reference.reset_with_draws(draws, *config)
         return draws | {name: getattr(first, name) for name in DRAWN}
 
     def to_env(self, draws):
         return {name: draws[name] for name in (*DRAWN, "u_bias")} if "x_m" in draws else draws
 
     def step_draws(self, rng, config):
-        return twin.sample_step_draws(rng, config.sizes)
+        return reference.sample_step_draws(rng, config.sizes)
 
     def reset_from(self, draws, config):
-        return twin.reset_with_draws({name: x for name, x in draws.items() if name not in DRAWN}, *config)
+        return reference.reset_with_draws({name: x for name, x in draws.items() if name not in DRAWN}, *config)
 
     def step_from(self, state, action, draws, config):
         u = np.concatenate([action["offload"], action["share"]], 1)
-        return twin.step_with_draws(state, twin.unit_to_action(np.clip(u, 0, 1), *config), draws, *config)
+        return reference.step_with_draws(state, reference.unit_to_action(np.clip(u, 0, 1), *config), draws, *config)
 
     def actions(self, rng, env, worlds=WORLDS):
         """Random actions of all worlds: some modest, some beyond the box, some with nothing between its edges."""
@@ -102,14 +103,14 @@ class DtEdgePair(Pair):
 
     def unbatch(self, state, w):
         """World `w` of the environment's states as one of the twin's."""
-        names = twin.State.__dataclass_fields__
-        return twin.State(**{name: np.asarray(getattr(state, name))[..., w] for name in names})
+        names = reference.State.__dataclass_fields__
+        return reference.State(**{name: np.asarray(getattr(state, name))[..., w] for name in names})
 
     def observed(self, env, ts, states, configs):
         each = list(zip(states, configs, strict=True))
         return {
-            "obs": (np.asarray(ts.obs.agents[GROUP]), together(twin.observe(s, *c) for s, c in each)),
-            "obs.world": (np.asarray(ts.obs.world), together(twin.central(s, *c) for s, c in each)),
+            "obs": (np.asarray(ts.obs.agents[GROUP]), together(reference.observe(s, *c) for s, c in each)),
+            "obs.world": (np.asarray(ts.obs.world), together(reference.central(s, *c) for s, c in each)),
         }
 
 

@@ -5,10 +5,10 @@ from dataclasses import fields
 import jax
 import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
-from reference import isac_iov as twin
+from reference import isac_iov as reference
 
-from jaxvec.envs.isac_iov import GROUP
-from jaxvec.envs.isac_iov_slot import Params, State
+from jaxvec.envs.isac_iov.env import GROUP
+from jaxvec.envs.isac_iov.params import Params, State
 
 SWITCHES = (
     "n_vehicles",
@@ -25,8 +25,8 @@ ARRAYS_OF_ONE_SIDE = {"present", "active"}  # in the environment's info; the twi
 
 def numbers(rng, n_rsus):
     """One scenario: every number of the model away from its default."""
-    default = twin.Config()
-    names = [f.name for f in fields(twin.Config) if isinstance(getattr(default, f.name), float)]
+    default = reference.Config()
+    names = [f.name for f in fields(reference.Config) if isinstance(getattr(default, f.name), float)]
     chosen = {name: getattr(default, name) * rng.uniform(0.8, 1.25) for name in names}
     for name in [n for n in names if n.endswith("_max") or "_max_" in n]:
         low = name.replace("_max", "_min")
@@ -48,17 +48,17 @@ def numbers(rng, n_rsus):
 class IsacIovPair(Pair):
     """A config is the twin's. Where recorded vehicles are, the twin is told."""
 
-    Params, State, TwinState = Params, State, twin.State
+    Params, State, ReferenceState = Params, State, reference.State
 
     def configs(self, env, rng):
         switches = {name: getattr(env, name) for name in SWITCHES}
-        others = [twin.Config(**switches, **numbers(rng, env.n_rsus)) for _ in range(WORLDS - 1)]
-        return [twin.Config(**switches), *others]
+        others = [reference.Config(**switches, **numbers(rng, env.n_rsus)) for _ in range(WORLDS - 1)]
+        return [reference.Config(**switches), *others]
 
-    reset_draws = staticmethod(twin.reset_draws)
-    step_draws = staticmethod(twin.step_draws)
-    reset_from = staticmethod(twin.reset_from)
-    step_from = staticmethod(twin.step_from)
+    reset_draws = staticmethod(reference.reset_draws)
+    step_draws = staticmethod(reference.step_draws)
+    reset_from = staticmethod(reference.reset_from)
+    step_from = staticmethod(reference.step_from)
 
     def own_draws(self, env, seed, params):
         if env.mobility != "trace":
@@ -77,7 +77,7 @@ class IsacIovPair(Pair):
         return pairs
 
     def observed(self, env, ts, states, configs):
-        seen = together(twin.observe(s, config) for s, config in zip(states, configs, strict=True))
+        seen = together(reference.observe(s, config) for s, config in zip(states, configs, strict=True))
         return {
             "obs": (np.asarray(ts.obs.agents[GROUP]), seen),
             "obs.world": (np.asarray(ts.obs.world), seen.reshape(env.world_size, -1)),

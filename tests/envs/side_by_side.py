@@ -22,7 +22,7 @@ class Pair:
     group = "vehicle"
     Params: type  # of the environment
     State: type
-    TwinState: type
+    ReferenceState: type
 
     def configs(self, env, rng):
         """The twin's configurations, one per world, the first with the defaults."""
@@ -137,12 +137,12 @@ class Pair:
 
     def states(self, state, states):
         """Fields of the state, name -> (environment's, twin's)."""
-        names = [field.name for field in fields(self.TwinState)]
+        names = [field.name for field in fields(self.ReferenceState)]
         return {name: (np.asarray(getattr(state, name)), together(getattr(s, name) for s in states)) for name in names}
 
     def batch(self, states, **more):
         """States of the twin as one of the environment's, worlds last, in the float type of the moment."""
-        leaves = {f.name: together(getattr(s, f.name) for s in states) for f in fields(self.TwinState)}
+        leaves = {f.name: together(getattr(s, f.name) for s in states) for f in fields(self.ReferenceState)}
         leaves = {n: jnp.asarray(x, jnp.result_type(float) if x.dtype.kind == "f" else None) for n, x in leaves.items()}
         return self.State(**leaves | {"t": leaves["t"].astype(jnp.int32)} | more)
 

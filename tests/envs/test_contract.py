@@ -15,7 +15,7 @@ from jaxvec.bench import compiled_step
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
-from jaxvec.core.registry import env_class
+from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.rollout import Slot, rollout, world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.policies.random import random
@@ -101,7 +101,7 @@ def one(tree, w=0):
 
 def test_names_numbers_and_metrics_are_documented(case):
     env = case.env
-    assert env_class(env.id) is type(env)
+    assert ENVIRONMENTS[env.id] is type(env)
     assert isinstance(env, Environment)
     assert type(env).__doc__
     for field in dataclasses.fields(case.params):

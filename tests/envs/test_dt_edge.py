@@ -11,14 +11,15 @@ from envs.side_by_side import WORLDS, compiled, single, stack
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference import dt_edge as twin
+from reference import dt_edge as reference
 from scipy import special, stats
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.envs import dt_edge_slot as phases
-from jaxvec.envs.dt_edge import GROUP, DtEdge
+from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge.observation import GROUP
 
 ENV, PARAMS = jaxvec.make("dt_edge")
 DENSE = DtEdge(bandwidth_shared=False, queue_wait=True)
@@ -56,14 +57,14 @@ def test_a_number_that_must_be_positive_is_checked(name):
         jaxvec.make("dt_edge", **{name: 0})
 
 
-@pytest.mark.parametrize("preset", twin.PRESETS)
+@pytest.mark.parametrize("preset", reference.PRESETS)
 def test_presets_are_those_of_the_twin(preset):
     env, params = jaxvec.make("dt_edge", preset=preset)
-    numbers, sizes = twin.preset(preset)
+    numbers, sizes = reference.preset(preset)
     for name, value in (vars(numbers) | vars(sizes)).items():
         assert getattr(params if hasattr(params, name) else env, name) == value, name
     assert env.discount == 0.95
-    assert set(env.presets) == set(twin.PRESETS)
+    assert set(env.presets) == set(reference.PRESETS)
 
 
 def test_numbers_that_follow_from_others():
@@ -71,7 +72,7 @@ def test_numbers_that_follow_from_others():
     assert PARAMS.edge_full_power_w == pytest.approx(10)
     assert jaxvec.make("dt_edge", preset="table1")[1].edge_full_power_w == pytest.approx(0.01)
     assert jaxvec.make("dt_edge", preset="dense")[1].edge_full_power_w == pytest.approx(10)
-    assert twin.reference_energy(twin.Params(), twin.Sizes()) == pytest.approx(23.4375)
+    assert reference.reference_energy(reference.Params(), reference.Sizes()) == pytest.approx(23.4375)
 
 
 def test_sizes_of_spaces_follow_the_counts():
@@ -252,7 +253,7 @@ def some_states(env, seed):
     rng = np.random.default_rng(seed)
     configs, params = PAIR.scenarios(env, seed)
     draws = [{n: x for n, x in PAIR.reset_draws(rng, c).items() if n not in DRAWN} for c in configs]
-    states = PAIR.batch([twin.reset_with_draws(d, *c) for d, c in zip(draws, configs, strict=True)])
+    states = PAIR.batch([reference.reset_with_draws(d, *c) for d, c in zip(draws, configs, strict=True)])
     queue_bits = rng.choice([0.0, 1e6, 1e7, 1e9], states.queue_bits.shape)
     states = states.replace(queue_bits=jnp.asarray(queue_bits, jnp.float32), lane=states.lane.astype(jnp.int32))
     return states, single(stack([PAIR.step_draws(rng, config) for config in configs])), single(params)
@@ -305,8 +306,8 @@ def test_any_request_is_projected_as_by_the_twin(requests, which):
     state, _, params = some_states(ENV, which)
     decision = projected(requests, requests, state, params)
     for w, (numbers, sizes) in enumerate(PAIR.scenarios(ENV, which)[0]):
-        budget = twin.share_budget(PAIR.unbatch(state, w), numbers, sizes)
-        alpha, asked = twin.project(requests[..., w], budget, numbers, sizes)
+        budget = reference.share_budget(PAIR.unbatch(state, w), numbers, sizes)
+        alpha, asked = reference.project(requests[..., w], budget, numbers, sizes)
         np.testing.assert_allclose(decision.budget[w], budget, rtol=TINY, atol=1e-5)
         np.testing.assert_allclose(decision.request[w], asked, rtol=TINY)
         np.testing.assert_allclose(decision.alpha[..., w], alpha, rtol=1e-4, atol=1e-6)

@@ -15,7 +15,7 @@ import pytest
 from reference.dt_edge import COLUMNS, DOCUMENTED, QUICK
 
 import jaxvec
-from jaxvec.core.rollout import episode_means
+from jaxvec.core.evaluation import episode_means
 from jaxvec.policies import fixed
 from jaxvec.policies.dt_edge import Plan, encode
 

@@ -12,12 +12,12 @@ from envs.side_by_side import WORLDS
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference import isac_iov as twin
+from reference import isac_iov as reference
 from scipy import stats
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
-from jaxvec.envs.isac_iov import GROUP, IsacIov
+from jaxvec.envs.isac_iov.env import GROUP, IsacIov
 
 ENV, PARAMS = jaxvec.make("isac_iov")
 LITERAL = IsacIov(bandwidth_mode="per_vehicle", rsu_cpu_mode="common", drift_form="exact")
@@ -57,7 +57,7 @@ def test_presets_are_the_extensions_and_the_literal_paper():
 
 
 def test_the_default_numbers_are_those_of_the_twin():
-    for name, value in vars(twin.Config()).items():
+    for name, value in vars(reference.Config()).items():
         assert getattr(PARAMS if hasattr(PARAMS, name) else ENV, name) == value, name
 
 
@@ -153,12 +153,12 @@ def some_states(seed):
     configs, params = PAIR.scenarios(ENV, seed)
     states = []
     for config in configs:
-        state = twin.reset_from(twin.reset_draws(rng, config), config)
+        state = reference.reset_from(reference.reset_draws(rng, config), config)
         for _ in range(rng.integers(0, 4)):
             action = {name: a[..., 0] for name, a in PAIR.actions(rng, ENV, 1).items()}
-            state = twin.step_from(state, action, twin.step_draws(rng, config), config)[0]
+            state = reference.step_from(state, action, reference.step_draws(rng, config), config)[0]
         states.append(state)
-    draws = side_by_side.stack([twin.step_draws(rng, config) for config in configs])
+    draws = side_by_side.stack([reference.step_draws(rng, config) for config in configs])
     return PAIR.batch(states), draws, params
 
 
@@ -294,10 +294,10 @@ def at_distance(distance_m, model="log_distance", **numbers):
     env = IsacIov(pathloss=model)
     far = np.broadcast_to(np.asarray(distance_m, float), WORLDS)
     x_m = 350 - np.sqrt(far**2 - (1.875 - 9.375) ** 2 - 10**2)  # lane 2, RSUs at 9.375 m and 10 m high
-    config = twin.Config()
-    draws = twin.reset_draws(np.random.default_rng(1), config) | {"lane": np.full(5, 2)}
-    states = [twin.reset_from(draws | {"x_m": np.full(5, x)}, config) for x in x_m]
-    slot_draws = twin.step_draws(np.random.default_rng(2), config) | {"h_power": np.ones((5, 3))}
+    config = reference.Config()
+    draws = reference.reset_draws(np.random.default_rng(1), config) | {"lane": np.full(5, 2)}
+    states = [reference.reset_from(draws | {"x_m": np.full(5, x)}, config) for x in x_m]
+    slot_draws = reference.step_draws(np.random.default_rng(2), config) | {"h_power": np.ones((5, 3))}
     params = jax.tree.map(lambda x: np.full(WORLDS, x), PARAMS).replace(**numbers)
     split = np.full((5, 4, WORLDS), -1.0)
     split[:, 2] = 1.0
@@ -365,12 +365,14 @@ def test_other_path_loss_models_change_the_rate_as_they_should():
 
 def test_the_minimiser_trades_cost_for_drift_as_v_grows():
     """P10: among fixed joint actions in one state, the minimiser of V C + D has C non-increasing and D non-decreasing in V."""
-    n, rng, config = 60, np.random.default_rng(6), twin.Config()
-    state = twin.reset_from(twin.reset_draws(rng, config), config)
+    n, rng, config = 60, np.random.default_rng(6), reference.Config()
+    state = reference.reset_from(reference.reset_draws(rng, config), config)
     for _ in range(3):
-        state = twin.step_from(state, twin.all_local(state, config), twin.step_draws(rng, config), config)[0]
+        state = reference.step_from(
+            state, reference.all_local(state, config), reference.step_draws(rng, config), config
+        )[0]
     in_one_state = PAIR.batch([state] * n)
-    draws = side_by_side.stack([twin.step_draws(rng, config)] * n)
+    draws = side_by_side.stack([reference.step_draws(rng, config)] * n)
     candidates = jax.tree.map(lambda x: x * rng.choice([0.3, 1.0, 2.0], n), PAIR.actions(rng, ENV, n))
     _, step = side_by_side.compiled(ENV)
     best = []

@@ -12,7 +12,8 @@ import pytest
 from reference.isac_iov import COLUMNS, DOCUMENTED
 
 import jaxvec
-from jaxvec.core.rollout import evaluate, rollout
+from jaxvec.core.evaluation import evaluate
+from jaxvec.core.rollout import rollout
 from jaxvec.policies import fixed
 
 KEY = jax.random.key(0)
@@ -58,8 +59,8 @@ def offload(**settings):
     env, params = jaxvec.make("isac_iov", **settings)
     policy = fixed(env, params)["offload_equal"]
     names = ("reward", "cost_mean", "latency_mean_s", "energy_mean_j", "instr_fraction")
-    keep = lambda slot: {name: slot.ts.info[name].mean() for name in names}  # noqa: E731
-    kept = jax.jit(lambda key: rollout(env, policy, key, params, 512, keep=keep))(KEY)
+    select = lambda slot: {name: slot.ts.info[name].mean() for name in names}  # noqa: E731
+    kept = jax.jit(lambda key: rollout(env, policy, key, params, 512, select=select))(KEY)
     return {name: float(x.mean()) for name, x in kept.items()}
 
 
@@ -212,13 +213,13 @@ def trajectories():
         pick = lambda *a: jnp.select([which == j for j in range(len(RULES))], a)  # noqa: E731
         return jax.tree.map(pick, *actions)
 
-    def keep(slot):
+    def select(slot):
         s, info = slot.state, slot.ts.info
         kept = {name: getattr(s, name) for name in ("q_loc_cycles", "q_rsu_cycles", "v_energy_j", "veh_cpu_hz")}
         kept |= {"hist_loc": s.hist_loc[-1], "hist_rsu": s.hist_rsu[-1], "v_energy_after_j": info["v_energy_j"]}
         return kept | {name: info[name] for name in ("f_rsu_hz", "energy_total_j")}
 
-    kept = jax.jit(lambda key: rollout(env, mixed, key, params, len(which), keep=keep))(KEY)
+    kept = jax.jit(lambda key: rollout(env, mixed, key, params, len(which), select=select))(KEY)
     return params, {name: np.asarray(x, np.float64) for name, x in kept.items()}, which, busy
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from envs import side_by_side
 from envs.isac_iov_pair import PAIR
-from reference import isac_iov as twin
+from reference import isac_iov as reference
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.envs import mobility
-from jaxvec.envs.isac_iov import GROUP, IsacIov
+from jaxvec.envs.isac_iov.env import GROUP, IsacIov
 from jaxvec.traces import Trace, TraceError, eligible_starts_s, save, shipped
 
 ENV, PARAMS = jaxvec.make("isac_iov", preset="traffic")
 TRACE, WORLDS, SLOTS = shipped(), 64, 30
-MODEL = mobility.get("trace")
+MODEL = mobility.MODELS["trace"]
 start, advance = jax.jit(MODEL.start), jax.jit(MODEL.advance)
 
 
@@ -112,7 +112,7 @@ def someone_absent():
     present = rng.random((ENV.n_vehicles, side_by_side.WORLDS)) < 0.5
     present[0], present[1] = False, True
     state = state.replace(present=jnp.asarray(present))
-    draws = side_by_side.stack([twin.step_draws(rng, c) for c in configs])
+    draws = side_by_side.stack([reference.step_draws(rng, c) for c in configs])
     return state, jax.tree.map(np.float32, draws), jax.tree.map(np.float32, PAIR.actions(rng, ENV)), present
 
 

@@ -11,15 +11,15 @@ from envs.side_by_side import compiled
 from envs.twin_migration_pair import begun, region_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import twin_migration as twin
+from reference import twin_migration as reference
 from scipy import stats
 
 import jaxvec
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.spaces import Discrete
-from jaxvec.envs.twin_migration import GROUP, TwinMigration, calibrate
-from jaxvec.envs.twin_migration_params import MB, Params
-from jaxvec.envs.twin_migration_slot import load_variance_mb2
+from jaxvec.envs.twin_migration.env import GROUP, TwinMigration, calibrate
+from jaxvec.envs.twin_migration.params import MB, Params
+from jaxvec.envs.twin_migration.slot import load_variance_mb2
 from jaxvec.policies.random import random
 from jaxvec.traces import Region, TraceError, save_region, synthetic_region
 
@@ -78,7 +78,7 @@ def test_a_number_that_must_be_positive_is_checked(name):
 
 def test_the_default_numbers_are_those_of_the_twin():
     env, params = jaxvec.make("twin_migration")
-    for name, value in (vars(twin.Params()) | vars(twin.Switches())).items():
+    for name, value in (vars(reference.Params()) | vars(reference.Switches())).items():
         assert getattr(params if hasattr(params, name) else env, name) == value, name
 
 

@@ -13,9 +13,10 @@ import pytest
 from envs.twin_migration_pair import begun, region_of
 
 import jaxvec
-from jaxvec.core.rollout import episode_means, interval, rollout, world_keys
-from jaxvec.envs.twin_migration import GROUP, TwinMigration
-from jaxvec.envs.twin_migration_params import Params
+from jaxvec.core.evaluation import episode_means, interval
+from jaxvec.core.rollout import rollout, world_keys
+from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration.params import Params
 from jaxvec.policies import fixed
 from jaxvec.policies.random import random
 from jaxvec.traces import synthetic_region
@@ -26,8 +27,8 @@ WORLDS = 60
 
 @partial(jax.jit, static_argnums=0)
 def play(env, key, params):
-    keep = lambda slot: slot._replace(ts=slot.ts.replace(obs=None), extras=())  # noqa: E731
-    return rollout(env, random(env), key, params, WORLDS, keep=keep)
+    select = lambda slot: slot._replace(ts=slot.ts.replace(obs=None), extras=())  # noqa: E731
+    return rollout(env, random(env), key, params, WORLDS, select=select)
 
 
 def played(env, **numbers):

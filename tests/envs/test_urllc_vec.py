@@ -21,7 +21,7 @@ import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.envs import urllc_vec_slot as phases
-from jaxvec.envs.urllc_vec import UrllcVec
+from jaxvec.envs.urllc_vec.env import UrllcVec
 from jaxvec.policies.random import random
 
 SIZES = {"n_vehicles": 3, "n_uavs": 2, "n_bs": 2, "n_subtasks": 2, "n_antennas": 2, "n_nlos_paths": 2, "horizon": 4}

@@ -105,8 +105,8 @@ def played(points, **settings):
         known = fixed(env, now) | {f"planned {name}": planned(rule, env, now, knobs) for name, rule in PLANS.items()}
         branches = [known[name] for name in policies]
         policy = lambda key, obs: turned(jax.lax.switch(which, branches, key, obs), knobs)  # noqa: E731
-        keep = lambda slot: {name: x for name, x in slot.ts.info.items() if x.ndim == 1}  # noqa: E731
-        return rollout(env, policy, KEY, now, EPISODES, keep=keep)
+        select = lambda slot: {name: x for name, x in slot.ts.info.items() if x.ndim == 1}  # noqa: E731
+        return rollout(env, policy, KEY, now, EPISODES, select=select)
 
     found = jax.tree.map(np.asarray, jax.jit(lambda *points: jax.lax.map(one, points))(which, given))
     return {point: {name: x[i] for name, x in found.items()} for i, point in enumerate(points)}

@@ -11,14 +11,14 @@ from envs.v2x_offload_pair import PAIR
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reference import v2x_offload as twin
+from reference import v2x_offload as reference
 from scipy import stats
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.envs import v2x_offload_slot as phases
-from jaxvec.envs.v2x_offload import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
 
 ENV, PARAMS = jaxvec.make("v2x_offload")
 PARTS = V2xOffload(partition=True, boundary="open", shuffle_order=True, shared_reward=False)
@@ -64,7 +64,7 @@ def test_presets_are_the_operating_points_of_the_figures():
 
 
 def test_the_default_numbers_are_those_of_the_twin():
-    for name, value in (vars(twin.Params()) | vars(twin.Sizes())).items():
+    for name, value in (vars(reference.Params()) | vars(reference.Sizes())).items():
         assert getattr(PARAMS if hasattr(PARAMS, name) else ENV, name) == value, name
 
 

@@ -12,7 +12,8 @@ import pytest
 from reference.v2x_offload import COLUMNS, DOCUMENTED
 
 import jaxvec
-from jaxvec.core.rollout import evaluate, rollout
+from jaxvec.core.evaluation import evaluate
+from jaxvec.core.rollout import rollout
 from jaxvec.policies import fixed
 
 KEY = jax.random.key(0)
@@ -99,8 +100,8 @@ def test_order_and_range_of_the_rules(means):
 def test_a_local_task_costs_its_part_of_312_kbit(points):
     """C4: alcs earns 1 - mean task / 312 kbit; its deviation over slots is 0.5 * 100 / (312 sqrt(30)), and 0 for equal tasks."""
     env, params = jaxvec.make("v2x_offload", horizon=4)
-    keep = lambda slot: (slot.state.task_bits.mean(0), slot.ts.info["reward_mean"])  # noqa: E731
-    tasks, reward = jax.jit(lambda key: rollout(env, fixed(env, params)["alcs"], key, params, 2048, keep=keep))(KEY)
+    select = lambda slot: (slot.state.task_bits.mean(0), slot.ts.info["reward_mean"])  # noqa: E731
+    tasks, reward = jax.jit(lambda key: rollout(env, fixed(env, params)["alcs"], key, params, 2048, select=select))(KEY)
     np.testing.assert_allclose(reward, 1 - tasks / 312e3, rtol=2e-6)
     assert np.std(reward) == pytest.approx(0.5 * 100 / (312 * np.sqrt(30)), rel=0.03)
     np.testing.assert_allclose(points["equal tasks"]["alcs"]["reward"], 1 - 100 / 312, rtol=1e-6)
@@ -141,12 +142,12 @@ def test_the_size_of_tasks_does_not_decide_where_they_are_computed():
     numbers = {"es_cpu_hz": [23e9, 25e9, 15e9], "deadline_s": NEVER, "hard_radius": False}
     env, params = jaxvec.make("v2x_offload", horizon=4, **numbers)
     size = np.array([20e3, 100e3, 200e3])
-    keep = lambda slot: (slot.ts.info["turn_split"], slot.ts.info["turn_cost"])  # noqa: E731
+    select = lambda slot: (slot.ts.info["turn_split"], slot.ts.info["turn_cost"])  # noqa: E731
 
     @jax.jit
     def run(key, task_bits):
         now = params.replace(task_bits=task_bits)
-        return rollout(env, fixed(env, now)["greedy"], key, now, 256, keep=keep)
+        return rollout(env, fixed(env, now)["greedy"], key, now, 256, select=select)
 
     with jax.enable_x64(True):
         split, cost = (np.stack(x) for x in zip(*(run(KEY, bits) for bits in size), strict=True))

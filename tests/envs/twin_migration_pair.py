@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
-from reference import twin_migration as twin
+from reference import twin_migration as reference
 
-from jaxvec.envs.twin_migration import GROUP
-from jaxvec.envs.twin_migration_params import Params, State
-from jaxvec.envs.twin_migration_slot import begin
+from jaxvec.envs.twin_migration.env import GROUP
+from jaxvec.envs.twin_migration.params import Params, State
+from jaxvec.envs.twin_migration.slot import begin
 from jaxvec.traces import Region
 
 DEGREE_M = 111_202.0  # of latitude
@@ -51,12 +51,12 @@ def region_of(env):
 
 def switches(env):
     """The twin's."""
-    return twin.Switches(**{name: getattr(env, name) for name in twin.Switches.__dataclass_fields__})
+    return reference.Switches(**{name: getattr(env, name) for name in reference.Switches.__dataclass_fields__})
 
 
 def numbers(rng):
     """One scenario: every number of the model away from its default, so that everything happens."""
-    default = twin.Params()
+    default = reference.Params()
     chosen = {name: getattr(default, name) * rng.uniform(0.7, 1.4) for name in vars(default)}
     return chosen | {
         "use_uav": float(rng.random() < 0.8),
@@ -77,21 +77,21 @@ def numbers(rng):
 class TwinMigrationPair(Pair):
     """A config is the twin's world: numbers, switches and the region."""
 
-    Params, State, TwinState = Params, State, twin.State
+    Params, State, ReferenceState = Params, State, reference.State
 
     def configs(self, env, rng):
-        world = partial(twin.World, switches=switches(env), region=region_of(env))
-        return [world(twin.Params()), *(world(twin.Params(**numbers(rng))) for _ in range(WORLDS - 1))]
+        world = partial(reference.World, switches=switches(env), region=region_of(env))
+        return [world(reference.Params()), *(world(reference.Params(**numbers(rng))) for _ in range(WORLDS - 1))]
 
     def numbers(self, config):
         return config.params
 
-    reset_draws = staticmethod(twin.sample_reset_draws)
-    step_draws = staticmethod(twin.sample_step_draws)
-    reset_from = staticmethod(twin.reset_with_draws)
+    reset_draws = staticmethod(reference.sample_reset_draws)
+    step_draws = staticmethod(reference.sample_step_draws)
+    reset_from = staticmethod(reference.reset_with_draws)
 
     def step_from(self, state, action, draws, config):
-        return twin.step_with_draws(state, action["server"], draws, config)
+        return reference.step_with_draws(state, action["server"], draws, config)
 
     def whole(self, action):
         return {GROUP: action}
@@ -103,7 +103,7 @@ class TwinMigrationPair(Pair):
         return super().play(env, seed, slots, region=region_of(env), **data)
 
     def observed(self, env, ts, states, configs):
-        obs, seen = ts.obs, [twin.observe(s, config) for s, config in zip(states, configs, strict=True)]
+        obs, seen = ts.obs, [reference.observe(s, config) for s, config in zip(states, configs, strict=True)]
         ours = (obs.agents[GROUP], obs.world, obs.mask[GROUP]["server"], obs.active[GROUP])
         names = ("obs", "obs.world", "obs.mask", "obs.active")
         theirs = (together(x) for x in zip(*seen, strict=True))
@@ -111,7 +111,7 @@ class TwinMigrationPair(Pair):
 
     def batch(self, states, env, params):
         """With the scene of the slot, which follows."""
-        whole = {f: together(getattr(s, f) for s in states) for f in twin.State.__dataclass_fields__}
+        whole = {f: together(getattr(s, f) for s in states) for f in reference.State.__dataclass_fields__}
         whole = {
             n: jnp.asarray(x, jnp.int32 if x.dtype.kind == "i" else jnp.result_type(float)) for n, x in whole.items()
         }

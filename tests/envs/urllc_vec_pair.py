@@ -4,9 +4,9 @@ from dataclasses import fields, replace
 
 import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
-from reference import urllc_vec as twin
+from reference import urllc_vec as reference
 
-from jaxvec.envs.urllc_vec_params import Params, State
+from jaxvec.envs.urllc_vec.params import Params, State
 
 NODE_ACTIONS = {"forward": "fwd", "power": "power", "frequency": "freq", "admit": "admit"}
 GROUPS = ("vehicle", "uav", "bs")
@@ -29,12 +29,12 @@ NOT_MOVED = {"bs_z_max_m", "uav_z_max_m", "veh_z_max_m", "f_max_hz", "task_max_b
 
 def sizes_of(env):
     """The twin's sizes and switches of an environment."""
-    return {f.name: getattr(env, f.name) for f in fields(twin.Config) if hasattr(env, f.name)}
+    return {f.name: getattr(env, f.name) for f in fields(reference.Config) if hasattr(env, f.name)}
 
 
 def numbers(rng, env):
     """Every number of the model away from its default, lower and upper bounds in order."""
-    default = twin.Config()
+    default = reference.Config()
     moved = {}
     for field in fields(Params):
         value = getattr(default, field.name)
@@ -59,20 +59,20 @@ def numbers(rng, env):
 class UrllcVecPair(Pair):
     """A config is the twin's, with sizes and switches."""
 
-    Params, State, TwinState = Params, State, twin.State
+    Params, State, ReferenceState = Params, State, reference.State
 
     def configs(self, env, rng):
-        first = twin.Config(**sizes_of(env))
+        first = reference.Config(**sizes_of(env))
         return [first, *(replace(first, **numbers(rng, env)) for _ in range(WORLDS - 1))]
 
     def reset_draws(self, rng, config):
-        return twin.reset_draws(rng, config)
+        return reference.reset_draws(rng, config)
 
     def step_draws(self, rng, config):
-        return twin.step_draws(rng, config)
+        return reference.step_draws(rng, config)
 
     def reset_from(self, draws, config):
-        return twin.reset_from(draws, config)
+        return reference.reset_from(draws, config)
 
     def actions(self, rng, env, worlds=WORLDS):
         """Of all groups; the twin knows nodes only, BSs first."""
@@ -89,7 +89,7 @@ class UrllcVecPair(Pair):
         own, nodes = action["vehicle"], {n: np.concatenate([action["bs"][n], x]) for n, x in action["uav"].items()}
         told = {f"v_{n}": own[n] for n in ("target", "power", "split")} | {"v_prio": own["priority"]}
         told |= {f"z_{short}": nodes[n] for n, short in NODE_ACTIONS.items()}
-        return twin.step_from(state, told, draws, config)
+        return reference.step_from(state, told, draws, config)
 
     def whole(self, action):
         return action
@@ -115,7 +115,7 @@ class UrllcVecPair(Pair):
 
     def observed(self, env, ts, states, configs):
         mode = "hold" if env.twin_mode == "lstm" else env.twin_mode  # a forecast begins as the last value
-        seen = [twin.observe(s, replace(c, twin_mode=mode)) for s, c in zip(states, configs, strict=True)]
+        seen = [reference.observe(s, replace(c, twin_mode=mode)) for s, c in zip(states, configs, strict=True)]
         pairs = {f"obs.{g}": (np.asarray(ts.obs.agents[g]), together(s[g] for s in seen)) for g in GROUPS}
         width = env.observation_space["bs"].shape[0]
         pairs["obs.world"] = np.asarray(ts.obs.world), together(s["critic_bs"][0, width:] for s in seen)

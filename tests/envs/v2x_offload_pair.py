@@ -5,27 +5,27 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
-from reference import v2x_offload as twin
+from reference import v2x_offload as reference
 
-from jaxvec.envs.v2x_offload import GROUP
-from jaxvec.envs.v2x_offload_slot import Params, State
+from jaxvec.envs.v2x_offload.env import GROUP
+from jaxvec.envs.v2x_offload.params import Params, State
 
 
 class Config(NamedTuple):
     """What the twin needs to know of a world."""
 
-    params: twin.Params
-    sizes: twin.Sizes
+    params: reference.Params
+    sizes: reference.Sizes
 
 
 def sizes_of(env):
     """The twin's sizes of an environment."""
-    return twin.Sizes(**{name: getattr(env, name) for name in twin.Sizes.__dataclass_fields__})
+    return reference.Sizes(**{name: getattr(env, name) for name in reference.Sizes.__dataclass_fields__})
 
 
 def numbers(rng, env):
     """One scenario: every number of the model away from its default, every extension in some of the worlds."""
-    m, n, default = env.n_vehicles, env.n_servers, twin.Params()
+    m, n, default = env.n_vehicles, env.n_servers, reference.Params()
     near = lambda name: getattr(default, name) * rng.uniform(0.7, 1.4)  # noqa: E731
     area_m = near("area_m")
     names = ("slot_s", "dist_min_m", "heading_sigma_rad", "task_bits", "cycles_per_bit", "cv_kappa", "tx_power_max_w")
@@ -66,28 +66,30 @@ def numbers(rng, env):
 class V2xOffloadPair(Pair):
     """A config is the twin's parameters and sizes. Where vehicles are reflected, the servers are where they are by default."""
 
-    Params, State, TwinState = Params, State, twin.State
+    Params, State, ReferenceState = Params, State, reference.State
 
     def configs(self, env, rng):
         sizes = sizes_of(env)
-        first = twin.Params(es_pos_m=None if env.boundary == "reflect" else twin.es_positions(twin.Params(), sizes))
-        others = [twin.Params(**numbers(rng, env)) for _ in range(WORLDS - 1)]
+        first = reference.Params(
+            es_pos_m=None if env.boundary == "reflect" else reference.es_positions(reference.Params(), sizes)
+        )
+        others = [reference.Params(**numbers(rng, env)) for _ in range(WORLDS - 1)]
         return [Config(p, sizes) for p in (first, *others)]
 
     def numbers(self, config):
         return config.params
 
     def reset_draws(self, rng, config):
-        return twin.sample_reset_draws(rng, config.sizes)
+        return reference.sample_reset_draws(rng, config.sizes)
 
     def step_draws(self, rng, config):
-        return twin.sample_step_draws(rng, config.sizes)
+        return reference.sample_step_draws(rng, config.sizes)
 
     def reset_from(self, draws, config):
-        return twin.reset_with_draws(draws, *config)
+        return reference.reset_with_draws(draws, *config)
 
     def step_from(self, state, action, draws, config):
-        after, reward, info, _ = twin.step_with_draws(state, action, draws, *config)
+        after, reward, info, _ = reference.step_with_draws(state, action, draws, *config)
         return after, reward, info
 
     def states(self, state, states):
@@ -98,8 +100,8 @@ class V2xOffloadPair(Pair):
     def observed(self, env, ts, states, configs):
         each = list(zip(states, configs, strict=True))
         return {
-            "obs": (np.asarray(ts.obs.agents[GROUP]), together(twin.observe_opening(s, *c) for s, c in each)),
-            "obs.world": (np.asarray(ts.obs.world), together(twin.base_state(s, *c) for s, c in each)),
+            "obs": (np.asarray(ts.obs.agents[GROUP]), together(reference.observe_opening(s, *c) for s, c in each)),
+            "obs.world": (np.asarray(ts.obs.world), together(reference.base_state(s, *c) for s, c in each)),
         }
 
     def batch(self, states):
@@ -107,8 +109,10 @@ class V2xOffloadPair(Pair):
 
     def unbatch(self, state, w):
         """World `w` of the environment's states as one of the twin's."""
-        names = twin.State.__dataclass_fields__
-        return twin.State(**{name: np.asarray(getattr(state, name))[..., w] for name in names} | {"t": int(state.t[w])})
+        names = reference.State.__dataclass_fields__
+        return reference.State(
+            **{name: np.asarray(getattr(state, name))[..., w] for name in names} | {"t": int(state.t[w])}
+        )
 
 
 PAIR = V2xOffloadPair()

@@ -8,20 +8,19 @@ import numpy as np
 from flax import struct
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, Options, first_timestep, number
+from jaxvec.core.environment import Environment, Options, first_timestep
+from jaxvec.core.params import number
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 
 
-@struct.dataclass
-class Params:
+class Params(struct.PyTreeNode):
     """One number to sweep."""
 
     scale: float = number(1.0, "-", "multiplies every reward")
 
 
-@struct.dataclass
-class State:
+class State(struct.PyTreeNode):
     """Slot, and the sign that each agent sees, `(n,)` per group."""
 
     t: Any
@@ -39,7 +38,7 @@ class Probe(Environment):
     """
 
     id: ClassVar[str] = "probe"
-    Params: ClassVar[type] = Params
+    params_cls: ClassVar[type] = Params
     info_fields: ClassVar = {"sign": ("-", "(n,) of the first group")}
     kind: str = "constant"
     horizon: int = 1

@@ -15,7 +15,7 @@ from jaxvec.core.initialisers import orthogonal
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.gae import gae
-from jaxvec.learners.blocks.networks import Others, mlp, per_agent, unroll
+from jaxvec.learners.blocks.networks import Others, apply_sequence, mlp, per_agent
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.ppo_types import Hyper
 
@@ -160,12 +160,12 @@ def test_unrolled_gru_equals_stepping_and_forgets_at_the_start_of_an_episode():
     params = net.init(jax.random.key(0), x[0])
     memory = start = net.memory((3, 2))
     first = jnp.zeros((5, 3), bool).at[3, 1].set(True)
-    together = unroll(net, params, memory, x, first)
+    together = apply_sequence(net, params, memory, x, first)
     for t in range(5):
         memory = jnp.where(first[t][:, None, None], start, memory)
         y, memory = net.apply(params, memory, x[t])
         np.testing.assert_allclose(together[t], y, rtol=1e-5, atol=1e-6)
-    assert not np.allclose(unroll(net, params, start, x, jnp.zeros((5, 3), bool))[4, 1], together[4, 1])
+    assert not np.allclose(apply_sequence(net, params, start, x, jnp.zeros((5, 3), bool))[4, 1], together[4, 1])
 
 
 def test_agents_with_parameters_of_their_own_do_not_mix():

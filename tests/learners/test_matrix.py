@@ -61,7 +61,7 @@ def test_an_update_learns_something_finite(name, env_id):
     assert moved > 0.8  # of all weights and biases
     assert "reward" in metrics
     assert any(f"env/{metric}" in metrics for metric in env.info_fields)
-    assert ("twin/rmse_cpu" in metrics) == env.forecasts
+    assert ("forecaster/rmse_cpu" in metrics) == env.forecasts
     for group, parts in env.action_space.items():
         for component, space in parts.items():
             assert bool(space.contains(action[group][component]))

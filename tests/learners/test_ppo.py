@@ -105,7 +105,7 @@ def test_hybrid_action_of_two_groups_follows_the_observation(choice):
     env = Probe("chosen", horizon=2, groups=2, masked=choice == "mappo")
     learner, state, _ = trained(env, **CHOICES[choice])
     run = jax.jit(
-        lambda key: rollout(env, learner.policy(state), key, env.default_params(), 256, keep=lambda s: s.ts.reward)
+        lambda key: rollout(env, learner.policy(state), key, env.default_params(), 256, select=lambda s: s.ts.reward)
     )
     reward = run(jax.random.key(3))
     assert set(reward) == {"a", "b"}

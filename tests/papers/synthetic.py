@@ -30,7 +30,7 @@ METRICS = (
     *("rmse", "mae", "error_rate", "r2"),
 )
 MADE = ("counts", "forecast")
-TWIN = tuple(f"twin/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
+TWIN = tuple(f"forecaster/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
 POINTS = 40
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jaxvec
-from jaxvec.core.rollout import evaluate
+from jaxvec.core.evaluation import evaluate
 from jaxvec.papers.in_context import ALL, MARKS, METRICS, OWN, Contest, bootstrap, contest, table
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import dt_edge as in_context

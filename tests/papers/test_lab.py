@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvec.core.rollout import evaluate
+from jaxvec.core.evaluation import evaluate
 from jaxvec.papers import lab as lab_module
 from jaxvec.papers.lab import WORLDS, Lab
 from jaxvec.papers.plan import Budget, Figure, Place, Series

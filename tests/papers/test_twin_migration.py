@@ -7,10 +7,10 @@ import pytest
 from papers.synthetic import by, judged, synthetic
 
 import jaxvec
+from jaxvec.forecast.counts import persistence
 from jaxvec.papers import twin_migration_claims as claims
 from jaxvec.papers import twin_migration_probes as probes
 from jaxvec.papers.twin_migration import PAPER, a_day
-from jaxvec.traces.forecast import persistence
 from jaxvec.traces.synthetic import flow
 
 BEST, REST = "LSTM-Transformer", ("CNN-GRU", "LSTM", "GRU", "CNN-LSTM")

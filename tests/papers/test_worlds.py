@@ -10,7 +10,7 @@ from jaxvec.core import rng
 from jaxvec.core.rollout import rollout
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.wrappers import one_agent
-from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload.env import V2xOffload
 from jaxvec.papers.worlds import RandomTarget, ServersOnly
 from jaxvec.policies.random import random
 
@@ -100,8 +100,8 @@ def test_what_was_decided_in_turn_is_what_happens(wrap):
 @pytest.mark.parametrize(("wrap", "local"), [(ServersOnly, 0.0), (RandomTarget, 0.5)])
 def test_where_tasks_go(wrap, local):
     env = wrap(ENV)
-    keep = lambda slot: slot.ts.info["turn_split"]  # noqa: E731
-    split = np.asarray(jax.jit(lambda: rollout(env, random(env), KEY, PARAMS, 400, keep=keep))())
+    select = lambda slot: slot.ts.info["turn_split"]  # noqa: E731
+    split = np.asarray(jax.jit(lambda: rollout(env, random(env), KEY, PARAMS, 400, select=select))())
     # 4800 tasks: a deviation of 0.007
     np.testing.assert_allclose(split.mean((0, 1, 3)), [local, *[(1 - local) / 3] * 3], atol=0.03)
     assert local or split[:, :, 0].max() == 0

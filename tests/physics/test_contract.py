@@ -113,7 +113,7 @@ CASES = [
         {"corner_m": np.float32(_rng.normal(size=(VEHICLES, 4, 2))), "along_m": between(-9, 9, *NODE)},
     ),
     (mobility.grid_xy, [], {"n": 5, "half_width_m": between(500, 1000)}),
-    *[(model, [GEOMETRY], {"radio": RADIO}) for model in pathloss.MODELS.values()],
+    *[(model, [GEOMETRY], {"radio": RADIO}) for model in [model for _, model in pathloss.MODELS.items()]],
     (pathloss.los_probability, [between(1, 900, *LINK), between(18, 200, 1, RSUS), between(63, 900)], {}),
     (pathloss.uma_av_los_d1_p1, [between(5, 150, *NODE)], {}),
     (fading.rayleigh_power, [UNIT], {}),

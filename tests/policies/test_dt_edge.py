@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 from envs.dt_edge_pair import PAIR, sizes_of
 from envs.side_by_side import WORLDS, together
-from reference import dt_edge as twin
+from reference import dt_edge as reference
 
-from jaxvec.core.environment import world_params
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
-from jaxvec.envs.dt_edge import GROUP, DtEdge, observe
-from jaxvec.envs.dt_edge_slot import decode
+from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge.observation import GROUP, observe
+from jaxvec.envs.dt_edge.slot import decode
 from jaxvec.policies import fixed
 from jaxvec.policies.dt_edge import Plan
 
-RULES = [name for name in twin.POLICIES if name not in ("random", "softmax_random")]  # those without chance
+RULES = [name for name in reference.POLICIES if name not in ("random", "softmax_random")]  # those without chance
 UNEQUAL = {"cycles_per_bit": np.array([150.0, 300.0, 500.0]), "t_max_s": np.array([0.05, 0.1, 0.2])}
 SETTINGS = {
     "balanced": ({"n_vehicles": 4}, {}),
@@ -29,10 +30,10 @@ def worlds(params, sizes, many=WORLDS, slots=3):
     """States after a few slots of starving: queues are not empty, in half of the worlds."""
     rng, found = np.random.default_rng(4), []
     for w in range(many):
-        state = twin.reset_with_draws(twin.sample_reset_draws(rng, sizes), params, sizes)
+        state = reference.reset_with_draws(reference.sample_reset_draws(rng, sizes), params, sizes)
         for _ in range(slots * (w % 2)):
-            action = twin.starve(state, params, sizes, rng)
-            state, *_ = twin.step_with_draws(state, action, twin.sample_step_draws(rng, sizes), params, sizes)
+            action = reference.starve(state, params, sizes, rng)
+            state, *_ = reference.step_with_draws(state, action, reference.sample_step_draws(rng, sizes), params, sizes)
         found.append(state)
     return found
 
@@ -60,13 +61,13 @@ def asked(env, params, states):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_rules_agree_with_the_twins(name):
     settings, numbers = SETTINGS[name]
-    env, params = DtEdge(**settings), twin.Params(**numbers)
+    env, params = DtEdge(**settings), reference.Params(**numbers)
     sizes = sizes_of(env)
     states, rng, divided = worlds(params, sizes, 2 * WORLDS), np.random.default_rng(0), set()
     ours = asked(env, DtEdge.Params(**vars(params)), states)
-    assert set(ours) == set(twin.POLICIES)
+    assert set(ours) == set(reference.POLICIES)
     for rule in RULES:
-        expected = [twin.POLICIES[rule](state, params, sizes, rng) for state in states]
+        expected = [reference.POLICIES[rule](state, params, sizes, rng) for state in states]
         np.testing.assert_array_equal(ours[rule].omega, together(x["omega"] for x in expected), rule)
         shares = np.minimum(together(x["alpha"] for x in expected), params.alpha_max)
         np.testing.assert_allclose(ours[rule].alpha, shares, 1e-9, err_msg=rule)
@@ -79,7 +80,7 @@ def test_rules_agree_with_the_twins(name):
 def test_worlds_may_have_numbers_of_their_own():
     """A sweep over worlds, of a number and of one per type: as each world alone."""
     env, sizes = DtEdge(n_vehicles=4), sizes_of(DtEdge(n_vehicles=4))
-    states = worlds(twin.Params(), sizes)
+    states = worlds(reference.Params(), sizes)
     bias, cycles = np.linspace(-2e9, 2e9, WORLDS), np.linspace(200.0, 600.0, WORLDS)
     together = asked(env, DtEdge.Params(cpu_bias_mean_hz=bias, cycles_per_bit=cycles[None]), states)
     for w in (1, 10):
@@ -119,7 +120,7 @@ def twin_state(n, x_m=249.7274):
     still = dict.fromkeys(("fading_im", "shadow_db", "fading_corr", "shadow_corr"), np.zeros(n))
     place = {"x_m": np.full(n, x_m), "lane": np.zeros(n, int), "speed_mps": np.full(n, 12.5), "fading_re": np.ones(n)}
     load = {"task_bits": np.full((n, 3), 1e6), "queue_bits": np.zeros(3), "cpu_bias_hz": np.full((n, 3), 0.5e9)}
-    return twin.State(t=0, **still, **place, **load)
+    return reference.State(t=0, **still, **place, **load)
 
 
 def test_chance_of_the_random_rules():
@@ -144,11 +145,11 @@ def test_chance_of_the_random_rules():
 
 def test_the_optimum_is_not_improved_by_changes():
     """Random changes of one stream's ratio and of the shares, 300 in each of some worlds, gain at most 0.003."""
-    sizes, params = twin.Sizes(n_vehicles=4), twin.Params()
+    sizes, params = reference.Sizes(n_vehicles=4), reference.Params()
     rng, gains = np.random.default_rng(1), []
     for state in worlds(params, sizes)[:4]:
-        best = twin.slot_optimum(state, params, sizes, rng)
-        value = lambda plan, state=state: twin.play_slot(state, plan, params, sizes)["team_reward"]  # noqa: E731
+        best = reference.slot_optimum(state, params, sizes, rng)
+        value = lambda plan, state=state: reference.play_slot(state, plan, params, sizes)["team_reward"]  # noqa: E731
         start = top = value(best)
         for _ in range(300):
             other = {name: x.copy() for name, x in best.items()}

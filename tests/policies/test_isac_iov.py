@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from envs import side_by_side
 from envs.isac_iov_pair import PAIR
-from reference import isac_iov as twin
+from reference import isac_iov as reference
 
 from jaxvec.core.rollout import policy_keys
-from jaxvec.envs.isac_iov import GROUP, IsacIov, observe
+from jaxvec.envs.isac_iov.env import GROUP, IsacIov, observe
 from jaxvec.policies import fixed
 
 ENV = IsacIov()
@@ -22,10 +22,12 @@ def some_states(config, absent):
     """States of the twin after 0 to 5 slots, in which up to four of five vehicles may be absent."""
     rng, states = np.random.default_rng(9), []
     for w in range(WORLDS):
-        state = twin.reset_from(twin.reset_draws(rng, config), config)
+        state = reference.reset_from(reference.reset_draws(rng, config), config)
         for _ in range(w % 6):
-            rules = [twin.all_local, twin.offload_equal, twin.capacity]
-            state = twin.step_from(state, rules[w % 3](state, config), twin.step_draws(rng, config), config)[0]
+            rules = [reference.all_local, reference.offload_equal, reference.capacity]
+            state = reference.step_from(state, rules[w % 3](state, config), reference.step_draws(rng, config), config)[
+                0
+            ]
         present = np.arange(5) >= rng.integers(0, 5) if absent else state.present
         states.append(replace(state, present=present))
     return states
@@ -34,7 +36,7 @@ def some_states(config, absent):
 def actions(env, config, states):
     """Every rule's action in float64."""
     with jax.enable_x64(True):
-        params = env.Params(rsu_cpu_hz=config.rsu_cpu_hz[:, None], rsu_bg_prob=config.rsu_bg_prob)
+        params = env.params_cls(rsu_cpu_hz=config.rsu_cpu_hz[:, None], rsu_bg_prob=config.rsu_bg_prob)
         obs = observe(env, PAIR.batch(states), params)
         run = jax.jit(lambda keys, obs: {name: p(keys, obs) for name, p in fixed(env, params).items()})
         return jax.tree.map(np.asarray, run(KEYS, obs))
@@ -42,13 +44,13 @@ def actions(env, config, states):
 
 @pytest.mark.parametrize("absent", [False, True], ids=["all present", "some absent"])
 def test_rules_agree_with_the_twins(absent):
-    config = twin.Config(rsu_cpu_hz=np.array([8e9, 20e9, 14e9]), rsu_bg_prob=0.5)
+    config = reference.Config(rsu_cpu_hz=np.array([8e9, 20e9, 14e9]), rsu_bg_prob=0.5)
     states = some_states(config, absent)
     ours = actions(IsacIov(mobility="trace" if absent else "road"), config, states)
-    assert set(ours) == {"random", *twin.POLICIES}
+    assert set(ours) == {"random", *reference.POLICIES}
     present = np.stack([s.present for s in states], -1)
     assert present.all() != absent
-    for name, rule in twin.POLICIES.items():
+    for name, rule in reference.POLICIES.items():
         theirs = side_by_side.stack([rule(s, config) for s in states])
         for component, expected in theirs.items():
             mine = ours[name][GROUP][component]
@@ -59,7 +61,7 @@ def test_rules_agree_with_the_twins(absent):
 
 
 def test_without_the_twin_a_rule_cannot_tell_the_queues():
-    config = twin.Config(rsu_cpu_hz=np.full(3, 20e9), rsu_bg_prob=0.5)
+    config = reference.Config(rsu_cpu_hz=np.full(3, 20e9), rsu_bg_prob=0.5)
     states = some_states(config, absent=False)
     blind, seeing = (actions(IsacIov(dt_enabled=twinned), config, states) for twinned in (False, True))
     assert np.array_equal(blind["waterfill_twin"][GROUP]["split"], blind["waterfill"][GROUP]["split"])
@@ -69,12 +71,12 @@ def test_without_the_twin_a_rule_cannot_tell_the_queues():
 
 def test_water_filled_parts_finish_together():
     """Where no logit meets the box, parts are those of nodes that end at one time: delay + part * work / speed."""
-    config = twin.Config(rsu_cpu_hz=np.full(3, 20e9))
+    config = reference.Config(rsu_cpu_hz=np.full(3, 20e9))
     states = some_states(config, absent=False)
     split = actions(ENV, config, states)["waterfill_twin"][GROUP]["split"]
     inside = 0
     for w, state in enumerate(states):
-        _, _, covered = twin.geometry(state, config)
+        _, _, covered = reference.geometry(state, config)
         speed = np.hstack([state.veh_cpu_hz[:, None] / 2, covered * 18e9 / (2 * 5 * 200 / 700)])
         delay = np.hstack([(state.q_loc_cycles / state.veh_cpu_hz)[:, None], covered * (state.q_rsu_cycles / 18e9)])
         part = np.exp(3 * split[..., w]) * (split[..., w] > -1)
@@ -90,7 +92,7 @@ def test_water_filled_parts_finish_together():
 
 
 def test_rules_ask_for_all_they_can_get_and_stay_in_the_box():
-    config = twin.Config(rsu_cpu_hz=np.full(3, 20e9))
+    config = reference.Config(rsu_cpu_hz=np.full(3, 20e9))
     for name, action in actions(ENV, config, some_states(config, absent=False)).items():
         for component, box in ENV.action_space[GROUP].items():
             assert bool(box.contains(action[GROUP][component])), name

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from envs.side_by_side import WORLDS, together
 from envs.twin_migration_pair import PAIR, region_of
-from reference import twin_migration as twin
+from reference import twin_migration as reference
 
-from jaxvec.core.environment import world_params
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
-from jaxvec.envs.twin_migration import GROUP, TwinMigration
+from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
 from jaxvec.policies import fixed
 from jaxvec.policies.twin_migration import EXPLORE, RULES, Seen, least_load, nearest, sticky
 
@@ -53,7 +53,7 @@ def test_rules_agree_with_the_twins(settings):
             active = np.asarray(ts.obs.active[GROUP])
             for name in RULES:
                 pairs = zip(theirs, configs, strict=True)
-                expected = together(twin.decide(name, state, config) for (state, _, _), config in pairs)
+                expected = together(reference.decide(name, state, config) for (state, _, _), config in pairs)
                 np.testing.assert_array_equal(found[name][active], expected[active], f"{name}, slot {t}")
                 seen[name] |= set(found[name][active].tolist())
             allowed = np.asarray(ts.obs.mask[GROUP]["server"])

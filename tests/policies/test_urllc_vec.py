@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from envs.side_by_side import together
 from envs.urllc_vec_pair import GROUPS, sizes_of
-from reference import urllc_vec as twin
+from reference import urllc_vec as reference
 from reference import urllc_vec_policies as theirs
 
 import jaxvec
@@ -22,17 +22,17 @@ def states_of(config):
     """States after 1 to 4 slots of random play."""
     rng, states = np.random.default_rng(7), []
     for _ in range(STATES // 4):
-        state = twin.reset_from(twin.reset_draws(rng, config), config)
+        state = reference.reset_from(reference.reset_draws(rng, config), config)
         for _ in range(4):
             action = theirs.random(rng, state, config)
-            state = twin.step_from(state, action, twin.step_draws(rng, config), config)[0]
+            state = reference.step_from(state, action, reference.step_draws(rng, config), config)[0]
             states.append(state)
     return states
 
 
 def observation(env, config, states):
     """What everybody sees in each state, of all states at once."""
-    seen = [twin.observe(state, config) for state in states]
+    seen = [reference.observe(state, config) for state in states]
     target = together(s["mask_target"] for s in seen)
     forward = together(s["mask_fwd"] for s in seen)
     vehicles = {"target": np.repeat(target[:, None], env.n_subtasks, 1)}
@@ -44,7 +44,7 @@ def observation(env, config, states):
 @pytest.mark.parametrize("changes", [{}, {"latency_target_s": 0.002, "f_max_hz": 9e9, "bits_per_data_unit": 3.0}])
 def test_rules_agree_with_the_twins(changes):
     env, params = jaxvec.make("urllc_vec")
-    params, config = params.replace(**changes), twin.Config(**sizes_of(env) | changes)
+    params, config = params.replace(**changes), reference.Config(**sizes_of(env) | changes)
     states = states_of(config)
     with jax.enable_x64(True):
         obs, keys = observation(env, config, states), policy_keys(jax.random.key(0), STATES)

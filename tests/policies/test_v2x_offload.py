@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from envs.side_by_side import WORLDS, compiled, together
 from envs.v2x_offload_pair import PAIR, sizes_of
-from reference import v2x_offload as twin
+from reference import v2x_offload as reference
 
 import jaxvec
 from jaxvec.core.rollout import policy_keys
 from jaxvec.core.types import Observation
-from jaxvec.envs.v2x_offload import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
 from jaxvec.policies import fixed
 
 ENV, PARAMS = jaxvec.make("v2x_offload")
@@ -26,8 +26,8 @@ def turns(env, params, worlds=WORLDS):
     """What vehicles see in their turns `(M, O, worlds)` while random actions empty the pools; and the turns `(M, worlds)`."""
     rng, sizes, rows, order = np.random.default_rng(4), sizes_of(env), [], []
     for _ in range(worlds):
-        state = twin.reset_with_draws(twin.sample_reset_draws(rng, sizes), params, sizes)
-        rows.append(twin.play_slot(state, twin.random(params, sizes, rng), params, sizes)[1])
+        state = reference.reset_with_draws(reference.sample_reset_draws(rng, sizes), params, sizes)
+        rows.append(reference.play_slot(state, reference.random(params, sizes, rng), params, sizes)[1])
         order.append(np.argsort(state.order))
     return together(rows), together(order)
 
@@ -50,13 +50,13 @@ def asked(env, params, rows):
     ids=["targets", "parts of unequal servers"],
 )
 def test_rules_agree_with_the_twins(settings, numbers):
-    env, params = V2xOffload(**settings), twin.Params(**numbers)
+    env, params = V2xOffload(**settings), reference.Params(**numbers)
     rows, order = turns(env, params)
     ours = asked(env, PARAMS.replace(**numbers), rows)
     assert set(ours) == {"random", *RULES}
-    assert set(RULES) | {"random"} == set(twin.POLICIES)
+    assert set(RULES) | {"random"} == set(reference.POLICIES)
     for name in RULES:
-        rule, mine = twin.POLICIES[name](params, sizes_of(env), np.random.default_rng(0)), ours[name]
+        rule, mine = reference.POLICIES[name](params, sizes_of(env), np.random.default_rng(0)), ours[name]
         for w in range(WORLDS):
             for i in range(env.n_vehicles):
                 expected = rule(rows[i, :, w], i, order[i, w])
@@ -70,7 +70,7 @@ def test_rules_agree_with_the_twins(settings, numbers):
 
 def test_a_coin_decides_for_rocs():
     env = V2xOffload()
-    rows, _ = turns(env, twin.Params())
+    rows, _ = turns(env, reference.Params())
     target = asked(env, PARAMS, np.tile(rows, 100))["rocs"]["target"].ravel()
     assert set(target) == {0, 1, 2, 3}
     n = target.size
@@ -117,8 +117,8 @@ def test_rules_by_hand():
 def test_a_greedy_vehicle_would_not_be_cheaper_elsewhere():
     """With an exact twin what it predicts is what it gets: another target of one vehicle never lowers that vehicle's cost."""
     rng, sizes = np.random.default_rng(6), sizes_of(ENV)
-    state = twin.reset_with_draws(twin.sample_reset_draws(rng, sizes), twin.Params(), sizes)
-    action, _ = twin.play_slot(state, twin.greedy(twin.Params(), sizes, rng), twin.Params(), sizes)
+    state = reference.reset_with_draws(reference.sample_reset_draws(rng, sizes), reference.Params(), sizes)
+    action, _ = reference.play_slot(state, reference.greedy(reference.Params(), sizes, rng), reference.Params(), sizes)
     tried = []
     for i in range(4):
         for other in {0, 1, 2, 3} - {int(action["target"][i])}:
@@ -144,7 +144,7 @@ def test_a_greedy_vehicle_would_not_be_cheaper_elsewhere():
 
 def test_a_rule_serves_one_world_as_well_as_many():
     env, params = ENV, PARAMS.replace(**UNEQUAL)
-    rows, _ = turns(env, twin.Params())
+    rows, _ = turns(env, reference.Params())
     rows = np.float32(rows)
     keys = policy_keys(jax.random.key(0), WORLDS)
 

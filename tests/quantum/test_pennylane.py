@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from quantum.circuits import numbers
-from reference import quantum as twin
+from reference import quantum as reference
 
 from jaxvec.quantum import Angle, Circuit, Gate, expectation, layered, strings
 
@@ -35,7 +35,7 @@ def test_expectations_and_gradients(circuit):
     def theirs(params, x):
         @qml.qnode(qml.device("default.qubit", wires=4), interface="jax")
         def node():
-            for name, wires, value in twin.plain(circuit, params["theta"], params["scale"], x)[1]:
+            for name, wires, value in reference.plain(circuit, params["theta"], params["scale"], x)[1]:
                 gate = getattr(qml, names.get(name, name))
                 if value is None:
                     gate(wires=wires)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantum.circuits import circuits, numbers
-from reference import quantum as twin
+from reference import quantum as reference
 
 from jaxvec.quantum import (
     Angle,
@@ -55,7 +55,7 @@ def at(*gates, n, amplitude=False, x=()):
 def dense(circuit, params, x):
     """States of the reference, one row a sample."""
     theta, scale = (np.asarray(params[name], float) for name in ("theta", "scale"))
-    return np.array([twin.evolve(*twin.plain(circuit, theta, scale, row)) for row in np.asarray(x, float)])
+    return np.array([reference.evolve(*reference.plain(circuit, theta, scale, row)) for row in np.asarray(x, float)])
 
 
 # Against dense matrices
@@ -104,7 +104,7 @@ def test_all_pauli_strings(n):
     with jax.enable_x64(True):
         found = jax.jit(paulis(words))(psi)
     states = (psi[0] + 1j * psi[1]).T
-    expected = [[twin.expectation(row, word) for row in states] for word in words]
+    expected = [[reference.expectation(row, word) for row in states] for word in words]
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -210,10 +210,10 @@ def test_gradients_are_parameter_shifts():
         gradient, of_x = jax.jit(jax.grad(loss, (0, 1)))(params, x)
 
         def shifted(i, by):
-            n, gates, start = twin.plain(circuit, params["theta"], params["scale"], x)
+            n, gates, start = reference.plain(circuit, params["theta"], params["scale"], x)
             name, qubits, value = gates[i]
-            psi = twin.evolve(n, [*gates[:i], (name, qubits, value + by), *gates[i + 1 :]], start)
-            return sum(w * twin.expectation(psi, word) for w, word in zip(weights, words, strict=True))
+            psi = reference.evolve(n, [*gates[:i], (name, qubits, value + by), *gates[i + 1 :]], start)
+            return sum(w * reference.expectation(psi, word) for w, word in zip(weights, words, strict=True))
 
         expected = {"theta": np.zeros(circuit.n_theta), "scale": np.zeros(circuit.n_scale), "x": np.zeros(3)}
         for i, gate in enumerate(circuit.gates):

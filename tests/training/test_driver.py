@@ -18,7 +18,7 @@ from learners.probes import Probe
 import jaxvec
 from jaxvec import learners
 from jaxvec.training import ConfigError, TrainingError, load_run, train
-from jaxvec.training.run import differences, read_metrics
+from jaxvec.training.run_folder import differences, read_metrics
 
 TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 KEY = jax.random.key(0)

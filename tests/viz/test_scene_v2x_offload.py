@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from reference import v2x_offload as twin
+from reference import v2x_offload as reference
 
 import jaxvec
 from jaxvec.policies import fixed
@@ -31,7 +31,7 @@ def test_servers_and_vehicles_are_where_they_are_and_as_they_fare(offload):
         servers, cars = frame.nodes[:3], frame.nodes[3:]
         assert [node.kind for node in frame.nodes] == ["rsu"] * 3 + ["vehicle"] * 12
         np.testing.assert_allclose(
-            [(s.x_m, s.y_m) for s in servers], twin.es_positions(twin.Params(), twin.Sizes()), 1e-5
+            [(s.x_m, s.y_m) for s in servers], reference.es_positions(reference.Params(), reference.Sizes()), 1e-5
         )
         assert {s.range_m for s in servers} == {350.0}
         granted = info["turn_cpu_hz"][t].sum(0) / (25e9 * 0.8)  # of what is free
@@ -54,14 +54,14 @@ def test_servers_and_vehicles_are_where_they_are_and_as_they_fare(offload):
 
 def test_uploads_go_to_the_access_server_and_wires_from_there_to_the_target(offload):
     env, params, slots = offload
-    numbers, seen = twin.Params(radius_m=350.0), set()
+    numbers, seen = reference.Params(radius_m=350.0), set()
     for t, frame in enumerate(scenes(env, params, slots)):
         wires = np.zeros((3, 3))
         expected = set()
         for i in range(12):
             target = slots.action["vehicle"]["target"][t, i] - 1
-            dist = np.hypot(*(slots.state.pos_m[t, i] - twin.es_positions(numbers, twin.Sizes())).T)
-            access, in_range = twin.reach(dist, numbers)
+            dist = np.hypot(*(slots.state.pos_m[t, i] - reference.es_positions(numbers, reference.Sizes())).T)
+            access, in_range = reference.reach(dist, numbers)
             if target >= 0 and in_range and slots.ts.info["turn_bw_hz"][t, i, access[target]] > 0:
                 kind = "data" if access[target] == target else "relay"
                 expected.add((3 + i, access[target], kind))

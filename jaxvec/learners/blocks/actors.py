@@ -17,34 +17,34 @@ from jaxvec.learners.blocks.networks import Network, per_agent
 Groups = dict[str, Any]
 
 
-class Views(NamedTuple):
+class NetworkInputs(NamedTuple):
     """An observation as networks see it, batch-first: per group `(*batch, n, d)`, and the world `(*batch, g)`."""
 
     agents: Groups
     world: Array
 
 
-def views(obs: Observation, moments: Groups) -> Views:
+def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
     """What networks see of an observation, normalised where there are moments ("world", or a group's name)."""
     see = lambda name, x: normalise.apply(moments[name], x) if name in moments else x  # noqa: E731
     rank = obs.world.ndim - 1
     agents = {group: see(group, batch_first(x, rank)) for group, x in obs.agents.items()}
-    return Views(agents, see("world", batch_first(obs.world, rank)))
+    return NetworkInputs(agents, see("world", batch_first(obs.world, rank)))
 
 
 def start_moments(obs: Observation) -> Groups:
-    """Moments of everything that `views` can normalise."""
-    seen = views(obs, {})
+    """Moments of everything that `network_inputs` can normalise."""
+    seen = network_inputs(obs, {})
     return {name: normalise.start(x.shape[-1:]) for name, x in [*seen.agents.items(), ("world", seen.world)]}
 
 
-def update_moments(moments: Groups, seen: Views, weight: Groups) -> Groups:
-    """Moments after unnormalised views; `weight` per group `(*batch, n)`, of those agents that take part."""
+def update_moments(moments: Groups, seen: NetworkInputs, weight: Groups) -> Groups:
+    """Moments after unnormalised network_inputs; `weight` per group `(*batch, n)`, of those agents that take part."""
     after = {group: normalise.update(moments[group], x, weight[group]) for group, x in seen.agents.items()}
     return after | {"world": normalise.update(moments["world"], seen.world)}
 
 
-def taking_part(obs: Observation) -> Groups:
+def agent_mask(obs: Observation) -> Groups:
     """Per group, 1 for an agent that takes part in the slot and 0 for one that does not, `(*batch, n)`."""
     rank = obs.world.ndim - 1
     result = {}
@@ -55,14 +55,14 @@ def taking_part(obs: Observation) -> Groups:
     return result
 
 
-def over(env: Environment, terminated: Array, following: Groups) -> Groups:
+def terminated_per_agent(env: Environment, terminated: Array, following: Groups) -> Groups:
     """Per group, bool `(*batch, n)`: nothing follows for an agent, because its episode ended, or it takes part no more.
 
     Of a team's reward the latter is no end.
 
     Args:
         terminated: `(*batch)`.
-        following: `taking_part` of the observation that followed.
+        following: `agent_mask` of the observation that followed.
     """
     return {g: terminated[..., None] | ((x == 0) & (not env.team_reward)) for g, x in following.items()}
 
@@ -90,7 +90,7 @@ class Actors:
 
         Args:
             memory: of all agents, batch-last.
-            seen: views of those that are asked.
+            seen: network_inputs of those that are asked.
             ids: per group who is asked, as `Observation.ids`; all, where a group is missing.
             rank: batch axes.
         """

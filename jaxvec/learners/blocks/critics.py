@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.learners.blocks.actors import Groups, Views
+from jaxvec.learners.blocks.actors import Groups, NetworkInputs
 from jaxvec.learners.blocks.networks import Crowd, Network, Others, per_agent
 
 Inputs = dict[str, tuple[Array | Others | Crowd, ...]]
@@ -42,7 +42,7 @@ class Critics:
         """Parameters per group."""
         return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
 
-    def inputs(self, seen: Views, own: Groups, joint: Groups) -> Inputs:
+    def inputs(self, seen: NetworkInputs, own: Groups, joint: Groups) -> Inputs:
         """What the critics see, per group: an agent's observation and action `(*more, *batch, n, d)`, or its observation alone;
         if central, also the world and the actions of all others, or all rows with their actions to be pooled.
 

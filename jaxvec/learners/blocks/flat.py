@@ -28,7 +28,7 @@ def inner_spaces(spaces: Spaces, choices: str) -> dict[str, Space]:
 
 def width(inner: Spaces) -> int:
     """Entries of an agent's flat action."""
-    return sum(space.words * (space.n if isinstance(space, Discrete) else 1) for space in inner.values())
+    return sum(space.size * (space.n if isinstance(space, Discrete) else 1) for space in inner.values())
 
 
 def split(inner: Spaces, x: Array) -> dict[str, Array]:
@@ -36,7 +36,7 @@ def split(inner: Spaces, x: Array) -> dict[str, Array]:
     result, start = {}, 0
     for name, space in inner.items():
         shape = (*space.shape, *((space.n,) if isinstance(space, Discrete) else ()))
-        end = start + space.words * (space.n if isinstance(space, Discrete) else 1)
+        end = start + space.size * (space.n if isinstance(space, Discrete) else 1)
         result[name] = x[..., start:end].reshape(*x.shape[:-1], *shape)
         start = end
     return result
@@ -55,7 +55,7 @@ def join(inner: Spaces, parts: Mapping[str, Array]) -> Array:
 def single_choice(inner: Spaces) -> str:
     """The name of the discrete component of a group whose agents have exactly one such choice; "" elsewhere."""
     names = [name for name, space in inner.items() if isinstance(space, Discrete)]
-    return names[0] if len(names) == 1 and inner[names[0]].words == 1 else ""
+    return names[0] if len(names) == 1 and inner[names[0]].size == 1 else ""
 
 
 def whole_choice(inner: Spaces) -> int:

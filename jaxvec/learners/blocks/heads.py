@@ -26,7 +26,7 @@ Raw = dict[str, Array]
 
 def size(spaces: Spaces) -> int:
     """Outputs that the network needs: mean and log standard deviation, or logits."""
-    return sum(space.words * (space.n if isinstance(space, Discrete) else 2) for space in spaces.values())
+    return sum(space.size * (space.n if isinstance(space, Discrete) else 2) for space in spaces.values())
 
 
 def free_std(network: Callable[[int], Network], spaces: Spaces, log_std: float = -0.5) -> Network:
@@ -35,12 +35,12 @@ def free_std(network: Callable[[int], Network], spaces: Spaces, log_std: float =
     Args:
         network: `network(outputs) -> Network`, for means and logits.
     """
-    boxes = sum(space.words for space in spaces.values() if isinstance(space, Box))
+    boxes = sum(space.size for space in spaces.values() if isinstance(space, Box))
     means = size(spaces) - boxes
     inner, start, free = network(means), 0, means
     order: list[int] = []
     for space in spaces.values():
-        width = space.words * (space.n if isinstance(space, Discrete) else 1)
+        width = space.size * (space.n if isinstance(space, Discrete) else 1)
         order += range(start, start + width)
         start += width
         if isinstance(space, Box):
@@ -63,9 +63,9 @@ def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
     bias: list[float] = []
     for space in spaces.values():
         if isinstance(space, Discrete):
-            bias += [0.0] * space.words * space.n
+            bias += [0.0] * space.size * space.n
         else:
-            bias += [0.0] * space.words + [log_std] * space.words
+            bias += [0.0] * space.size + [log_std] * space.size
     return tuple(bias)
 
 
@@ -86,7 +86,7 @@ def distributions(
     """
     result, start = {}, 0
     for name, space in spaces.items():
-        width = space.words * (space.n if isinstance(space, Discrete) else 2)
+        width = space.size * (space.n if isinstance(space, Discrete) else 2)
         part = outputs[..., start : start + width]
         start += width
         if isinstance(space, Discrete):

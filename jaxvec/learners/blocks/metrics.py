@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.rollout import Slot, attendance
+from jaxvec.core.evaluation import attendance
+from jaxvec.core.rollout import Slot
 from jaxvec.core.types import Timestep
 from jaxvec.learners.blocks.losses import weighted_mean
 
 
 def scalars(ts: Timestep) -> Timestep:
     """A timestep of a batch `(W,)` with the scalar entries of its info alone."""
-    return ts.replace(info={name: x for name, x in ts.info.items() if x.ndim == 1})  # type: ignore[attr-defined]
+    return ts.replace(info={name: x for name, x in ts.info.items() if x.ndim == 1})
 
 
 def summary(slots: Slot) -> dict[str, Array]:

@@ -35,8 +35,7 @@ class Network(NamedTuple):
     pools: bool = False
 
 
-@struct.dataclass
-class Others:
+class Others(struct.PyTreeNode):
     """An input that all agents have in common, but that each sees without the entries that are its own.
 
     Attributes:
@@ -71,8 +70,7 @@ class Others:
         return (self.context @ kernel)[..., None, :] - jnp.einsum("...nw,nwh->...nh", own, rows)
 
 
-@struct.dataclass
-class Crowd:
+class Crowd(struct.PyTreeNode):
     """What all agents show, of which each sees the mean over the others.
 
     Attributes:
@@ -224,7 +222,7 @@ def _rows(params: Any, who: Array) -> Any:
     return jax.tree.map(lambda x: x[who], params)
 
 
-def unroll(network: Network, params: Any, memory: Any, x: Array, first: Array) -> Array:
+def apply_sequence(network: Network, params: Any, memory: Any, x: Array, first: Array) -> Array:
     """Outputs along time.
 
     Args:

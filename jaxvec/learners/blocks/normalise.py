@@ -5,8 +5,7 @@ from flax import struct
 from jax import Array
 
 
-@struct.dataclass
-class Moments:
+class Moments(struct.PyTreeNode):
     """Mean and variance `(*shape)` of what was seen so far, and how much that was."""
 
     mean: Array

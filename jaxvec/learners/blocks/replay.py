@@ -48,8 +48,7 @@ def packing(entry: Any) -> Packing:
     return Packing(structure, tuple(x.shape for x in leaves), tuple(x.dtype for x in leaves))
 
 
-@struct.dataclass
-class Replay:
+class Replay(struct.PyTreeNode):
     """The buffer: `rows` (slots, worlds, width), the slot to be written next, and how many were written, at most all."""
 
     rows: Array

@@ -1,21 +1,19 @@
 """Hyper-parameters that change while training goes on."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
-Hyper = TypeVar("Hyper")
 
-
-def annealed(hyper: Hyper, update: Array) -> Hyper:
+def annealed(hyper: Any, update: Array) -> Any:
     """The values in force at an update: each field that has a partner NAME_end goes there linearly over `anneal_updates`, or
     the part NAME_part of them."""
-    names = {field.name for field in dataclasses.fields(hyper)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(hyper)}
 
     def part(name: str) -> Array:
-        updates = hyper.anneal_updates * getattr(hyper, f"{name}_part", 1.0)  # type: ignore[attr-defined]
+        updates = hyper.anneal_updates * getattr(hyper, f"{name}_part", 1.0)
         return jnp.clip(update / jnp.maximum(updates, 1.0), 0, 1)
 
     now = {
@@ -23,4 +21,4 @@ def annealed(hyper: Hyper, update: Array) -> Hyper:
         for name in names
         if f"{name}_end" in names
     }
-    return hyper.replace(**now)  # type: ignore[attr-defined]
+    return hyper.replace(**now)

@@ -51,7 +51,7 @@ def scorers(env: Environment, settings: Any, name: str) -> Callable[[str], Netwo
         )
     for group, spaces in env.action_space.items():
         (space, *more) = spaces.values()
-        if more or not isinstance(space, Discrete) or space.words > 1 or group not in env.options:
+        if more or not isinstance(space, Discrete) or space.size > 1 or group not in env.options:
             raise ValueError(
                 f"{name}: actor 'server_scorer' is for agents who choose one of several servers and see something of each; "
                 f"{env.id} does not say so of {group!r}. Take actor='mlp'"

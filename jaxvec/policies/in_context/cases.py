@@ -53,8 +53,7 @@ class Metric:
         return jnp.concatenate([rows, shared], -1)
 
 
-@struct.dataclass
-class CaseSet:
+class CaseSet(struct.PyTreeNode):
     """A ring of at most P cases.
 
     Attributes:

@@ -16,11 +16,12 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import world_params
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy, Slot, rollout
 from jaxvec.core.types import Observation
-from jaxvec.envs import dt_edge_slot as slot
-from jaxvec.envs.dt_edge import GROUP, DtEdge
+from jaxvec.envs.dt_edge import DtEdge, slot
+from jaxvec.envs.dt_edge.observation import GROUP, see
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies import dt_edge as fixed
 from jaxvec.policies.in_context import clone, rules, transformer
 from jaxvec.policies.in_context.cases import CaseSet, Metric, Situation, select
@@ -44,29 +45,29 @@ def situation(env: DtEdge, obs: Observation) -> Situation:
     return Situation(rows[:, :own], rows[0, own:])
 
 
-def greedy(env: DtEdge, params: slot.Params, obs: Observation) -> fixed.Plan:
+def greedy(env: DtEdge, params: Params, obs: Observation) -> fixed.Plan:
     """The simple rule, `greedy_latency`, which draws nothing."""
-    return fixed.greedy_latency(fixed.see(env, obs, params), env, params, jax.random.key(0))
+    return fixed.greedy_latency(see(env, obs, params), env, params, jax.random.key(0))
 
 
-def problem(env: DtEdge, params: slot.Params) -> Problem:
+def problem(env: DtEdge, params: Params) -> Problem:
     """`dt_edge` for in-context policies; where there is no case, `greedy_latency` decides."""
     k = env.n_types
 
-    def unit(params: slot.Params, plain: Array) -> Array:
+    def unit(params: Params, plain: Array) -> Array:
         action = fixed.encode(fixed.Plan(plain[..., :k], plain[..., k:]), env, params)[GROUP]
         return jnp.concatenate([action["offload"], action["share"]], -1)
 
     def action(matrix: Array) -> Any:
         return {GROUP: {"offload": matrix[:, :k], "share": matrix[:, k:]}}
 
-    def fallback(params: slot.Params, obs: Observation) -> Array:
+    def fallback(params: Params, obs: Observation) -> Array:
         return unit(params, jnp.concatenate(greedy(env, params, obs), 1))
 
-    def judge(params: slot.Params, obs: Observation, matrix: Array) -> Judged:
+    def judge(params: Params, obs: Observation, matrix: Array) -> Judged:
         plans = fixed.Plan(*slot.decode(env, action(matrix)[GROUP], params)), greedy(env, params, obs)
         both = fixed.Plan(*(jnp.stack(x, -1) for x in zip(*plans, strict=True)))
-        done, worth = fixed.outcomes(both, fixed.see(env, obs, params), env, params)
+        done, worth = fixed.outcomes(both, see(env, obs, params), env, params)
         executed = jnp.concatenate([done.omega, done.alpha], 1)[..., 0]
         return Judged(executed, worth.own[:, 0], worth.own[:, 0] - worth.own[:, 1])
 
@@ -75,7 +76,7 @@ def problem(env: DtEdge, params: slot.Params) -> Problem:
 
 def collect(
     env: DtEdge,
-    params: slot.Params,
+    params: Params,
     policy: Policy,
     key: Array,
     *,
@@ -103,7 +104,7 @@ def collect(
 
 def solved(
     env: DtEdge,
-    params: slot.Params,
+    params: Params,
     policy: Policy,
     teacher: Policy,
     key: Array,
@@ -127,7 +128,7 @@ def solved(
     taught = select(seen, target, worth, advantage, metric(env), drop=drop, capacity=capacity)
     unit = problem(env, params).unit
     return transformer.Solved(
-        cases.replace(action=unit(params, cases.action)),  # type: ignore[attr-defined]
+        cases.replace(action=unit(params, cases.action)),
         unit(params, taught.action),
         taught.reward,
     )
@@ -135,7 +136,7 @@ def solved(
 
 def _decisions(
     env: DtEdge,
-    params: slot.Params,
+    params: Params,
     policy: Policy,
     deciders: Mapping[str, Policy],
     key: Array,
@@ -144,24 +145,28 @@ def _decisions(
 ) -> tuple[Situation, dict[str, Judged]]:
     """Situations that a policy meets, and by decider what it would do there: `(case, ...)` each, world by world."""
 
-    def keep(s: Slot) -> tuple[Situation, dict[str, Judged]]:
+    def select(s: Slot) -> tuple[Situation, dict[str, Judged]]:
         here, keys = world_params(params), jax.random.split(key, n_worlds)
         simply = lambda params, key, obs: tuple(greedy(env, params, obs))  # noqa: E731
 
-        def play(omega: Array, alpha: Array) -> tuple[Array, Array]:
+        def execute(omega: Array, alpha: Array) -> tuple[Array, Array]:
             decision = slot.fit(env, omega, alpha, s.state, here)
-            return jnp.concatenate([decision.omega, decision.alpha], 1), slot.play(env, decision, s.state, here)[-1].own
+            rate_bps = slot.rate_bps(env, slot.gain_db(env, s.state, here), here)
+            late = slot.delay(env, decision, rate_bps, s.state, here)
+            energy, queues = slot.spend(decision, late, here), slot.enqueue(decision, late, s.state)
+            score = slot.score(env, decision, late, energy, queues, s.state, here)
+            return jnp.concatenate([decision.omega, decision.alpha], 1), score.own
 
-        simple = play(*over_worlds(simply, params)(keys, s.obs))[1]
+        simple = execute(*over_worlds(simply, params)(keys, s.obs))[1]
         done = {}
         for name, decider in deciders.items():
             action = s.action if decider is policy else decider(keys, s.obs)
-            executed, reward = play(*slot.decode(env, action[GROUP], here))
+            executed, reward = execute(*slot.decode(env, action[GROUP], here))
             done[name] = Judged(executed, reward, reward - simple)
         return situation(env, s.obs), done
 
     def run(key: Array) -> Any:
-        kept = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, keep=keep)
+        kept = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, select=select)
         first = lambda x: jnp.moveaxis(x[::every], -1, 0).reshape(-1, *x.shape[1:-1])  # noqa: E731
         return jax.tree.map(first, kept)
 
@@ -198,7 +203,7 @@ def check(env: DtEdge, library: Library) -> CaseSet:
 
 def policies(
     env: DtEdge,
-    params: slot.Params,
+    params: Params,
     library: Library,
     *,
     model: transformer.Transformer = MODEL,
@@ -232,7 +237,7 @@ def policies(
     return found
 
 
-def in_unit(env: DtEdge, params: slot.Params, library: Library) -> CaseSet:
+def in_unit(env: DtEdge, params: Params, library: Library) -> CaseSet:
     """The cases as networks learn them, actions in unit numbers."""
     cases = check(env, library)
-    return cases.replace(action=problem(env, params).unit(params, cases.action))  # type: ignore[attr-defined]
+    return cases.replace(action=problem(env, params).unit(params, cases.action))

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
 from jaxvec.policies.in_context.cases import GROWN, TEACHER, CaseSet
-from jaxvec.traces.store import TraceError, check_arrays, header_of, read_npz, write_npz
 
 FORMAT = 1
 NAMES = tuple(field.name for field in fields(CaseSet))

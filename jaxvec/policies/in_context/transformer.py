@@ -185,7 +185,7 @@ def _others(cases: CaseSet, k: int, metric: Metric) -> tuple[Array, Array]:
     """For each case, distances and places of the k most like it."""
 
     def one(i: Array) -> tuple[Array, Array]:
-        others = cases.replace(valid=cases.valid & (jnp.arange(cases.capacity) != i))  # type: ignore[attr-defined]
+        others = cases.replace(valid=cases.valid & (jnp.arange(cases.capacity) != i))
         return find(others, Situation(cases.rows[i], cases.shared[i]), k, metric)
 
     return jax.lax.map(one, jnp.arange(cases.capacity))

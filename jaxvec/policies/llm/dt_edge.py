@@ -13,11 +13,12 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import check_params, world_params
-from jaxvec.core.rollout import mean_reward, world_keys
+from jaxvec.core.evaluation import mean_reward
+from jaxvec.core.params import check_params, world_params
+from jaxvec.core.rollout import world_keys
 from jaxvec.core.types import Observation
-from jaxvec.envs import dt_edge_slot as slot
-from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge import DtEdge, slot
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies.in_context.cases import CaseSet, Nearest, Situation, grow, nearer, nearest, room
 from jaxvec.policies.in_context.dt_edge import NEAR, check, problem
 from jaxvec.policies.in_context.store import Library
@@ -103,7 +104,7 @@ def _step(
 
 def play(
     env: DtEdge,
-    params: slot.Params,
+    params: Params,
     library: Library,
     asker: Asker,
     key: Array,

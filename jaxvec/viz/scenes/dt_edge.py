@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.envs.dt_edge import DtEdge
-from jaxvec.envs.dt_edge_slot import Params, State
+from jaxvec.envs.dt_edge.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
 from jaxvec.viz.theme import quantity
 
@@ -82,7 +82,7 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
         nodes.append(
             Node(
                 x_m=float(state.x_m[i]),
-                y_m=float(middle_m - params.lane_offset_m - params.lane_width_m * state.lane[i]),
+                y_m=float(middle_m - state.y_m[i]),
                 kind="vehicle",
                 label=str(i + 1),
                 load=float(np.mean(late_s / params.t_max_s)),
@@ -94,7 +94,7 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
                     ("rate", quantity(float(info["rate_bps"][i]), "bit/s")),
                     ("share of the server", f"{100 * float(np.sum(info['alpha'][i])):.1f} %"),
                     ("local energy", quantity(float(info["energy_local_n_j"][i]), "J")),
-                    ("speed", quantity(float(state.speed_mps[i]), "m/s")),
+                    ("speed", quantity(float(abs(state.velocity_mps[i])), "m/s")),
                 ),
             )
         )

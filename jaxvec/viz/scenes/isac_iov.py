@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.isac_iov import IsacIov
-from jaxvec.envs.isac_iov_slot import Params, State
+from jaxvec.envs.isac_iov.env import IsacIov
+from jaxvec.envs.isac_iov.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
 from jaxvec.viz.theme import quantity
 

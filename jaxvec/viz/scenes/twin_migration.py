@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.twin_migration import GROUP, TwinMigration
-from jaxvec.envs.twin_migration_params import MB, Params, State
+from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration.params import MB, Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
 from jaxvec.viz.theme import quantity
 

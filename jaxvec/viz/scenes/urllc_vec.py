@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxvec.envs.urllc_vec import UrllcVec
-from jaxvec.envs.urllc_vec_params import Params, State
-from jaxvec.envs.urllc_vec_slot import Decision, decode
+from jaxvec.envs.urllc_vec.env import UrllcVec
+from jaxvec.envs.urllc_vec.params import Params, State
+from jaxvec.envs.urllc_vec.slot import Decision, decode
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
 from jaxvec.viz.theme import quantity
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.v2x_offload import V2xOffload
-from jaxvec.envs.v2x_offload_slot import Params, State, server_places_m
+from jaxvec.envs.v2x_offload.env import V2xOffload
+from jaxvec.envs.v2x_offload.params import Params, State
+from jaxvec.envs.v2x_offload.slot import server_places_m
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
 from jaxvec.viz.theme import quantity
 

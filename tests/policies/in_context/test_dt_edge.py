@@ -9,10 +9,11 @@ import pytest
 
 import jaxvec
 from jaxvec.core import rng
-from jaxvec.core.rollout import evaluate, interval, world_keys
+from jaxvec.core.evaluation import evaluate, interval
+from jaxvec.core.rollout import world_keys
 from jaxvec.core.types import Observation
-from jaxvec.envs.dt_edge import GROUP
-from jaxvec.envs.dt_edge_slot import decode
+from jaxvec.envs.dt_edge.observation import GROUP
+from jaxvec.envs.dt_edge.slot import decode
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context

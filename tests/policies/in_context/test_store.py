@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from policies.in_context.made_up import arrays
 
+from jaxvec.core.npz import write_npz
 from jaxvec.policies.in_context.cases import CaseSet
 from jaxvec.policies.in_context.store import CasesError, Library, read, read_weights, write, write_weights
-from jaxvec.traces.store import write_npz
 
 ABOUT = {"env": "toy", "source": "made up"}
 

@@ -12,7 +12,7 @@ from policies.llm.stub import chat, serving
 from policies.llm.test_backends import drip, http
 
 import jaxvec
-from jaxvec.core.rollout import evaluate
+from jaxvec.core.evaluation import evaluate
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import dt_edge as in_context
 from jaxvec.policies.in_context.cases import room

@@ -1,0 +1,12 @@
+"""Words of errors."""
+
+import difflib
+from typing import Any
+
+
+def suggest(kind: str, name: str, known: Any) -> str:
+    """The words of an error about an unknown name: what was asked, the closest match, what is known."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}"

@@ -1,0 +1,120 @@
+"""How good policies are: means over episodes in the same worlds, and intervals of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxvec.core.environment import Environment
+from jaxvec.core.params import check_params
+from jaxvec.core.rollout import Policy, Slot, as_stateful, rollout
+from jaxvec.core.types import Observation
+
+
+def attendance(obs: Observation) -> Array:
+    """`(*batch)`: the share of all agents that take part, 1 where all always do."""
+    parts = [obs.active.get(group, jnp.ones((len(rows), *rows.shape[2:]), bool)) for group, rows in obs.agents.items()]
+    return jnp.mean(jnp.concatenate(parts), 0, dtype=jnp.result_type(float))
+
+
+def mean_reward(reward: dict[str, Array], obs: Observation) -> Array:
+    """`(*batch)`: the mean reward of the agents that took part, given the observation that they acted on."""
+    if not obs.active:
+        return jnp.concatenate(list(reward.values())).mean(0)
+    earned = [obs.active.get(group, True) * x for group, x in reward.items()]
+    n_agents = sum(len(x) for x in earned)
+    return jnp.sum(jnp.concatenate(earned), 0) / jnp.maximum(attendance(obs) * n_agents, 1)
+
+
+def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_worlds: int) -> dict[str, Array]:
+    """Means over an episode's slots: the reward of the agents as `reward`, and every scalar of info; each `(n_worlds,)`.
+
+    Where agents come and go, a slot counts by how many of them take part in it.
+
+    Args:
+        env: where.
+        policy: who acts.
+        key: the worlds and the policy's chance; the same key, the same worlds.
+        params: of one world, or with `(n_worlds,)` leaves.
+        n_worlds: W, an episode each.
+    """
+
+    def select(slot: Slot) -> tuple[Array, dict[str, Array]]:
+        scalars = {name: x for name, x in slot.ts.info.items() if x.ndim == 1}
+        return attendance(slot.obs), scalars | {"reward": mean_reward(slot.ts.reward, slot.obs)}
+
+    weight, metrics = rollout(env, policy, key, params, n_worlds, select=select)
+    total = jnp.maximum(jnp.sum(weight, 0), 1e-6)
+    return {name: jnp.sum(weight * x, 0, dtype=jnp.result_type(float)) / total for name, x in metrics.items()}
+
+
+class PolicySwitch:
+    """Several policies as one, of which `index` acts, so that a comparison compiles the environment once."""
+
+    def __init__(self, policies: Sequence[Policy], index: Array):
+        self._policies, self._index = policies, index
+
+    def memory(self, batch: tuple[int, ...]) -> list[Any]:
+        """Everybody's at the start of an episode."""
+        return [as_stateful(policy, batch).memory for policy in self._policies]
+
+    def __call__(self, key: Array, obs: Observation, memory: list[Any]) -> tuple[Any, list[Any]]:
+        """The action of the one that acts, and everybody's memory after it."""
+
+        def branch(i: int) -> Callable[[], tuple[Any, list[Any]]]:
+            def act() -> tuple[Any, list[Any]]:
+                action, next_memory, _ = as_stateful(self._policies[i], key.shape).act(memory[i], key, obs)
+                return action, [*memory[:i], next_memory, *memory[i + 1 :]]
+
+            return act
+
+        return jax.lax.switch(self._index, [branch(i) for i in range(len(self._policies))])
+
+
+def evaluate(
+    env: Environment, policies: Mapping[str, Policy], key: Array, params: Any, n_worlds: int = 256
+) -> dict[str, dict[str, np.ndarray]]:
+    """Every policy on the same worlds, one episode each, in one compilation.
+
+    Args:
+        env: where.
+        policies: name -> policy.
+        key: the worlds; the same key, the same worlds.
+        params: of one world, or with `(n_worlds,)` leaves.
+        n_worlds: W.
+    Returns:
+        Per policy and metric, the mean over each episode, `(n_worlds,)`: pair them by index, and see `interval`.
+    Raises:
+        ValueError: a parameter is not a finite number, or out of its range.
+    """
+    several = list(policies.values())
+
+    @jax.jit
+    def run(key: Array, params: Any) -> dict[str, Array]:
+        def one(index: Array) -> dict[str, Array]:
+            return episode_means(env, PolicySwitch(several, index), key, params, n_worlds)
+
+        return jax.lax.map(one, jnp.arange(len(several)))
+
+    results = jax.tree.map(np.asarray, run(key, check_params(params)))
+    return {name: {metric: x[i] for metric, x in results.items()} for i, name in enumerate(policies)}
+
+
+class Interval(NamedTuple):
+    """A mean and the half-width of its 95 % confidence interval."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} ± {self.half:.2g}"
+
+
+def interval(samples: np.ndarray) -> Interval:
+    """Mean and normal 95 % interval of independent samples `(n,)`; the half-width of fewer than two is NaN."""
+    samples = np.asarray(samples, float)
+    half = 1.96 * samples.std(ddof=1) / np.sqrt(len(samples)) if len(samples) > 1 else float("nan")
+    return Interval(float(samples.mean()), float(half))

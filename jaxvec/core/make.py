@@ -1,0 +1,57 @@
+"""Environments by name, with their parameters."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from jaxvec.core.environment import Environment
+from jaxvec.core.errors import suggest
+from jaxvec.core.params import check_params
+from jaxvec.core.registry import Registry
+
+ENVIRONMENTS: Registry[type[Environment]] = Registry(
+    "environment",
+    {
+        "isac_iov": "jaxvec.envs.isac_iov:IsacIov",
+        "v2x_offload": "jaxvec.envs.v2x_offload:V2xOffload",
+        "urllc_vec": "jaxvec.envs.urllc_vec:UrllcVec",
+        "twin_migration": "jaxvec.envs.twin_migration:TwinMigration",
+        "dt_edge": "jaxvec.envs.dt_edge:DtEdge",
+    },
+)
+
+
+def env_ids() -> tuple[str, ...]:
+    """The ids that `make` knows."""
+    return tuple(ENVIRONMENTS)
+
+
+def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[Environment, Any]:
+    """An environment and its parameters.
+
+    Args:
+        env_id: one of `env_ids()`.
+        preset: a named configuration of the environment's; `settings` go on top of it.
+        settings: sizes and switches (static: a change recompiles) and numbers (never recompile), by name.
+    Returns:
+        `env, params`; for a number use `params.replace(name=value)` as well.
+    Raises:
+        ValueError: unknown id, preset or setting (the closest known one is named), or a bad size, switch or number.
+    """
+    cls: Any = ENVIRONMENTS[env_id]
+    if preset is not None:
+        if preset not in cls.presets:
+            raise ValueError(suggest(f"preset of {env_id}", preset, cls.presets))
+        settings = {**cls.presets[preset], **settings}
+    sizes = {field.name for field in dataclasses.fields(cls)}
+    numbers = {field.name for field in dataclasses.fields(cls.params_cls)}
+    for name in settings:
+        if name not in sizes | numbers:
+            raise ValueError(suggest(f"setting of {env_id}", name, sizes | numbers))
+    env = cls(**{name: value for name, value in settings.items() if name in sizes})
+
+    def array(x: Any) -> Any:
+        return np.asarray(x, float) if isinstance(x, list | tuple) else x
+
+    return env, check_params(env.default_params(**{n: array(v) for n, v in settings.items() if n in numbers}))

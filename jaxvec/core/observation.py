@@ -1,0 +1,150 @@
+"""What an observation is made of: named blocks of entries, declared once.
+
+From the declaration follow the space's size, what is written (`Layout.write`), what a rule reads back in SI units
+(`Layout.read`), and the documentation (`jaxvec envs ENV`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+Number = float | str | Callable[[Any], Any]
+"""A number, the name of a number of the environment's parameters, or a function of these."""
+
+
+def _value(number: Number, params: Any) -> Any:
+    if isinstance(number, str):
+        return getattr(params, number)
+    return number(params) if callable(number) else number
+
+
+def _log10(x: Array) -> Array:
+    return jnp.log10(jnp.maximum(x, 1e-12))
+
+
+def _exp10(y: Array) -> Array:
+    return 10.0**y
+
+
+CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "linear": (lambda x: x, lambda y: y),
+    "log1p": (jnp.log1p, jnp.expm1),
+    "log10": (_log10, _exp10),
+}
+"""How a quantity, less its offset and over its scale, becomes an entry; and back."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Entries of an observation that mean the same: `clip(curve((x - offset) / scale))` of a quantity x.
+
+    Attributes:
+        name: of the quantity.
+        width: entries; None for a single one, of a quantity without an axis of its own.
+        unit: of the quantity; "-" if it has none.
+        doc: its meaning.
+        scale, offset: in the quantity's unit.
+        curve: one of `CURVES`.
+        clip: lowest and highest entry, or None.
+    """
+
+    name: str
+    width: int | None
+    unit: str
+    doc: str
+    scale: Number = 1.0
+    offset: Number = 0.0
+    curve: str = "linear"
+    clip: tuple[float, float] | None = None
+
+    def encode(self, x: Any, params: Any) -> Any:
+        """From a quantity to its entries, elementwise."""
+        x = x if isinstance(self.offset, float) and self.offset == 0 else x - _value(self.offset, params)
+        x = x if isinstance(self.scale, float) and self.scale == 1 else x / _value(self.scale, params)
+        y = CURVES[self.curve][0](x)
+        return y if self.clip is None else jnp.clip(y, *self.clip)
+
+    def decode(self, y: Any, params: Any) -> Any:
+        """From entries back to the quantity, elementwise; inside `clip`."""
+        x = CURVES[self.curve][1](y)
+        x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params)
+        return x if isinstance(self.offset, float) and self.offset == 0 else x + _value(self.offset, params)
+
+    def describe(self) -> str:
+        """How an entry follows from the quantity, in words."""
+
+        def say(number: Number) -> str:
+            if isinstance(number, str):
+                return number
+            return (number.__doc__ or number.__name__).strip() if callable(number) else f"{number:g}"
+
+        text = self.name
+        if self.offset != 0:
+            text = f"{text} - {say(self.offset)}"
+        if self.scale != 1:
+            text = f"{f'({text})' if self.offset != 0 else text} / {say(self.scale)}"
+        text = text if self.curve == "linear" else f"{self.curve}({text})"
+        return text if self.clip is None else f"{text} in [{self.clip[0]:g}, {self.clip[1]:g}]"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of a row of an observation, from its first entry to its last."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def size(self) -> int:
+        """Entries of a row."""
+        return sum(1 if block.width is None else block.width for block in self.blocks)
+
+    def block(self, name: str) -> Block:
+        """A block by name; a KeyError if there is none."""
+        return {block.name: block for block in self.blocks}[name]
+
+    def columns(self, name: str) -> np.ndarray:
+        """Where a block's entries stand in a row, int `(width,)`."""
+        start = 0
+        for block in self.blocks:
+            width = 1 if block.width is None else block.width
+            if block.name == name:
+                return np.arange(start, start + width)
+            start += width
+        raise KeyError(name)
+
+    def entries(self, rows: Array, name: str) -> Array:
+        """A block's entries as they are: `(n, *batch)` of a single one, else `(n, width, *batch)`."""
+        columns = self.columns(name)
+        if self.block(name).width is None:
+            return rows[:, columns[0]]
+        return rows[:, columns[0] : columns[-1] + 1]
+
+    def read(self, rows: Array, name: str, params: Any) -> Array:
+        """A block's quantity in its unit, of rows `(n, size, *batch)`; the shape is that of `entries`."""
+        return self.block(name).decode(self.entries(rows, name), params)
+
+    def write(self, values: Mapping[str, Any], params: Any, shape: tuple[int, ...]) -> Array:
+        """Rows `(n, size, *batch)` of quantities.
+
+        Args:
+            values: per block, what broadcasts to `(n, *batch)` of a single entry, else to `(n, width, *batch)`.
+            params: the environment's.
+            shape: `(n, *batch)`.
+        Raises:
+            KeyError: a block has no value. ValueError: a value belongs to no block.
+        """
+        unknown = set(values) - {block.name for block in self.blocks}
+        if unknown:
+            raise ValueError(f"no block is called {', '.join(sorted(unknown))}")
+        parts = []
+        for block in self.blocks:
+            y = jnp.asarray(block.encode(values[block.name], params))
+            if block.width is None:
+                parts.append(jnp.broadcast_to(y, shape)[:, None])
+            else:
+                parts.append(jnp.broadcast_to(y, (shape[0], block.width, *shape[1:])))
+        return jnp.concatenate(parts, 1)

@@ -1,0 +1,123 @@
+"""The numbers of an environment, a pytree to be swept, and its sizes and switches, which fix shapes."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from flax import struct
+from jax import Array
+
+from jaxvec.core.layout import lift
+
+
+def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = (), positive: bool = False) -> Any:
+    """A field of a `Params`: its default, unit and meaning.
+
+    With `axes`, a leaf may be a scalar or carry those axes first; `positive` lets `check_params` refuse 0 and less.
+    """
+    return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes, "positive": positive})
+
+
+def data(doc: str) -> Any:
+    """A field of a `Params` that holds arrays which all worlds share (a recorded trace), None by default."""
+    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": None})
+
+
+def world_params(params: Any) -> Any:
+    """Parameters of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
+
+    A scalar leaf stays, a leaf `(worlds,)` is a sweep and stays, and a leaf that carries the axes it documents gets a last axis
+    of length 1. To sweep a leaf over worlds that may carry axes, give them: `(1, worlds)`.
+    """
+    changes = {}
+    for field in dataclasses.fields(params):
+        axes, value = field.metadata.get("axes"), getattr(params, field.name)
+        if axes and np.ndim(value) == len(axes):
+            changes[field.name] = lift(value, 1)
+    return params.replace(**changes)
+
+
+def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
+    """Of `world_params` for `n_worlds` worlds, those of the given worlds `(batch,)`, for as large a batch."""
+    changes = {}
+    for field in dataclasses.fields(params):
+        value = getattr(params, field.name)
+        if field.metadata.get("axes") is not None and np.ndim(value) and np.shape(value)[-1] == n_worlds:
+            changes[field.name] = value[..., world]
+    return params.replace(**changes)
+
+
+def check_params(params: Any) -> Any:
+    """Return `params` unless a leaf is not finite, not a number, or 0 or less where it must be positive.
+
+    Raises:
+        ValueError: names each such leaf.
+    """
+    bad = []
+    positive = {field.name for field in dataclasses.fields(params) if field.metadata.get("positive")}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if isinstance(leaf, jax.core.Tracer):
+            continue
+        name = jax.tree_util.keystr(path).lstrip(".")
+        try:
+            value = np.asarray(leaf, float)
+            if not np.all(np.isfinite(value)):
+                bad.append(f"{name} = {leaf} (must be finite)")
+            elif name in positive and not np.all(value > 0):
+                bad.append(f"{name} = {leaf} (must be positive)")
+        except (TypeError, ValueError):
+            bad.append(f"{name} = {leaf!r} (must be a number)")
+    if bad:
+        raise ValueError(f"bad {type(params).__qualname__}: {', '.join(bad)}")
+    return params
+
+
+ON_OFF = (True, False)
+
+
+def size(default: int, doc: str, *, at_least: int = 1) -> Any:
+    """A field of an environment's sizes: a whole number that fixes shapes, so that another one recompiles.
+
+    Args:
+        default: of the field.
+        doc: its meaning, in the words of `jaxvec envs ENV`.
+        at_least: what `check_sizes` accepts.
+    """
+    return dataclasses.field(default=default, metadata={"doc": doc, "at_least": at_least})
+
+
+def switch(default: Any, choices: tuple[Any, ...] | Callable[[], tuple[Any, ...]], doc: str) -> Any:
+    """A field of an environment's sizes: one of several choices, each of which is a program of its own.
+
+    Args:
+        default: of the field.
+        choices: what `check_sizes` accepts, `ON_OFF` for true or false; a function where more may be registered later.
+        doc: its meaning, in the words of `jaxvec envs ENV`.
+    """
+    return dataclasses.field(default=default, metadata={"doc": doc, "choices": choices})
+
+
+def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
+    """The choices of a `switch`; none of a `size`."""
+    choices = field.metadata.get("choices", ())
+    return tuple(choices() if callable(choices) else choices)
+
+
+def check_sizes(env: Any) -> None:
+    """Refuse bad sizes and switches of an environment, as its `size` and `switch` fields declare them.
+
+    Args:
+        env: a frozen dataclass with an `id`.
+    Raises:
+        ValueError: names the first such field, and what is accepted.
+    """
+    for field in dataclasses.fields(env):
+        value, choices, least = getattr(env, field.name), choices_of(field), field.metadata.get("at_least")
+        if least is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least):
+            raise ValueError(f"{env.id}: {field.name} must be a whole number of at least {least}, not {value!r}")
+        if choices and not any(
+            value is choice or (type(value) is type(choice) and value == choice) for choice in choices
+        ):
+            raise ValueError(f"{env.id}: {field.name} must be one of {', '.join(map(str, choices))}, not {value!r}")

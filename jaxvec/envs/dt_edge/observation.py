@@ -1,0 +1,79 @@
+"""What vehicles of `dt_edge` see, (25) and the queues: declared once, written by `observe`, read back by `see`."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.observation import Block, Layout
+from jaxvec.core.types import Observation
+from jaxvec.envs.dt_edge.params import Params, Sizes, State
+from jaxvec.envs.dt_edge.slot import gain_db
+
+GROUP = "vehicle"
+
+
+def _half_range(low: Any, high: Any) -> Any:
+    return jnp.maximum(0.5 * (high - low), 1e-6 * high)
+
+
+def _task_half_range_bits(params: Params) -> Any:
+    """half the range of sizes"""
+    return _half_range(params.task_bits_min, params.task_bits_max)
+
+
+def _speed_half_range_mps(params: Params) -> Any:
+    """half the range of speeds"""
+    return _half_range(params.speed_min_mps, params.speed_max_mps)
+
+
+def _speed_mean_mps(params: Params) -> Any:
+    """mean speed"""
+    return 0.5 * (params.speed_min_mps + params.speed_max_mps)
+
+
+def layout(sizes: Sizes) -> dict[str, Layout]:
+    """Of a vehicle's row, 2K + 3 entries."""
+
+    def slot_bits(params: Params) -> Any:
+        """tasks of a slot"""
+        return sizes.n_vehicles * params.task_bits_mean
+
+    k = sizes.n_types
+    blocks = (
+        Block("task_bits", k, "bit", "own tasks, per type", _task_half_range_bits, "task_bits_mean"),
+        Block("x_m", None, "m", "place along the road, from the mast", "road_half_length_m"),
+        Block("speed_mps", None, "m/s", "speed", _speed_half_range_mps, _speed_mean_mps),
+        Block("gain_db", None, "dB", "channel gain", 20.0, -105.0, clip=(-3.0, 3.0)),
+        Block("queue_bits", k, "bit", "queues of the server, per type", slot_bits, curve="log1p"),
+    )
+    return {GROUP: Layout(blocks)}
+
+
+def observe(sizes: Sizes, state: State, params: Params) -> Observation:
+    """(25), and the queues. `Observation.world` (N(K + 3) + K): all vehicles' entries, then the queues once."""
+    values = {
+        "task_bits": state.task_bits,
+        "x_m": state.x_m,
+        "speed_mps": jnp.abs(state.velocity_mps),
+        "gain_db": gain_db(sizes, state, params),
+        "queue_bits": state.queue_bits,
+    }
+    rows = layout(sizes)[GROUP].write(values, params, state.x_m.shape)
+    own, queues = rows[:, : -sizes.n_types], rows[0, -sizes.n_types :]
+    return Observation(agents={GROUP: rows}, world=jnp.concatenate([own.reshape(-1, *own.shape[2:]), queues]))
+
+
+class Seen(NamedTuple):
+    """What is seen, in SI units: `(N, K)`, `(N,)` and `(K,)`."""
+
+    task_bits: Array
+    gain_db: Array
+    queue_bits: Array
+
+
+def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
+    """Undo the scaling of an observation of all vehicles; gains are cut at the ends of their entries' range."""
+    rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
+    queues = blocks.read(rows[:1], "queue_bits", params)
+    return Seen(blocks.read(rows, "task_bits", params), blocks.read(rows, "gain_db", params), queues[0])

@@ -1,0 +1,105 @@
+"""The sizes, numbers and state of `dt_edge`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flax import struct
+from jax import Array
+
+from jaxvec.core.params import ON_OFF, number, size, switch
+from jaxvec.envs import mobility
+from jaxvec.physics import pathloss
+
+
+class Params(struct.PyTreeNode):
+    """The numbers of `dt_edge` (Table I of the paper; "chosen" where it gives none)."""
+
+    slot_s: float = number(0.1, "s", "length of a slot (chosen: the deadline)", positive=True)
+    bandwidth_hz: float = number(20e6, "Hz", "uplink band w (Table I)", positive=True)
+    tx_power_w: float = number(0.2, "W", "transmit power p (Table I)", positive=True)
+    noise_w: float = number(1e-14, "W", "noise power: -110 dBm (Table I)", positive=True)
+    carrier_hz: float = number(2e9, "Hz", "carrier f_c (Table I)", positive=True)
+    light_speed_mps: float = number(3e8, "m/s", "speed of light (Table I)", positive=True)
+    pathloss_const_db: float = number(128.1, "dB", "path loss at 1 km, below (3)")
+    pathloss_slope_db: float = number(37.6, "dB", "path loss per decade of distance, below (3)")
+    shadow_std_db: float = number(8.0, "dB", "deviation of shadowing (chosen: 3GPP's for links to base stations)")
+    shadow_decorr_m: float = number(50.0, "m", "way over which shadowing is forgotten (chosen: 3GPP)", positive=True)
+    road_half_length_m: float = number(500.0, "m", "from the mast to either end of the road (chosen)", positive=True)
+    lane_offset_m: float = number(8.0, "m", "from the mast to the first lane (chosen)")
+    lane_width_m: float = number(3.75, "m", "width of a lane (chosen)")
+    bs_height_m: float = number(10.0, "m", "antenna of the base station (chosen)")
+    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle (chosen: 3GPP)")
+    speed_min_mps: float = number(10.0, "m/s", "lowest speed (Table I)")
+    speed_max_mps: float = number(15.0, "m/s", "highest speed (Table I)")
+    task_bits_min: float = number(0.8e6, "bit", "smallest task (Table I times 100)", positive=True)
+    task_bits_max: float = number(1.2e6, "bit", "largest task (Table I times 100)", positive=True)
+    cycles_per_bit: float = number(
+        312.5, "cycle/bit", "work c_k (Table I divided by 100)", axes=("type",), positive=True
+    )
+    t_max_s: float = number(0.1, "s", "deadline T_k (chosen)", axes=("type",), positive=True)
+    latency_cap_s: float = number(0.5, "s", "a task is given up after that (chosen: 5 deadlines)", positive=True)
+    vehicle_cpu_hz: float = number(5e9, "Hz", "CPU of a vehicle f_v (Table I)", positive=True)
+    server_cpu_hz: float = number(400e9, "Hz", "CPU of the server f_E (Table I)", positive=True)
+    server_cores: float = number(10.0, "-", "its cores N_E (Table I)", positive=True)
+    kappa_vehicle: float = number(1e-28, "W s^3", "energy coefficient of vehicles (Table I)")
+    kappa_server: float = number(1.5625e-32, "W s^3", "energy coefficient of a core (Table I times N_E^3)")
+    cpu_bias_mean_hz: float = number(0.5e9, "Hz", "by what the twin underrates a stream's CPU, mean (Figs. 3 to 6)")
+    cpu_bias_halfwidth_hz: float = number(0.0, "Hz", "and how far from the mean it may be (extension)")
+    cpu_eff_min_hz: float = number(1e8, "Hz", "least speed of a stream, a guard for (8) (chosen)", positive=True)
+    rate_min_bps: float = number(1e3, "bit/s", "least rate, a guard (chosen)", positive=True)
+    alpha_min: float = number(0.005, "-", "least share of the server (the smallest printed one)", positive=True)
+    alpha_max: float = number(0.25, "-", "largest share that may be asked for (chosen)", positive=True)
+    energy_weight: float = number(0.25, "-", "of energy, in units of all tasks computed locally (chosen)")
+    beta: float = number(1.0, "-", "weight of the drift (Table I)")
+    eta_capacity: float = number(1.0, "-", "weight of an idle server in the printed reward (27) (chosen)")
+
+    @property
+    def task_bits_mean(self) -> Any:
+        """Mean size [bit]."""
+        return 0.5 * (self.task_bits_min + self.task_bits_max)
+
+    @property
+    def edge_full_power_w(self) -> Any:
+        """Of the whole server, (15): N_E cores of f_E / N_E each."""
+        core_hz = self.server_cpu_hz / self.server_cores
+        return self.server_cores * (self.kappa_server * core_hz * core_hz * core_hz)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes and switches of `dt_edge`."""
+
+    n_vehicles: int = size(10, "N, vehicles")
+    n_types: int = size(3, "K, types of tasks, and queues at the server")
+    horizon: int = size(100, "slots of an episode")
+    n_lanes: int = size(3, "lanes, which vehicles take in turn")
+    bandwidth_shared: bool = switch(True, ON_OFF, "vehicles share the band; off: each has all of it, the printed (2)")
+    latency_combine: str = switch(
+        "sum", ("sum", "max"), "local and remote part of a task follow one another (10), or run side by side"
+    )
+    queue_wait: bool = switch(False, ON_OFF, "a task waits for the queue that it enters")
+    reward_mode: str = switch("p2", ("p2", "eq27"), "quality less energy and drift, or the printed reward (27)")
+    drift_mode: str = switch("exact", ("exact", "bound"), "the drift that came about, or its literal bound (24a)")
+    shared_reward: bool = switch(
+        True, ON_OFF, "all vehicles learn from the mean of their rewards; off: each from its own"
+    )
+    pathloss: str = switch("macro", lambda: pathloss.usable(Params), "path-loss model of the links to the mast")
+    mobility: str = switch("passing", lambda: mobility.usable(Sizes, Params), "how vehicles move")
+
+
+class State(struct.PyTreeNode):
+    """A world at the start of a slot; its tasks and channel are those that the slot's decisions are about."""
+
+    t: Array  # () int32
+    x_m: Array  # (N,) along the road, the mast at 0
+    y_m: Array  # (N,) across it, from the mast
+    velocity_mps: Array  # (N,) along it
+    track: Any  # the memory of the mobility model
+    shadow_db: Array  # (N,)
+    fading_re: Array  # (N,)
+    fading_im: Array  # (N,)
+    fading_corr: Array  # (N,) J0, see `fading.jakes_correlation`
+    shadow_corr: Array  # (N,)
+    task_bits: Array  # (N, K)
+    queue_bits: Array  # (K,)
+    cpu_bias_hz: Array  # (N, K)

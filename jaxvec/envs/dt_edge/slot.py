@@ -1,0 +1,232 @@
+"""The slot of `dt_edge`, phase by phase, each a pure function: decision, channel, latency, energy, queues, score, movement.
+
+Shapes are one world's, with `N` vehicles of `K` task types each, a stream per vehicle and type; batch axes come last. Equation
+numbers are those of the paper; what was decided where it is silent stands in `jaxvec.envs.dt_edge.env`. `sizes` has the sizes and
+switches.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.envs import mobility
+from jaxvec.envs.dt_edge.params import Params, Sizes, State
+from jaxvec.physics import fading, geometry, lyapunov, pathloss, queues, rate, tasks, units
+
+
+class Decision(NamedTuple):
+    """What is done: ratios of offloading and shares of the server, and what was asked for."""
+
+    omega: Array  # (N, K)
+    alpha: Array  # (N, K)
+    request: Array  # () sum of the shares asked for
+    budget: Array  # () the most that they may sum to, (17d)
+
+
+class Latency(NamedTuple):
+    """(N, K) but for `service_bits` and `wait_s`, (K,)."""
+
+    local_s: Array
+    tx_s: Array
+    comp_s: Array
+    raw_s: Array
+    total_s: Array  # at most the cap
+    wait_s: Array
+    service_bits: Array
+
+
+class Energy(NamedTuple):
+    """Of a slot."""
+
+    local_j: Array  # (N,)
+    edge_j: Array  # ()
+
+
+class Queues(NamedTuple):
+    """(K,) each."""
+
+    arrivals_bits: Array
+    served_bits: Array
+    after_bits: Array
+
+
+class Score(NamedTuple):
+    """What a slot was worth."""
+
+    own: Array  # (N,) each vehicle's
+    team: Array  # ()
+    qos: Array  # (N,)
+    used: Array  # () part of the server's frequency in use
+    drift_exact: Array  # ()
+    drift_bound: Array  # ()
+
+
+def share_floor(sizes: Sizes, params: Params) -> Any:
+    """The share that every stream gets at least: `alpha_min`, less where more than 30 streams have to fit."""
+    return jnp.minimum(params.alpha_min, 0.15 / (sizes.n_vehicles * sizes.n_types))
+
+
+def over_types(x: Any, rank: int) -> Array:
+    """Mean of a number that may differ between types; `rank` batch axes."""
+    x = jnp.asarray(x)
+    return jnp.mean(x, 0) if x.ndim == 1 + rank else x
+
+
+def cycles_ref(params: Params, rank: int) -> Array:
+    """Work of a mean task [cycle]."""
+    return params.task_bits_mean * over_types(params.cycles_per_bit, rank)
+
+
+def energy_ref_j(sizes: Sizes, params: Params, rank: int) -> Array:
+    """All tasks of a slot computed locally [J]."""
+    per_cycle_j = params.kappa_vehicle * params.vehicle_cpu_hz * params.vehicle_cpu_hz
+    return sizes.n_vehicles * sizes.n_types * per_cycle_j * cycles_ref(params, rank)
+
+
+def shadow_correlation(speed_mps: Array, params: Params) -> Array:
+    """Of shadowing with itself a slot later: exp(-way / decorrelation distance), 3GPP TR 36.885 A.1.4."""
+    return jnp.exp(-speed_mps * params.slot_s / params.shadow_decorr_m)
+
+
+def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> tuple[Array, Array]:
+    """Ratios of offloading and requested shares (N, K); shares are log-spaced, so that the middle asks for about a fair one."""
+    omega, u = (jnp.clip(action[name], 0.0, 1.0) for name in ("offload", "share"))
+    floor = share_floor(sizes, params)
+    return omega, floor * jnp.exp(u * jnp.log(params.alpha_max / floor))
+
+
+def fit(sizes: Sizes, omega: Array, asked: Array, state: State, params: Params) -> Decision:
+    """(17c), (17d): what exceeds the server's budget is taken off all shares above the floor, in proportion."""
+    floor, n = share_floor(sizes, params), sizes.n_vehicles * sizes.n_types
+    least = n * floor
+    budget = jnp.maximum(1.0 - jnp.sum(state.cpu_bias_hz, (0, 1)) / params.server_cpu_hz, least)
+    share = jnp.clip(asked, floor, params.alpha_max)
+    request = jnp.sum(share, (0, 1))
+    over = request > budget
+    shrink = jnp.where(over, (budget - least) / jnp.where(over, request - least, 1.0), 1.0)
+    alpha = jnp.where(over, floor + (share - floor) * shrink, share)
+    return Decision(jnp.clip(omega, 0.0, 1.0), alpha, request, budget)
+
+
+def distance_m(state: State, params: Params) -> tuple[Array, Array]:
+    """To the mast (N,): on the ground, and between the antennas."""
+    up_m = params.bs_height_m - params.vehicle_height_m
+    return geometry.norm_m(state.x_m, state.y_m), geometry.norm_m(state.x_m, state.y_m, up_m)
+
+
+def gain_db(sizes: Sizes, state: State, params: Params) -> Array:
+    """Channel gain (N,), (3): path loss, shadowing, Rayleigh fading."""
+    link = pathloss.Link(*distance_m(state, params), params.vehicle_height_m, params.bs_height_m)
+    power = state.fading_re * state.fading_re + state.fading_im * state.fading_im
+    fade_db = units.linear_to_db(jnp.maximum(power, 1e-12))
+    return fade_db - pathloss.MODELS[sizes.pathloss](link, params) - state.shadow_db
+
+
+def rate_bps(sizes: Sizes, gain_db: Array, params: Params) -> Array:
+    """(N,), (2); the band is shared by all vehicles unless `bandwidth_shared` is off."""
+    band_hz = params.bandwidth_hz / sizes.n_vehicles if sizes.bandwidth_shared else params.bandwidth_hz
+    snr = params.tx_power_w / params.noise_w * units.db_to_linear(gain_db)
+    return jnp.maximum(rate.shannon_bps(band_hz, snr), params.rate_min_bps)
+
+
+def delay(sizes: Sizes, d: Decision, rate_bps: Array, state: State, params: Params) -> Latency:
+    """(7) to (10): local part, upload, computing at the true speed, and, with `queue_wait`, the backlog before it."""
+    cycles, remote = state.task_bits * params.cycles_per_bit, d.omega * state.task_bits
+    local_s = (1.0 - d.omega) * cycles / params.vehicle_cpu_hz
+    tx_s = remote / rate_bps[:, None]
+    true_hz = jnp.maximum(d.alpha * params.server_cpu_hz + state.cpu_bias_hz, params.cpu_eff_min_hz)
+    comp_s = d.omega * cycles / true_hz
+    service_bits = params.slot_s * params.server_cpu_hz * jnp.sum(d.alpha, 0) / params.cycles_per_bit
+    wait_s = state.queue_bits * params.slot_s / service_bits if sizes.queue_wait else jnp.zeros_like(state.queue_bits)
+    edge_s = tx_s + comp_s + d.omega * wait_s
+    raw_s = local_s + edge_s if sizes.latency_combine == "sum" else jnp.maximum(local_s, edge_s)
+    return Latency(local_s, tx_s, comp_s, raw_s, jnp.minimum(raw_s, params.latency_cap_s), wait_s, service_bits)
+
+
+def spend(d: Decision, late: Latency, params: Params) -> Energy:
+    """(14), and (15) times the slot."""
+    power_w = params.kappa_vehicle * params.vehicle_cpu_hz * params.vehicle_cpu_hz * params.vehicle_cpu_hz
+    in_use = jnp.sum(d.alpha, (0, 1))
+    return Energy(
+        local_j=power_w * jnp.sum(late.local_s, 1),
+        edge_j=params.slot_s * params.edge_full_power_w * in_use * in_use * in_use,
+    )
+
+
+def enqueue(d: Decision, late: Latency, state: State) -> Queues:
+    """(5), (6)."""
+    arrivals_bits = jnp.sum(d.omega * state.task_bits, 0)
+    after_bits, served_bits = queues.update(state.queue_bits, arrivals_bits, late.service_bits)
+    return Queues(arrivals_bits, served_bits, after_bits)
+
+
+def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, state: State, params: Params) -> Score:
+    """(11) to (13) and (24), scaled: energy in units of all-local energy, queues of a slot's tasks; or (27)."""
+    rank, n = state.t.ndim, sizes.n_vehicles
+    qos = jnp.mean(1.0 - late.total_s / params.t_max_s, 1)
+    reference = n * params.task_bits_mean
+    before, after = state.queue_bits / reference, q.after_bits / reference
+    exact = jnp.mean(lyapunov.drift_exact(before, after), 0)
+    bound = jnp.mean(lyapunov.drift_bound(before, q.arrivals_bits / reference, late.service_bits / reference), 0)
+    used = jnp.sum(d.alpha + state.cpu_bias_hz / params.server_cpu_hz, (0, 1))
+    if sizes.reward_mode == "eq27":
+        own = qos - params.eta_capacity * (1.0 - used)
+    else:
+        spent = (n * energy.local_j + energy.edge_j) / energy_ref_j(sizes, params, rank)
+        own = qos - params.energy_weight * spent - params.beta * (exact if sizes.drift_mode == "exact" else bound)
+    return Score(own, jnp.mean(own, 0), qos, used, exact, bound)
+
+
+def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], params: Params) -> State:
+    """Movement, shadowing and fading (4), and the next slot's tasks."""
+    model = mobility.MODELS[sizes.mobility]
+    present = jnp.ones(state.x_m.shape, bool)
+    motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, present, state.track)
+    motion = model.advance(motion, draws, sizes, params)
+    changed = {} if model.constant_speed else correlations(motion.velocity_mps, params)
+    re, im = (
+        tasks.ar1(x, state.fading_corr, 0.5**0.5 * draws["z_fading"][:, i])
+        for i, x in enumerate((state.fading_re, state.fading_im))
+    )
+    return state.replace(
+        t=state.t + 1,
+        x_m=motion.x_m,
+        y_m=motion.y_m,
+        velocity_mps=motion.velocity_mps,
+        track=motion.track,
+        shadow_db=tasks.ar1(state.shadow_db, state.shadow_corr, params.shadow_std_db * draws["z_shadow"]),
+        fading_re=re,
+        fading_im=im,
+        task_bits=tasks.uniform(draws["u_task"], params.task_bits_min, params.task_bits_max),
+        queue_bits=q.after_bits,
+        **changed,
+    )
+
+
+def correlations(velocity_mps: Array, params: Params) -> dict[str, Array]:
+    """Of fading and of shadowing with themselves a slot later, (N,), by name of the state: (4), and the way driven."""
+    speed_mps = jnp.abs(velocity_mps)
+    return {
+        "fading_corr": fading.jakes_correlation(speed_mps, params.slot_s, params.light_speed_mps / params.carrier_hz),
+        "shadow_corr": shadow_correlation(speed_mps, params),
+    }
+
+
+def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
+    """The first slot: empty queues."""
+    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    return State(
+        t=jnp.zeros(motion.x_m.shape[1:], jnp.int32),
+        x_m=motion.x_m,
+        y_m=motion.y_m,
+        velocity_mps=motion.velocity_mps,
+        track=motion.track,
+        shadow_db=draws["shadow_db"],
+        fading_re=draws["fading_re"],
+        fading_im=draws["fading_im"],
+        **correlations(motion.velocity_mps, params),
+        task_bits=draws["task_bits"],
+        queue_bits=jnp.zeros_like(draws["task_bits"][0]),
+        cpu_bias_hz=params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"],
+    )

@@ -1,0 +1,226 @@
+"""The slot of `isac_iov`, phase by phase, each a pure function: geometry, decision, links, queues, outcome, reward, movement.
+
+Shapes are one world's, with `I` vehicles and `K` RSUs; batch axes come last. Equation numbers are those of Zhan et al.; what was
+decided where the paper is silent stands in `jaxvec.envs.isac_iov`. `env` has the sizes and switches.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.layout import lift
+from jaxvec.envs import mobility
+from jaxvec.envs.isac_iov.params import Params, State
+from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
+
+
+class Geometry(NamedTuple):
+    """(2): frozen during the slot."""
+
+    dx_m: Array  # (I, K) to the RSU
+    dist_m: Array  # (I, K) in space
+    ground_m: Array  # (I, K) on the ground
+    covered: Array  # (I, K) bool
+
+
+class Decision(NamedTuple):
+    """A feasible action, C4 to C6."""
+
+    ell_loc: Array  # (I,)
+    ell_rsu: Array  # (I, K)
+    active: Array  # (I, K) bool
+    share: Array  # (I, K)
+    freq_hz: Array  # (I, K)
+    f_rsu_hz: Array  # (K,)
+
+
+class Links(NamedTuple):
+    """What each vehicle-to-RSU link takes, (7) to (14), (17); 0 where not active. All (I, K)."""
+
+    rate_bps: Array
+    eta: Array  # bool, 1 = instruction
+    d_data_s: Array
+    d_up_s: Array
+    d_comp_s: Array
+    e_tx_j: Array
+    e_rsu_j: Array
+    load_cycles: Array
+
+
+class Queues(NamedTuple):
+    """(16) to (18): work that came and went, and the waiting it causes."""
+
+    lam_loc: Array  # (I,)
+    lam_rsu: Array  # (K,)
+    q_loc: Array  # (I,) after the slot
+    q_rsu: Array  # (K,)
+    wait_loc_s: Array  # (I,)
+    wait_rsu_s: Array  # (K,)
+    hist_loc: Array
+    hist_rsu: Array
+
+
+class Outcome(NamedTuple):
+    """(19) to (25), (27): what each task took."""
+
+    latency_s: Array  # (I,)
+    e_loc_j: Array  # (I,)
+    energy_j: Array  # (I,)
+    cost: Array  # (I,)
+    excess_j: Array  # ()
+    v_energy_j: Array  # ()
+    violation_rate: Array  # ()
+
+
+def locate(env: Any, state: State, params: Params) -> Geometry:
+    """(2): distances to the RSUs, which stand in a row on the north side, centred."""
+    k, rank = env.n_rsus, state.t.ndim
+    rsu_x_m = params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
+    dx_m = geometry.offsets(state.x_m, rsu_x_m)
+    dy_m = (state.y_m - params.rsu_lateral_m)[:, None]
+    ground_m = geometry.norm_m(dx_m, dy_m)
+    covered = geometry.within(ground_m, params.rsu_range_m) & state.present[:, None]
+    return Geometry(dx_m, geometry.norm_m(ground_m, params.rsu_height_m), ground_m, covered)
+
+
+def decode(env: Any, action: dict[str, Array], place: Geometry, state: State, params: Params) -> Decision:
+    """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors)."""
+    split, ask_band, ask_cpu = (jnp.clip(action[name], -1, 1) for name in ("split", "bandwidth", "rsu_cpu"))
+    ell_loc, ell_rsu = _split(split, place.covered, params)
+    ell_loc = jnp.where(state.present, ell_loc, 0)
+    active = ell_rsu > 0
+    request = lambda a: active * (params.share_floor + (1 - params.share_floor) * (a + 1) / 2)  # noqa: E731
+
+    share = computing.fit_to_budget(request(ask_band), 1)
+    if env.bandwidth_mode == "system":
+        share = computing.fit_to_budget(share, (0, 1))
+
+    wanted = request(ask_cpu)
+    free_hz = jnp.broadcast_to(params.rsu_free_hz, wanted.shape[1:])
+    if env.rsu_cpu_mode == "shared":
+        freq_hz = free_hz * computing.fit_to_budget(wanted, 0)
+        f_rsu_hz = jnp.sum(freq_hz, 0)
+    else:
+        f_rsu_hz = free_hz * jnp.sum(wanted, 0) / jnp.maximum(jnp.sum(active, 0), 1)
+        freq_hz = active * f_rsu_hz
+    return Decision(ell_loc, ell_rsu, active, share, freq_hz, jnp.where(jnp.any(active, 0), f_rsu_hz, free_hz))
+
+
+def _split(split: Array, covered: Array, params: Params) -> tuple[Array, Array]:
+    """C5: a softmax over the local part and the covering RSUs; parts below the cut are dropped, the rest renormalised."""
+    allowed = jnp.concatenate([jnp.ones_like(covered[:, :1]), covered], 1)
+    score = jnp.where(allowed, params.split_logit_scale * split, -jnp.inf)
+    part = jnp.where(allowed, jnp.exp(score - jnp.max(score, 1, keepdims=True)), 0)
+    part = part / jnp.sum(part, 1, keepdims=True)
+    cut = jnp.minimum(params.split_cut, jnp.max(part, 1, keepdims=True))  # the largest part is never dropped
+    part = jnp.where(part >= cut, part, 0)
+    part = part / jnp.sum(part, 1, keepdims=True)
+    return part[:, 0], part[:, 1:]
+
+
+def transmit(env: Any, state: State, d: Decision, place: Geometry, h_power: Array, params: Params) -> Links:
+    """(1), (7) to (14), (17): each link's upload by the quicker of its two modes, and the RSU's work on it."""
+    link = pathloss.Link(place.ground_m, place.dist_m, params.vehicle_height_m, params.rsu_height_m)
+    gain = units.db_to_linear(-pathloss.MODELS[env.pathloss](link, params))
+    snr = rate.snr(params.tx_power_w, h_power, gain, params.noise_w)
+    rate_bps = params.sensing_gain * rate.shannon_bps(d.share * params.bandwidth_hz, snr)  # (1)
+
+    bits = d.ell_rsu * state.task_bits[:, None]
+    align_cycles, work_cycles = bits * state.align_cpb[:, None], bits * state.work_cpb[:, None]
+    d_data_s = computing.time_s(bits, rate_bps)  # (7)
+    d_instr_tx_s = computing.time_s(d.ell_rsu * state.instr_bits[:, None], rate_bps)  # (9)
+    d_instr_s = d_instr_tx_s + computing.time_s(align_cycles, d.freq_hz)  # (10)
+    eta = d.active & (d_instr_s < d_data_s)  # (12)
+    aligned_cycles = eta * align_cycles
+    return Links(
+        rate_bps=rate_bps,
+        eta=eta,
+        d_data_s=d_data_s,
+        d_up_s=jnp.where(eta, d_instr_s, d_data_s),  # (12)
+        d_comp_s=computing.time_s(work_cycles, d.freq_hz),  # (13)
+        e_tx_j=params.tx_power_w * jnp.where(eta, d_instr_tx_s, d_data_s),  # (8)
+        e_rsu_j=computing.energy_j(params.kappa_rsu, d.freq_hz, aligned_cycles + work_cycles),  # (11), (14)
+        load_cycles=aligned_cycles + work_cycles,  # (17)
+    )
+
+
+def queue(state: State, d: Decision, links: Links, draws: dict[str, Array], params: Params) -> Queues:
+    """(16), (17) with background work, and Little's law (18) over the window."""
+    bg_cycles = (draws["bg_u"] < params.rsu_bg_prob) * draws["bg_size"] * params.rsu_bg_max_cycles
+    lam_loc = d.ell_loc * state.task_bits * state.work_cpb  # (5)
+    lam_rsu = jnp.sum(links.load_cycles, 0) + bg_cycles
+    q_loc, dep_loc = queues.update(state.q_loc_cycles, lam_loc, state.veh_cpu_hz * params.slot_s)
+    q_rsu, dep_rsu = queues.update(state.q_rsu_cycles, lam_rsu, d.f_rsu_hz * params.slot_s)
+    wait_loc_s, hist_loc = _wait(state.hist_loc, state.q_loc_cycles, lam_loc, dep_loc, params)
+    wait_rsu_s, hist_rsu = _wait(state.hist_rsu, state.q_rsu_cycles, lam_rsu, dep_rsu, params)
+    return Queues(lam_loc, lam_rsu, q_loc, q_rsu, wait_loc_s, wait_rsu_s, hist_loc, hist_rsu)
+
+
+def _wait(hist: Array, backlog: Array, lam: Array, dep: Array, params: Params) -> tuple[Array, Array]:
+    window = jnp.concatenate([hist, jnp.stack([backlog, lam, dep])[None]])
+    sums = jnp.sum(window, 0)
+    return queues.little_wait_s(sums[0], sums[1], sums[2], params.slot_s), window[1:]
+
+
+def settle(state: State, d: Decision, links: Links, work: Queues, params: Params) -> Outcome:
+    """(5), (6), (15), (19) to (24), (27): latency, energy and cost of each task, and the energy queue."""
+    t_loc_s = computing.time_s(work.lam_loc, state.veh_cpu_hz) + work.wait_loc_s
+    t_rsu_s = d.active * (links.d_up_s + links.d_comp_s + work.wait_rsu_s)  # (15)
+    latency_s = jnp.maximum((d.ell_loc > 0) * t_loc_s, jnp.max(t_rsu_s, 1))  # (19), (21)
+    e_loc_j = computing.energy_j(params.kappa_veh, state.veh_cpu_hz, work.lam_loc)  # (6)
+    energy_j = e_loc_j + jnp.sum(links.e_tx_j + links.e_rsu_j, 1)  # (20), (23)
+    cost = params.cost_weight * latency_s + (1 - params.cost_weight) * energy_j / params.energy_ref_j  # (24)
+    n = n_present(state)
+    excess_j = jnp.sum(energy_j, 0) - params.energy_budget_j * n
+    v_energy_j = lyapunov.virtual_queue(state.v_energy_j, excess_j)  # (27)
+    late = jnp.sum(latency_s > params.t_max_s, 0) / n  # C8
+    return Outcome(latency_s, e_loc_j, energy_j, cost, excess_j, v_energy_j, late)
+
+
+def score(
+    env: Any, state: State, d: Decision, work: Queues, outcome: Outcome, params: Params
+) -> tuple[Array, dict[str, Array]]:
+    """(44), or the drift of (36) itself: the reward `()` and its parts, per vehicle on the road."""
+    p, n = params, n_present(state)
+    loc, rsu, en = 1 / p.q_loc_ref_cycles, 1 / p.q_rsu_ref_cycles, 1 / p.energy_ref_j
+    qa, qb, ev = state.q_loc_cycles * loc, state.q_rsu_cycles * rsu, state.v_energy_j * en
+    if env.drift_form == "bound":
+        d_loc = lyapunov.drift_bound(qa, work.lam_loc * loc, state.veh_cpu_hz * p.slot_s * loc)
+        d_rsu = lyapunov.drift_bound(qb, work.lam_rsu * rsu, d.f_rsu_hz * p.slot_s * rsu)
+        d_energy = ev * (outcome.excess_j * en)
+    else:
+        d_loc = lyapunov.drift_exact(qa, work.q_loc * loc)
+        d_rsu = lyapunov.drift_exact(qb, work.q_rsu * rsu)
+        d_energy = lyapunov.drift_exact(ev, outcome.v_energy_j * en)
+    parts = {
+        "r_cost": -p.lyapunov_v * jnp.sum(outcome.cost, 0) / n,
+        "r_drift_loc": -jnp.sum(state.present * d_loc, 0) / n,
+        "r_drift_rsu": -jnp.sum(d_rsu, 0) / n,
+        "r_drift_energy": -d_energy,
+    }
+    reward = sum(parts.values()) - p.violation_penalty * outcome.violation_rate
+    return reward, parts | {"reward": reward}
+
+
+def advance(env: Any, state: State, work: Queues, outcome: Outcome, draws: dict[str, Array], params: Params) -> State:
+    """The vehicles move and new tasks arrive."""
+    motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, state.present, state.track)
+    motion = mobility.MODELS[env.mobility].advance(motion, draws, env, params)
+    return state.replace(
+        t=state.t + 1,
+        **motion._asdict(),
+        task_bits=jnp.where(motion.present, draws["next_task_bits"], 0),
+        instr_bits=jnp.where(motion.present, draws["next_instr_bits"], 0),
+        q_loc_cycles=work.q_loc,
+        q_rsu_cycles=work.q_rsu,
+        v_energy_j=outcome.v_energy_j,
+        hist_loc=work.hist_loc,
+        hist_rsu=work.hist_rsu,
+        twin_err=draws["next_twin_err"],
+    )
+
+
+def n_present(state: State) -> Array:
+    """`()`: vehicles on the road, at least 1."""
+    return jnp.maximum(jnp.sum(state.present, 0), 1).astype(state.v_energy_j.dtype)

@@ -1,0 +1,140 @@
+"""The numbers of `twin_migration`, and its state; decisions where the paper is silent stand in `jaxvec.envs.twin_migration`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flax import struct
+from jax import Array
+
+from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.physics import pathloss
+from jaxvec.traces import Region
+
+MB = 8e6  # bit
+
+
+class Params(struct.PyTreeNode):
+    """The numbers of `twin_migration` (Table I and section VII of the paper; "chosen" where it gives none)."""
+
+    use_uav: float = number(1.0, "-", "UAVs serve: 1, or 0 (Fig. 8)")
+    use_satellite: float = number(1.0, "-", "the satellite serves: 1, or 0 (Fig. 8)")
+    slot_s: float = number(30.0, "s", "length of a slot (VII-A)", positive=True)
+    earth_radius_m: float = number(6_371_393.0, "m", "R (below (2))", positive=True)
+    light_speed_mps: float = number(3e8, "m/s", "c (below (3))", positive=True)
+    gain_coeff: float = number(4.11, "-", "A, antenna gain (chosen: the usual value beside (3))", positive=True)
+    carrier_hz: float = number(28e9, "Hz", "f (chosen: where carriers of 300 MHz exist)", positive=True)
+    pathloss_exponent: float = number(2.0, "-", "exponent of the distance in (3)")
+    min_distance_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", positive=True)
+    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle in the standard path-loss models")
+    rsu_height_m: float = number(10.0, "m", "antenna of an RSU in these; in distances it is on the ground, as in (2)")
+    bandwidth_up_hz: float = number(300e6, "Hz", "uplink of every vehicle (Table I)", positive=True)
+    bandwidth_down_hz: float = number(300e6, "Hz", "its downlink (Table I)", positive=True)
+    bandwidth_mig_hz: float = number(300e6, "Hz", "of a migration (chosen: the same)", positive=True)
+    vehicle_power_w: float = number(1.0, "W", "power of a vehicle (Table I, its 1000 W read as mW)", positive=True)
+    rsu_power_w: float = number(10.0, "W", "power of an RSU (chosen: 40 dBm, a micro cell)", positive=True)
+    uav_power_w: float = number(2.0, "W", "power of a UAV (chosen: 33 dBm)", positive=True)
+    noise_w: float = number(1e-11, "W", "noise (Table I, its 10 read as pW: 300 MHz, noise figure 9 dB)", positive=True)
+    rsu_range_m: float = number(1200.0, "m", "longest link to an RSU (Table I)")
+    uav_range_m: float = number(1500.0, "m", "longest link to a UAV, in space (Table I)")
+    uav_altitude_m: float = number(50.0, "m", "height of the UAVs (Table I)")
+    uav_speed_mps: float = number(3.7, "m/s", "speed of the UAVs (VII-A)")
+    sat_rate_bps: float = number(25e6, "bit/s", "of the satellite: up, down, migration (chosen)", positive=True)
+    vt_rate_bps: float = number(
+        16e6, "bit/s", "data of a vehicle, up and down (VII-C: middle of its sweep)", positive=True
+    )
+    mig_bits: float = number(60 * MB, "bit", "data of a migration (Table I)")
+    bg_bits_per_vehicle: float = number(1.5 * MB, "bit", "background work per counted vehicle and slot (chosen)")
+    bg_jitter_std: float = number(0.1, "-", "relative deviation of a slot's count from the mean of its bin (chosen)")
+    uav_bg_fraction: float = number(0.5, "-", "background of a UAV, of that of the nearest RSU (chosen)")
+    cycles_per_bit: float = number(1000.0, "cycle/bit", "e, work of all data (Table I)", positive=True)
+    cpu_edge_hz: float = number(32e9, "Hz", "C_m, processor of an RSU or UAV (Table I)", positive=True)
+    cpu_sat_hz: float = number(80e9, "Hz", "C_s, processor of the satellite (Table I)", positive=True)
+    cache_bits: float = number(300 * MB, "bit", "L, what an RSU or UAV can hold in a slot (Table I)", positive=True)
+    warmup_slots: float = number(10.0, "slot", "of background that fill the caches before the first slot (chosen)")
+    latency_cap_s: float = number(300.0, "s", "every latency counts up to here (chosen: ten slots)", positive=True)
+    failure_delay_s: float = number(
+        30.0, "s", "a failed slot's data are late by this (chosen: a slot; 0 is literal (13))"
+    )
+    w_latency: float = number(2.0, "-", "w_T (Table I)")
+    w_load: float = number(1.0, "-", "w_s (Table I)")
+    w_loss: float = number(1.0, "-", "w_d (Table I)")
+    lat_mean_s: float = number(58.0, "s", "mean of latency in (22); see `calibrate`")
+    lat_std_s: float = number(17.0, "s", "its deviation", positive=True)
+    load_mean_bits: float = number(180 * MB, "bit", "mean of the load of a vehicle's server in (22)")
+    load_std_bits: float = number(60 * MB, "bit", "its deviation", positive=True)
+    var_mean_mb2: float = number(3250.0, "MB^2", "mean of the variance of loads in (21)")
+    var_std_mb2: float = number(1250.0, "MB^2", "its deviation", positive=True)
+    obs_distance_m: float = number(5000.0, "m", "scale of distances in observations", positive=True)
+    region: Region = data("RSUs, patrols, trips and counts; a file of them, or `city`, `rural:test` made up")
+
+    @property
+    def vt_bits(self) -> Any:
+        """S_v: what a vehicle sends, and receives, in a slot [bit]."""
+        return self.vt_rate_bps * self.slot_s
+
+    @property
+    def drain_edge_bits(self) -> Any:
+        """What an RSU or UAV works off in a slot [bit]."""
+        return self.cpu_edge_hz * self.slot_s / self.cycles_per_bit
+
+    @property
+    def drain_sat_bits(self) -> Any:
+        """What the satellite works off in a slot [bit]."""
+        return self.cpu_sat_hz * self.slot_s / self.cycles_per_bit
+
+    @property
+    def wavelength_m(self) -> Any:
+        """c / f [m]."""
+        return self.light_speed_mps / self.carrier_hz
+
+
+class Scene(struct.PyTreeNode):
+    """What is to be seen at the start of a slot, before anybody acts: it follows from the rest of the state."""
+
+    veh_active: Array  # (V,) bool
+    server_active: Array  # (M,) bool
+    uav_deg: Array  # (U, 2) latitude and longitude from the anchor
+    near: Array  # (U,) int32, the nearest RSU
+    dist: Array  # (V, M - 1) [m]
+    in_range: Array  # (V, M) bool
+    feasible: Array  # (V, M) bool, without the fallback
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes and switches of `twin_migration`."""
+
+    n_vehicles: int = size(5, "")
+    n_rsu: int = size(84, "")
+    n_uav: int = size(10, "")
+    horizon: int = size(60, "")
+    slots_per_bin: int = size(10, "")
+    haversine: str = switch("correct", ("correct", "paper"), "")
+    overload_rule: str = switch("monotone", ("monotone", "paper"), "")
+    migration_adds_load: bool = switch(True, ON_OFF, "")
+    reward_load_term: str = switch("load", ("load", "variance"), "")
+    workload_info: str = switch("predicted", ("predicted", "last", "none", "actual"), "")
+    obs_prev_server: bool = switch(True, ON_OFF, "")
+    use_mask: bool = switch(True, ON_OFF, "")
+    fading: str = switch("none", ("none", "rayleigh"), "")
+    pathloss: str = switch("power_law", lambda: pathloss.usable(Params), "")
+    vehicle_schedule: str = switch("static", ("static", "dynamic"), "")
+    uav_schedule: str = switch("static", ("static", "dynamic"), "")
+
+
+class State(struct.PyTreeNode):
+    """One world; V vehicles, N RSUs, U UAVs, M = N + U + 1 servers."""
+
+    t: Array  # () int32, slot
+    start_bin: Array  # () int32, bin of the counts in which the episode began
+    veh_traj: Array  # (V,) int32, trip
+    veh_start: Array  # (V,) int32, slot in which it begins
+    prev: Array  # (V,) int32, server of the twin, -1: none yet
+    queue: Array  # (M,) [bit]
+    uav_phase_m: Array  # (U,) where on its loop each UAV begins
+    uav_on: Array  # (U,) int32, first slot in which it serves
+    uav_off: Array  # (U,) int32, first slot in which it does not any more
+    fails: Array  # (V,) int32, slots
+    active_slots: Array  # (V,) int32, slots
+    migrations: Array  # (V,) int32, slots
+    scene: Scene

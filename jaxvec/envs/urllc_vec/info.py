@@ -1,0 +1,151 @@
+"""What `urllc_vec` reports of a slot: costs, and how often each constraint of the paper is broken."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.envs.urllc_vec.params import Params, State
+from jaxvec.envs.urllc_vec.slot import Decision, Outcome, Route, Uplink, Work
+from jaxvec.physics import computing
+
+INFO = {
+    "latency_mean_s": ("s", "latency of a subtask, at most the cap"),
+    "latency_weighted_s": ("s", "the same weighted by priority, mean over vehicles"),
+    "latency_total_v_s": ("s", "latencies of a vehicle's subtasks together, mean over vehicles"),
+    "latency_p95_s": ("s", "latency that 95 % of the subtasks keep"),
+    "latency_up_s": ("s", "first hop"),
+    "latency_fwd_s": ("s", "forwarding"),
+    "latency_proc_s": ("s", "waiting and processing, of what was processed"),
+    "violation_rate": ("-", "subtasks later than the target"),
+    "drop_rate": ("-", "subtasks dropped on the way"),
+    "energy_vehicle_j": ("J", "transmission, mean over vehicles"),
+    "energy_node_j": ("J", "processing and forwarding, mean over nodes"),
+    "energy_total_j": ("J", "of all subtasks"),
+    "qos": ("-", "quality of service (48)"),
+    "qos_norm": ("-", "the same on a scale to 100 (93)"),
+    "backlog_cycles": ("cycle", "at the start of the slot, mean over nodes"),
+    "load_cycles": ("cycle", "taken in the slot, mean over nodes"),
+    "load_imbalance": ("-", "deviation of the load over nodes, by its mean"),
+    "forwards_per_subtask": ("-", "hops after the first"),
+    "share_bs": ("-", "part of the processed subtasks that BSs processed"),
+    "rate_up_mean_bps": ("bit/s", "rate of the first hop"),
+    "objective": ("-", "(38) per vehicle, in units of targets and budgets"),
+    "reward_vehicle": ("-", "own rewards, mean over vehicles"),
+    "reward_uav": ("-", "over UAVs"),
+    "reward_bs": ("-", "over BSs"),
+    "team_reward": ("-", "(63), the sum of the three means"),
+    "incentive_vehicle": ("-", "(90) to (92), mean over vehicles"),
+    "penalty_vehicle": ("-", "likewise"),
+    "viol_c1": ("-", "vehicles without a usable link"),
+    "viol_c2": ("-", "0 by construction"),
+    "viol_c3": ("-", "BSs to which more is sent than their capacity"),
+    "viol_c4": ("-", "UAVs likewise"),
+    "viol_c5": ("-", "subtasks sent to BSs that are late"),
+    "viol_c6": ("-", "sent to UAVs"),
+    "viol_c7": ("-", "0 by construction"),
+    "viol_c8": ("-", "subtasks with a link below the least rate"),
+    "viol_c9": ("-", "vehicles over their energy budget"),
+    "viol_c10": ("-", "subtasks below the least QoS"),
+    "viol_c13": ("-", "vehicles and BSs whose share changed too much"),
+    "viol_c14a": ("-", "vehicles and UAVs likewise"),
+    "viol_c14b": ("-", "BSs whose longest latency is over the target"),
+    "viol_c15": ("-", "UAVs likewise"),
+    "viol_c16": ("-", "0 by construction"),
+    "viol_c17": ("-", "0 by construction"),
+    "viol_c18": ("-", "BSs over their energy budget"),
+    "viol_c19": ("-", "UAVs likewise"),
+    "viol_c20": ("-", "0 by construction"),
+    "features": ("-", "(F,) what a perfect twin would know of the slot"),
+    "task_latency_s": ("s", "(K,) latency of each subtask"),
+    "task_energy_j": ("J", "(K,) energy"),
+    "task_node": ("-", "(K,) where it ended, or was dropped"),
+    "task_placed": ("bool", "(K,) whether it was processed"),
+    "node_load_cycles": ("cycle", "(N,) taken in the slot"),
+    "node_energy_j": ("J", "(N,) processing and forwarding"),
+    "vehicle_energy_j": ("J", "(V,) transmission"),
+}
+
+
+def measure(
+    env: Any,
+    state: State,
+    d: Decision,
+    work: Work,
+    up: Uplink,
+    way: Route,
+    o: Outcome,
+    share: Array,
+    params: Params,
+) -> dict[str, Array]:
+    """Everything of `INFO` that the slot itself knows."""
+    mean = lambda x: jnp.mean(x.astype(o.latency_s.dtype), 0)  # noqa: E731
+    placed, load = jnp.maximum(jnp.sum(way.placed, 0), 1), mean(o.load)
+    cost = jnp.sum(o.vehicle_latency_s, 0) / params.latency_target_s
+    cost += params.lambda_e * jnp.sum(o.energy_j, 0) / params.e_max_node_j
+    cost -= params.lambda_q * jnp.sum(o.percent, 0) / 100
+    return {
+        "latency_mean_s": mean(o.latency_s),
+        "latency_weighted_s": mean(o.vehicle_latency_s),
+        "latency_total_v_s": jnp.sum(o.latency_s, 0) / env.n_vehicles,
+        "latency_p95_s": jnp.percentile(o.latency_s, 95, axis=0),
+        "latency_up_s": mean(up.delay_s),
+        "latency_fwd_s": mean(way.delay_s),
+        "latency_proc_s": jnp.sum(o.process_s, 0) / placed,
+        "violation_rate": mean(o.latency_s > params.latency_target_s),
+        "drop_rate": mean(~way.placed),
+        "energy_vehicle_j": mean(o.vehicle_energy_j),
+        "energy_node_j": mean(o.node_energy_j),
+        "energy_total_j": jnp.sum(o.energy_j, 0),
+        "qos": mean(o.quality),
+        "qos_norm": mean(o.percent),
+        "backlog_cycles": mean(state.backlog),
+        "load_cycles": load,
+        "load_imbalance": jnp.std(o.load, 0) / jnp.maximum(load, 1),
+        "forwards_per_subtask": mean(way.hops),
+        "share_bs": jnp.sum(way.placed & (way.node < env.n_bs), 0) / placed,
+        "rate_up_mean_bps": mean(up.rate_bps),
+        "objective": cost / env.n_vehicles,
+        "task_latency_s": o.latency_s,
+        "task_energy_j": o.energy_j,
+        "task_node": way.node,
+        "task_placed": way.placed,
+        "node_load_cycles": o.load,
+        "node_energy_j": o.node_energy_j,
+        "vehicle_energy_j": o.vehicle_energy_j,
+        **violations(env, state, d, work, way, o, share, params),
+    }
+
+
+def violations(
+    env: Any, state: State, d: Decision, work: Work, way: Route, o: Outcome, share: Array, params: Params
+) -> dict[str, Array]:
+    """How often each constraint is broken; 0 where there is no case."""
+    n, b, target_s = env.n_nodes, env.n_bs, params.latency_target_s
+    mean = lambda x: jnp.mean(x.astype(o.latency_s.dtype), 0)  # noqa: E731
+    first = d.target.reshape(work.bits.shape)
+    over = computing.sum_at_node(work.cycles, first, n) > params.capacity_cycles
+    late, to_bs = o.latency_s > target_s, first < b
+    part = lambda of: jnp.sum(late & of, 0) / jnp.maximum(jnp.sum(of, 0), 1)  # noqa: E731
+    change = jnp.abs(share - state.prev_share) - params.delta_s_max
+    swings = jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max  # (49), (50)
+    tardy = computing.sum_at_node((late & way.placed).astype(o.latency_s.dtype), way.node, n) > 0  # (51), (52)
+    spent = o.node_energy_j > params.e_max_node_j
+    return {
+        "viol_c1": mean(state.links.uncovered),
+        "viol_c3": mean(over[:b]),
+        "viol_c4": mean(over[b:]),
+        "viol_c5": part(to_bs),
+        "viol_c6": part(~to_bs),
+        "viol_c8": mean(way.slowest_bps < params.rate_min_bps),
+        "viol_c9": mean(o.vehicle_energy_j > params.e_max_vehicle_slot_j),
+        "viol_c10": mean(o.quality < params.q_min),
+        "viol_c13": jnp.mean(mean(swings[:, :b]), 0),
+        "viol_c14a": jnp.mean(mean(swings[:, b:]), 0),
+        "viol_c14b": mean(tardy[:b]),
+        "viol_c15": mean(tardy[b:]),
+        "viol_c18": mean(spent[:b]),
+        "viol_c19": mean(spent[b:]),
+        **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17", "c20")},
+    }

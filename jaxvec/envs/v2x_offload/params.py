@@ -1,0 +1,103 @@
+"""The sizes, numbers and state of `v2x_offload`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flax import struct
+from jax import Array
+
+from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.physics import pathloss
+
+
+class Params(struct.PyTreeNode):
+    """The numbers of `v2x_offload` (Table 1 of the paper; "chosen" where it gives none)."""
+
+    slot_s: float = number(1.0, "s", "length of a slot: speeds apply once a slot (chosen)", positive=True)
+    area_m: float = number(1000.0, "m", "side of the square (section 6)", positive=True)
+    es_pos_m: Array | None = data("places of the servers (N, 2) [m]; None: a regular polygon at 0.3 of the side")
+    radius_m: float = number(500.0, "m", "reach of a radio link (Table 1)", positive=True)
+    hard_radius: bool = number(True, "-", "no radio link at all beyond the reach (chosen)")
+    dist_min_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", positive=True)
+    speed_mps: float = number(15.0, "m/s", "speed of every vehicle (Table 1, the middle value)")
+    heading_sigma_rad: float = number(0.5, "rad", "change of heading in a slot (chosen, calibrated on Fig. 7)")
+    task_bits: float = number(100e3, "bit", "mean size of a task (Table 1)", positive=True)
+    task_spread: float = number(0.5, "-", "sizes are uniform within this part of the mean (chosen); 0: all equal")
+    cycles_per_bit: float = number(500.0, "cycle/bit", "work of a task (Table 1)", positive=True)
+    cv_cpu_hz: float = number(2e9, "Hz", "CPU of a vehicle (Table 1)", axes=("vehicle",), positive=True)
+    es_cpu_hz: float = number(25e9, "Hz", "CPU pool of a server (Table 1)", axes=("server",), positive=True)
+    es_bandwidth_hz: float = number(20e6, "Hz", "uplink pool of a server (Table 1)", axes=("server",), positive=True)
+    cv_kappa: float = number(1e-27, "J s^2/cycle^3", "energy coefficient of a vehicle's CPU (chosen: the usual value)")
+    es_kappa: float = number(1e-29, "J s^2/cycle^3", "energy coefficient of a server (chosen)", axes=("server",))
+    tx_power_max_w: float = number(0.2, "W", "largest transmit power (Table 1)", positive=True)
+    noise_w: float = number(10**-11.3 * 1e-3, "W", "noise power, whatever the band: -113 dBm (Table 1)", positive=True)
+    noise_psd_w_hz: float = number(0.0, "W/Hz", "noise per hertz on top of it (extension; thermal: 10^-20.4)")
+    pathloss_ref: float = number(10**-0.81, "-", "channel gain at 1 m (the paper's reference [25])", positive=True)
+    pathloss_exp: float = number(3.76, "-", "its exponent of the distance (the paper's reference [25])")
+    carrier_hz: float = number(2e9, "Hz", "carrier of the standard path-loss models", positive=True)
+    cv_height_m: float = number(1.5, "m", "antenna of a vehicle in the standard path-loss models")
+    es_height_m: float = number(10.0, "m", "antenna of a server in the standard path-loss models")
+    wired_factor_bit_m_s: float = number(5e10, "bit m/s", "of the wire: 96 Mbit/s over 520 m (chosen)", positive=True)
+    share_min: float = number(0.01, "-", "least share of a pool or of the power (chosen)")
+    deadline_s: float = number(0.1, "s", "latency counts up to here (chosen: the usual bound of V2X)", positive=True)
+    rate_floor_bps: float = number(1.0, "bit/s", "least rate, a guard", positive=True)
+    cpu_floor_hz: float = number(1.0, "Hz", "least processor speed, a guard", positive=True)
+    weight_latency: float = number(0.5, "-", "of latency against energy (chosen: equal)")
+    latency_ref_s: float = number(
+        0.078, "s", "unit of latency: a 312 kbit task computed locally (chosen)", positive=True
+    )
+    energy_ref_j: float = number(0.624, "J", "unit of energy: a 312 kbit task computed locally (chosen)", positive=True)
+    reward_offset: float = number(1.0, "-", "reward of a task that costs nothing (chosen; 0 is the literal (23))")
+    team_weight: float = number(
+        1.0, "-", "without shared_reward, 1: everybody earns the mean (24); 0: everybody its own"
+    )
+    local_dvfs: bool = number(False, "-", "the CPU share also slows down the vehicle's own CPU (extension)")
+    bg_load_mean: float = number(0.0, "-", "mean part of a server's CPU that is busy with others (extension)")
+    bg_load_std: float = number(0.0, "-", "its deviation (extension)")
+    bg_load_max: float = number(0.9, "-", "its largest value (extension)")
+    twin_sync_every: int = number(1, "turn", "the twin is refreshed before every so many turns", positive=True)
+    twin_cpu_err: float = number(0.0, "-", "bound of the twin's relative error in free CPU (extension)")
+    twin_bw_err: float = number(0.0, "-", "bound of its relative error in free bandwidth (extension)")
+    split_temp: float = number(5.0, "-", "logit of a split action of 1 (partitioned tasks, chosen)")
+    split_min: float = number(0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)")
+    obs_task_bits: float = number(200e3, "bit", "scale of tasks in observations", positive=True)
+    obs_dist_m: float = number(1000.0, "m", "scale of distances in observations", positive=True)
+    obs_cpu_hz: float = number(25e9, "Hz", "scale of free CPU in observations", positive=True)
+    obs_bandwidth_hz: float = number(20e6, "Hz", "scale of free bandwidth in observations", positive=True)
+
+    @property
+    def gain_at_1m_db(self) -> Any:
+        """The channel gain at one metre [dB], for `pathloss.log_distance`."""
+        return units.linear_to_db(self.pathloss_ref)
+
+    @property
+    def gain_slope_db(self) -> Any:
+        """Its fall [dB/decade]."""
+        return 10.0 * self.pathloss_exp
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes and switches of `v2x_offload`."""
+
+    n_vehicles: int = size(10, "")
+    n_servers: int = size(3, "")
+    horizon: int = size(100, "")
+    partition: bool = switch(False, ON_OFF, "")
+    boundary: str = switch("reflect", ("reflect", "open"), "")
+    shuffle_order: bool = switch(False, ON_OFF, "")
+    shared_reward: bool = switch(True, ON_OFF, "")
+    pathloss: str = switch("log_distance", lambda: pathloss.usable(Params), "")
+
+
+class State(struct.PyTreeNode):
+    """One world; `M` vehicles, `N` servers. All but places and headings belongs to the slot about to be played."""
+
+    t: Array  # () int32, slot
+    pos_m: Array  # (M, 2)
+    heading_rad: Array  # (M,)
+    task_bits: Array  # (M,)
+    fade: Array  # (M, N) Rayleigh power gain
+    bg_load: Array  # (N,) part of the CPU busy with others
+    twin_bias: Array  # (2, N) relative error of the twin: CPU, bandwidth
+    order: Array  # (M,) int32, who acts in which turn

@@ -1,0 +1,265 @@
+"""The slot of `v2x_offload`, phase by phase, each a pure function: geometry, decision, turns, radio, paths, score, movement.
+
+Shapes are one world's, with `M` vehicles and `N` edge servers; batch axes come last. Equation numbers are those of the DT-MADDPG
+paper; what was decided where the paper is silent stands in `jaxvec.envs.v2x_offload`. `env` has the sizes and switches.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.layout import lift
+from jaxvec.envs.v2x_offload.params import Params, State
+from jaxvec.physics import computing, geometry, mobility, pathloss, rate, tasks, units
+
+
+class Geometry(NamedTuple):
+    """(6): frozen during the slot. The access server of a target is the target itself, or the nearest server if out of reach."""
+
+    dist_m: Array  # (M, N)
+    direct: Array  # (M, N) bool, the target is its own access server
+    nearest: Array  # (M, N) bool, one-hot
+    wire_m: Array  # (M, N) from the access server to the target
+    in_range: Array  # (M,) bool, some server is
+
+
+class Decision(NamedTuple):
+    """A feasible action (C1, C4): parts of the task, power, and shares of what is left of the pools."""
+
+    part: Array  # (M, 1 + N), first the own CPU; sums to 1
+    power_w: Array  # (M,)
+    share: Array  # (M, 2) of CPU and of bandwidth
+
+
+class Pools(NamedTuple):
+    """CPU [Hz] and bandwidth [Hz] of each server: what is left, and what the twin shows. Both (2, N)."""
+
+    left: Array
+    twin: Array
+
+
+class Grants(NamedTuple):
+    """What each vehicle got (25), (26). Both (M, N)."""
+
+    cpu_hz: Array
+    bw_hz: Array
+    short: Array  # (M,) bool, less than it asked for
+
+
+class Links(NamedTuple):
+    """(5), (7), (14): upload to each access server. All (M, N)."""
+
+    used: Array  # bool
+    rate_bps: Array
+    t_up_s: Array
+    energy_j: Array
+
+
+class Outcome(NamedTuple):
+    """(3), (4), (8) to (17), (23): what each task took. All (M,)."""
+
+    latency_s: Array
+    timeout: Array  # bool
+    up_s: Array
+    wire_s: Array
+    cpu_s: Array
+    e_radio_j: Array
+    e_loc_j: Array
+    e_es_j: Array
+    energy_j: Array
+    cost: Array
+
+
+def server_places_m(env: Any, params: Params, rank: int) -> Array:
+    """(N, 2): where the servers are, by default a regular polygon round the centre of the square."""
+    if params.es_pos_m is not None:
+        places = jnp.asarray(params.es_pos_m)
+        return places if places.ndim > 2 else lift(places, rank)
+    n = env.n_servers
+    angle = lift(math.pi / 2 + 2 * math.pi / n * jnp.arange(n), rank)
+    spread = 0.3 * (n > 1)
+    return params.area_m * jnp.stack([0.5 + spread * jnp.cos(angle), 0.5 + spread * jnp.sin(angle)], 1)
+
+
+def locate(env: Any, state: State, params: Params) -> Geometry:
+    """(6): distances on the ground, and what follows from them."""
+    places_m = server_places_m(env, params, state.t.ndim)
+    return reach(jnp.maximum(_apart_m(state.pos_m, places_m), params.dist_min_m), places_m, params)
+
+
+def reach(dist_m: Array, places_m: Array, params: Params) -> Geometry:
+    """Which server is the nearest, and over which wires targets out of reach are served."""
+    index = lift(jnp.arange(dist_m.shape[1]), dist_m.ndim - 2)
+    nearest = index == jnp.argmin(dist_m, 1)[:, None]
+    reached = geometry.within(dist_m, params.radius_m)
+    direct = reached | nearest
+    # a choice, not a product: of that, XLA (jax 0.10.2) makes wrong numbers on a CPU for one vehicle in 16384 worlds
+    from_nearest_m = jnp.where(nearest[:, :, None], _apart_m(places_m, places_m)[None], 0)
+    wire_m = jnp.where(direct, 0, jnp.sum(from_nearest_m, 1))
+    in_range = jnp.any(reached, 1) | ~jnp.asarray(params.hard_radius).astype(bool)
+    return Geometry(dist_m, direct, nearest, wire_m, in_range)
+
+
+def _apart_m(a: Array, b: Array) -> Array:
+    return geometry.norm_m(*(geometry.offsets(a[:, c], b[:, c]) for c in (0, 1)))
+
+
+def at_access(x: Array, place: Geometry) -> Array:
+    """(M, N): per access server to per target, x[access(target)]."""
+    return jnp.where(place.direct, x, jnp.sum(place.nearest * x, 1, keepdims=True))
+
+
+def by_access(x: Array, place: Geometry) -> Array:
+    """(M, N): summed over the targets of each access server."""
+    return place.direct * x + place.nearest * jnp.sum(~place.direct * x, 1, keepdims=True)
+
+
+def decode(env: Any, action: dict[str, Array], params: Params) -> Decision:
+    """Any numbers to a feasible decision, of however many vehicles."""
+    level = lambda name: jnp.maximum((jnp.clip(action[name], -1, 1) + 1) / 2, params.share_min)  # noqa: E731
+    if env.partition:
+        weight = jnp.exp(params.split_temp * (jnp.clip(action["split"], -1, 1) - 1))
+        part = weight / jnp.sum(weight, 1, keepdims=True)
+        least = jnp.minimum(params.split_min, jnp.max(part, 1, keepdims=True))  # the largest part is never dropped
+        part = jnp.where(part >= least, part, 0)
+        part = part / jnp.sum(part, 1, keepdims=True)
+    else:
+        target = action["target"][:, None]
+        part = (lift(jnp.arange(1 + env.n_servers), target.ndim - 2) == target).astype(action["cpu"].dtype)
+    return Decision(part, params.tx_power_max_w * level("power"), jnp.stack([level("cpu"), level("bandwidth")], 1))
+
+
+def open_pools(state: State, params: Params) -> Pools:
+    """The pools at the start of a slot, and the twin's view of them."""
+    free = [params.es_cpu_hz * (1 - state.bg_load), jnp.broadcast_to(params.es_bandwidth_hz, state.bg_load.shape)]
+    left = jnp.stack(free)
+    return Pools(left, left * (1 + state.twin_bias))
+
+
+def sync(pools: Pools, turn: Array, state: State, params: Params) -> Pools:
+    """The twin is refreshed, if this is a turn for it."""
+    now = turn % params.twin_sync_every == 0
+    return pools._replace(twin=jnp.where(now, pools.left * (1 + state.twin_bias), pools.twin))
+
+
+def asked(d: Decision, place: Geometry) -> Array:
+    """(M, 2, N): shares that are asked for: CPU of targets, bandwidth of access servers; none out of all servers' reach."""
+    used = d.part[:, 1:] > 0
+    where = jnp.stack([used, by_access(used, place) > 0], 1)
+    return d.share[:, :, None] * where * place.in_range[:, None, None]
+
+
+def grant(pools: Pools, asked: Array) -> tuple[Pools, Array]:
+    """(25), (26): one vehicle's shares `(2, N)` of what the twin shows, as far as it is there; the pools after it."""
+    granted = jnp.minimum(asked * pools.twin, pools.left)
+    return pools._replace(left=jnp.maximum(pools.left - granted, 0)), granted
+
+
+def by_turn(env: Any, tree: Any, order: Array) -> Any:
+    """Rows by vehicle to rows by turn."""
+    if not env.shuffle_order:
+        return tree
+    return jax.tree.map(
+        lambda x: jnp.take_along_axis(x, order.reshape(len(order), *(1,) * (x.ndim - order.ndim), *order.shape[1:]), 0),
+        tree,
+    )
+
+
+def by_vehicle(env: Any, tree: Any, order: Array) -> Any:
+    """Rows by turn to rows by vehicle."""
+    return by_turn(env, tree, jnp.argsort(order, 0)) if env.shuffle_order else tree
+
+
+def take_turns(env: Any, state: State, d: Decision, place: Geometry, params: Params) -> Grants:
+    """(25), (26): the vehicles draw on the pools one after the other."""
+    shares = by_turn(env, asked(d, place), state.order)
+
+    def turn(pools, now):
+        k, share = now
+        pools = sync(pools, k, state, params)
+        wanted = share * pools.twin
+        pools, granted = grant(pools, share)
+        return pools, (granted, jnp.any(granted < wanted, (0, 1)))
+
+    _, found = jax.lax.scan(turn, open_pools(state, params), (jnp.arange(env.n_vehicles), shares))
+    granted, short = by_vehicle(env, found, state.order)
+    return Grants(granted[:, 0], granted[:, 1], short)
+
+
+def transmit(env: Any, state: Any, d: Decision, place: Geometry, grants: Grants, params: Params) -> Links:
+    """(5), (7), (14): the uploads, all at once; power is divided over the links by their bits. Of the state: tasks and fading."""
+    bits = by_access(d.part[:, 1:], place) * state.task_bits[:, None]
+    total = jnp.sum(bits, 1, keepdims=True)
+    power_w = d.power_w[:, None] * bits / jnp.where(total > 0, total, 1)
+    link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
+    gain = units.db_to_linear(-pathloss.MODELS[env.pathloss](link, params))
+    noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(grants.bw_hz, 1.0)
+    rate_bps = rate.shannon_bps(grants.bw_hz, rate.snr(power_w, state.fade, gain, noise_w))
+    t_up_s = computing.time_s(bits, jnp.maximum(rate_bps, params.rate_floor_bps))
+    energy_j = power_w * jnp.minimum(t_up_s, params.deadline_s)
+    return Links(bits > 0, rate_bps, t_up_s, energy_j)
+
+
+def settle(state: Any, d: Decision, place: Geometry, grants: Grants, links: Links, params: Params) -> Outcome:
+    """(3), (4), (8) to (17), (23): the parts of a task run side by side, the slowest sets its latency. Of the state: tasks."""
+    local, remote = d.part[:, 0], d.part[:, 1:]
+    bits = remote * state.task_bits[:, None]
+    work_loc, work_es = params.cycles_per_bit * local * state.task_bits, params.cycles_per_bit * bits
+    f_loc_hz = params.cv_cpu_hz * jnp.where(params.local_dvfs, d.share[:, 0], 1.0)
+    t_loc_s = computing.time_s(work_loc, f_loc_hz)  # (3)
+    t_cpu_s = computing.time_s(work_es, jnp.maximum(grants.cpu_hz, params.cpu_floor_hz))  # (4)
+    t_wire_s = bits * place.wire_m / params.wired_factor_bit_m_s  # (9), (10)
+    path_s = (remote > 0) * (at_access(links.t_up_s, place) + t_wire_s + t_cpu_s)  # (8), (11)
+    raw_s = jnp.maximum(t_loc_s, jnp.max(path_s, 1))
+    latency_s = jnp.minimum(raw_s, params.deadline_s)
+    e_radio_j = jnp.sum(links.energy_j, 1)
+    e_es_j = jnp.sum(computing.energy_j(params.es_kappa, grants.cpu_hz, work_es), 1)  # (13)
+    e_loc_j = computing.energy_j(params.cv_kappa, f_loc_hz, work_loc)  # (12)
+    energy_j = e_radio_j + e_es_j + e_loc_j  # (15) to (17); the wire is free
+    w = params.weight_latency
+    cost = (
+        w * latency_s / params.latency_ref_s + (1 - w) * energy_j / params.energy_ref_j
+    )  # (23), in units of references
+    return Outcome(
+        latency_s,
+        raw_s > params.deadline_s,
+        jnp.minimum(jnp.max(links.used * links.t_up_s, 1), params.deadline_s),
+        jnp.max(t_wire_s, 1),
+        jnp.minimum(jnp.maximum(t_loc_s, jnp.max(t_cpu_s, 1)), params.deadline_s),
+        e_radio_j,
+        e_loc_j,
+        e_es_j,
+        energy_j,
+        cost,
+    )
+
+
+def advance(env: Any, state: State, draws: dict[str, Array], params: Params) -> State:
+    """The vehicles move, and the next slot's tasks, channels and loads arrive."""
+    heading_rad = state.heading_rad + params.heading_sigma_rad * draws["n_heading"]
+    pos_m = mobility.step_m(state.pos_m, heading_rad, params.speed_mps * params.slot_s)
+    if env.boundary == "reflect":
+        pos_m, heading_rad = mobility.reflect(pos_m, heading_rad, params.area_m)
+    else:
+        heading_rad = jnp.mod(heading_rad, 2 * math.pi)
+    return State(t=state.t + 1, pos_m=pos_m, heading_rad=heading_rad, **slot_variables(env, draws, params))
+
+
+def slot_variables(env: Any, draws: dict[str, Array], params: Params) -> dict[str, Array]:
+    """What belongs to one slot: tasks, fading, background load, errors of the twin, order of turns."""
+    load = jnp.clip(params.bg_load_mean + params.bg_load_std * draws["n_bg"], 0, params.bg_load_max)
+    shape = draws["u_task"].shape
+    bound = jnp.stack(
+        [jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in (params.twin_cpu_err, params.twin_bw_err)]
+    )
+    order = jnp.argsort(draws["u_order"], 0) if env.shuffle_order else lift(jnp.arange(shape[0]), len(shape) - 1)
+    return {
+        "task_bits": params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0)),
+        "fade": draws["e_fade"],
+        "bg_load": load,
+        "twin_bias": bound * draws["u_twin"],
+        "order": jnp.broadcast_to(order, shape).astype(jnp.int32),
+    }

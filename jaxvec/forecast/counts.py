@@ -1,0 +1,184 @@
+"""What traffic counts will be, one bin ahead; which days are for training; and how good forecasts are.
+
+A predictor maps counts `(station, bin)` and the number of bins that it may learn from, the first ones, to forecasts of the same
+shape: that of bin k follows from the bins before it alone, `counts[:, k - N_LAGS : k]` (`weekly`: from the one a week before). A
+trained network also chooses its epoch on the validation days.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec.forecast import FORECASTERS, Training, fit, forecasts
+
+N_LAGS = 6  # bins that a forecast looks back on: Algorithm 1, T = 6
+BINS_PER_DAY = 288
+SPLITS = ("train", "validation", "test")
+FIRST_HOUR, LAST_HOUR = 6, 22  # of the day, between which episodes begin
+
+Predictor = Callable[[np.ndarray, int], np.ndarray]
+
+
+def split_bins(n_bins: int, split: str) -> tuple[int, int]:
+    """First bin of a split's days, and the one after its last: of D whole days, floor(0.7 D) train, floor(0.1 D) validate.
+
+    Raises:
+        ValueError: unknown split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    days = n_bins // BINS_PER_DAY
+    first = [0, days * 7 // 10, days * 7 // 10 + days // 10, days]
+    n = SPLITS.index(split)
+    return first[n] * BINS_PER_DAY, first[n + 1] * BINS_PER_DAY
+
+
+def standardisation(counts: np.ndarray, n_train: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each station over its first bins, `(station, 1)`; a constant station has 1."""
+    train = np.asarray(counts[:, :n_train], np.float64)
+    std = train.std(1, keepdims=True)
+    return train.mean(1, keepdims=True), np.where(std > 0, std, 1.0)
+
+
+def ar6(counts: np.ndarray, n_train: int) -> np.ndarray:
+    """One autoregression of order 6 with an intercept for all stations, standardised one by one, by least squares.
+
+    Args:
+        counts: (station, bin) vehicles.
+        n_train: bins that are fitted.
+    Raises:
+        ValueError: there is nothing to fit.
+    """
+    if n_train <= N_LAGS:
+        raise ValueError(
+            f"{n_train} bins are too few to fit {N_LAGS} of them before each; two whole days of counts are needed"
+        )
+    mean, std = standardisation(counts, n_train)
+    z = (counts - mean) / std
+    moments, products = np.zeros((N_LAGS + 1, N_LAGS + 1)), np.zeros(N_LAGS + 1)
+    for station in z:
+        x = _lags(station)[N_LAGS:n_train]
+        moments += x.T @ x
+        products += x.T @ station[N_LAGS:n_train]
+    weights = np.linalg.lstsq(moments, products, rcond=None)[0]
+    return np.maximum(mean + std * np.stack([_lags(station) @ weights for station in z]), 0)
+
+
+def _lags(z: np.ndarray) -> np.ndarray:
+    """For each bin the ones before it, oldest first, and a one, `(bin, N_LAGS + 1)`; before the first bin there is 0."""
+    before = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.zeros(N_LAGS), z])[:-1], N_LAGS)
+    return np.concatenate([before, np.ones((len(z), 1))], 1)
+
+
+def persistence(counts: np.ndarray, n_train: int) -> np.ndarray:
+    """The last bin again; the mean of the training bins for the first one."""
+    mean, _ = standardisation(counts, n_train)
+    return np.concatenate([np.maximum(mean, 0), counts[:, :-1]], 1)
+
+
+def weekly(counts: np.ndarray, n_train: int) -> np.ndarray:
+    """The same bin a week earlier; in the first week the mean of the training bins."""
+    mean, _ = standardisation(counts, n_train)
+    week = 7 * BINS_PER_DAY
+    first = np.broadcast_to(np.maximum(mean, 0), (len(counts), min(week, counts.shape[1])))
+    return np.concatenate([first, counts[:, :-week]], 1)
+
+
+def learned(
+    counts: np.ndarray,
+    n_train: int,
+    name: str = "lstm_transformer",
+    seeds: tuple[int, ...] = (0,),
+    how: Training = Training(lags=N_LAGS),  # noqa: B008, it is frozen
+    shared: bool = True,
+) -> np.ndarray:
+    """Forecasts by one network for all stations, standardised one by one; seeds are trained side by side.
+
+    Args:
+        counts: (station, bin) vehicles.
+        n_train: bins that are learned; the epoch is chosen on the validation days.
+        name: of the network, see `jaxvec.forecast.FORECASTERS`.
+        seeds: of weights and order of training.
+        how: epochs, batches, rate.
+        shared: or else a network for each station, all side by side (Model_m of Algorithm 1).
+    Returns:
+        (station, bin), or (seed, station, bin) of several seeds.
+    Raises:
+        ValueError: unknown name, or there is nothing to learn.
+    """
+    model = FORECASTERS[name]
+    if n_train <= how.lags:
+        raise ValueError(f"{n_train} bins are too few to learn from {how.lags} of them before each")
+    mean, std = standardisation(counts, n_train)
+    z = jnp.asarray((counts - mean) / std, jnp.float32)
+    first, last = split_bins(counts.shape[1], "validation")
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    padded = jnp.concatenate([jnp.zeros((len(z), how.lags)), z], 1)
+    if shared:
+        train = lambda key: fit(model, key, z, n_train, last - first, how).params  # noqa: E731
+        tell = lambda params: forecasts(model, params, padded, how.lags)  # noqa: E731
+    else:
+        alone = lambda key, row: fit(model, key, row[None], n_train, last - first, how).params  # noqa: E731
+        train = lambda key: jax.vmap(alone)(jax.random.split(key, len(z)), z)  # noqa: E731
+        one = lambda it: forecasts(model, it[0], it[1][None], how.lags)[0]  # noqa: E731
+        tell = lambda params: jax.lax.map(one, (params, padded))  # noqa: E731
+    found = jax.lax.map(tell, jax.vmap(train)(keys))
+    result = np.maximum(mean + std * np.asarray(found, np.float64), 0)
+    return result if len(seeds) > 1 else result[0]
+
+
+class Accuracy(NamedTuple):
+    """How good forecasts are (Table II): numbers, or arrays with the leading axes of the forecasts.
+
+    Attributes:
+        rmse, mae: over all stations and bins [vehicles per bin].
+        error_rate: sum of absolute errors over sum of counts.
+        r2: of each station, mean over those whose counts vary.
+    """
+
+    rmse: np.ndarray
+    mae: np.ndarray
+    error_rate: np.ndarray
+    r2: np.ndarray
+
+
+def accuracy(counts: np.ndarray, forecast: np.ndarray) -> Accuracy:
+    """Of forecasts `(..., station, bin)` of counts `(station, bin)`."""
+    counts = np.asarray(counts, np.float64)
+    error = np.asarray(forecast, np.float64) - counts
+    over = (-2, -1)
+    varied = np.sum((counts - counts.mean(1, keepdims=True)) ** 2, 1)
+    some = varied > 0
+    return Accuracy(
+        np.sqrt(np.mean(error**2, over)),
+        np.mean(np.abs(error), over),
+        np.sum(np.abs(error), over) / np.sum(counts),
+        np.mean(1 - np.sum(error[..., some, :] ** 2, -1) / varied[some], -1),
+    )
+
+
+NAIVE: dict[str, Predictor] = {"ar6": ar6, "persistence": persistence, "weekly": weekly}
+PREDICTORS: dict[str, Predictor] = NAIVE | {name: partial(learned, name=name) for name in FORECASTERS}
+"""By name; networks train for minutes, all others take no time."""
+
+
+def predict(counts: np.ndarray, predictor: str | Predictor) -> np.ndarray:
+    """Forecasts of every bin, `(station, bin)` float32, by a predictor or the name of one, which learns from the train days.
+
+    Raises:
+        ValueError: unknown name, or what a predictor returns is not of the shape of the counts, finite and 0 or more.
+    """
+    if isinstance(predictor, str):
+        if predictor not in PREDICTORS:
+            raise ValueError(f"unknown predictor {predictor!r}; known: {', '.join(PREDICTORS)}, or give a function")
+        predictor = PREDICTORS[predictor]
+    found = np.asarray(predictor(counts, split_bins(counts.shape[1], "train")[1]), np.float32)
+    if found.shape != counts.shape:
+        raise ValueError(f"the predictor returns shape {found.shape}, not {counts.shape}, that of the counts")
+    if not (np.all(np.isfinite(found)) and np.all(found >= 0)):
+        raise ValueError("the predictor returns numbers that are negative or not finite")
+    return found
