@@ -133,12 +133,11 @@ class PassingRoad(Mobility):
         }
 
     def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """Vehicles take the lanes in turn; `track` is the lane of each."""
+        """Vehicles take the lanes in turn."""
         x_m = draws["x_m"]
         lane = lift(jnp.arange(sizes.n_vehicles, dtype=jnp.int32) % sizes.n_lanes, x_m.ndim - 1)
-        lane = jnp.broadcast_to(lane, x_m.shape)
-        y_m = params.lane_offset_m + params.lane_width_m * lane
-        return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), lane)
+        y_m = params.lane_offset_m + params.lane_width_m * jnp.broadcast_to(lane, x_m.shape)
+        return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
 
     def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """x + v tau, around the ends.
