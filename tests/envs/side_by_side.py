@@ -1,6 +1,6 @@
-"""An environment and its NumPy twin on the same numbers: random scenarios, random actions, one trajectory in each world.
+"""An environment and its float64 reference in NumPy on the same numbers: random scenarios and actions, a trajectory per world.
 
-The environment takes all worlds at once, the twin one world after the other. Each world has numbers of its own for every
+The environment takes all worlds at once, the reference one world after the other. Each world has numbers of its own for every
 parameter, so an agreement covers how each of them enters. A `Pair` says what is particular to one environment.
 """
 
@@ -17,7 +17,7 @@ WORLDS = 12
 
 
 class Pair:
-    """One environment and its twin; a `config` is whatever the twin needs to know of one world beside its state."""
+    """One environment and its reference; a `config` is whatever the reference needs to know of one world beside its state."""
 
     group = "vehicle"
     Params: type  # of the environment
@@ -25,7 +25,7 @@ class Pair:
     ReferenceState: type
 
     def configs(self, env, rng):
-        """The twin's configurations, one per world, the first with the defaults."""
+        """The reference's configurations, one per world, the first with the defaults."""
         raise NotImplementedError
 
     def numbers(self, config):
@@ -42,23 +42,23 @@ class Pair:
         raise NotImplementedError
 
     def step_from(self, state, action, draws, config):
-        """The twin's state, reward and info after a slot."""
+        """The reference's state, reward and info after a slot."""
         raise NotImplementedError
 
     def observed(self, env, ts, states, configs):
-        """Observations, name -> (environment's, twin's)."""
+        """Observations, name -> (environment's, reference's)."""
         raise NotImplementedError
 
     def compared(self, env, info, infos):
-        """Metrics of a slot, name -> (environment's, twin's)."""
+        """Metrics of a slot, name -> (environment's, reference's)."""
         return {name: (np.asarray(info[name]), together(i[name] for i in infos)) for name in env.info_fields}
 
     def own_draws(self, env, seed, params):
-        """What the environment draws at a reset and the twin does not."""
+        """What the environment draws at a reset and the reference does not."""
         return {}
 
     def to_env(self, draws):
-        """The twin's draws of a world as the environment takes them."""
+        """The reference's draws of a world as the environment takes them."""
         return draws
 
     def whole(self, action):
@@ -66,7 +66,7 @@ class Pair:
         return {self.group: action}
 
     def replayed(self, env, state, w, prefix=""):
-        """What the twin is told of the environment's world `w` in place of draws."""
+        """What the reference is told of the environment's world `w` in place of draws."""
         return {}
 
     # ---------------------------------------------------------------------------------------- the same for all environments
@@ -97,7 +97,7 @@ class Pair:
 
         Yields:
             After the reset and after each slot: the configurations, the environment's state and timestep, and per world the
-            twin's state, reward and info (None after the reset).
+            reference's state, reward and info (None after the reset).
         """
         rng = np.random.default_rng(seed + 1)
         configs, params = self.scenarios(env, seed)
@@ -121,7 +121,7 @@ class Pair:
             yield configs, state, ts, theirs
 
     def differences(self, env, configs, state, ts, theirs):
-        """Every quantity of both sides, name -> (environment's, twin's), worlds last."""
+        """Every quantity of both sides, name -> (environment's, reference's), worlds last."""
         states, rewards, infos = zip(*theirs, strict=True)
         pairs = {f"state.{name}": pair for name, pair in self.states(state, states).items()}
         pairs |= self.observed(env, ts, states, configs)
@@ -131,17 +131,17 @@ class Pair:
         return pairs
 
     def rewarded(self, ts, rewards):
-        """Rewards, name -> (environment's, twin's)."""
+        """Rewards, name -> (environment's, reference's)."""
         ours = np.asarray(ts.reward[self.group])
         return {"reward": (ours, np.broadcast_to(together(rewards), ours.shape))}
 
     def states(self, state, states):
-        """Fields of the state, name -> (environment's, twin's)."""
+        """Fields of the state, name -> (environment's, reference's)."""
         names = [field.name for field in fields(self.ReferenceState)]
         return {name: (np.asarray(getattr(state, name)), together(getattr(s, name) for s in states)) for name in names}
 
     def batch(self, states, **more):
-        """States of the twin as one of the environment's, worlds last, in the float type of the moment."""
+        """States of the reference as one of the environment's, worlds last, in the float type of the moment."""
         leaves = {f.name: together(getattr(s, f.name) for s in states) for f in fields(self.ReferenceState)}
         leaves = {n: jnp.asarray(x, jnp.result_type(float) if x.dtype.kind == "f" else None) for n, x in leaves.items()}
         return self.State(**leaves | {"t": leaves["t"].astype(jnp.int32)} | more)
@@ -179,7 +179,7 @@ def rounded(tree):
 
 
 def rounded_fields(record):
-    """The same for a configuration or a state of the twin."""
+    """The same for a configuration or a state of the reference."""
     floats = {f.name: getattr(record, f.name) for f in fields(record)}
     return replace(record, **{n: rounded(x) for n, x in floats.items() if np.asarray(x).dtype.kind == "f"})
 

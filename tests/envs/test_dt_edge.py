@@ -17,9 +17,10 @@ from scipy import special, stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
-from jaxvec.envs import dt_edge_slot as phases
 from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.envs.dt_edge import slot as phases
 from jaxvec.envs.dt_edge.observation import GROUP
+from jaxvec.envs.dt_edge.params import Params
 
 ENV, PARAMS = jaxvec.make("dt_edge")
 DENSE = DtEdge(bandwidth_shared=False, queue_wait=True)
@@ -58,7 +59,7 @@ def test_a_number_that_must_be_positive_is_checked(name):
 
 
 @pytest.mark.parametrize("preset", reference.PRESETS)
-def test_presets_are_those_of_the_twin(preset):
+def test_presets_are_those_of_the_reference(preset):
     env, params = jaxvec.make("dt_edge", preset=preset)
     numbers, sizes = reference.preset(preset)
     for name, value in (vars(numbers) | vars(sizes)).items():
@@ -171,10 +172,11 @@ def worked(env, action, queue_bits=0.0, **numbers):
     later["u_task"] = np.full((N, K, WORLDS), 0.5, np.float32)
     leaves = {name: np.full(WORLDS, x, np.float32) for name, x in vars(PARAMS.replace(**numbers)).items()}
     leaves |= {name: leaves[name][None].repeat(K, 0) for name in ("cycles_per_bit", "t_max_s")}
-    params = DtEdge.Params(**leaves)
+    params = Params(**leaves)
     reset, step = compiled(env)
     state, _ = reset(draws, params)
-    state = state.replace(lane=jnp.zeros_like(state.lane), queue_bits=state.queue_bits + queue_bits)
+    first_lane = jnp.broadcast_to(params.lane_offset_m, state.y_m.shape)
+    state = state.replace(y_m=first_lane, queue_bits=state.queue_bits + queue_bits)
     after, ts = step(state, action, later, params)
     return jax.tree.map(np.asarray, (after, ts))
 
@@ -253,9 +255,9 @@ def some_states(env, seed):
     rng = np.random.default_rng(seed)
     configs, params = PAIR.scenarios(env, seed)
     draws = [{n: x for n, x in PAIR.reset_draws(rng, c).items() if n not in DRAWN} for c in configs]
-    states = PAIR.batch([reference.reset_with_draws(d, *c) for d, c in zip(draws, configs, strict=True)])
+    states = PAIR.batch([reference.reset_with_draws(d, *c) for d, c in zip(draws, configs, strict=True)], configs)
     queue_bits = rng.choice([0.0, 1e6, 1e7, 1e9], states.queue_bits.shape)
-    states = states.replace(queue_bits=jnp.asarray(queue_bits, jnp.float32), lane=states.lane.astype(jnp.int32))
+    states = states.replace(queue_bits=jnp.asarray(queue_bits, jnp.float32))
     return states, single(stack([PAIR.step_draws(rng, config) for config in configs])), single(params)
 
 
@@ -301,13 +303,13 @@ def test_any_action_becomes_a_feasible_decision(env, action, which):
 
 
 @given(requests=hnp.arrays(np.float32, (N, K, WORLDS), elements=anything), which=st.integers(0, SETS - 1))
-def test_any_request_is_projected_as_by_the_twin(requests, which):
+def test_any_request_is_projected_as_by_the_reference(requests, which):
     """Shares as a central policy may give them, not through the box."""
     state, _, params = some_states(ENV, which)
     decision = projected(requests, requests, state, params)
-    for w, (numbers, sizes) in enumerate(PAIR.scenarios(ENV, which)[0]):
-        budget = reference.share_budget(PAIR.unbatch(state, w), numbers, sizes)
-        alpha, asked = reference.project(requests[..., w], budget, numbers, sizes)
+    for w, config in enumerate(PAIR.scenarios(ENV, which)[0]):
+        budget = reference.share_budget(PAIR.unbatch(state, w, config), *config)
+        alpha, asked = reference.project(requests[..., w], budget, *config)
         np.testing.assert_allclose(decision.budget[w], budget, rtol=TINY, atol=1e-5)
         np.testing.assert_allclose(decision.request[w], asked, rtol=TINY)
         np.testing.assert_allclose(decision.alpha[..., w], alpha, rtol=1e-4, atol=1e-6)
@@ -379,7 +381,7 @@ def test_names_of_vehicles_and_of_types_do_not_matter(env):
     action = single(PAIR.actions(rng, env))
     info = slot(env, 2, action)[2].info
     vehicles, types = rng.permutation(N), rng.permutation(K)
-    own = ("x_m", "lane", "speed_mps", "shadow_db", "fading_re", "fading_im", "fading_corr", "shadow_corr")
+    own = ("x_m", "y_m", "velocity_mps", "shadow_db", "fading_re", "fading_im", "fading_corr", "shadow_corr")
     moved = {name: getattr(state, name)[vehicles] for name in own}
     moved |= {name: getattr(state, name)[vehicles][:, types] for name in ("task_bits", "cpu_bias_hz")}
     renamed = state.replace(**moved, queue_bits=state.queue_bits[types])

@@ -1,11 +1,11 @@
-"""The fixed rules of `dt_edge` against those of its NumPy twin, and by hand."""
+"""The fixed rules of `dt_edge` against those of its float64 reference in NumPy, and by hand."""
 
 from functools import cache
 
 import jax
 import numpy as np
 import pytest
-from envs.dt_edge_pair import PAIR, sizes_of
+from envs.dt_edge_pair import PAIR, Config, sizes_of
 from envs.side_by_side import WORLDS, together
 from reference import dt_edge as reference
 
@@ -13,6 +13,7 @@ from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.observation import GROUP, observe
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.envs.dt_edge.slot import decode
 from jaxvec.policies import fixed
 from jaxvec.policies.dt_edge import Plan
@@ -28,14 +29,14 @@ SETTINGS = {
 
 def worlds(params, sizes, many=WORLDS, slots=3):
     """States after a few slots of starving: queues are not empty, in half of the worlds."""
-    rng, found = np.random.default_rng(4), []
+    rng, states = np.random.default_rng(4), []
     for w in range(many):
         state = reference.reset_with_draws(reference.sample_reset_draws(rng, sizes), params, sizes)
         for _ in range(slots * (w % 2)):
             action = reference.starve(state, params, sizes, rng)
             state, *_ = reference.step_with_draws(state, action, reference.sample_step_draws(rng, sizes), params, sizes)
-        found.append(state)
-    return found
+        states.append(state)
+    return states
 
 
 @cache
@@ -53,18 +54,19 @@ def asker(env):
 
 def asked(env, params, states):
     """Every rule's requests `(N, K, worlds)` in float64."""
+    configs = [Config(reference.Params(), sizes_of(env))] * len(states)  # all roads are alike
     with jax.enable_x64(True):
-        plans = asker(env)(policy_keys(jax.random.key(0), len(states)), PAIR.batch(states), params)
+        plans = asker(env)(policy_keys(jax.random.key(0), len(states)), PAIR.batch(states, configs), params)
         return jax.tree.map(np.asarray, plans)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_rules_agree_with_the_twins(name):
+def test_rules_agree_with_those_of_the_reference(name):
     settings, numbers = SETTINGS[name]
     env, params = DtEdge(**settings), reference.Params(**numbers)
     sizes = sizes_of(env)
     states, rng, divided = worlds(params, sizes, 2 * WORLDS), np.random.default_rng(0), set()
-    ours = asked(env, DtEdge.Params(**vars(params)), states)
+    ours = asked(env, Params(**vars(params)), states)
     assert set(ours) == set(reference.POLICIES)
     for rule in RULES:
         expected = [reference.POLICIES[rule](state, params, sizes, rng) for state in states]
@@ -82,9 +84,9 @@ def test_worlds_may_have_numbers_of_their_own():
     env, sizes = DtEdge(n_vehicles=4), sizes_of(DtEdge(n_vehicles=4))
     states = worlds(reference.Params(), sizes)
     bias, cycles = np.linspace(-2e9, 2e9, WORLDS), np.linspace(200.0, 600.0, WORLDS)
-    together = asked(env, DtEdge.Params(cpu_bias_mean_hz=bias, cycles_per_bit=cycles[None]), states)
+    together = asked(env, Params(cpu_bias_mean_hz=bias, cycles_per_bit=cycles[None]), states)
     for w in (1, 10):
-        params = DtEdge.Params(cpu_bias_mean_hz=bias[w], cycles_per_bit=np.full(3, cycles[w]))
+        params = Params(cpu_bias_mean_hz=bias[w], cycles_per_bit=np.full(3, cycles[w]))
         alone = asked(env, params, states)
         for rule in RULES:
             for ours, theirs in zip(together[rule], alone[rule], strict=True):
@@ -95,7 +97,7 @@ def test_worlds_may_have_numbers_of_their_own():
 def test_rules_by_hand():
     """Ten vehicles 250 m from the mast, mean tasks: 54.6 ms of upload and 23.5 ms of computing against 62.5 ms on board."""
     env = DtEdge()
-    found = asked(env, DtEdge.Params(), [twin_state(n=10)] * WORLDS)
+    found = asked(env, Params(), [state_by_hand(n=10)] * WORLDS)
     budget = 1 - 30 * 0.5e9 / 400e9  # 0.9625
     expected = {  # ratio, share
         "local": (0, 0.005),
@@ -108,14 +110,14 @@ def test_rules_by_hand():
     for rule, (ratio, share) in expected.items():
         np.testing.assert_allclose(found[rule].omega, ratio, err_msg=rule)
         np.testing.assert_allclose(found[rule].alpha, share, err_msg=rule)
-    near = asked(env, DtEdge.Params(), [twin_state(n=10, x_m=100.0)] * WORLDS)  # 34 ms of upload
+    near = asked(env, Params(), [state_by_hand(n=10, x_m=100.0)] * WORLDS)  # 34 ms of upload
     assert (near["greedy_latency"].omega == 1).all()
-    far = asked(env, DtEdge.Params(), [twin_state(n=10, x_m=400.0)] * WORLDS)  # 88 ms
+    far = asked(env, Params(), [state_by_hand(n=10, x_m=400.0)] * WORLDS)  # 88 ms
     assert (far["local_threshold"].omega == 0).all()
     np.testing.assert_allclose(far["local_threshold"].alpha, 0.005)
 
 
-def twin_state(n, x_m=249.7274):
+def state_by_hand(n, x_m=249.7274):
     """All vehicles in the first lane, mean tasks, no shadowing and no fading."""
     still = dict.fromkeys(("fading_im", "shadow_db", "fading_corr", "shadow_corr"), np.zeros(n))
     place = {"x_m": np.full(n, x_m), "lane": np.zeros(n, int), "speed_mps": np.full(n, 12.5), "fading_re": np.ones(n)}
@@ -127,7 +129,7 @@ def test_chance_of_the_random_rules():
     """Ratios uniform, or of a softmax over six: a sixth each on average, as are doubled shares."""
     env = DtEdge()
     many = 40
-    found = asked(env, DtEdge.Params(), [twin_state(n=10)] * (many * WORLDS))
+    found = asked(env, Params(), [state_by_hand(n=10)] * (many * WORLDS))
     n = found["random"].omega.size
     assert n == 30 * many * WORLDS
     assert found["random"].omega.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * n))

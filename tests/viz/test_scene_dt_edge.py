@@ -26,8 +26,8 @@ def test_everybody_is_where_it_is_and_fares_as_it_does(edge):
         assert [node.kind for node in frame.nodes] == ["rsu"] + ["vehicle"] * 5
         assert (frame.ring_m, server.x_m) == ((-500.0, 500.0), 0.0)
         np.testing.assert_array_equal([car.x_m for car in cars], slots.state.x_m[t])
-        # lanes 8, 11.75 and 15.5 m from the mast
-        np.testing.assert_allclose([server.y_m - car.y_m for car in cars], 8 + 3.75 * slots.state.lane[t], rtol=1e-6)
+        # the three lanes in turn
+        np.testing.assert_allclose([server.y_m - car.y_m for car in cars], [8, 11.75, 15.5, 8, 11.75], rtol=1e-6)
         assert all(abs(car.y_m) < frame.roads[0].width_m / 2 for car in cars)
         for i, car in enumerate(cars):
             assert car.load == pytest.approx(info["t_s"][t, i].mean() / 0.1, rel=1e-5)
