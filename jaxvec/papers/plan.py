@@ -142,12 +142,19 @@ class Claim:
         figure: whose data decide; `ALL`: none.
         words: the statement.
         check: from that data to a verdict.
+        open: why no verdict follows from such data as long as they are made as they are; empty where one does.
     """
 
     name: str
     figure: str
     words: str
     check: Callable[[Data], Verdict]
+    open: str = ""
+
+    def judged(self, data: Data | None) -> Verdict:
+        """The verdict from a figure's data; "open", with the reason before the numbers, where none follows from them."""
+        verdict = self.check(data)  # type: ignore[arg-type]
+        return Verdict("open", f"{self.open}; {verdict.numbers}") if self.open else verdict
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from jaxvec.core.files import replacing, write_json
 from jaxvec.papers import paper as paper_of
 from jaxvec.papers.data import Data
 from jaxvec.papers.lab import Lab
-from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Paper, Verdict
+from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Paper
 from jaxvec.viz import plots
 
 
@@ -146,8 +146,7 @@ def _of_time(times: dict[str, Any]) -> str:
 
 def _judged(claim: Claim, data: Data | None) -> dict[str, str]:
     """A claim with its verdict."""
-    verdict: Verdict = claim.check(data)  # type: ignore[arg-type]
-    return {"claim": claim.name, "figure": claim.figure, "words": claim.words, **verdict._asdict()}
+    return {"claim": claim.name, "figure": claim.figure, "words": claim.words, **claim.judged(data)._asdict()}
 
 
 def _print(verdicts: Sequence[dict[str, str]], say: Any) -> None:

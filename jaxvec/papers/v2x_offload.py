@@ -6,6 +6,10 @@ target is one of the servers, or is drawn by chance. DDPG is a single agent that
 "maddpg (library)" is the learner as this library has it: one network for all vehicles, targets as choices, no discount of a
 future that no action reaches. Dashed lines are fixed rules. The operating point of Figs. 4 and 5 is not stated; it is
 `v2x_offload` by default: 10 vehicles, 100 kbit, 25 GHz, 15 m/s.
+
+Open: no verdict is taken from the training of DT-MADDPG. With the settings below its actors get stuck at computing locally
+(`STUCK`), so what it earns is a failure of training and says nothing of the method: in a trial with an actor's rate of 3e-4, a
+penalty of 1e-2 and a warm-up of 10 % the same slots gave 0.908 and 0.910 where these give 0.836.
 """
 
 from functools import partial
@@ -39,6 +43,7 @@ GREEDY, RANDOM = Series("greedy (rule)", rule="greedy"), Series("random (rule)",
 
 TRAINED = (DT_MADDPG, AMCS, DDPG, ROCS)
 RULES = (ALCS, AMCS_RULE, ROCS_RULE, GREEDY)
+STUCK = "DT-MADDPG's actors are stuck at local computing, which other settings avoid"
 FALLS = {"DT-MADDPG": 3.72, "AMCS": 9.48, "ROCS": 19.14, "DDPG": 20.26, "ALCS": 23.60}  # printed, in per cent
 
 # Lines
@@ -297,10 +302,16 @@ def order(*series: Series) -> Any:
 
 
 CLAIMS = (
-    Claim("C1", "4", "the final reward falls with the learning rate: 0.9501, 0.9447, 0.8893", rates_in_order),
-    Claim("C2", "4", "rewards lie between 0.65 and 1 (random 0.60 to 0.75, nothing above 0.96)", range_of_rewards),
+    Claim("C1", "4", "the final reward falls with the learning rate: 0.9501, 0.9447, 0.8893", rates_in_order, STUCK),
     Claim(
-        "C3", "5", "after training, DT-MADDPG, AMCS, DDPG, ROCS and ALCS decrease in this order", order(*TRAINED, ALCS)
+        "C2", "4", "rewards lie between 0.65 and 1 (random 0.60 to 0.75, nothing above 0.96)", range_of_rewards, STUCK
+    ),
+    Claim(
+        "C3",
+        "5",
+        "after training, DT-MADDPG, AMCS, DDPG, ROCS and ALCS decrease in this order",
+        order(*TRAINED, ALCS),
+        STUCK,
     ),
     Claim(
         "C3 rules", "5", "AMCS, ROCS and ALCS as fixed rules decrease in this order", order(AMCS_RULE, ROCS_RULE, ALCS)
@@ -308,10 +319,10 @@ CLAIMS = (
     Claim("C4", "5", "ALCS is steady: its reward depends on the sizes of the tasks alone", local_slots),
     Claim("C5", "6", "rewards fall with the size of tasks (costs are proportional to it)", falls_with_size),
     Claim("C6 rules", "6", "from 100 to 150 kbit ALCS falls by 23.60 %, cheaper rules by less", falls_of_rules),
-    Claim("C6", "6", "from 100 to 150 kbit DT-MADDPG falls by 3.72 % (3 to 6 % asked)", falls_of_learners),
-    Claim("C7", "6", "small tasks are computed locally, large ones at servers", small_tasks_stay),
+    Claim("C6", "6", "from 100 to 150 kbit DT-MADDPG falls by 3.72 % (3 to 6 % asked)", falls_of_learners, STUCK),
+    Claim("C7", "6", "small tasks are computed locally, large ones at servers", small_tasks_stay, STUCK),
     Claim("C8", "7", "ALCS does not depend on speed; AMCS and ROCS fall under it at 20 to 25 m/s (rules)", crossings),
-    Claim("C9", "7", "beyond 20 to 25 m/s ALCS is better than DT-MADDPG too", below_local),
+    Claim("C9", "7", "beyond 20 to 25 m/s ALCS is better than DT-MADDPG too", below_local, STUCK),
     Claim(
         "C10",
         "7",
@@ -321,9 +332,9 @@ CLAIMS = (
     Claim(
         "C11", "8", "faster servers: latency falls, energy rises slightly, reward rises (AMCS, rule)", faster_servers
     ),
-    Claim("C12", "8", "the same of DT-MADDPG: reward rises, latency falls", faster_servers_learned),
+    Claim("C12", "8", "the same of DT-MADDPG: reward rises, latency falls", faster_servers_learned, STUCK),
     Claim("C13", "9", "more vehicles: latency rises and reward falls; AMCS under ALCS among 60 (rule)", more_vehicles),
-    Claim("C14", "9", "more vehicles: energy rises (DT-MADDPG)", more_energy),
+    Claim("C14", "9", "more vehicles: energy rises (DT-MADDPG)", more_energy, STUCK),
     Claim(
         "C15",
         ALL,

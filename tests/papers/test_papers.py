@@ -57,6 +57,19 @@ def test_what_cannot_be_tested_says_why():
                 assert claim.check(None).outcome == "not testable"
 
 
+def test_no_verdict_is_taken_from_training_that_failed_or_had_another_reward():
+    named = {env_id: [claim.name for claim in paper(env_id).claims if claim.open] for env_id in PAPERS}
+    assert {env_id: names for env_id, names in named.items() if names} == {
+        "v2x_offload": ["C1", "C2", "C3", "C6", "C7", "C9", "C12", "C14"],
+        "urllc_vec": ["15", "15 match", "15 alone", "15 MLP", "19", "16", "14"],
+    }
+    claim = next(claim for claim in v2x_offload.PAPER.claims if claim.name == "C2")
+    data = synthetic(v2x_offload.PAPER.figure("4"), by({"DT-MADDPG": 0.9, "random (rule)": 0.7}))
+    verdict = claim.judged(data)
+    assert verdict.outcome == "open"
+    assert verdict.numbers == f"{v2x_offload.STUCK}; {claim.check(data).numbers}"
+
+
 def test_the_errors_name_what_is_known():
     with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: .*isac_iov, .*v2x_offload"):
         paper("isac_io")
