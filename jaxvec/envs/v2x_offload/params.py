@@ -7,7 +7,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.params import ON_OFF, data, number, size, switch
-from jaxvec.physics import pathloss
+from jaxvec.physics import pathloss, units
 
 
 class Params(struct.PyTreeNode):
