@@ -7,18 +7,18 @@ from jaxvec.core.registry import register
 
 if TYPE_CHECKING:
     from jaxvec import learners, policies
-    from jaxvec.training import train
+    from jaxvec.training import load, train
 
-__version__ = "0.1.0"
-__all__ = ["__version__", "env_ids", "learners", "make", "policies", "register", "train"]
+__version__ = "0.2.0"
+__all__ = ["__version__", "env_ids", "learners", "load", "make", "policies", "register", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """`train`, `learners` and `policies` are imported when first used: they bring distrax and Orbax, which take seconds."""
+    """What brings distrax and Orbax, whose import takes seconds, is imported when first used."""
     from importlib import import_module
 
-    if name == "train":
-        return import_module("jaxvec.training").train
+    if name in ("train", "load"):
+        return getattr(import_module("jaxvec.training"), name)
     if name in ("learners", "policies"):
         return import_module(f"jaxvec.{name}")
     raise AttributeError(f"module 'jaxvec' has no attribute {name!r}")

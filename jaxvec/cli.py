@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import importlib
 import io
 import json as jsonlib
 import re
@@ -17,16 +18,19 @@ import tyro
 from jaxvec.core.make import ENVIRONMENTS, env_ids
 
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
+Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
 Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
-def envs(env: tyro.conf.Positional[str | None] = None, /, *, json: Json = False) -> None:
+def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register = (), json: Json = False) -> None:
     """List the environments, or describe one: sizes, numbers with units, actions, presets, info.
 
     Args:
         env: describe this one.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead.
     """
+    _import_modules(register)
     if env is None:
         rows = {name: (sys.modules[ENVIRONMENTS[name].__module__].__doc__ or "").splitlines()[0] for name in env_ids()}
         print(jsonlib.dumps(rows) if json else "\n".join(f"{name:16s}{text}" for name, text in rows.items()))
@@ -71,13 +75,14 @@ def train(
     out: Path | None = None,
     set: Settings = (),
     resume: Path | None = None,
+    register: Register = (),
     json: Json = False,
 ) -> None:
     """Train a learner on an environment, into a run folder with metrics, checkpoints and a learning curve.
 
     Args:
         env: the environment (see `jaxvec envs`).
-        learner: ippo, mappo, ddpg, maddpg, td3, matd3, sac or masac.
+        learner: ippo, mappo, ddpg, maddpg, td3, matd3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or your own.
         preset: a named configuration of the environment.
         worlds: parallel worlds; the learner's default if not given.
         updates: updates in total; 1000 if not given.
@@ -86,8 +91,10 @@ def train(
         out: run folder; runs/ENV-LEARNER-TIME if not given.
         set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
         resume: go on with this run folder; nothing else but --updates and --json is needed then.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
+    _import_modules(register)
     import jax
 
     from jaxvec.settings import setup
@@ -131,7 +138,14 @@ def _learning_curve(out: Path) -> Path:
 
 
 def evaluate(
-    run: tyro.conf.Positional[Path], /, *, episodes: int = 256, seed: int = 0, member: int = 0, json: Json = False
+    run: tyro.conf.Positional[Path],
+    /,
+    *,
+    episodes: int = 256,
+    seed: int = 0,
+    member: int = 0,
+    register: Register = (),
+    json: Json = False,
 ) -> None:
     """A trained run against the environment's fixed policies, paired on the same worlds.
 
@@ -140,20 +154,22 @@ def evaluate(
         episodes: worlds, one episode each.
         seed: of the worlds.
         member: which of the run's seeds.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of a table.
     """
+    _import_modules(register)
     import jax
 
     from jaxvec import policies
     from jaxvec.core.evaluation import evaluate as evaluate_policies
     from jaxvec.core.evaluation import interval
     from jaxvec.core.files import write_json
-    from jaxvec.training import load_run
+    from jaxvec.training import load
     from jaxvec.viz import plots
 
     if episodes < 1:
         raise ValueError(f"--episodes must be at least 1, not {episodes}")
-    loaded = load_run(run)
+    loaded = load(run)
     env, name = loaded.learner.env, loaded.learner.name
     contestants = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
@@ -194,6 +210,7 @@ def bench(
     train: bool = True,
     repeats: int = 5,
     out: Path | None = None,
+    register: Register = (),
     json: Json = False,
 ) -> None:
     """World-steps per second with random actions and in training, compile time apart.
@@ -204,8 +221,10 @@ def bench(
         train: measure training too.
         repeats: timed repetitions, of which the median is taken.
         out: write the rows there as JSON lines as well.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of a table.
     """
+    _import_modules(register)
     from jaxvec import bench as bench_module
 
     bench_module.all_cores()
@@ -224,6 +243,7 @@ def render(
     set: Settings = (),
     seed: int = 0,
     out: Path | None = None,
+    register: Register = (),
     json: Json = False,
 ) -> None:
     """Draw an episode: of a trained run, or of an environment under a fixed policy.
@@ -235,19 +255,21 @@ def render(
         set: sizes and numbers of the environment by name.
         seed: of the world.
         out: .gif, .html or .png; episode.gif if not given (in the run folder).
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
+    _import_modules(register)
     import jax
 
     from jaxvec import policies, viz
     from jaxvec.core.errors import suggest
     from jaxvec.core.make import make
     from jaxvec.settings import fields_of, parse
-    from jaxvec.training import load_run
+    from jaxvec.training import load
     from jaxvec.viz.render import SUFFIXES, target
 
     if Path(what).is_dir():
-        loaded = load_run(what)
+        loaded = load(what)
         env, params = loaded.learner.env, loaded.params
         known = {loaded.learner.name: loaded.policy(), **policies.fixed(env, params)}
         name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
@@ -368,19 +390,41 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _gather_sets(args: list[str]) -> list[str]:
-    """`--set a=1 --set b=2` as `--set a=1 b=2`, last."""
-    kept, pairs, taking = [], [], False
+def _import_modules(names: tuple[str, ...]) -> None:
+    """Import modules of the user's, which are looked for in the current folder too.
+
+    Raises:
+        ValueError: one is not found.
+    """
+    if names and "" not in sys.path:
+        sys.path.insert(0, "")
+    for name in names:
+        name = name.removesuffix(".py").replace("/", ".")
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name and not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise ValueError(f"--register {name}: there is no such module here or in the environment") from None
+
+
+def _gather(args: list[str]) -> list[str]:
+    """`--set a=1 --set b=2` as `--set a=1 b=2`, last; and each `--register` with one module, likewise."""
+    others, gathered, option = [], dict[str, list[str]](), ""
     for arg in args:
-        if arg == "--set" or arg.startswith("--set="):
-            taking = True
-            pairs += [arg.removeprefix("--set=")] if "=" in arg else []
-        elif taking and not arg.startswith("-") and "=" in arg:
-            pairs.append(arg)
+        name, equals, value = arg.partition("=")
+        if name in ("--set", "--register"):
+            option = name
+            gathered.setdefault(name, []).extend([value] if equals else [])
+        elif option == "--set" and not arg.startswith("-") and equals:
+            gathered[option].append(arg)
+        elif option == "--register" and not arg.startswith("-"):
+            gathered[option].append(arg)
+            option = ""
         else:
-            taking = False
-            kept.append(arg)
-    return kept + (["--set", *pairs] if pairs else [])
+            option = ""
+            others.append(arg)
+    return others + [word for name, values in gathered.items() for word in (name, *values)]
 
 
 def _later(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
@@ -409,7 +453,7 @@ def _parse(args: list[str]) -> Callable[[], None]:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command; bad input ends with status 2 and one line, a failed training with status 1."""
-    command = _parse(_gather_sets(sys.argv[1:] if args is None else args))
+    command = _parse(_gather(sys.argv[1:] if args is None else args))
     try:
         command()
     except (ValueError, TypeError, OSError) as error:

@@ -7,6 +7,7 @@ from jax import Array
 
 from jaxvec.core.environment import Environment
 from jaxvec.core.rollout import Policy
+from jaxvec.core.types import Observation
 
 Metrics = dict[str, Array]
 
@@ -35,6 +36,9 @@ class Learner(NamedTuple):
         update: `update(state) -> state, metrics`, one iteration.
         policy: `policy(state, greedy=True) -> policy(key, obs) -> action`.
         steps_per_update: world-slots that an update simulates.
+        custom: which of "network" and "critic" are the user's own; a run folder records how they can be known again.
+        networks: `networks(state, obs) -> (parameters, outputs)`, each by these two names: what the actors' and the critics'
+            networks say of an observation of `n_worlds` worlds; needed where some are the user's own.
     """
 
     name: str
@@ -45,3 +49,5 @@ class Learner(NamedTuple):
     update: Callable[[Any], tuple[Any, Metrics]]
     policy: Callable[..., Policy]
     steps_per_update: int
+    custom: tuple[str, ...] = ()
+    networks: Callable[[Any, Observation], tuple[dict[str, Any], dict[str, Any]]] | None = None

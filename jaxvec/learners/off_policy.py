@@ -28,7 +28,15 @@ from jaxvec.core.wrappers import reset_where_done
 from jaxvec.forecast.online import OnlineForecaster, Windows
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, losses, normalise, replay
-from jaxvec.learners.blocks.actors import Actors, Groups, agent_mask, network_inputs, start_moments, update_moments
+from jaxvec.learners.blocks.actors import (
+    Actors,
+    Groups,
+    agent_mask,
+    network_inputs,
+    start_moments,
+    terminated_per_agent,
+    update_moments,
+)
 from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.metrics import by_group, scalars, summary
 from jaxvec.learners.blocks.networks import Network

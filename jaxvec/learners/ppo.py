@@ -31,6 +31,7 @@ from jaxvec.learners.blocks.actors import (
     agent_mask,
     network_inputs,
     start_moments,
+    terminated_per_agent,
     update_moments,
 )
 from jaxvec.learners.blocks.gae import gae

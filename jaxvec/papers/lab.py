@@ -13,7 +13,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -22,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+import jaxvec
 from jaxvec import learners
 from jaxvec.bench import machine
 from jaxvec.core.environment import Environment
@@ -33,8 +33,8 @@ from jaxvec.papers.data import Data, Point, Run
 from jaxvec.papers.plan import Budget, Figure, Named, Place, Series
 from jaxvec.policies import fixed
 from jaxvec.training import TrainingError, train
+from jaxvec.training.config import leaves, plain
 from jaxvec.training.driver import scheduled
-from jaxvec.training.run_folder import leaves, plain
 
 POINTS = 50  # of a learning curve, at most
 WORLDS = 12345  # key of the worlds in which everything is evaluated
@@ -206,7 +206,7 @@ class Lab:
         """A member of a program, with the configuration that its run is kept under."""
         numbers = {**series.numbers, **place.numbers}
         config: dict[str, Any] = {
-            "version": version("jaxvec"),
+            "version": jaxvec.__version__,
             "env": env.id,
             "as": type(env).__name__,
             "sizes": dataclasses.asdict(env),  # type: ignore[call-overload]

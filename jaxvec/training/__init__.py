@@ -1,6 +1,7 @@
-"""The driver: chunks of updates under one jit, with progress, logs, checkpoints and resumption."""
+"""The driver: chunks of updates under one jit, with progress, logs, checkpoints and resumption; and runs read back."""
 
+from jaxvec.training.config import ConfigError
 from jaxvec.training.driver import Result, TrainingError, train
-from jaxvec.training.run_folder import ConfigError, Run, load_run
+from jaxvec.training.run_folder import Run, load
 
-__all__ = ["ConfigError", "Result", "Run", "TrainingError", "load_run", "train"]
+__all__ = ["ConfigError", "Result", "Run", "TrainingError", "load", "train"]

@@ -16,16 +16,10 @@ from jaxvec.core.files import replacing
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-from jaxvec.training.run_folder import (
-    Checkpoints,
-    ConfigError,
-    config_of,
-    differences,
-    init_seeds,
-    member_of,
-    read_config,
-    write_config,
-)
+from jaxvec.training.checkpoints import Checkpoints
+from jaxvec.training.config import ConfigError, config_of, differences, read_config, write_config
+from jaxvec.training.custom import differences_of_networks
+from jaxvec.training.run_folder import init_seeds, member_of
 
 
 class TrainingError(RuntimeError):
@@ -102,9 +96,11 @@ def train(
     if hyper is None or isinstance(hyper, Mapping):
         hyper = _changed(scheduled(learner.hyper, planned), hyper or {})
     chunk = chunk or max(1, -(-num_updates // 100))
-    sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
-    config = config_of(learner, check_params(params), check_params(hyper), key, **sizes)
-    folder = _Folder(Path(out), config, params, resume) if out is not None else None
+    check_params(params), check_params(hyper)
+    folder = None
+    if out is not None:
+        sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
+        folder = _Folder(Path(out), config_of(learner, params, hyper, key, **sizes), params, resume)
     say = _Progress(progress if not isinstance(progress, bool) else (sys.stderr if progress else None), num_updates)
     try:
         started = time.perf_counter()
@@ -203,9 +199,11 @@ class _Folder:
         if exists and not resume:
             raise ConfigError(f"{path} holds a run already: resume it, or choose another folder")
         if exists:
-            found = differences(config, read_config(path))
-            if found:
-                raise ConfigError(f"{path} was made by another configuration: " + "; ".join(found))
+            before = read_config(path)
+            lines = differences(config, before)
+            lines += differences_of_networks(config["learner"]["custom"], before["learner"]["custom"])
+            if lines:
+                raise ConfigError(f"{path} was made by another configuration: " + "; ".join(lines))
         else:
             write_config(path, config, params)
         self.checkpoints = Checkpoints(path, config["train"]["impl"])

@@ -1,92 +1,32 @@
-"""A run folder: `config.json` (everything to repeat it), `params.npz`, `metrics.jsonl`, `checkpoints/`."""
+"""A run folder, with `config.json` (everything to repeat it), `params.npz`, `metrics.jsonl` and `checkpoints/`, read back."""
 
 import dataclasses
-import hashlib
 import json
-import platform
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from jaxvec import learners
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.environment import Environment
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-
-FORMAT = 1
-MAY_DIFFER = ("versions", "device", "train.num_updates")  # between a run and its resumption
-
-
-class ConfigError(ValueError):
-    """A run folder that cannot be used, or that was made by another configuration."""
+from jaxvec.training.checkpoints import Checkpoints
+from jaxvec.training.config import ConfigError, differences, plain, read_config, read_params
+from jaxvec.training.custom import class_path, differences_of_networks, networks_record, same_class
 
 
-def config_of(learner: Learner, params: Any, hyper: Any, key: jax.Array, **train: Any) -> dict[str, Any]:
-    """What `config.json` holds; parameters that are arrays stand there by shape and digest, and in `params.npz`."""
-    return {
-        "format": FORMAT,
-        "env": {
-            "id": learner.env.id,
-            "sizes": dataclasses.asdict(learner.env),  # type: ignore[call-overload]
-            "params": {name: plain(leaf) for name, leaf in leaves(params).items()},
-        },
-        "learner": {
-            "name": learner.name,
-            "settings": plain(dataclasses.asdict(learner.settings)),
-            "hyper": {name: plain(leaf) for name, leaf in leaves(hyper).items()},
-        },
-        "train": {"key": np.asarray(jax.random.key_data(key)).tolist(), "impl": str(jax.random.key_impl(key)), **train},
-        "versions": {name: version(name) for name in ("jaxvec", "jax", "jaxlib", "flax", "optax", "distrax", "numpy")}
-        | {"python": platform.python_version()},
-        "device": {
-            "kind": jax.devices()[0].device_kind,
-            "platform": jax.default_backend(),
-            "count": jax.device_count(),
-        },
-    }
+class Parts(NamedTuple):
+    """What a run was made from: its configuration, learner, parameters, hyper-parameters and key."""
 
-
-def leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by dotted path."""
-    flat = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in flat}
-
-
-def plain(value: Any) -> Any:
-    """What JSON can hold of a value: a large array by shape and digest."""
-    if isinstance(value, dict):
-        return {name: plain(x) for name, x in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(x) for x in value]
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    array = np.asarray(value)
-    if array.ndim == 0:
-        return array.item()
-    if array.size <= 64:
-        return array.tolist()
-    return {"shape": list(array.shape), "sha256": hashlib.sha256(array.tobytes()).hexdigest()}
-
-
-def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of the fields in which two configurations differ, with both values; those of `MAY_DIFFER` aside."""
-    found = []
-    for name in sorted({*mine, *theirs}):
-        if prefix + name in MAY_DIFFER:
-            continue
-        a, b = mine.get(name, "absent"), theirs.get(name, "absent")
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            found.append(f"{prefix}{name}: {a} here, {b} in the folder")
-    return found
+    config: dict[str, Any]
+    learner: Learner
+    params: Any
+    hyper: Any
+    key: jax.Array
 
 
 class Run(NamedTuple):
@@ -108,8 +48,17 @@ class Run(NamedTuple):
     state: Any
     update: int
 
+    @property
+    def env(self) -> Environment:
+        """The environment that it learned on."""
+        return self.learner.env
+
     def policy(self, member: int = 0, greedy: bool = True) -> Policy:
-        """The policy of one of the seeds."""
+        """The policy of one of the seeds, `policy(key, obs) -> action`.
+
+        Raises:
+            ValueError: there is no such seed.
+        """
         return self.learner.policy(member_of(self.state, self.config["train"]["num_seeds"], member), greedy)
 
 
@@ -124,122 +73,92 @@ def member_of(state: Any, num_seeds: int, member: int) -> Any:
     return state if num_seeds == 1 else jax.tree.map(lambda x: x[member], state)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """`config.json` of a run folder.
+def rebuild(path: Path, *, env: Environment | None = None, network: Any = None, critic: Any = None) -> Parts:
+    """What a run folder was made from.
 
+    Args:
+        path: the folder.
+        env: the environment, where it is wrapped or cannot be made from its id.
+        network, critic: networks of one's own, where the run has them.
     Raises:
-        ConfigError: there is none, or it cannot be read.
-    """
-    file = path / "config.json"
-    try:
-        config = json.loads(file.read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: not a run folder: no config.json in it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid JSON: {error}") from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ConfigError(f"{file}: made by another version of jaxvec: its format is not {FORMAT}")
-    return config
-
-
-def write_config(path: Path, config: Mapping[str, Any], params: Any) -> None:
-    """`config.json`, and the parameters' leaves in full in `params.npz`."""
-    path.mkdir(parents=True, exist_ok=True)
-    with replacing(path / "params.npz") as temporary, temporary.open("wb") as file:
-        arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in leaves(params).items()}
-        np.savez_compressed(file, **arrays)
-    write_json(path / "config.json", config)
-
-
-def read_params(path: Path, template: Any) -> Any:
-    """The parameters of a run, in the structure of the environment's own."""
-    file = path / "params.npz"
-    try:
-        with np.load(file) as stored:
-            values = dict(stored)
-        flat, structure = jax.tree_util.tree_flatten_with_path(template)
-        names = [jax.tree_util.keystr(at, simple=True, separator=".") for at, _ in flat]
-        return jax.tree.unflatten(structure, [v if v.ndim else v.item() for v in map(values.__getitem__, names)])
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{file}: cannot be read as the run's parameters: {error}") from None
-
-
-def rebuild(path: Path) -> tuple[dict[str, Any], Learner, Any, Any, jax.Array]:
-    """Configuration, learner, parameters, hyper-parameters and key of a run folder.
-
-    Raises:
-        ConfigError: the folder is not a run, or names what this version does not know.
+        ConfigError: the folder is not a run; it names what this version does not know; its environment, learner or networks are
+            others than those at hand. The message says which, and what to do.
     """
     config = read_config(path)
+    file = path / "config.json"
     try:
-        env_config, settings = config["env"], config["learner"]["settings"]
-        env = ENVIRONMENTS[env_config["id"]](**env_config["sizes"])
-        settings = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
-        learner = learners.make(config["learner"]["name"], env, **settings)
+        env = _environment(config["env"], env)
+        settings = {n: tuple(x) if isinstance(x, list) else x for n, x in config["learner"]["settings"].items()}
+        networks = {name: x for name, x in (("network", network), ("critic", critic)) if x is not None}
+        learner = learners.make(_learner_name(config["learner"]["name"]), env, **networks, **settings)
         hyper = learner.hyper.replace(**config["learner"]["hyper"])
         words = jnp.asarray(config["train"]["key"], jnp.uint32)
         key = jax.random.wrap_key_data(words, impl=config["train"]["impl"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path / 'config.json'}: cannot be rebuilt: {error}") from None
-    return config, learner, read_params(path, env.default_params()), hyper, key
+        raise ConfigError(f"{file}: cannot be rebuilt: {error}") from None
+    params = read_params(path, env.default_params())
+    recorded = config["learner"]["custom"]
+    missing = [name for name in recorded if name not in learner.custom]
+    lines = (
+        differences_of_networks({}, recorded)
+        if missing
+        else differences_of_networks(networks_record(learner, params), recorded)
+    )
+    if lines:
+        raise ConfigError(f"{file}: {'; '.join(lines)}")
+    return Parts(config, learner, params, hyper, key)
 
 
-class Checkpoints:
-    """The last two states of a run, written whole or not at all (Orbax); keys are stored as their words, of generator `impl`."""
-
-    def __init__(self, path: Path, impl: str):
-        self._impl = impl
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager((path / "checkpoints").absolute(), options=options)
-
-    @property
-    def latest(self) -> int | None:
-        """The update of the newest state, None if there is none."""
-        return self._manager.latest_step()
-
-    def save(self, update: int, state: Any) -> None:
-        """Write the state after so many updates."""
-        self._manager.save(update, args=ocp.args.StandardSave(_without_keys(state)))
-
-    def restore(self, template: Any) -> Any:
-        """The newest state; `template` has its structure, shapes and types.
-
-        Raises:
-            ConfigError: there is none, or it has other shapes.
-        """
-        if self.latest is None:
-            raise ConfigError(f"{self._manager.directory}: no checkpoint in it")
-        shapes = jax.eval_shape(_without_keys, template)
-        try:
-            stored = self._manager.restore(self.latest, args=ocp.args.StandardRestore(shapes))
-        except (ValueError, KeyError, OSError, FileNotFoundError) as error:
-            raise ConfigError(
-                f"{self._manager.directory}: checkpoint {self.latest} cannot be restored: {error}"
-            ) from None
-        with_key = lambda t, x: jax.random.wrap_key_data(x, impl=self._impl) if _is_key(t) else x  # noqa: E731
-        return jax.tree.map(with_key, template, stored)
-
-    def close(self) -> None:
-        """Release the folder."""
-        self._manager.close()
+def _environment(recorded: dict[str, Any], env: Environment | None) -> Environment:
+    """The environment of a run: the one at hand if it fits, else made from its id."""
+    where = recorded["class"]
+    if env is None:
+        if recorded["id"] not in ENVIRONMENTS:
+            raise ValueError(
+                f"environment {recorded['id']!r} of {where} is not registered: import its module and "
+                f"jaxvec.register({recorded['id']!r}, ...), or give --register {where.split(':')[0]}"
+            )
+        cls: Any = ENVIRONMENTS[recorded["id"]]
+        registered = f"{cls.__module__}:{cls.__qualname__}"
+        if not same_class(registered, where):
+            raise ValueError(
+                f"the run's environment {recorded['id']!r} was {where}, not {registered}; give it, env=..."
+            )
+        return cls(**recorded["sizes"])
+    if not same_class(class_path(env), where):
+        raise ValueError(f"the run's environment was {where}, not {class_path(env)}")
+    given: Any = env
+    lines = differences(plain(dataclasses.asdict(given)), recorded["sizes"])
+    if lines:
+        raise ValueError(f"the run's environment was of other sizes: {'; '.join(lines)}")
+    return env
 
 
-def _is_key(x: Any) -> bool:
-    return isinstance(x, jax.Array | jax.ShapeDtypeStruct) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+def _learner_name(name: str) -> str:
+    if name not in learners.LEARNERS:
+        raise ValueError(
+            f"learner {name!r} is not registered: import its module and "
+            f'jaxvec.register({name!r}, ..., kind="learner"), or give --register MODULE'
+        )
+    return name
 
 
-def _without_keys(state: Any) -> Any:
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, state)
+def load(path: str | Path, *, env: Environment | None = None, network: Any = None, critic: Any = None) -> Run:
+    """A run folder, with the state of its last checkpoint: `run.env`, `run.params`, `run.learner`, `run.state`, `run.policy()`.
 
+    An environment or learner of your own must be registered before, see `jaxvec.register`; a network of your own is given here,
+    as it was given to the learner.
 
-def load_run(path: str | Path) -> Run:
-    """A run folder, with the state of its last checkpoint.
-
+    Args:
+        path: the folder that `jaxvec.train(..., out=...)` or `jaxvec train --out` wrote.
+        env: the environment, where it is wrapped or not registered.
+        network, critic: networks of your own, where the run has them.
     Raises:
-        ConfigError: it is not a run folder, or its files do not fit each other; the message says which and why.
+        ConfigError: it is not a run folder, its files do not fit each other, or environment, learner or networks are others than
+            those that it was made with; the message says which and why.
     """
     path = Path(path)
-    config, learner, params, hyper, key = rebuild(path)
+    config, learner, params, hyper, key = rebuild(path, env=env, network=network, critic=critic)
     template = jax.eval_shape(lambda: init_seeds(learner, params, hyper, key, config["train"]["num_seeds"]))
     checkpoints = Checkpoints(path, config["train"]["impl"])
     try:

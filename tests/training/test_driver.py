@@ -17,8 +17,9 @@ from learners.probes import Probe
 
 import jaxvec
 from jaxvec import learners
-from jaxvec.training import ConfigError, TrainingError, load_run, train
-from jaxvec.training.run_folder import differences, read_metrics
+from jaxvec.training import ConfigError, TrainingError, load, train
+from jaxvec.training.config import differences
+from jaxvec.training.run_folder import read_metrics
 
 TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 KEY = jax.random.key(0)
@@ -45,6 +46,7 @@ def test_a_run_folder_holds_everything(isac, finished):
     config = json.loads((finished.out / "config.json").read_text())
     assert config["env"] == {
         "id": "isac_iov",
+        "class": "jaxvec.envs.isac_iov.env:IsacIov",
         "sizes": config["env"]["sizes"] | {"n_vehicles": 2, "horizon": 3},
         "params": config["env"]["params"] | {"lyapunov_v": 5.0},
     }
@@ -58,7 +60,7 @@ def test_a_run_folder_holds_everything(isac, finished):
 
 
 def test_a_run_is_read_back_whole(finished):
-    run = load_run(finished.out)
+    run = load(finished.out)
     assert run.update == 7
     same(run.state.params, finished.state.params)
     same(jax.random.key_data(run.state.key), jax.random.key_data(finished.state.key))
@@ -104,15 +106,15 @@ def test_a_damaged_folder_is_refused_by_name(finished, tmp_path, name, content, 
         (tmp_path / file).write_bytes((finished.out / file).read_bytes())
     (tmp_path / name).write_text(content)
     with pytest.raises(ConfigError, match=words):
-        load_run(tmp_path)
+        load(tmp_path)
     with pytest.raises(ConfigError, match="not a run folder"):
-        load_run(tmp_path / "nowhere")
+        load(tmp_path / "nowhere")
 
 
 def test_schedules_last_as_long_as_the_run_was_planned_to(isac, tmp_path):
     learner, params = isac
     train(learner, params, KEY, 2, out=tmp_path / "p", progress=False)
-    assert float(load_run(tmp_path / "p").state.hyper.anneal_updates) == 2
+    assert float(load(tmp_path / "p").state.hyper.anneal_updates) == 2
     longer = train(learner, params, KEY, 3, out=tmp_path / "p", resume=True, progress=False)
     assert float(longer.state.hyper.anneal_updates) == 2
 
@@ -129,7 +131,7 @@ def test_several_seeds_are_one_program_and_differ(isac, tmp_path):
     result = train(*isac, KEY, 2, num_seeds=3, out=tmp_path / "s", progress=False)
     assert result.metrics["reward"].shape == (2, 3)
     assert len(np.unique(result.metrics["reward"][-1])) == 3
-    run = load_run(tmp_path / "s")
+    run = load(tmp_path / "s")
     obs = run.learner.env.reset(KEY, run.params)[1].obs
     a, b = run.policy(0)(KEY, obs), run.policy(2)(KEY, obs)
     assert not np.array_equal(a["vehicle"]["split"], b["vehicle"]["split"])
@@ -215,5 +217,5 @@ def test_a_run_killed_at_a_random_moment_resumes_to_the_same_bits(tmp_path):
     seen = max(int(p.name) for p in checkpoints.iterdir() if p.name.isdigit())
     assert seen < 600
     assert start(killed).wait(timeout=300) == 0
-    same(load_run(killed).state.params, load_run(whole).state.params)
+    same(load(killed).state.params, load(whole).state.params)
     np.testing.assert_array_equal(read_metrics(killed)["reward"], read_metrics(whole)["reward"])
