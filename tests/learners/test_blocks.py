@@ -15,7 +15,8 @@ from jaxvec.core.initialisers import orthogonal
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.learners.blocks import heads, losses, normalise
 from jaxvec.learners.blocks.gae import gae
-from jaxvec.learners.blocks.networks import Others, apply_sequence, mlp, per_agent
+from jaxvec.learners.blocks.inputs import OtherAgents
+from jaxvec.learners.blocks.networks import apply_sequence, mlp, per_agent
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.ppo_types import Hyper
 
@@ -182,8 +183,10 @@ def test_agents_with_parameters_of_their_own_do_not_mix():
 @pytest.mark.parametrize("who", [jnp.arange(3), jnp.array(1)], ids=["all", "one"])
 def test_a_context_without_ones_own_entries_times_a_kernel(who):
     context, kernel = jax.random.normal(jax.random.key(0), (5, 9)), jax.random.normal(jax.random.key(1), (9, 4))
-    x = Others(context, who, start=2, width=2)  # entries 2 and 3 are agent 0's, 4 and 5 agent 1's, 6 and 7 agent 2's
-    np.testing.assert_allclose(x.times(kernel), x.array() @ kernel, rtol=1e-5, atol=1e-5)
+    x = OtherAgents(
+        context, who, start=2, width=2
+    )  # entries 2 and 3 are agent 0's, 4 and 5 agent 1's, 6 and 7 agent 2's
+    np.testing.assert_allclose(x.matmul(kernel), x.array() @ kernel, rtol=1e-5, atol=1e-5)
     row = x.array()[:, 1] if who.ndim else x.array()
     np.testing.assert_array_equal(row == 0, jnp.broadcast_to(jnp.isin(jnp.arange(9), jnp.array([4, 5])), (5, 9)))
 

@@ -7,9 +7,10 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs
-from jaxvec.learners.blocks.networks import Crowd, Network, Others, per_agent
+from jaxvec.learners.blocks.inputs import AgentSet, OtherAgents
+from jaxvec.learners.blocks.networks import Network, per_agent
 
-Inputs = dict[str, tuple[Array | Others | Crowd, ...]]
+Inputs = dict[str, tuple[Array | OtherAgents | AgentSet, ...]]
 
 
 class Critics:
@@ -60,13 +61,13 @@ class Critics:
             return result
         if self.pools:
             rows = {group: jnp.concatenate([seen.agents[group], x], -1) for group, x in joint.items()}
-            return {group: (*parts, Crowd(rows, group)) for group, parts in result.items()}
+            return {group: (*parts, AgentSet(rows, group)) for group, parts in result.items()}
         actions = [x.reshape(*x.shape[:-2], -1) for x in joint.values()]
         context = jnp.concatenate([seen.world, *actions], -1)
         start = seen.world.shape[-1]
         for group, x in joint.items():
             n, width = x.shape[-2:]
-            result[group] = (*result[group], Others(context, jnp.arange(n), start, width))
+            result[group] = (*result[group], OtherAgents(context, jnp.arange(n), start, width))
             start += n * width
         return result
 
