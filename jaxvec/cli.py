@@ -1,7 +1,6 @@
 """The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce, read traffic."""
 
 import contextlib
-import dataclasses
 import functools
 import importlib
 import io
@@ -23,43 +22,22 @@ Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register = (), json: Json = False) -> None:
-    """List the environments, or describe one: sizes, numbers with units, actions, presets, info.
+    """List the environments, or describe one: sizes, switches, numbers, observation, actions, presets, info.
 
     Args:
         env: describe this one.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead.
     """
+    from jaxvec import describe
+
     _import_modules(register)
     if env is None:
-        rows = {name: (sys.modules[ENVIRONMENTS[name].__module__].__doc__ or "").splitlines()[0] for name in env_ids()}
-        print(jsonlib.dumps(rows) if json else "\n".join(f"{name:16s}{text}" for name, text in rows.items()))
+        words = {name: describe.words_of(ENVIRONMENTS[name]).partition("\n")[0] for name in env_ids()}
+        print(jsonlib.dumps(words) if json else "\n".join(f"{name:16s}{line}" for name, line in words.items()))
         return
-    cls = ENVIRONMENTS[env]
-    made = cls()
-    described = {
-        "id": env,
-        "sizes": dataclasses.asdict(made),  # type: ignore[call-overload]
-        "params": {
-            f.name: {"default": f.default, "unit": f.metadata["unit"], "meaning": f.metadata["doc"]}
-            for f in dataclasses.fields(cls.params_cls)
-        },
-        "agents": made.n_agents,
-        "actions": {g: {name: str(space) for name, space in parts.items()} for g, parts in made.action_space.items()},
-        "presets": {name: dict(values) for name, values in cls.presets.items()},
-        "info": {name: f"{text} [{unit}]" for name, (unit, text) in cls.info_fields.items()},
-    }
-    if json:
-        print(jsonlib.dumps(described))
-        return
-    print(sys.modules[cls.__module__].__doc__)
-    for title, entries in described.items():
-        if isinstance(entries, dict):
-            print(f"{title}:")
-            for name, value in entries.items():
-                if title == "params":
-                    value = f"{value['default']} {value['unit']}, {value['meaning']}"
-                print(f"  {name:24s}{value}")
+    description = describe.describe(ENVIRONMENTS[env]())
+    print(jsonlib.dumps(description) if json else describe.text(description))
 
 
 def train(

@@ -60,8 +60,10 @@ def test_envs_lists_and_describes(capsys):
         "default": 20e6,
         "unit": "Hz",
         "meaning": "the whole band (Table II)",
+        "axes": [],
     }
     assert {"background", "traffic"} <= set(described["presets"])
+    assert "uplink band w (Table I)" in run(capsys, "envs", "dt_edge").out
 
 
 def test_train_writes_a_run_and_resumes_it(capsys, trained):

@@ -83,7 +83,9 @@ class Block:
             return (number.__doc__ or number.__name__).strip() if callable(number) else f"{number:g}"
 
         text = self.name
-        if self.offset != 0:
+        if isinstance(self.offset, int | float) and self.offset < 0:
+            text = f"{text} + {-self.offset:g}"
+        elif self.offset != 0:
             text = f"{text} - {say(self.offset)}"
         if self.scale != 1:
             text = f"{f'({text})' if self.offset != 0 else text} / {say(self.scale)}"
