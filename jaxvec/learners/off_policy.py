@@ -33,6 +33,7 @@ from jaxvec.learners.blocks.actors import (
     Groups,
     agent_mask,
     network_inputs,
+    obs_batch_first,
     start_moments,
     terminated_per_agent,
     update_moments,
@@ -126,7 +127,10 @@ class OffPolicy:
     ) -> tuple[Groups, dict[str, Proposal]]:
         """Actions of the agents that are asked, and the proposals behind them, all batch-last."""
         rank = key.ndim
-        seen, mask = network_inputs(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        seen, mask = (
+            network_inputs(obs_batch_first(obs), state.moments.get("obs", {})).agents,
+            batch_first(obs.mask, rank),
+        )
         said, _ = self.actors.outputs(actor, self.actors.memory(key.shape), seen, obs.ids, rank)
         action, made = {}, {}
         for group, spaces in self.env.action_space.items():
@@ -170,7 +174,7 @@ class OffPolicy:
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
         carry = self.forecaster.wrap(forecaster).reset(world_keys(key_run, n), params)
-        one = jax.tree.map(lambda x: x[:1], network_inputs(carry[1].obs, {}))
+        one = jax.tree.map(lambda x: x[:1], network_inputs(obs_batch_first(carry[1].obs), {}))
         nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
         inputs = self.critics.inputs(one, nothing, nothing)
         critics = tuple(
@@ -180,7 +184,7 @@ class OffPolicy:
         moments: dict[str, Groups] = {"reward": {group: normalise.start(()) for group in self.inner}}
         moments["end"] = {group: normalise.start(()) for group in self.inner}
         if s.normalise_observations:
-            moments["obs"] = start_moments(carry[1].obs)
+            moments["obs"] = start_moments(obs_batch_first(carry[1].obs))
         state = State(
             params=nets,
             target=jax.tree.map(jnp.copy, nets),
@@ -238,7 +242,11 @@ class OffPolicy:
             carry, entry, windows, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
             moments = dict(state.moments)
             if "obs" in moments:
-                moments["obs"] = update_moments(moments["obs"], network_inputs(entry.obs, {}), agent_mask(entry.obs))
+                moments["obs"] = update_moments(
+                    moments["obs"],
+                    network_inputs(obs_batch_first(entry.obs), {}),
+                    agent_mask(obs_batch_first(entry.obs)),
+                )
             buffer = replay.add(state.replay, packing.pack(batch_first(entry, 1)))
             after = state.replace(carry=carry, moments=moments, replay=buffer)
             return after, (windows, metrics)
@@ -305,7 +313,7 @@ class OffPolicy:
 
     def real_values(self, state: State, obs: Observation, action: Groups) -> Groups:
         """Values in units of the reward, `(*batch, n)`, of flat actions."""
-        seen = network_inputs(obs, state.moments.get("obs", {}))
+        seen = network_inputs(obs_batch_first(obs), state.moments.get("obs", {}))
         values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
         values = self.critics.of(values, action)
         unit = self.unit(state.moments, state.hyper)
@@ -318,7 +326,7 @@ class OffPolicy:
 
     def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
         """Moments after the rewards and ends of a batch."""
-        weight, rate = agent_mask(entry.obs), hyper.unit_rate
+        weight, rate = agent_mask(obs_batch_first(entry.obs)), hyper.unit_rate
         reward = {
             group: normalise.follow(old, batch_first(entry.reward[group], 1), weight[group], rate)
             for group, old in moments["reward"].items()
@@ -331,7 +339,7 @@ class OffPolicy:
 
     def terminated_per_agent(self, entry: Entry) -> Groups:
         """Per group, bool `(batch, n)`: nothing follows."""
-        return terminated_per_agent(self.env, entry.terminated, agent_mask(entry.next_obs))
+        return terminated_per_agent(self.env, entry.terminated, agent_mask(obs_batch_first(entry.next_obs)))
 
     def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
         """r + gamma (1 - over) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
@@ -359,7 +367,9 @@ class OffPolicy:
         _, turn = self.env.act(ask, keys, entry.next_state, ts, params)
         made = batch_first(turn.extras, 1)
         action = {group: proposal.action for group, proposal in made.items()}
-        inputs = self.critics.inputs(network_inputs(turn.obs, state.moments.get("obs", {})), action, action)
+        inputs = self.critics.inputs(
+            network_inputs(obs_batch_first(turn.obs), state.moments.get("obs", {})), action, action
+        )
         several = [self.critics.values(critic, inputs) for critic in state.target["critic"]]
         smallest = {group: jnp.stack([values[group] for values in several]).min(0) for group in made}
         value = self.critics.of(smallest, {group: proposal.chance for group, proposal in made.items()})
@@ -377,8 +387,10 @@ class OffPolicy:
         self, critics: tuple[Groups, ...], state: State, entry: Entry, target: Groups
     ) -> tuple[Array, Metrics]:
         """Mean squared error, summed over critics and groups."""
-        action, weight = batch_first(entry.action, 1), agent_mask(entry.obs)
-        inputs = self.critics.inputs(network_inputs(entry.obs, state.moments.get("obs", {})), action, action)
+        action, weight = batch_first(entry.action, 1), agent_mask(obs_batch_first(entry.obs))
+        inputs = self.critics.inputs(
+            network_inputs(obs_batch_first(entry.obs), state.moments.get("obs", {})), action, action
+        )
         several = [self.critics.of(self.critics.values(critic, inputs), action) for critic in critics]
         loss, found, unit = jnp.zeros(()), {}, self.unit(state.moments, state.hyper)
         for group, y in target.items():
@@ -396,7 +408,10 @@ class OffPolicy:
 
         A pooled critic sees the others' new ones, through which every agent climbs the values of all: those of a team.
         """
-        seen, weight = network_inputs(entry.obs, state.moments.get("obs", {})), agent_mask(entry.obs)
+        seen, weight = (
+            network_inputs(obs_batch_first(entry.obs), state.moments.get("obs", {})),
+            agent_mask(obs_batch_first(entry.obs)),
+        )
         joint, mask = batch_first((entry.action, entry.obs.mask), 1)
         size = len(entry.terminated)
         keys = rng.fold_in(key, jnp.arange(size))

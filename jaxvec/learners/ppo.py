@@ -30,6 +30,7 @@ from jaxvec.learners.blocks.actors import (
     NetworkInputs,
     agent_mask,
     network_inputs,
+    obs_batch_first,
     start_moments,
     terminated_per_agent,
     update_moments,
@@ -89,7 +90,7 @@ class _Ppo:
     def real_values(self, state: State, obs: Observation) -> Groups:
         """Values in units of the reward."""
         scale = state.moments.get("value", {})
-        seen = self.seen_by_critics(network_inputs(obs, state.moments.get("obs", {})))
+        seen = self.seen_by_critics(network_inputs(obs_batch_first(obs), state.moments.get("obs", {})))
         values = self.values(state.params["critic"], seen)
         return {group: normalise.undo(scale[group], v) if group in scale else v for group, v in values.items()}
 
@@ -99,12 +100,13 @@ class _Ppo:
         """Actions of the agents that are asked `(n, ..., *batch)`, the memory after them, and (raw action, log-probability)."""
         rank = key.ndim
         epsilon = None if greedy else annealed(state.hyper, state.update).epsilon
-        seen, mask = network_inputs(obs, state.moments.get("obs", {})).agents, batch_first(obs.mask, rank)
+        obs = obs_batch_first(obs)
+        seen, mask = network_inputs(obs, state.moments.get("obs", {})).agents, obs.mask
         outputs, after = self.actors.outputs(state.params["actor"], memory, seen, obs.ids, rank)
         action, extras = {}, {}
         for group, spaces in self.env.action_space.items():
             dists = heads.distributions(spaces, outputs[group], mask.get(group, {}), epsilon=epsilon)
-            own, n = rng.stream(key, group), len(obs.agents[group])
+            own, n = rng.stream(key, group), obs.agents[group].shape[-2]
             raw = heads.mode(spaces, dists) if greedy else heads.sample(own, spaces, dists, n)
             action[group] = batch_last(heads.to_space(spaces, raw), rank)
             extras[group] = batch_last((raw, heads.log_prob(spaces, dists, raw)), rank)
@@ -139,7 +141,8 @@ class _Ppo:
         worlds = world_keys(key_run, self.settings.n_worlds)
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
         start = self.worlds(forecaster).reset(worlds, params)
-        seen = network_inputs(start[1].obs, {})
+        first_obs = obs_batch_first(start[1].obs)
+        seen = network_inputs(first_obs, {})
         one = jax.tree.map(lambda x: x[:1], seen)
         critics = self.seen_by_critics(one)
         nets = {
@@ -148,7 +151,7 @@ class _Ppo:
         }
         moments: dict[str, Groups] = {}
         if self.settings.normalise_observations:
-            moments["obs"] = start_moments(start[1].obs)
+            moments["obs"] = start_moments(first_obs)
         if self.settings.normalise_values:
             moments["value"] = {group: normalise.start(()) for group in seen.agents}
         carry = (*start, self.actors.memory(batch)) if self.continuing else ()
@@ -203,11 +206,12 @@ class _Ppo:
         obs, ts = slots.obs, slots.ts
         # (time, n, ..., worlds) -> (worlds, time, n, ...) -> time first again
         front = lambda tree: jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)  # noqa: E731
-        seen = jax.vmap(lambda o: network_inputs(o, state.moments.get("obs", {})))(obs)
-        weight = jax.vmap(agent_mask)(obs)
+        now, after = jax.vmap(obs_batch_first)(obs), jax.vmap(obs_batch_first)(ts.next_obs)
+        seen = network_inputs(now, state.moments.get("obs", {}))
+        weight = agent_mask(now)
         value = jax.vmap(partial(self.real_values, state))(obs)
         following = jax.vmap(partial(self.real_values, state))(ts.next_obs)
-        staying = jax.vmap(agent_mask)(ts.next_obs)
+        staying = agent_mask(after)
         if not self.continuing:  # the last observation alone is new
             later = lambda now, last: jax.tree.map(lambda a, b: jnp.concatenate([a[1:], b]), now, last)  # noqa: E731
             following, staying = later(value, following), later(weight, staying)
@@ -232,7 +236,7 @@ class _Ppo:
                 moments["value"] = moments["value"] | {group: after}
                 scaled[group] = normalise.to(after, target[group])
         if "obs" in moments:
-            moments["obs"] = update_moments(moments["obs"], jax.vmap(lambda o: network_inputs(o, {}))(obs), weight)
+            moments["obs"] = update_moments(moments["obs"], network_inputs(now, {}), weight)
         raw = {group: front(extras[0]) for group, extras in slots.extras.items()}
         log_prob = {group: front(extras[1]) for group, extras in slots.extras.items()}
         first = jnp.concatenate([jnp.zeros_like(done[:1]), done[:-1]])

@@ -14,7 +14,7 @@ from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.learners.blocks import flat, normalise
-from jaxvec.learners.blocks.actors import network_inputs
+from jaxvec.learners.blocks.actors import network_inputs, obs_batch_first
 from jaxvec.learners.blocks.networks import pooled
 from jaxvec.learners.off_policy_types import Entry, Proposal
 
@@ -154,7 +154,7 @@ def test_targets_by_hand():
 
     made = core.answer(state, target["actor"], world_keys(jax.random.key(9), 6), entry.next_obs, hyper, "target")[1]
     action = {"a": batch_first(made["a"].action, 1)}
-    inputs = core.critics.inputs(network_inputs(entry.next_obs, {}), action, action)
+    inputs = core.critics.inputs(network_inputs(obs_batch_first(entry.next_obs), {}), action, action)
     q = np.minimum(*(core.critics.values(critic, inputs)["a"] for critic in target["critic"]))
     # an end in each fourth slot: 3 / (1 - 0.6), and 4 + 0.64 0.25 0.75 7.5^2
     mean, std = 7.5, np.sqrt(10.75)
@@ -213,7 +213,7 @@ def test_a_central_critic_sees_each_action_once():
     env = Probe("chosen", horizon=3, groups=2)
     core = core_of(learners.make("maddpg", env, **SMALL))
     state, entry = one_entry(env, core)
-    seen, joint = network_inputs(entry.obs, {}), batch_first(entry.action, 1)
+    seen, joint = network_inputs(obs_batch_first(entry.obs), {}), batch_first(entry.action, 1)
     value = lambda own, joint: core.critics.values(state.params["critic"][0], core.critics.inputs(seen, own, joint))  # noqa: E731
     slopes = jax.jacobian(value, (0, 1))(joint, joint)
     for group in ("a", "b"):
@@ -232,7 +232,7 @@ def test_a_pooled_critic_sees_its_own_row_and_the_others_in_any_order():
     env = Probe("chosen", horizon=3, groups=2)
     core = core_of(learners.make("maddpg_pooled", env, **SMALL))
     state, entry = one_entry(env, core)
-    seen, joint = network_inputs(entry.obs, {}), batch_first(entry.action, 1)
+    seen, joint = network_inputs(obs_batch_first(entry.obs), {}), batch_first(entry.action, 1)
 
     def value(own, joint, seen=seen):
         return core.critics.values(state.params["critic"][0], core.critics.inputs(seen, own, joint))
@@ -286,7 +286,7 @@ def test_a_critic_says_the_values_of_all_choices_at_once(name):
     find = jax.jit(lambda key: core.targets(state, entry, jnp.zeros(6, int), hyper, key)["a"])
     found = find(jax.random.key(2))
     assert np.array_equal(found, find(jax.random.key(3))) == (name == "maddpg")  # SAC's others choose by chance
-    seen = network_inputs(entry.next_obs, {})
+    seen = network_inputs(obs_batch_first(entry.next_obs), {})
     logits = core.actors.outputs(state.target["actor"], core.actors.memory((6,)), seen.agents, {}, 1)[0]["a"]
     logits = np.where(np.arange(3) == 1, -np.inf, np.asarray(logits, float))
     chance = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
@@ -311,7 +311,7 @@ def test_the_value_of_every_choice_depends_on_those_of_others_alone():
     env = Picks("chosen", horizon=3)
     core = core_of(learners.make("masac", env, **SMALL))
     state, entry = one_entry(env, core)
-    seen, joint = network_inputs(entry.obs, {}), batch_first(entry.action, 1)
+    seen, joint = network_inputs(obs_batch_first(entry.obs), {}), batch_first(entry.action, 1)
     value = lambda x: core.critics.values(state.params["critic"][0], core.critics.inputs(seen, x, x))["a"]  # noqa: E731
     slopes = jax.jacobian(value)(joint)["a"][0, :, :, 0]  # (agent, choice, agent, its choice)
     for i in range(2):

@@ -24,16 +24,32 @@ class NetworkInputs(NamedTuple):
     world: Array
 
 
+def obs_batch_first(obs: Observation) -> Observation:
+    """An environment's observation, `(n, d, *batch)`, as learners have it, `(*batch, n, d)`.
+
+    `ids` stay as they are: which agents the rows are may be the same in all worlds.
+    """
+    turned = batch_first(obs.replace(ids={}), obs.world.ndim - 1)
+    return turned.replace(ids=obs.ids)
+
+
 def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
-    """What networks see of an observation, normalised where there are moments ("world", or a group's name)."""
-    see = lambda name, x: normalise.apply(moments[name], x) if name in moments else x  # noqa: E731
-    rank = obs.world.ndim - 1
-    agents = {group: see(group, batch_first(x, rank)) for group, x in obs.agents.items()}
-    return NetworkInputs(agents, see("world", batch_first(obs.world, rank)))
+    """What networks see of an observation, normalised where there are moments.
+
+    Args:
+        obs: batch-first, see `obs_batch_first`.
+        moments: running mean and variance by name ("world", or a group's name); empty for the observation as it is.
+    """
+
+    def normalised(name: str, x: Array) -> Array:
+        return normalise.apply(moments[name], x) if name in moments else x
+
+    agents = {group: normalised(group, x) for group, x in obs.agents.items()}
+    return NetworkInputs(agents, normalised("world", obs.world))
 
 
 def start_moments(obs: Observation) -> Groups:
-    """Moments of everything that `network_inputs` can normalise."""
+    """Moments of everything in a batch-first observation that `network_inputs` can normalise."""
     seen = network_inputs(obs, {})
     return {name: normalise.start(x.shape[-1:]) for name, x in [*seen.agents.items(), ("world", seen.world)]}
 
@@ -45,14 +61,11 @@ def update_moments(moments: Groups, seen: NetworkInputs, weight: Groups) -> Grou
 
 
 def agent_mask(obs: Observation) -> Groups:
-    """Per group, 1 for an agent that takes part in the slot and 0 for one that does not, `(*batch, n)`."""
-    rank = obs.world.ndim - 1
-    result = {}
-    for group, rows in obs.agents.items():
-        shape = (len(rows), *rows.shape[2:])
-        part = obs.active[group].astype(rows.dtype) if group in obs.active else jnp.ones(shape, rows.dtype)
-        result[group] = batch_first(part, rank)
-    return result
+    """Per group, 1 for an agent that takes part in the slot and 0 for one that does not, `(*batch, n)`; `obs` is batch-first."""
+    return {
+        group: obs.active[group].astype(rows.dtype) if group in obs.active else jnp.ones(rows.shape[:-1], rows.dtype)
+        for group, rows in obs.agents.items()
+    }
 
 
 def terminated_per_agent(env: Environment, terminated: Array, following: Groups) -> Groups:
