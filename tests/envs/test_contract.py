@@ -4,11 +4,13 @@ import dataclasses
 import subprocess
 import sys
 from functools import partial
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy
 
 import jaxvec
 from jaxvec.bench import compiled_step
@@ -16,8 +18,10 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.make import ENVIRONMENTS
+from jaxvec.core.observation import Block, Layout
 from jaxvec.core.rollout import Slot, rollout, world_keys
 from jaxvec.core.spaces import Box
+from jaxvec.describe import describe
 from jaxvec.policies.random import random
 
 WORLDS = 4
@@ -99,19 +103,68 @@ def one(tree, w=0):
     return jax.tree.map(lambda x: x[..., w], tree)
 
 
-def test_names_numbers_and_metrics_are_documented(case):
+def blanks(env):
+    """What `jaxvec envs` could not say of an environment: names without a meaning, unit or choice, and rows without a layout."""
+    described = describe(env)
+    parts = ("sizes", "switches", "params", "info")
+    named = {f"{part}.{name}": said for part in parts for name, said in described[part].items()}
+    for group, observation in described["observation"].items():
+        blocks = observation["blocks"]
+        named |= {f"observation.{group}.{block['name']}": block for block in blocks}
+        if blocks and blocks[-1]["last"] + 1 != observation["size"]:
+            yield f"observation.{group}: blocks of {blocks[-1]['last'] + 1} entries, not {observation['size']}"
+        if len({block["name"] for block in blocks}) < len(blocks):
+            yield f"observation.{group}: two blocks of one name"
+        if not blocks and group != "world":
+            yield f"observation.{group}: no layout"
+    for name, said in named.items():
+        data = said.get("axes", ()) is None  # arrays of several units
+        if not (said["meaning"] and (data or said.get("unit", "-")) and said.get("at_least", 0) is not None):
+            yield name
+
+
+WORDLESS = {"isac_iov", "v2x_offload", "urllc_vec", "twin_migration"}  # not described yet
+
+
+def test_everything_has_words(case, request):
     env = case.env
+    if env.id in WORDLESS:
+        request.applymarker(pytest.mark.xfail(reason="not described yet"))
     assert ENVIRONMENTS[env.id] is type(env)
     assert isinstance(env, Environment)
     assert type(env).__doc__
-    for field in dataclasses.fields(case.params):
-        assert field.metadata["doc"], field.name
-        assert field.metadata["unit"] or field.metadata["axes"] is None, field.name
-    for name, (unit, meaning) in env.info_fields.items():
-        assert unit, name
-        assert meaning, name
+    assert list(blanks(env)) == []
     for preset in env.presets:
         jaxvec.make(env.id, preset=preset)
+
+
+class Mute(toy.Walkers):
+    """An environment whose declarations have gaps, one of each kind."""
+
+    info_fields: ClassVar = {"t": ("", "slots done"), "limit": ("slot", "")}
+
+    @property
+    def n_agents(self):
+        return {"walker": self.n_walkers, "runner": 1, "sitter": 1}
+
+    @property
+    def observation_layout(self):
+        return {
+            "walker": Layout((Block("t", None, "", "slots done"),)),
+            "runner": Layout((Block("x", 1, "m", ""),) * 2),
+        }
+
+    @property
+    def observation_space(self):
+        return dict.fromkeys(self.n_agents, Box(0.0, 1.0, (2,)))
+
+
+def test_a_missing_word_would_be_seen():
+    assert set(blanks(Mute())) == {
+        *("sizes.n_walkers", "sizes.horizon", "sizes.longest", "info.t", "info.limit"),
+        *("observation.walker.t", "observation.walker: blocks of 1 entries, not 2"),
+        *("observation.runner.x", "observation.runner: two blocks of one name", "observation.sitter: no layout"),
+    }
 
 
 def test_equal_environments_hash_equal_and_are_frozen(case):
