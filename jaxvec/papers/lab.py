@@ -35,6 +35,7 @@ from jaxvec.policies import fixed
 from jaxvec.training import TrainingError, train
 from jaxvec.training.config import leaves, plain
 from jaxvec.training.driver import scheduled
+from jaxvec.training.progress import Progress
 
 POINTS = 50  # of a learning curve, at most
 WORLDS = 12345  # key of the worlds in which everything is evaluated
@@ -65,7 +66,7 @@ class Lab:
         env_id: the environment.
         budget: what is spent.
         out: the folder; the runs go to `runs` in it.
-        progress: where to say what is going on; None: nowhere.
+        progress: where to say what is going on; True: stderr, False: nowhere.
         fresh: make everything again, whatever the folder holds.
         tested: see `Paper`.
     """
@@ -75,13 +76,13 @@ class Lab:
         env_id: str,
         budget: Budget,
         out: Path,
-        progress: TextIO | None = None,
+        progress: bool | TextIO = False,
         *,
         fresh: bool = False,
         tested: Callable[[Named], Named] = dict,
     ):
         self.env_id, self.budget, self.store, self.fresh, self.tested = env_id, budget, out / "runs", fresh, tested
-        self.progress = _Progress(progress)
+        self.progress = Progress(progress)
         self.store.mkdir(parents=True, exist_ok=True)
 
     # What is asked for
@@ -144,7 +145,7 @@ class Lab:
                 params = params.replace(**series.numbers, **place.numbers)
                 hyper = hyper and hyper.replace(**_scaled(hyper, place.factors))
                 for seed in range(seeds if learner else 1):
-                    self.progress.say(f"run by run: {series.name} at {place.x:g}, seed {seed}")
+                    self.progress.write(f"run by run: {series.name} at {place.x:g}, seed {seed}")
                     if learner:
                         n = self.updates(learner)[0]
                         result = train(learner, params, jax.random.key(seed), n, hyper=hyper, progress=False)
@@ -376,35 +377,3 @@ def _read(file: Path) -> Run:
         about = json.loads(str(stored["about"]))
         part = lambda name: {n.removeprefix(name): stored[n] for n in stored.files if n.startswith(name)}  # noqa: E731
         return Run(part("found/"), part("curves/"), about["seconds"], about["config"], about.get("device", ""))
-
-
-class _Progress:
-    """A line that renews itself on a terminal; elsewhere one now and then."""
-
-    def __init__(self, stream: TextIO | None):
-        self._stream, self._live = stream, bool(stream and stream.isatty())
-        self._label, self._last = "", 0.0
-
-    def start(self, label: str) -> None:
-        """Something new."""
-        self._label = label
-        self.say(f"{label}: compiling ...")
-
-    def update(self, done: int, total: int, reward: float, elapsed: float) -> None:
-        """How far it is."""
-        now = time.perf_counter()
-        if self._live or done == total or now - self._last > 10:
-            self._last = now
-            left = (total - done) * elapsed / done
-            self.say(f"{self._label}: update {done}/{total}, reward {reward:.3f}, {elapsed:.0f} s, {left:.0f} s left")
-
-    def say(self, text: str) -> None:
-        """A line."""
-        if self._stream:
-            self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
-            self._stream.flush()
-
-    def close(self) -> None:
-        """End the line."""
-        if self._live and self._stream:
-            self._stream.write("\r\x1b[K")

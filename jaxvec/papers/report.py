@@ -8,7 +8,6 @@ import csv
 import dataclasses
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,8 +64,7 @@ def reproduce(
     budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
     out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
     out.mkdir(parents=True, exist_ok=True)
-    stream = progress if not isinstance(progress, bool) else sys.stderr if progress else None
-    lab = Lab(env_id, budget, out, stream, fresh=timing, tested=paper.tested)
+    lab = Lab(env_id, budget, out, progress, fresh=timing, tested=paper.tested)
     say(f"{paper.title}\n{budget.slots:,} slots of training, {seeds} seeds, {budget.episodes} episodes of evaluation")
     if quick:
         say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")

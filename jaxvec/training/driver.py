@@ -1,7 +1,6 @@
 """`train`: many updates, watched, logged, and safe against being killed at any moment."""
 
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.training.checkpoints import Checkpoints
 from jaxvec.training.config import ConfigError, config_of, differences, read_config, write_config
 from jaxvec.training.custom import differences_of_networks
+from jaxvec.training.progress import Progress
 from jaxvec.training.run_folder import init_seeds, member_of
 
 
@@ -101,10 +101,10 @@ def train(
     if out is not None:
         sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
         folder = _Folder(Path(out), config_of(learner, params, hyper, key, **sizes), params, resume)
-    say = _Progress(progress if not isinstance(progress, bool) else (sys.stderr if progress else None), num_updates)
+    line = Progress(progress)
     try:
         started = time.perf_counter()
-        say.line(f"compiling {learner.name} on {learner.env.id} for {jax.devices()[0].device_kind} ...")
+        line.start(f"{learner.name} on {learner.env.id}, {jax.devices()[0].device_kind}")
         fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
         state = fresh() if folder is None or folder.start == 0 else folder.checkpoints.restore(jax.eval_shape(fresh))
         run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
@@ -122,18 +122,17 @@ def train(
             done += count
             elapsed = time.perf_counter() - started
             history.append(rows)
-            say.update(
-                done, float(np.mean(rows["reward"][-1])), (done - first) * steps / elapsed, elapsed, done - first
-            )
+            reward = float(np.mean(rows["reward"][-1]))
+            line.update(done, num_updates, reward, elapsed, start=first, steps=steps)
             if folder:
                 folder.log(rows, done - count, learner.steps_per_update, elapsed)
                 folder.save(done, state, done == num_updates, checkpoint_every_s)
         run_s = time.perf_counter() - started
-        say.close()
+        line.close()
         joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
         return Result(learner, state, joined, num_seeds, Path(out) if out is not None else None, compile_s, run_s)
     finally:
-        say.close()
+        line.close()
         if folder:
             folder.close()
 
@@ -260,36 +259,3 @@ def _board(path: Path) -> Any:
     except ImportError:
         return None
     return SummaryWriter(str(path / "tensorboard"))
-
-
-class _Progress:
-    """A line that renews itself on a terminal, and appears now and then elsewhere."""
-
-    def __init__(self, stream: TextIO | None, total: int):
-        self._stream, self._total, self._open, self._last = stream, total, False, -1e9
-        self._live = bool(stream and stream.isatty())
-
-    def line(self, text: str) -> None:
-        """Show a text."""
-        if self._stream:
-            self._stream.write(f"\r\x1b[K{text}" if self._live else f"{text}\n")
-            self._stream.flush()
-            self._open = self._live
-
-    def update(self, done: int, reward: float, steps_per_s: float, elapsed: float, ran: int) -> None:
-        """Show how far training is."""
-        if not self._live and done < self._total and elapsed - self._last < 5:
-            return
-        self._last = elapsed
-        eta = (self._total - done) * elapsed / max(ran, 1)
-        filled = round(24 * done / self._total)
-        self.line(
-            f"[{'=' * filled}{' ' * (24 - filled)}] update {done}/{self._total}  reward {reward:.3f}  "
-            f"{steps_per_s / 1e3:.1f} k steps/s  {elapsed:.0f} s, {eta:.0f} s left"
-        )
-
-    def close(self) -> None:
-        """End the line."""
-        if self._open and self._stream:
-            self._stream.write("\n")
-            self._open = False
