@@ -104,8 +104,11 @@ class Environment:
 
     @property
     def world_size(self) -> int:
-        """Entries of `Observation.world`."""
-        raise NotImplementedError
+        """Entries of `Observation.world`; by default those of its layout."""
+        layout = self.observation_layout
+        if "world" not in layout:
+            raise NotImplementedError(f'{type(self).__name__} needs observation_layout of "world" or world_size')
+        return layout["world"].size
 
     @property
     def feature_blocks(self) -> dict[str, slice]:

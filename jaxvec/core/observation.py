@@ -1,9 +1,12 @@
 """What an observation is made of: named blocks of entries, declared once.
 
 From the declaration follow the space's size, what is written (`Layout.write`), what a rule reads back in SI units
-(`Layout.read`), and the documentation (`jaxvec envs ENV`).
+(`Layout.read`), and the documentation (`jaxvec envs ENV`). `Observation.world`, which belongs to no agent, is one row: see
+`Layout.write_world` and `Layout.read_world`.
 """
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +35,7 @@ def _exp10(y: Array) -> Array:
 
 CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "linear": (lambda x: x, lambda y: y),
+    "less_one": (lambda x: x - 1, lambda y: y + 1),
     "log1p": (jnp.log1p, jnp.expm1),
     "log10": (_log10, _exp10),
 }
@@ -44,7 +48,8 @@ class Block:
 
     Attributes:
         name: of the quantity.
-        width: entries; None for a single one, of a quantity without an axis of its own.
+        width: entries; None for a single one, of a quantity without an axis of its own; several numbers of a quantity with
+            several axes, whose entries stand in the order of `reshape`.
         unit: of the quantity; "-" if it has none.
         doc: its meaning.
         scale, offset: in the quantity's unit.
@@ -53,13 +58,23 @@ class Block:
     """
 
     name: str
-    width: int | None
+    width: int | tuple[int, ...] | None
     unit: str
     doc: str
     scale: Number = 1.0
     offset: Number = 0.0
     curve: str = "linear"
     clip: tuple[float, float] | None = None
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Lengths of the quantity's own axes."""
+        return () if self.width is None else (self.width,) if isinstance(self.width, int) else self.width
+
+    @property
+    def size(self) -> int:
+        """Entries."""
+        return math.prod(self.axes)
 
     def encode(self, x: Any, params: Any) -> Any:
         """From a quantity to its entries, elementwise."""
@@ -95,45 +110,61 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """The blocks of a row of an observation, from its first entry to its last."""
+    """The blocks of a row of an observation, from its first entry to its last.
+
+    Raises:
+        ValueError: two blocks have one name.
+    """
 
     blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        twice = [name for name, n in Counter(block.name for block in self.blocks).items() if n > 1]
+        if twice:
+            raise ValueError(f"more than one block is called {', '.join(twice)}")
+
+    def __add__(self, other: "Layout") -> "Layout":
+        """Rows that have the entries of both, one after the other."""
+        return Layout(self.blocks + other.blocks)
 
     @property
     def size(self) -> int:
         """Entries of a row."""
-        return sum(1 if block.width is None else block.width for block in self.blocks)
+        return sum(block.size for block in self.blocks)
 
     def block(self, name: str) -> Block:
         """A block by name; a KeyError if there is none."""
         return {block.name: block for block in self.blocks}[name]
 
     def columns(self, name: str) -> np.ndarray:
-        """Where a block's entries stand in a row, int `(width,)`."""
+        """Where a block's entries stand in a row, int `(*width,)`, or `(1,)` of a single one; a KeyError if there is none."""
         start = 0
         for block in self.blocks:
-            width = 1 if block.width is None else block.width
             if block.name == name:
-                return np.arange(start, start + width)
-            start += width
+                return np.arange(start, start + block.size).reshape(block.axes or (1,))
+            start += block.size
         raise KeyError(name)
 
     def entries(self, rows: Array, name: str) -> Array:
-        """A block's entries as they are: `(n, *batch)` of a single one, else `(n, width, *batch)`."""
+        """A block's entries as they are: `(n, *batch)` of a single one, else `(n, *width, *batch)`."""
         columns = self.columns(name)
         if self.block(name).width is None:
             return rows[:, columns[0]]
-        return rows[:, columns[0] : columns[-1] + 1]
+        return rows[:, columns.min() : columns.max() + 1].reshape(len(rows), *columns.shape, *rows.shape[2:])
 
     def read(self, rows: Array, name: str, params: Any) -> Array:
         """A block's quantity in its unit, of rows `(n, size, *batch)`; the shape is that of `entries`."""
         return self.block(name).decode(self.entries(rows, name), params)
 
+    def read_world(self, world: Array, name: str, params: Any) -> Array:
+        """The same of the only row `(size, *batch)`: `(*batch)` of a single entry, else `(*width, *batch)`."""
+        return self.read(world[None], name, params)[0]
+
     def write(self, values: Mapping[str, Any], params: Any, shape: tuple[int, ...]) -> Array:
         """Rows `(n, size, *batch)` of quantities.
 
         Args:
-            values: per block, what broadcasts to `(n, *batch)` of a single entry, else to `(n, width, *batch)`.
+            values: per block, what broadcasts to `(n, *batch)` of a single entry, else to `(n, *width, *batch)`.
             params: the environment's.
             shape: `(n, *batch)`.
         Raises:
@@ -145,8 +176,10 @@ class Layout:
         parts = []
         for block in self.blocks:
             y = jnp.asarray(block.encode(values[block.name], params))
-            if block.width is None:
-                parts.append(jnp.broadcast_to(y, shape)[:, None])
-            else:
-                parts.append(jnp.broadcast_to(y, (shape[0], block.width, *shape[1:])))
+            y = jnp.broadcast_to(y, (shape[0], *block.axes, *shape[1:]))
+            parts.append(y.reshape(shape[0], block.size, *shape[1:]))
         return jnp.concatenate(parts, 1)
+
+    def write_world(self, values: Mapping[str, Any], params: Any, batch: tuple[int, ...]) -> Array:
+        """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`."""
+        return self.write({name: jnp.asarray(x)[None] for name, x in values.items()}, params, (1, *batch))[0]

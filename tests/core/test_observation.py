@@ -1,0 +1,138 @@
+"""Layouts of observations: what is written is read back, at the columns and with the scales that the blocks declare."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvec.core.environment import Environment
+from jaxvec.core.observation import CURVES, Block, Layout
+
+
+class Numbers:
+    """Of an environment."""
+
+    reach_m = 50.0
+    slow_mps, fast_mps = 10.0, 30.0
+
+
+def middle_mps(params):
+    """mean speed"""
+    return 0.5 * (params.slow_mps + params.fast_mps)
+
+
+ROWS = Layout(
+    (
+        Block("place_m", 2, "m", "place", "reach_m"),
+        Block("speed_mps", None, "m/s", "speed", 5.0, middle_mps),
+        Block("snr_db", (2, 3), "dB", "of each antenna to each mast", 10.0, clip=(-1.0, 2.0)),
+        Block("loss_db", 3, "dB", "path loss", 100.0, curve="less_one"),
+        Block("known", None, "-", "whether anything is"),
+    )
+)
+SHAPE = (4, 7)  # agents and worlds
+VALUES = {
+    "place_m": np.linspace(-50, 50, 56).reshape(4, 2, 7),
+    "speed_mps": np.linspace(10, 30, 7),
+    "snr_db": np.linspace(-10, 20, 168).reshape(4, 2, 3, 7),
+    "loss_db": np.linspace(60, 150, 21).reshape(3, 7),
+    "known": True,
+}
+
+
+def test_rows_by_hand():
+    rows = ROWS.write(VALUES, Numbers, SHAPE)
+    assert rows.shape == (4, ROWS.size, 7) == (4, 13, 7)
+    np.testing.assert_allclose(rows[:, :2], VALUES["place_m"] / 50, rtol=1e-6)
+    np.testing.assert_allclose(rows[:, 2], np.broadcast_to((VALUES["speed_mps"] - 20) / 5, SHAPE), rtol=1e-6)
+    np.testing.assert_allclose(rows[:, 3:9], VALUES["snr_db"].reshape(4, 6, 7) / 10, rtol=1e-6)
+    np.testing.assert_allclose(rows[3, 9:12], VALUES["loss_db"] / 100 - 1, rtol=1e-5, atol=1e-7)
+    assert (rows[:, 12] == 1).all()
+
+
+def test_what_is_written_is_read_back():
+    rows = ROWS.write(VALUES, Numbers, SHAPE)
+    for name, x in VALUES.items():
+        block = ROWS.block(name)
+        quantity = ROWS.read(rows, name, Numbers)
+        assert quantity.shape == (4, *block.axes, 7)
+        np.testing.assert_allclose(quantity, np.broadcast_to(x, quantity.shape), rtol=1e-5, atol=1e-5)
+    alone = ROWS.read(rows[..., 3], "snr_db", Numbers)  # one world
+    np.testing.assert_allclose(alone, VALUES["snr_db"][..., 3], rtol=1e-5, atol=1e-5)
+
+
+def test_columns_follow_the_blocks():
+    assert ROWS.columns("speed_mps").tolist() == [2]
+    assert ROWS.columns("snr_db").tolist() == [[3, 4, 5], [6, 7, 8]]
+    assert np.concatenate([ROWS.columns(block.name).ravel() for block in ROWS.blocks]).tolist() == list(range(13))
+    with pytest.raises(KeyError, match="heading"):
+        ROWS.columns("heading")
+
+
+def test_the_world_is_one_row():
+    values = {name: x[0] if np.ndim(x) > 2 else x for name, x in VALUES.items()}
+    world = ROWS.write_world(values, Numbers, (7,))
+    np.testing.assert_allclose(world, ROWS.write(VALUES, Numbers, SHAPE)[0], rtol=1e-6, atol=1e-6)
+    assert ROWS.read_world(world, "known", Numbers).shape == (7,)
+    snr_db = ROWS.read_world(world, "snr_db", Numbers)
+    np.testing.assert_allclose(snr_db, VALUES["snr_db"][0], rtol=1e-5, atol=1e-5)
+
+
+def test_layouts_add_up():
+    more = Layout((Block("told", 2, "-", "what a twin says"),))
+    both = ROWS + more
+    assert both.size == 15
+    assert both.columns("told").tolist() == [13, 14]
+    rows = ROWS.write(VALUES, Numbers, SHAPE)
+    told = jnp.ones((4, 2, 7))
+    np.testing.assert_array_equal(
+        both.write({**VALUES, "told": told}, Numbers, SHAPE), jnp.concatenate([rows, told], 1)
+    )
+    with pytest.raises(ValueError, match="more than one block is called place_m, speed_mps, snr_db, loss_db, known"):
+        ROWS + ROWS
+
+
+def test_values_and_blocks_must_match():
+    with pytest.raises(ValueError, match="no block is called heading, z"):
+        ROWS.write({**VALUES, "z": 0, "heading": 0}, Numbers, SHAPE)
+    with pytest.raises(KeyError, match="known"):
+        ROWS.write({name: x for name, x in VALUES.items() if name != "known"}, Numbers, SHAPE)
+
+
+def test_what_lies_beyond_its_range_is_cut():
+    block = ROWS.block("snr_db")
+    np.testing.assert_array_equal(block.encode(np.array([-30.0, 5.0, 90.0]), Numbers), [-1.0, 0.5, 2.0])
+    np.testing.assert_array_equal(block.decode(jnp.array([-1.0, 2.0]), Numbers), [-10.0, 20.0])
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_curves_have_their_inverse(name):
+    curve, inverse = CURVES[name]
+    x = np.linspace(0.01, 20, 50)
+    np.testing.assert_allclose(inverse(curve(x)), x, rtol=1e-4, atol=1e-6)
+
+
+def test_a_block_says_how_an_entry_follows():
+    assert {block.name: block.describe() for block in ROWS.blocks} == {
+        "place_m": "place_m / reach_m",
+        "speed_mps": "(speed_mps - mean speed) / 5",
+        "snr_db": "snr_db / 10 in [-1, 2]",
+        "loss_db": "less_one(loss_db / 100)",
+        "known": "known",
+    }
+
+
+class Described(Environment):
+    """Declares what it shows, and no more."""
+
+    n_agents: ClassVar = {"walker": 4}
+    observation_layout: ClassVar = {"walker": ROWS, "world": ROWS + Layout((Block("told", 2, "-", "more"),))}
+
+
+def test_spaces_follow_the_layout():
+    assert Described().observation_space["walker"].shape == (13,)
+    assert Described().world_size == 15
+    for name in ("observation_space", "world_size"):
+        with pytest.raises(NotImplementedError, match=f"Environment needs observation_layout .*or {name}"):
+            getattr(Environment(), name)
