@@ -126,31 +126,70 @@ class Environment:
         return self.world_size
 
     def default_params(self, **numbers: Any) -> Any:
-        """The paper's numbers, some of them replaced."""
+        """The paper's numbers, some of them replaced by name.
+
+        Raises:
+            TypeError: an unknown name.
+        """
         return self.params_cls(**numbers)
 
     def draw_reset(self, key: Array, params: Any) -> dict[str, Array]:
-        """Every random number of a reset, by name."""
+        """Every random number of a reset, by name.
+
+        Args:
+            key: one per world, shape `batch`.
+            params: the numbers, of one world or as `world_params` makes them fit for a batch.
+        Returns:
+            Arrays `(*shape, *batch)`.
+        """
         raise NotImplementedError
 
     def draw_step(self, key: Array, params: Any) -> dict[str, Array]:
-        """Every random number of a slot, by name."""
+        """Every random number of a slot, by name; `key` and `params` as in `draw_reset`."""
         raise NotImplementedError
 
     def reset_from(self, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
-        """The first state and timestep, without chance."""
+        """The first state and timestep, without chance.
+
+        Args:
+            draws: as `draw_reset` gives them.
+            params: the numbers.
+        Returns:
+            The state, a pytree of arrays `(*shape, *batch)`, and the timestep before the first slot.
+        """
         raise NotImplementedError
 
     def step_from(self, state: Any, action: Any, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
-        """One slot, without chance."""
+        """One slot, without chance.
+
+        Args:
+            state: at its start.
+            action: per group and component `(n, *shape, *batch)`, inside `action_space`.
+            draws: as `draw_step` gives them.
+            params: the numbers.
+        Returns:
+            The state at the start of the next slot, and the timestep with rewards `(n, *batch)` per group.
+        """
         raise NotImplementedError
 
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
-        """A fresh episode. `key`: one per world, shape `batch`."""
+        """A fresh episode: `draw_reset`, then `reset_from`.
+
+        Args:
+            key: one per world, shape `batch`.
+            params: the numbers.
+        """
         return self.reset_from(self.draw_reset(key, params), params)
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
-        """One slot. `key`: one per world, shape `batch`, used for this slot only."""
+        """One slot: `draw_step`, then `step_from`.
+
+        Args:
+            key: one per world, shape `batch`, used for this slot only.
+            state: at its start.
+            action: of all agents, see `step_from`.
+            params: the numbers.
+        """
         return self.step_from(state, action, self.draw_step(key, params), params)
 
     def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
@@ -158,16 +197,30 @@ class Environment:
 
         An environment whose agents decide one after the other (`takes_turns`) asks for one agent at a time, with an observation
         that shows what this agent sees now, and `Observation.ids`; it reads the state, and returns what each saw.
+
+        Args:
+            act_fn: see `ActFn`.
+            key: of the policy, one per world, shape `batch`.
+            state: at the start of the slot.
+            ts: the timestep that the state came with.
+            params: the numbers.
+        Returns:
+            The action of all agents, and how they were asked.
         """
         action, extras = act_fn(key, ts.obs)
         return action, ActTrace(ts.obs, extras)
 
     def joint(self, obs: Observation) -> Array:
-        """What all agents see together, each thing once, `(g,)`."""
+        """What all agents see together in `obs`, each thing once, `(g, *batch)`."""
         return obs.world
 
     def add_forecast(self, obs: Observation, forecast: Array) -> Observation:
-        """The observation of agents who know a forecast `(F,)`: here, in place of the last F entries of every row."""
+        """The observation of agents who know a forecast: here, in place of the last F entries of every row of `obs`.
+
+        Args:
+            obs: with rows `(n, d, *batch)`.
+            forecast: `(F, *batch)`.
+        """
 
         def with_forecast(rows: Array) -> Array:
             last = jnp.broadcast_to(forecast, (len(rows), *forecast.shape))
@@ -177,7 +230,13 @@ class Environment:
 
 
 def first_timestep(env: Environment, obs: Observation, batch: tuple[int, ...]) -> Timestep:
-    """The timestep of a reset: nothing earned, nothing over, empty info."""
+    """The timestep of a reset: nothing earned, nothing over, empty info.
+
+    Args:
+        env: whose agents earn nothing yet.
+        obs: the first observation.
+        batch: shape of the batch of worlds, `()` for one.
+    """
     never = jnp.zeros(batch, bool)
     reward = {group: jnp.zeros((n, *batch)) for group, n in env.n_agents.items()}
     return Timestep(obs=obs, reward=reward, terminated=never, truncated=never)

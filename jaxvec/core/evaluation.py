@@ -15,13 +15,18 @@ from jaxvec.core.types import Observation
 
 
 def attendance(obs: Observation) -> Array:
-    """`(*batch)`: the share of all agents that take part, 1 where all always do."""
+    """`(*batch)`: the share of all agents that take part in what `obs` shows, 1 where all always do."""
     parts = [obs.active.get(group, jnp.ones((len(rows), *rows.shape[2:]), bool)) for group, rows in obs.agents.items()]
     return jnp.mean(jnp.concatenate(parts), 0, dtype=jnp.result_type(float))
 
 
 def mean_reward(reward: dict[str, Array], obs: Observation) -> Array:
-    """`(*batch)`: the mean reward of the agents that took part, given the observation that they acted on."""
+    """`(*batch)`: the mean reward of the agents that took part.
+
+    Args:
+        reward: per group `(n, *batch)`.
+        obs: the observation that they acted on.
+    """
     if not obs.active:
         return jnp.concatenate(list(reward.values())).mean(0)
     earned = [obs.active.get(group, True) * x for group, x in reward.items()]
@@ -58,7 +63,7 @@ class PolicySwitch:
         self._policies, self._index = policies, index
 
     def memory(self, batch: tuple[int, ...]) -> list[Any]:
-        """Everybody's at the start of an episode."""
+        """Everybody's memory at the start of an episode, for a batch of worlds of shape `batch`."""
         return [as_stateful(policy, batch).memory for policy in self._policies]
 
     def __call__(self, key: Array, obs: Observation, memory: list[Any]) -> tuple[Any, list[Any]]:

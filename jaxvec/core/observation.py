@@ -77,14 +77,14 @@ class Block:
         return math.prod(self.axes)
 
     def encode(self, x: Any, params: Any) -> Any:
-        """From a quantity to its entries, elementwise."""
+        """From a quantity `x` to its entries, elementwise; `params` are the environment's."""
         x = x if isinstance(self.offset, float) and self.offset == 0 else x - _value(self.offset, params)
         x = x if isinstance(self.scale, float) and self.scale == 1 else x / _value(self.scale, params)
         y = CURVES[self.curve][0](x)
         return y if self.clip is None else jnp.clip(y, *self.clip)
 
     def decode(self, y: Any, params: Any) -> Any:
-        """From entries back to the quantity, elementwise; inside `clip`."""
+        """From entries `y` inside `clip` back to the quantity, elementwise; `params` are the environment's."""
         x = CURVES[self.curve][1](y)
         x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params)
         return x if isinstance(self.offset, float) and self.offset == 0 else x + _value(self.offset, params)
@@ -137,7 +137,7 @@ class Layout:
         return {block.name: block for block in self.blocks}[name]
 
     def columns(self, name: str) -> np.ndarray:
-        """Where a block's entries stand in a row, int `(*width,)`, or `(1,)` of a single one; a KeyError if there is none."""
+        """Where the block `name` stands in a row, int `(*width,)`, or `(1,)` of a single entry; a KeyError if there is none."""
         start = 0
         for block in self.blocks:
             if block.name == name:
@@ -146,14 +146,24 @@ class Layout:
         raise KeyError(name)
 
     def entries(self, rows: Array, name: str) -> Array:
-        """A block's entries as they are: `(n, *batch)` of a single one, else `(n, *width, *batch)`."""
+        """The entries of the block `name` in `rows` `(n, size, *batch)`.
+
+        Returns:
+            `(n, *batch)` of a single entry, else `(n, *width, *batch)`.
+        """
         columns = self.columns(name)
         if self.block(name).width is None:
             return rows[:, columns[0]]
         return rows[:, columns.min() : columns.max() + 1].reshape(len(rows), *columns.shape, *rows.shape[2:])
 
     def read(self, rows: Array, name: str, params: Any) -> Array:
-        """A block's quantity in its unit, of rows `(n, size, *batch)`; the shape is that of `entries`."""
+        """The quantity of the block `name`, in its unit; of the shape of `entries`.
+
+        Args:
+            rows: `(n, size, *batch)`.
+            name: of the block.
+            params: the environment's.
+        """
         return self.block(name).decode(self.entries(rows, name), params)
 
     def read_world(self, world: Array, name: str, params: Any) -> Array:

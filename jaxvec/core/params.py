@@ -13,20 +13,29 @@ from jaxvec.core.layout import lift
 
 
 def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = (), positive: bool = False) -> Any:
-    """A field of a `Params`: its default, unit and meaning.
+    """A field of an environment's numbers.
 
-    With `axes`, a leaf may be a scalar or carry those axes first; `positive` lets `check_params` refuse 0 and less.
+    Args:
+        default: of the field.
+        unit: in which it is given; "-" if it has none.
+        doc: its meaning, with its source.
+        axes: names of axes that a leaf may carry first, instead of being a scalar.
+        positive: `check_params` refuses 0 and less.
     """
     return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes, "positive": positive})
 
 
 def data(doc: str) -> Any:
-    """A field of a `Params` that holds arrays which all worlds share (a recorded trace), None by default."""
+    """A field of an environment's numbers that holds arrays which all worlds share (a recording, say), None by default.
+
+    Args:
+        doc: its meaning.
+    """
     return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": None})
 
 
 def world_params(params: Any) -> Any:
-    """Parameters of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
+    """The `params` of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
 
     A scalar leaf stays, a leaf `(worlds,)` is a sweep and stays, and a leaf that carries the axes it documents gets a last axis
     of length 1. To sweep a leaf over worlds that may carry axes, give them: `(1, worlds)`.
@@ -40,7 +49,13 @@ def world_params(params: Any) -> Any:
 
 
 def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
-    """Of `world_params` for `n_worlds` worlds, those of the given worlds `(batch,)`, for as large a batch."""
+    """Of parameters for `n_worlds` worlds those of some worlds, for as large a batch.
+
+    Args:
+        params: as `world_params` gives them.
+        world: int `(batch,)`, which.
+        n_worlds: W.
+    """
     changes = {}
     for field in dataclasses.fields(params):
         value = getattr(params, field.name)
@@ -100,7 +115,7 @@ def switch(default: Any, choices: tuple[Any, ...] | Callable[[], tuple[Any, ...]
 
 
 def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
-    """The choices of a `switch`; none of a `size`."""
+    """The choices of a `field` that `switch` made; none of one that `size` made."""
     choices = field.metadata.get("choices", ())
     return tuple(choices() if callable(choices) else choices)
 

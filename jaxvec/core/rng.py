@@ -30,7 +30,12 @@ _BLOCK = 512  # more words are drawn in a loop, which writes them to memory: fus
 
 
 def threefry2x32(key0: Array, key1: Array, count0: Array, count1: Array) -> tuple[Array, Array]:
-    """One block of threefry-2x32-20 (Salmon et al. 2011): two uint32 words per counter, elementwise."""
+    """One block of threefry-2x32-20 (Salmon et al. 2011): two uint32 words, elementwise.
+
+    Args:
+        key0, key1: uint32, the key.
+        count0, count1: uint32, the counter.
+    """
     schedule = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = count0 + schedule[0], count1 + schedule[1]
     for group in range(5):
@@ -57,14 +62,14 @@ def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
     """
     data = jnp.asarray(data).astype(jnp.uint32)
     shape = jnp.broadcast_shapes(key.shape, data.shape)
-    one = jax.random.fold_in
+    each = jax.random.fold_in
     for _ in shape:
-        one = jax.vmap(one)
-    return one(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
+        each = jax.vmap(each)
+    return each(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
 
 
 def stream(key: Array, name: str) -> Array:
-    """An independent key for a named purpose ("world", "policy", ...), the same in every process."""
+    """An independent key for a purpose called `name` ("world", "policy", ...), the same in every process."""
     return fold_in(key, np.uint32(zlib.crc32(name.encode())))
 
 
@@ -75,10 +80,13 @@ def bits(key: Array, n: int) -> Array:
         uint32 `(n, *key.shape)`, equal to `jax.random.bits(k, (n,))` of each key k.
     """
     if not _is_threefry(key):
-        one = lambda k: jax.random.bits(k, (n,), jnp.uint32)  # noqa: E731
+
+        def of_keys(k: Array) -> Array:
+            return jax.random.bits(k, (n,), jnp.uint32)
+
         for _ in key.shape:
-            one = jax.vmap(one, out_axes=-1)
-        return one(key)
+            of_keys = jax.vmap(of_keys, out_axes=-1)
+        return of_keys(key)
     words = jax.random.key_data(key)
 
     def block(start: Array, size: int) -> Array:

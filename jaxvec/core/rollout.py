@@ -32,12 +32,18 @@ class Slot(NamedTuple):
 
 
 def world_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
-    """`(n_worlds,)` keys of the worlds' chance in an episode; world w's do not depend on how many there are."""
+    """`(n_worlds,)` keys of the worlds' chance.
+
+    Args:
+        key: one for everything.
+        n_worlds: W; world w's key does not depend on it.
+        episode: which episode of these worlds.
+    """
     return rng.fold_in(rng.fold_in(rng.stream(key, "world"), jnp.arange(n_worlds)), episode)
 
 
 def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
-    """`(n_worlds,)` keys of a policy's chance, apart from the worlds'."""
+    """`(n_worlds,)` keys of a policy's chance, apart from the worlds'; `key` and `episode` as in `world_keys`."""
     return rng.fold_in(rng.fold_in(rng.stream(key, "policy"), jnp.arange(n_worlds)), episode)
 
 

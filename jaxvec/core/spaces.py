@@ -22,11 +22,11 @@ class Box:
         return math.prod(self.shape)
 
     def from_uniform(self, u: Array) -> Array:
-        """Uniform on the box from uniforms of any shape."""
+        """Uniform on the box from numbers `u` of any shape, uniform on (0, 1)."""
         return self.low + u * (self.high - self.low)
 
     def contains(self, x: Array) -> Array:
-        """bool `()`."""
+        """Whether all of `x` is in the box, bool `()`."""
         return jnp.all((x >= self.low) & (x <= self.high))
 
 
@@ -53,7 +53,7 @@ class Discrete:
         return jnp.argmax(mask & (rank == jnp.expand_dims(wanted, axis)), axis).astype(jnp.int32)
 
     def contains(self, x: Array) -> Array:
-        """bool `()`."""
+        """Whether all of `x` is a choice, bool `()`."""
         return jnp.all((x >= 0) & (x < self.n))
 
 

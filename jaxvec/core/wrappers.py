@@ -76,11 +76,22 @@ def reset_where_done(env: Environment, key: Array, state: Any, ts: Timestep, par
     """A new episode in each world whose episode is over; the rest of the timestep stays that of the slot that ended it.
 
     The reset is computed only if some world needs it (under `jax.vmap` over worlds, XLA computes it always).
+
+    Args:
+        env: whose episode begins.
+        key: of the reset, one per world.
+        state, ts: after a slot.
+        params: the numbers.
+    Returns:
+        State and timestep, of the new episode where the old one is over.
     """
 
     def reset(_):
         fresh_state, fresh = env.reset(key, params)
-        choose = lambda new, old: jnp.where(ts.done, new, old)  # noqa: E731
+
+        def choose(new: Array, old: Array) -> Array:
+            return jnp.where(ts.done, new, old)
+
         return jax.tree.map(choose, fresh_state, state), jax.tree.map(choose, fresh.obs, ts.obs)
 
     state, obs = jax.lax.cond(jnp.any(ts.done), reset, lambda _: (state, ts.obs), None)
@@ -88,7 +99,7 @@ def reset_where_done(env: Environment, key: Array, state: Any, ts: Timestep, par
 
 
 def auto_reset(env: Environment) -> Environment:
-    """Episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its true last observation.
+    """An `env` of episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its last observation.
 
     A reset is computed only in slots in which some world ends, see `reset_where_done`.
     """
@@ -133,7 +144,10 @@ class EpisodeStatistics(Wrapper):
 
 
 def episode_statistics(env: Environment) -> Environment:
-    """Put inside `auto_reset`, which restarts the sums together with the episode."""
+    """An `env` whose info has the return and the length of the episode so far.
+
+    Put it inside `auto_reset`, which restarts the sums together with the episode.
+    """
     return EpisodeStatistics(env)
 
 
@@ -207,7 +221,7 @@ def _many(space: Space, n: int) -> Space:
 
 
 def one_agent(env: Environment) -> Environment:
-    """One agent that sees what all see together (`Environment.joint`) and decides for all agents at once.
+    """An `env` of one agent that sees what all see together (`Environment.joint`) and decides for all agents at once.
 
     Its group is "all"; its actions are the agents' components stacked, `group/component` of shape `(n, ...)`; its reward is their
     mean, of groups of agents the mean of their means. It is asked once, also where agents take turns.

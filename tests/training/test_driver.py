@@ -24,6 +24,7 @@ from jaxvec.training.run_folder import read_metrics
 
 TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 KEY = jax.random.key(0)
+OLD = json.dumps({"format": 1, "versions": {"jaxvec": "0.1.0"}})
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,12 @@ def test_differences_are_named():
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
-    [("config.json", "{", "not valid JSON"), ("config.json", "{}", "format"), ("params.npz", "junk", "params.npz")],
+    [
+        ("config.json", "{", "not valid JSON"),
+        ("config.json", "{}", "not the configuration of a run"),
+        ("config.json", OLD, "written by jaxvec 0.1.0 in format 1"),
+        ("params.npz", "junk", "params.npz"),
+    ],
 )
 def test_a_damaged_folder_is_refused_by_name(finished, tmp_path, name, content, words):
     for file in ("config.json", "params.npz"):
