@@ -94,11 +94,10 @@ def _blocks(layout: Layout | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for block in () if layout is None else layout.blocks:
         first = rows[-1]["last"] + 1 if rows else 0
-        last = first + (1 if block.width is None else block.width) - 1
         rows.append(
             {
                 "first": first,
-                "last": last,
+                "last": first + block.size - 1,
                 "name": block.name,
                 "unit": block.unit,
                 "meaning": block.doc,
