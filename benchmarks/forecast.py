@@ -31,10 +31,13 @@ def training(name: str, servers: int, seeds: int = 1, bins: int = BINS) -> Case:
     size, steps = how.windows(servers, bins)
 
     def epochs(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
-        one = lambda i: jax.vmap(  # noqa: E731
-            lambda key: jnp.sum(fit(FORECASTERS[name], key, series, bins, 0, how).train_loss)
-        )(jax.random.split(jax.random.fold_in(key, i), seeds))
-        return jax.lax.fori_loop(0, units, lambda i, total: total + one(i), jnp.zeros(seeds))
+        def loss(key: jax.Array) -> jax.Array:
+            return jnp.sum(fit(FORECASTERS[name], key, series, bins, 0, how).train_loss)
+
+        def losses(i: jax.Array, total: jax.Array) -> jax.Array:
+            return total + jax.vmap(loss)(jax.random.split(jax.random.fold_in(key, i), seeds))
+
+        return jax.lax.fori_loop(0, units, losses, jnp.zeros(seeds))
 
     about = row("train", name, servers, seeds) | {"batch_size": size}
     return compiled(about, seeds * size * steps, epochs, jax.random.normal(jax.random.key(0), (servers, bins)))
@@ -42,11 +45,14 @@ def training(name: str, servers: int, seeds: int = 1, bins: int = BINS) -> Case:
 
 def forecasting(name: str, servers: int, bins: int = BINS) -> Case:
     """Forecasts of all series, each time of slightly other ones, so that none is left out."""
-    params, lags = FORECASTERS[name].init(jax.random.key(0), 1), Training().lags
+    lags = Training().lags
+    params = FORECASTERS[name].init(jax.random.key(0), jnp.zeros((1, lags, 1)))
 
     def passes(key: jax.Array, units: jax.Array, series: jax.Array) -> Any:
-        one = lambda total: jnp.mean(forecasts(FORECASTERS[name], params, series + 1e-6 * total, lags))  # noqa: E731
-        return jax.lax.fori_loop(0, units, lambda _, total: one(total), jnp.zeros(()))
+        def mean(_: jax.Array, before: jax.Array) -> jax.Array:
+            return jnp.mean(forecasts(FORECASTERS[name], params, series + 1e-6 * before, lags))
+
+        return jax.lax.fori_loop(0, units, mean, jnp.zeros(()))
 
     about = row("forecast", name, servers, 1)
     series = jax.random.normal(jax.random.key(0), (servers, bins))

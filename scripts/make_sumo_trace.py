@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvec.traces import Trace, TraceError, read_fcd, save
+from jaxvec.traces import RecordError, Trace, read_fcd, save
 
 ROAD_M = 700.0
 LANE_M = 3.75
@@ -115,7 +115,7 @@ def make(
         The trace written.
     Raises:
         SumoError: SUMO is missing or failed.
-        TraceError: the record holds no vehicle.
+        RecordError: the record holds no vehicle.
         ValueError: an argument is out of range.
         OSError: the file cannot be written.
     """
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         trace = make(args.out, args.seconds, args.seed, args.vehicles_per_hour, args.dt)
-    except (SumoError, TraceError, ValueError, OSError) as error:
+    except (SumoError, RecordError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     visits_s = np.asarray(trace.n_samples) * float(trace.dt_s)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxvec.core.files import replacing
 
 
-class TraceError(ValueError):
+class RecordError(ValueError):
     """A record, or a file that should hold one, is unusable; the message says where and why."""
 
 
@@ -45,7 +45,7 @@ def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, w
         version: the only one that can be read.
         what: what the file should hold, for the message.
     Raises:
-        TraceError: the file is no npz, lacks an entry, or is of another version; the message names it.
+        RecordError: the file is no npz, lacks an entry, or is of another version; the message names it.
         OSError: the file cannot be opened.
     """
     with Path(path).open("rb") as file:
@@ -53,20 +53,20 @@ def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, w
             npz = np.load(file, allow_pickle=False)
             there = set(npz.files)
         except Exception as error:  # numpy and zipfile raise a dozen kinds for bytes that are no npz
-            raise TraceError(f"{path}: not an npz file") from error
+            raise RecordError(f"{path}: not an npz file") from error
         wanted = ["format", "header", *names]
         missing = [name for name in wanted if name not in there]
         if missing:
-            raise TraceError(f"{path}: no entry {missing[0]!r}; is this {what}?")
+            raise RecordError(f"{path}: no entry {missing[0]!r}; is this {what}?")
         entries = {}
         for name in wanted:
             try:
                 entries[name] = np.asarray(npz[name])
             except Exception as error:  # as above, for one entry
-                raise TraceError(f"{path}: entry {name!r} cannot be read: {error}") from error
+                raise RecordError(f"{path}: entry {name!r} cannot be read: {error}") from error
     found = entries["format"]
     if found.shape != () or found.dtype.kind not in "iu" or found != version:
-        raise TraceError(f"{path}: format is {found}, but only {version} can be read")
+        raise RecordError(f"{path}: format is {found}, but only {version} can be read")
     return entries
 
 
@@ -74,14 +74,14 @@ def header_of(entries: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -
     """The header among the entries of a file.
 
     Raises:
-        TraceError: it is not a JSON object.
+        RecordError: it is not a JSON object.
     """
     try:
         header = json.loads(str(entries["header"]))
     except (ValueError, RecursionError) as error:
-        raise TraceError(f"{path}: the header is not JSON: {error}") from error
+        raise RecordError(f"{path}: the header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise TraceError(f"{path}: the header is not a JSON object")
+        raise RecordError(f"{path}: the header is not a JSON object")
     return header
 
 
@@ -97,17 +97,17 @@ def check_arrays(
         shapes: by name, those they must have.
         because: what asks for these shapes, to end a message with.
     Raises:
-        TraceError: names the first such array, and the entry that is not finite.
+        RecordError: names the first such array, and the entry that is not finite.
     """
     for name, array in arrays.items():
         if array.dtype != dtypes[name]:
-            raise TraceError(f"{where}: {name} is {array.dtype}, not {np.dtype(dtypes[name])}")
+            raise RecordError(f"{where}: {name} is {array.dtype}, not {np.dtype(dtypes[name])}")
         if array.shape != shapes[name]:
-            raise TraceError(f"{where}: {name} has shape {array.shape}, not {shapes[name]}{because}")
+            raise RecordError(f"{where}: {name} has shape {array.shape}, not {shapes[name]}{because}")
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             index = tuple(int(i) for i in bad[0])
-            raise TraceError(f"{where}: {name}{list(index) or ''} is {array[index]}, not a finite number")
+            raise RecordError(f"{where}: {name}{list(index) or ''} is {array[index]}, not a finite number")
 
 
 def remembered(
@@ -144,9 +144,9 @@ def remembered(
             entries = read_npz(path, names, version, f"a cache of {kind}")
             header = header_of(entries, path)
             if header.pop("key", None) != digest:
-                raise TraceError(f"{path}: it is of other files or arguments")
+                raise RecordError(f"{path}: it is of other files or arguments")
             return {name: entries[name] for name in names}, header
-        except TraceError as error:
+        except RecordError as error:
             warnings.warn(f"{error}; it is made again", stacklevel=3)
     arrays, header = make()
     Path(folder).mkdir(parents=True, exist_ok=True)

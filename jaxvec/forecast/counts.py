@@ -7,13 +7,16 @@ trained network also chooses its epoch on the validation days.
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from jaxvec.forecast import FORECASTERS, Training, fit, forecasts
+from jaxvec.core.errors import suggest
+from jaxvec.forecast.fit import Training, fit, forecasts
+from jaxvec.forecast.networks import FORECASTERS
 
 N_LAGS = 6  # bins that a forecast looks back on: Algorithm 1, T = 6
 BINS_PER_DAY = 288
@@ -21,6 +24,7 @@ SPLITS = ("train", "validation", "test")
 FIRST_HOUR, LAST_HOUR = 6, 22  # of the day, between which episodes begin
 
 Predictor = Callable[[np.ndarray, int], np.ndarray]
+"""`predictor(counts, n_train) -> forecasts`; see the module's words."""
 
 
 def split_bins(n_bins: int, split: str) -> tuple[int, int]:
@@ -30,7 +34,7 @@ def split_bins(n_bins: int, split: str) -> tuple[int, int]:
         ValueError: unknown split.
     """
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+        raise ValueError(suggest("split", split, SPLITS))
     days = n_bins // BINS_PER_DAY
     first = [0, days * 7 // 10, days * 7 // 10 + days // 10, days]
     n = SPLITS.index(split)
@@ -101,7 +105,7 @@ def learned(
     Args:
         counts: (station, bin) vehicles.
         n_train: bins that are learned; the epoch is chosen on the validation days.
-        name: of the network, see `jaxvec.forecast.FORECASTERS`.
+        name: of the forecaster, see `jaxvec.forecast.FORECASTERS`.
         seeds: of weights and order of training.
         how: epochs, batches, rate.
         shared: or else a network for each station, all side by side (Model_m of Algorithm 1).
@@ -116,18 +120,24 @@ def learned(
     mean, std = standardisation(counts, n_train)
     z = jnp.asarray((counts - mean) / std, jnp.float32)
     first, last = split_bins(counts.shape[1], "validation")
+    n_valid = last - first
     keys = jnp.stack([jax.random.key(seed) for seed in seeds])
     padded = jnp.concatenate([jnp.zeros((len(z), how.lags)), z], 1)
-    if shared:
-        train = lambda key: fit(model, key, z, n_train, last - first, how).params  # noqa: E731
-        tell = lambda params: forecasts(model, params, padded, how.lags)  # noqa: E731
-    else:
-        alone = lambda key, row: fit(model, key, row[None], n_train, last - first, how).params  # noqa: E731
-        train = lambda key: jax.vmap(alone)(jax.random.split(key, len(z)), z)  # noqa: E731
-        one = lambda it: forecasts(model, it[0], it[1][None], how.lags)[0]  # noqa: E731
-        tell = lambda params: jax.lax.map(one, (params, padded))  # noqa: E731
-    found = jax.lax.map(tell, jax.vmap(train)(keys))
-    result = np.maximum(mean + std * np.asarray(found, np.float64), 0)
+
+    def train(key: Array) -> Any:
+        if shared:
+            return fit(model, key, z, n_train, n_valid, how).params
+        stations = jax.random.split(key, len(z)), z
+        return jax.vmap(lambda key, row: fit(model, key, row[None], n_train, n_valid, how).params)(*stations)
+
+    def forecast(params: Any) -> Array:
+        if shared:
+            return forecasts(model, params, padded, how.lags)
+        stations = params, padded
+        return jax.lax.map(lambda station: forecasts(model, station[0], station[1][None], how.lags)[0], stations)
+
+    standardised = jax.lax.map(forecast, jax.vmap(train)(keys))
+    result = np.maximum(mean + std * np.asarray(standardised, np.float64), 0)
     return result if len(seeds) > 1 else result[0]
 
 
@@ -162,23 +172,32 @@ def accuracy(counts: np.ndarray, forecast: np.ndarray) -> Accuracy:
 
 
 NAIVE: dict[str, Predictor] = {"ar6": ar6, "persistence": persistence, "weekly": weekly}
-PREDICTORS: dict[str, Predictor] = NAIVE | {name: partial(learned, name=name) for name in FORECASTERS}
-"""By name; networks train for minutes, all others take no time."""
+"""By name, those that take no time; networks train for minutes."""
+
+
+def predictors() -> tuple[str, ...]:
+    """Names of all predictors: `NAIVE`, and every forecaster there is, `jaxvec.register`ed ones too."""
+    return (*NAIVE, *FORECASTERS)
 
 
 def predict(counts: np.ndarray, predictor: str | Predictor) -> np.ndarray:
-    """Forecasts of every bin, `(station, bin)` float32, by a predictor or the name of one, which learns from the train days.
+    """Forecasts of every bin, by a predictor that learns from the train days.
 
+    Args:
+        counts: (station, bin) vehicles.
+        predictor: the name of one, see `predictors`, or a function.
+    Returns:
+        (station, bin) float32.
     Raises:
         ValueError: unknown name, or what a predictor returns is not of the shape of the counts, finite and 0 or more.
     """
     if isinstance(predictor, str):
-        if predictor not in PREDICTORS:
-            raise ValueError(f"unknown predictor {predictor!r}; known: {', '.join(PREDICTORS)}, or give a function")
-        predictor = PREDICTORS[predictor]
-    found = np.asarray(predictor(counts, split_bins(counts.shape[1], "train")[1]), np.float32)
-    if found.shape != counts.shape:
-        raise ValueError(f"the predictor returns shape {found.shape}, not {counts.shape}, that of the counts")
-    if not (np.all(np.isfinite(found)) and np.all(found >= 0)):
+        if predictor not in predictors():
+            raise ValueError(f"{suggest('predictor', predictor, predictors())}; or give a function")
+        predictor = NAIVE[predictor] if predictor in NAIVE else partial(learned, name=predictor)
+    forecast = np.asarray(predictor(counts, split_bins(counts.shape[1], "train")[1]), np.float32)
+    if forecast.shape != counts.shape:
+        raise ValueError(f"the predictor returns shape {forecast.shape}, not {counts.shape}, that of the counts")
+    if not (np.all(np.isfinite(forecast)) and np.all(forecast >= 0)):
         raise ValueError("the predictor returns numbers that are negative or not finite")
-    return found
+    return forecast

@@ -14,12 +14,12 @@ import optax
 from jax import Array
 from jaxtyping import Float
 
-from jaxvec.forecast.lstm import Forecaster
+from jaxvec.forecast.base import Forecaster, squared_error
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a forecaster is trained (section V of the DM-MAPPO paper, which leaves all but `lags` open).
+    """How a forecaster is trained on series (section V of the DM-MAPPO paper, which leaves all but `lags` open).
 
     Attributes:
         lags: values in a window (Algorithm 1, T = 6).
@@ -39,7 +39,12 @@ class Training:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
     def windows(self, n_series: int, n_train: int) -> tuple[int, int]:
-        """Windows in a step, and steps in an epoch."""
+        """Windows in a step, and steps in an epoch.
+
+        Args:
+            n_series: how many series are learned.
+            n_train: values of each, whose first `lags` are no target.
+        """
         n = n_series * (n_train - self.lags)
         size = min(self.batch_size, n)
         return size, n // size
@@ -72,10 +77,10 @@ def fit(
     """Trains on the first `n_train` values of all series, and keeps the epoch that is best on the `n_valid` after them.
 
     Args:
-        model: what is trained.
+        model: what is trained, on histories `(batch, lags, 1)`.
         key: of weights and order.
         series: what is learned, in units of order 1.
-        n_train: values whose windows are learned.
+        n_train: values whose windows are learned, more than `how.lags`.
         n_valid: values after them that are forecast to choose the epoch, from all that is before each; 0: training errors choose.
         how: epochs, batches, rate.
     """
@@ -83,12 +88,12 @@ def fit(
     per_series = n_train - how.lags
     optimiser = optax.adam(optax.cosine_decay_schedule(how.learning_rate, how.epochs * steps))
     key_init, key_order = jax.random.split(key)
-    params = model.init(key_init, 1)
+    params = model.init(key_init, series[:, : how.lags, None])
     valid = series[:, n_train - how.lags : n_train + n_valid]
 
-    def step(carry: tuple[Any, Any], chosen: Array) -> tuple[tuple[Any, Any], Array]:
+    def step(carry: tuple[Any, Any], window: Array) -> tuple[tuple[Any, Any], Array]:
         params, opt = carry
-        server, first = chosen // per_series, chosen % per_series
+        server, first = window // per_series, window % per_series
         rows = series[server[:, None], first[:, None] + jnp.arange(how.lags + 1)]
         loss, grad = jax.value_and_grad(model.loss)(params, key, rows[:, :-1, None], rows[:, -1:])
         updates, opt = optimiser.update(grad, opt, params)
@@ -97,22 +102,35 @@ def fit(
     def epoch(
         carry: tuple[Any, Any, Any, Array], key: Array
     ) -> tuple[tuple[Any, Any, Any, Array], tuple[Array, Array]]:
-        params, opt, kept, lowest = carry
+        params, opt, best, lowest = carry
         order = jax.random.permutation(key, len(series) * per_series)[: steps * size].reshape(steps, size)
         (params, opt), losses = jax.lax.scan(step, (params, opt), order)
-        train = jnp.mean(losses)
-        found = jnp.mean((forecasts(model, params, valid, how.lags) - valid[:, how.lags :]) ** 2) if n_valid else train
-        better = found < lowest
-        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, kept)
-        return (params, opt, kept, jnp.minimum(found, lowest)), (train, found)
+        train_loss = valid_loss = jnp.mean(losses)
+        if n_valid:
+            valid_loss = squared_error(forecasts(model, params, valid, how.lags), valid[:, how.lags :])
+        better = valid_loss < lowest
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, best)
+        return (params, opt, best, jnp.minimum(valid_loss, lowest)), (train_loss, valid_loss)
 
     start = (params, optimiser.init(params), params, jnp.full((), jnp.inf))
-    (_, _, kept, _), (train, found) = jax.lax.scan(epoch, start, jax.random.split(key_order, how.epochs))
-    return Fitted(kept, train, found, jnp.argmin(found).astype(jnp.int32))
+    (_, _, best, _), losses = jax.lax.scan(epoch, start, jax.random.split(key_order, how.epochs))
+    train_loss, valid_loss = losses
+    return Fitted(best, train_loss, valid_loss, jnp.argmin(valid_loss).astype(jnp.int32))
 
 
-def forecasts(model: Forecaster, params: Any, series: Float[Array, "server time"], lags: int = 6) -> Array:
-    """Of each value from the `lags`-th on, from those just before it: `(server, time - lags)`; one series after another."""
+def forecasts(
+    model: Forecaster, params: Any, series: Float[Array, "server time"], lags: int = 6
+) -> Float[Array, "server forecast"]:
+    """Of each value from the `lags`-th on, from those just before it; one series after another.
+
+    Args:
+        model: whose forecasts.
+        params: of it.
+        series: values, in the units of its training.
+        lags: values that it looks back on.
+    Returns:
+        `(server, time - lags)`.
+    """
     n = series.shape[1] - lags
-    at = jnp.arange(n)[:, None] + jnp.arange(lags)
-    return jax.lax.map(lambda row: model.apply(params, row[at][..., None])[..., 0], series)
+    windows = jnp.arange(n)[:, None] + jnp.arange(lags)
+    return jax.lax.map(lambda row: model.apply(params, row[windows][..., None])[..., 0], series)

@@ -1,33 +1,22 @@
-"""Forecasters: from the last measurements of a sequence to what holds now. The LSTM of the URLLC paper, (69)-(74).
-
-A forecaster maps `(*batch, H, F)`, oldest first, to `(*batch, F)`. Chance (dropout) comes with a key; without one there is none.
-"""
+"""The forecaster of the URLLC paper, (69)-(74): an LSTM with peepholes and dropout."""
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-
-class Forecaster(NamedTuple):
-    """`init(key, n_features) -> params`, `apply(params, history, key=None) -> forecast`, and the training loss
-    `loss(params, key, history, target) -> ()`."""
-
-    init: Callable[[Array, int], Any]
-    apply: Callable[..., Array]
-    loss: Callable[[Any, Array, Array, Array], Array]
+from jaxvec.forecast.base import Forecaster
 
 
-def lstm(width: int = 128, layers: int = 3, dropout: float = 0.3, variance_weight: float = 0.01) -> Forecaster:
+def peephole_lstm(width: int = 128, layers: int = 3, dropout: float = 0.3, variance_weight: float = 0.01) -> Forecaster:
     """A peephole LSTM (Gers and Schmidhuber 2000), and a head whose output is added to the last value.
 
-    Untrained it says the last value again, since its last layer starts at 0. Peepholes are diagonal and start at 0, weights are
-    from N(0, 1 / inputs), forget gates start open (bias 1). Dropout is between layers and before the head, with one mask for
-    all slots of a sequence (Gal and Ghahramani 2016).
+    Untrained it forecasts the last value again, since its last layer starts at 0. Peepholes are diagonal and start at 0, weights
+    are from N(0, 1 / inputs), forget gates start open (bias 1). Dropout is between layers and before the head, with one mask
+    for all slots of a sequence (Gal and Ghahramani 2016).
 
     Args:
         width: of each layer, and of the head's.
@@ -36,7 +25,8 @@ def lstm(width: int = 128, layers: int = 3, dropout: float = 0.3, variance_weigh
         variance_weight: eta_w of (74), which penalises how far two passes with different dropout are apart.
     """
 
-    def init(key: Array, n_features: int) -> dict[str, Any]:
+    def init(key: Array, history: Float[Array, "*batch H F"]) -> dict[str, Any]:
+        n_features = history.shape[-1]
         keys = jax.random.split(key, layers + 1)
         widths = (n_features, *[width] * (layers - 1))
         cells = [_init_cell(k, inputs, width) for k, inputs in zip(keys[1:], widths, strict=True)]

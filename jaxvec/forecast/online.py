@@ -1,4 +1,4 @@
-"""A twin that learns beside the policy: a forecaster trained on the learner's own rollouts, and told to its agents.
+"""A forecaster that learns beside the policy: trained on the learner's own rollouts, its forecasts shown to the agents.
 
 Only environments with `forecasts` have one; everywhere else all of this does nothing. Forecasts are constants to the policy: no
 gradient goes through them.
@@ -16,7 +16,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Slot
 from jaxvec.core.types import Observation
-from jaxvec.forecast import lstm
+from jaxvec.forecast.networks import FORECASTERS
 from jaxvec.forecast.wrapper import ForecastWrapper, add_forecast
 
 Metrics = dict[str, Array]
@@ -30,7 +30,13 @@ class ForecasterState(struct.PyTreeNode):
 
 
 class Windows(NamedTuple):
-    """What a rollout holds for a forecaster, of a batch: `(..., H, F, W)`, and `(..., F, W)` twice."""
+    """What a rollout holds for a forecaster, with worlds last.
+
+    Attributes:
+        history: the last measurements, oldest first, `(..., H, F, W)`.
+        forecast: what was shown to the agents, `(..., F, W)`.
+        target: what was true, `(..., F, W)`.
+    """
 
     history: Array
     forecast: Array
@@ -38,27 +44,44 @@ class Windows(NamedTuple):
 
 
 class OnlineForecaster:
-    """A learner's forecaster."""
+    """A learner's forecaster: made with the learner, its parameters a part of the learner's state.
 
-    def __init__(self, env: Environment, steps: int, batch_size: int):
+    Args:
+        env: on which the learner learns.
+        forecaster: the name of the network, see `jaxvec.forecast.FORECASTERS`.
+        steps: of gradient descent per update.
+        batch_size: slots in each step.
+    Raises:
+        ValueError: unknown name.
+    """
+
+    def __init__(self, env: Environment, forecaster: str, steps: int, batch_size: int):
         self.env, self.steps, self.batch_size = env, steps, batch_size
-        self.model = lstm()
+        self.model = FORECASTERS[forecaster]
 
     def init(self, key: Array, params: Any) -> ForecasterState | None:
-        """An untrained forecaster, which says the last value; None where there is nothing to forecast."""
+        """An untrained forecaster; None where there is nothing to forecast.
+
+        Args:
+            key: of its parameters.
+            params: of the environment.
+        """
         if not self.env.forecasts:
             return None
-        reset = lambda key: self.env.reset(key, params)[1].obs.aux["history"]  # noqa: E731
-        n_features = jax.eval_shape(reset, jax.random.split(jax.random.key(0), 1)).shape[1]
-        weights = self.model.init(key, n_features)
+
+        def history(key: Array) -> Array:
+            return batch_first(self.env.reset(key, params)[1].obs.aux["history"], 1)
+
+        shape = jax.eval_shape(history, jax.random.split(jax.random.key(0), 1))
+        weights = self.model.init(key, jnp.zeros(shape.shape, shape.dtype))
         return ForecasterState(weights, optax.adam(0.0).init(weights))
 
     def wrap(self, state: ForecasterState | None) -> Environment:
-        """The environment whose agents are told forecasts."""
+        """The environment whose agents see forecasts."""
         return self.env if state is None else ForecastWrapper(self.env, lambda history: self._forecast(state, history))
 
     def add_forecast(self, state: ForecasterState | None, obs: Observation) -> Observation:
-        """An observation of the environment itself, with the forecast told."""
+        """An observation of the environment itself, with the forecast in it."""
         return obs if state is None else add_forecast(self.env, lambda history: self._forecast(state, history), obs)
 
     def _forecast(self, state: ForecasterState, history: Array) -> Array:
@@ -66,7 +89,7 @@ class OnlineForecaster:
         return batch_last(self.model.apply(state.params, batch_first(history, rank)), rank)
 
     def window(self, slot: Slot) -> Windows | None:
-        """What to keep of a slot."""
+        """What to keep of a slot, to learn from it later; None where there is nothing to forecast."""
         if not self.env.forecasts:
             return None
         aux = slot.obs.aux
@@ -77,19 +100,21 @@ class OnlineForecaster:
     ) -> tuple[ForecasterState | None, Metrics]:
         """Adam on the windows `(T, ..., W)` of an update.
 
+        Args:
+            state: before.
+            key: of the choice of slots, and of the forecaster's chance.
+            windows: of the update's slots, see `window`.
+            rate: the learning rate.
         Returns:
-            The state after `steps` steps; the root mean squared error of what was told, and of the last value, per block of
-            features, as `forecaster/rmse_NAME` and `forecaster/hold_NAME`.
+            The state after `steps` steps; the root mean squared error of what was shown, and of the last value, per block of
+            features, as `forecaster/rmse_NAME` and `forecaster/hold_NAME`; and the mean loss, `forecaster/loss`.
         """
         if state is None or windows is None:
             return state, {}
-        found: Metrics = {}
+        metrics: Metrics = {}
         for name, entries in self.env.feature_blocks.items():
-            rmse = lambda x, entries=entries: jnp.sqrt(jnp.mean((x - windows.target)[:, entries] ** 2))  # noqa: E731
-            found |= {
-                f"forecaster/rmse_{name}": rmse(windows.forecast),
-                f"forecaster/hold_{name}": rmse(windows.history[:, -1]),
-            }
+            metrics[f"forecaster/rmse_{name}"] = _rmse(windows.forecast - windows.target, entries)
+            metrics[f"forecaster/hold_{name}"] = _rmse(windows.history[:, -1] - windows.target, entries)
         # (T, ..., W) -> (T W, ...)
         history, target = (jnp.moveaxis(x, -1, 1) for x in (windows.history, windows.target))
         history, target = (x.reshape(-1, *x.shape[2:]) for x in (history, target))
@@ -103,4 +128,9 @@ class OnlineForecaster:
             return ForecasterState(optax.apply_updates(state.params, updates), opt), loss
 
         after, losses = jax.lax.scan(step, state, jax.random.split(key, self.steps))
-        return after, found | {"forecaster/loss": jnp.mean(losses)}
+        return after, metrics | {"forecaster/loss": jnp.mean(losses)}
+
+
+def _rmse(error: Array, entries: slice) -> Array:
+    """Of some of the features, over slots and worlds: error `(T, F, W)`."""
+    return jnp.sqrt(jnp.mean(error[:, entries] ** 2))

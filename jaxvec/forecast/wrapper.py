@@ -1,4 +1,4 @@
-"""An environment whose agents know a forecast."""
+"""An environment whose agents see a forecast."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,12 @@ from jaxvec.core.wrappers import Wrapper
 
 @dataclass(frozen=True)
 class ForecastWrapper(Wrapper):
-    """Adds a forecast to what agents see; see `add_forecast`."""
+    """Adds a forecast to what agents see, by `add_forecast`.
+
+    Attributes:
+        env: with `forecasts`, see `jaxvec.core.environment.Environment`.
+        forecast: from the last measurements `(H, F, *batch)`, oldest first, to what holds now `(F, *batch)`.
+    """
 
     forecast: Callable[[Array], Array]
 

@@ -83,7 +83,7 @@ class OffPolicy:
         if steps % s.policy_delay:
             raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
         self.env, self.settings, self.hyper = env, s, hyper.replace(gamma=env.discount)
-        self.forecaster = OnlineForecaster(env, s.forecaster_steps, s.forecaster_batch)
+        self.forecaster = OnlineForecaster(env, s.forecaster, s.forecaster_steps, s.forecaster_batch)
         self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
         self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
         choices = {group: flat.whole_choice(inner) for group, inner in self.inner.items() if flat.whole_choice(inner)}

@@ -30,8 +30,8 @@ class Settings:
         policy_delay: critic steps per step of actors and targets.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
-        forecaster_steps, forecaster_batch: gradient steps per update of the forecaster that an environment with `forecasts` has,
-            and slots in each.
+        forecaster: the name of the network that forecasts in an environment with `forecasts`, see `jaxvec.forecast.FORECASTERS`.
+        forecaster_steps, forecaster_batch: its gradient steps per update, and slots in each.
         normalise_observations: by running mean and variance.
     """
 
@@ -48,6 +48,7 @@ class Settings:
     policy_delay: int = 1
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
+    forecaster: str = "peephole_lstm"
     forecaster_steps: int = 1
     forecaster_batch: int = 1024
     normalise_observations: bool = False

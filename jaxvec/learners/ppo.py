@@ -53,7 +53,7 @@ class _Ppo:
         self.settings = s = settings
         self.continuing = s.rollout_length is not None
         self.env = env
-        self.forecaster = OnlineForecaster(env, s.forecaster_steps, s.forecaster_batch)
+        self.forecaster = OnlineForecaster(env, s.forecaster, s.forecaster_steps, s.forecaster_batch)
         self.n_steps: int = s.rollout_length or env.horizon
         cut = s.n_worlds if s.gru else self.n_steps * s.n_worlds  # a GRU's minibatch keeps whole worlds
         if cut % s.minibatches:

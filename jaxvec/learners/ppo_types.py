@@ -39,8 +39,8 @@ class Settings:
         gru: width of a recurrent layer in the actor, 0 for none.
         free_std: log standard deviations are parameters of their own, rather than outputs of the actor.
         n_qubits, n_circuit_layers, encoding, readout: of circuits, see `jaxvec.quantum.qpn`.
-        forecaster_steps, forecaster_batch: gradient steps per update of the forecaster that an environment with `forecasts` has,
-            and slots in each.
+        forecaster: the name of the network that forecasts in an environment with `forecasts`, see `jaxvec.forecast.FORECASTERS`.
+        forecaster_steps, forecaster_batch: its gradient steps per update, and slots in each.
         normalise_observations, normalise_values: by running mean and variance.
     """
 
@@ -60,6 +60,7 @@ class Settings:
     n_circuit_layers: int = 4
     encoding: str = "angle"
     readout: str = "expval"
+    forecaster: str = "peephole_lstm"
     forecaster_steps: int = 8
     forecaster_batch: int = 3200
     normalise_observations: bool = False

@@ -43,7 +43,7 @@ def scored(name: str, counts: np.ndarray, seeds: Sequence[int], settings: Named)
     """A predictor's accuracy on the test days of counts, made up or one's own, and its forecasts of the first of them.
 
     Args:
-        name: of `jaxvec.forecast.counts.PREDICTORS`.
+        name: of `jaxvec.forecast.counts.predictors()`.
         counts: (station, bin), from a midnight on, ten whole days or more.
         seeds: of training; a predictor that needs none is the same for all.
         settings: `forecast_epochs` of training.

@@ -27,7 +27,7 @@ are left out; `source` and `target` choose other places. For episodes on the las
 `calibrate` in `jaxvec.envs.twin_migration` adapts the rewards' scales to a region.
 """
 
-from jaxvec.core.npz import TraceError
+from jaxvec.core.npz import RecordError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
@@ -39,12 +39,12 @@ from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, provenanc
 from jaxvec.traces.trips import Samples, Trips, to_trips, trace_samples
 
 __all__ = [
+    "RecordError",
     "Region",
     "Report",
     "Samples",
     "Sites",
     "Trace",
-    "TraceError",
     "Trips",
     "assemble",
     "build_region",

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.core.npz import TraceError
+from jaxvec.core.npz import RecordError
 from jaxvec.forecast.counts import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, Predictor, predict, split_bins
 from jaxvec.traces.earth import Anchor, align, to_metres
 from jaxvec.traces.region import Region, check_region, room
@@ -43,7 +43,7 @@ def start_bins(n_bins: int, split: str, horizon: int = 60) -> np.ndarray:
         horizon: slots of the episode, which must end before the counts do.
     Raises:
         ValueError: unknown split.
-        TraceError: there is no such bin.
+        RecordError: there is no such bin.
     """
     first, last = split_bins(n_bins, split)
     earliest, latest = room(n_bins, horizon)
@@ -51,7 +51,7 @@ def start_bins(n_bins: int, split: str, horizon: int = 60) -> np.ndarray:
     hour = bins % BINS_PER_DAY // 12
     bins = bins[(hour >= FIRST_HOUR) & (hour < LAST_HOUR)]
     if not len(bins):
-        raise TraceError(
+        raise RecordError(
             f"no episode of {horizon} slots can begin in the {split} days of {n_bins / BINS_PER_DAY:g} days of counts"
         )
     return bins
@@ -109,7 +109,7 @@ def assemble(
         predictor: forecasts; see `jaxvec.forecast.counts`.
         rng: where the first UAV's loop begins, and the choice of trips; seed 0 if not given.
     Raises:
-        TraceError: there is no trip, no bin to begin in, or another array is not sound; see check_region().
+        RecordError: there is no trip, no bin to begin in, or another array is not sound; see check_region().
         ValueError: unknown split or predictor, or sizes that do not fit.
     """
     there, n_rsu = len(sites.lat_deg), len(sites.lat_deg) if n_rsu is None else n_rsu
@@ -150,7 +150,7 @@ def _moved(trips: Trips, source: Anchor, target: Anchor, sites: Sites) -> tuple[
     real = np.arange(x_m.shape[1]) < trips.n_slots[:, None]
     kept = np.sum(inside & real, 1) >= MIN_INSIDE * trips.n_slots
     if not kept.any():
-        raise TraceError(
+        raise RecordError(
             f"none of {len(kept)} trips, moved from {source} to {target}, lies within {reach_m:g} m of {sites.centre}, "
             "north, south, east and west"
         )

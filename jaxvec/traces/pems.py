@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.core.npz import TraceError, remembered
+from jaxvec.core.npz import RecordError, remembered
 from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.assemble import Sites
 from jaxvec.traces.earth import Anchor, to_metres
@@ -68,13 +68,13 @@ class Counts(NamedTuple):
         """From the first midnight to the last.
 
         Raises:
-            TraceError: there is no whole day.
+            RecordError: there is no whole day.
         """
         late = self.begin.hour * 12 + self.begin.minute // 5
         first = -late % BINS_PER_DAY
         n_days = (self.counts.shape[1] - first) // BINS_PER_DAY
         if n_days < 1:
-            raise TraceError(f"counts of {self.counts.shape[1]} bins from {self.begin} on have no whole day")
+            raise RecordError(f"counts of {self.counts.shape[1]} bins from {self.begin} on have no whole day")
         kept = self.counts[:, first : first + n_days * BINS_PER_DAY]
         return self._replace(counts=kept, begin=self.begin + timedelta(minutes=5 * first))
 
@@ -88,7 +88,7 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
 
     Raises:
         FileNotFoundError: there is no such file.
-        TraceError: a column is missing (the message names it), no station is left, or gzip data are damaged.
+        RecordError: a column is missing (the message names it), no station is left, or gzip data are damaged.
     """
     (path,), report = files_of([path]), Report()
     column: dict[str, int] = {}
@@ -100,7 +100,7 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
             found = {_text(name).casefold(): n for n, name in reversed(list(enumerate(fields)))}
             for name in COLUMNS:
                 if name.casefold() not in found:
-                    raise TraceError(f"{path}:{number}: there is no column {name!r} in the header of station metadata")
+                    raise RecordError(f"{path}:{number}: there is no column {name!r} in the header of station metadata")
                 column[name] = found[name.casefold()]
             return "header"
         if len(fields) <= max(column.values()):
@@ -127,7 +127,7 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
 
     read_rows([path], take, report, skipped=("blank", "header"))
     if not rows:
-        raise TraceError(f"{path}: no station is usable: {report}")
+        raise RecordError(f"{path}: no station is usable: {report}")
     lat, lon, lanes, road = (np.array(x) for x in zip(*rows.values(), strict=True))
     return Stations(np.array(list(rows), np.int64), lat, lon, lanes.astype(np.int32), road), report
 
@@ -160,7 +160,7 @@ def read_counts(
         cache: folder for the counts, so that the same files need not be read again; None for none.
     Raises:
         FileNotFoundError: there is no such file or folder.
-        TraceError: no row or station is usable, gzip data are damaged, the time spanned is too long, or what `strict` says.
+        RecordError: no row or station is usable, gzip data are damaged, the time spanned is too long, or what `strict` says.
     """
     files = files_of(path)
     wanted = None if stations is None else sorted({int(station) for station in stations})
@@ -171,7 +171,7 @@ def read_counts(
         report = Report()
         read_rows(files, reader.take, report, skipped=_Reader.harmless, strict=STRICT if strict else ())
         if not reader.days:
-            raise TraceError(f"{path}: no row is usable: {report}")
+            raise RecordError(f"{path}: no row is usable: {report}")
         for reason, n in reader.missing.items():
             report.count(reason, n)
         station, raw, begin = reader.table(str(path))
@@ -179,7 +179,7 @@ def read_counts(
         good = missing <= MOST_MISSING
         report.left_out = {"stations incomplete": int(np.sum(~good))}
         if not good.any():
-            raise TraceError(
+            raise RecordError(
                 f"{path}: each of {len(raw)} stations misses more than {MOST_MISSING:.0%} of its bins: {report}"
             )
         counts = np.stack([fill(row) for row in raw[good]]).astype(np.float32)
@@ -256,7 +256,7 @@ class _Reader:
         first, n_days = min(days), max(days) - min(days) + 1
         begin, end = datetime.fromordinal(first), datetime.fromordinal(max(days))
         if n_days * BINS_PER_DAY * len(self.days) > MAX_CELLS:
-            raise TraceError(
+            raise RecordError(
                 f"{where}: {len(self.days)} stations from {begin:%Y-%m-%d} to {end:%Y-%m-%d} are more than {MAX_CELLS} bins; "
                 "is a date wrong? Otherwise read fewer stations or files"
             )
@@ -337,7 +337,7 @@ def choose_sites(
     most complete are taken, of equals those of smaller ids.
 
     Raises:
-        TraceError: there is none.
+        RecordError: there is none.
         ValueError: an argument is out of range.
     """
     if n_rsu < 1 or not 0 < width_m <= most_width_m:
@@ -351,7 +351,7 @@ def choose_sites(
         half_m = min(1.1 * half_m, most_width_m / 2)
     inside = np.flatnonzero(away_m <= half_m)
     if not len(inside):
-        raise TraceError(
+        raise RecordError(
             f"no station with counts lies in a square of {2 * half_m:g} m around {_middle(stations)}, the median of all; "
             f"{len(place)} of {len(counts.station)} with counts are among {len(stations.station)} with a place"
         )

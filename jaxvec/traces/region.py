@@ -12,7 +12,7 @@ import flax.struct
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.core.npz import RecordError, check_arrays, header_of, read_npz, write_npz
 from jaxvec.forecast.counts import N_LAGS
 
 FORMAT = 1  # version of the file layout; load_region() reads no other
@@ -74,7 +74,7 @@ def check_region(region: Region, where: str = "region", *, n_vehicles: int = 1) 
         where: what to call them in the message, such as a file name.
         n_vehicles: trips that an episode needs.
     Raises:
-        TraceError: an array has the wrong dtype or shape, or is empty; a number is not finite; coordinates are not
+        RecordError: an array has the wrong dtype or shape, or is empty; a number is not finite; coordinates are not
             differences; no RSU is present; a count is negative; a trip is too short, too long or not padded by its last
             point; there are fewer trips than vehicles; or a start leaves no room for the forecast before it or the episode
             after it.
@@ -83,7 +83,7 @@ def check_region(region: Region, where: str = "region", *, n_vehicles: int = 1) 
     for name, axes in {"flow": "rsu, bin", "traj_dlat_deg": "trip, slot", "uav_wp_xy_m": "uav, 4, 2"}.items():
         shape = arrays[name].shape
         if len(shape) != len(axes.split(",")) or 0 in shape[-2:]:
-            raise TraceError(f"{where}: {name} has shape {shape}, not ({axes}) with at least one of each")
+            raise RecordError(f"{where}: {name} has shape {shape}, not ({axes}) with at least one of each")
     (n_rsu, n_bins), (n_trips, horizon) = arrays["flow"].shape, arrays["traj_dlat_deg"].shape
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("lat0_deg", "lon0_deg"), ())
     shapes |= dict.fromkeys(("rsu_dlat_deg", "rsu_dlon_deg", "rsu_present"), (n_rsu,))
@@ -94,16 +94,16 @@ def check_region(region: Region, where: str = "region", *, n_vehicles: int = 1) 
     shapes |= {"uav_wp_xy_m": (len(arrays["uav_wp_xy_m"]), 4, 2)}
     check_arrays(where, arrays, DTYPES, shapes, f" as {n_rsu} RSUs, {n_bins} bins and {n_trips} trips of {horizon} ask")
     if not abs(arrays["lat0_deg"]) < 85:
-        raise TraceError(f"{where}: lat0_deg is {arrays['lat0_deg']}, where east and west are of no use")
+        raise RecordError(f"{where}: lat0_deg is {arrays['lat0_deg']}, where east and west are of no use")
     for name in ("rsu_dlat_deg", "rsu_dlon_deg", "traj_dlat_deg", "traj_dlon_deg"):
         far = float(np.max(np.abs(arrays[name])))
         if far > MAX_OFFSET_DEG:
-            raise TraceError(f"{where}: {name} reaches {far:g} degrees; it must hold differences from the anchor")
+            raise RecordError(f"{where}: {name} reaches {far:g} degrees; it must hold differences from the anchor")
     if not arrays["rsu_present"].any():
-        raise TraceError(f"{where}: no RSU is present")
+        raise RecordError(f"{where}: no RSU is present")
     for name in ("flow", "flow_pred"):
         if np.min(arrays[name]) < 0:
-            raise TraceError(f"{where}: {name} has a negative count")
+            raise RecordError(f"{where}: {name} has a negative count")
     _check_trips(arrays, where, n_vehicles)
     _check_starts(arrays["start_bins"], n_bins, horizon, where)
     return region
@@ -113,23 +113,23 @@ def _check_trips(arrays: dict[str, np.ndarray], where: str, n_vehicles: int) -> 
     slots, (n_trips, horizon) = arrays["traj_len"], arrays["traj_dlat_deg"].shape
     shortest = min(MIN_SLOTS, horizon)
     for n in np.flatnonzero((slots < shortest) | (slots > horizon)):
-        raise TraceError(f"{where}: traj_len[{n}] is {slots[n]}, outside {shortest} to {horizon}")
+        raise RecordError(f"{where}: traj_len[{n}] is {slots[n]}, outside {shortest} to {horizon}")
     last = np.minimum(np.arange(horizon), slots[:, None] - 1)
     for name in ("traj_dlat_deg", "traj_dlon_deg"):
         for n in np.flatnonzero(np.any(arrays[name] != np.take_along_axis(arrays[name], last, 1), 1)):
-            raise TraceError(f"{where}: {name}[{n}] does not repeat its last point, that of slot {slots[n] - 1}")
+            raise RecordError(f"{where}: {name}[{n}] does not repeat its last point, that of slot {slots[n] - 1}")
     if n_trips < n_vehicles:
-        raise TraceError(f"{where}: {n_trips} trips are too few for {n_vehicles} vehicles")
+        raise RecordError(f"{where}: {n_trips} trips are too few for {n_vehicles} vehicles")
 
 
 def _check_starts(starts: np.ndarray, n_bins: int, horizon: int, where: str) -> None:
     first, last = room(n_bins, horizon)
     if not len(starts):
-        raise TraceError(f"{where}: start_bins is empty: there is no bin in which an episode may begin")
+        raise RecordError(f"{where}: start_bins is empty: there is no bin in which an episode may begin")
     if np.any(np.diff(starts) <= 0):
-        raise TraceError(f"{where}: start_bins does not increase")
+        raise RecordError(f"{where}: start_bins does not increase")
     if starts[0] < first or starts[-1] > last:
-        raise TraceError(
+        raise RecordError(
             f"{where}: start_bins reaches from {starts[0]} to {starts[-1]}, "
             f"but {n_bins} bins and {horizon} slots leave {first} to {last}"
         )
@@ -150,7 +150,7 @@ def save_region(region: Region, path: str | os.PathLike[str], provenance: Mappin
         path: the file, named exactly so.
         provenance: where they come from, as JSON can hold it; `region_provenance` reads it back.
     Raises:
-        TraceError: the region is not sound, see check_region().
+        RecordError: the region is not sound, see check_region().
         TypeError: JSON cannot hold the provenance.
         OSError: the file cannot be written.
     """
@@ -162,7 +162,7 @@ def load_region(path: str | os.PathLike[str]) -> Region:
     """Reads a region that save_region() wrote.
 
     Raises:
-        TraceError: the file is no npz, lacks an entry, is of another version, or holds an unsound region, see
+        RecordError: the file is no npz, lacks an entry, is of another version, or holds an unsound region, see
             check_region(). The message names the file.
         OSError: the file cannot be opened.
     """
@@ -174,7 +174,7 @@ def region_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads where the region in a file comes from, as given to save_region().
 
     Raises:
-        TraceError: as load_region(), or the header is not a JSON object.
+        RecordError: as load_region(), or the header is not a JSON object.
         OSError: the file cannot be opened.
     """
     return header_of(read_npz(path, DTYPES, FORMAT, "a region"), path)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from jaxvec.core.npz import TraceError
+from jaxvec.core.npz import RecordError
 
 MAX_LINE_BYTES = 4096  # a longer line is no row of any format here
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -78,7 +78,7 @@ def files_of(path: str | Path | Iterable[str | Path]) -> list[Path]:
 
     Raises:
         FileNotFoundError: there is no such file or folder; the message names it.
-        TraceError: there is no file.
+        RecordError: there is no file.
     """
     if not isinstance(path, str | Path):
         found = [file for each in path for file in files_of(each)]
@@ -90,7 +90,7 @@ def files_of(path: str | Path | Iterable[str | Path]) -> list[Path]:
     else:
         raise FileNotFoundError(f"there is no file or folder {path}")
     if not found:
-        raise TraceError(f"{path}: there is no file to read")
+        raise RecordError(f"{path}: there is no file to read")
     return found
 
 
@@ -98,7 +98,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
     """The lines of a file without their ends and the mark of UTF-8; None for one longer than MAX_LINE_BYTES.
 
     Raises:
-        TraceError: the gzip data are damaged; the message names file and line.
+        RecordError: the gzip data are damaged; the message names file and line.
         OSError: the file cannot be read.
     """
     number = 0
@@ -114,7 +114,7 @@ def lines(path: Path) -> Iterator[bytes | None]:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 yield line.rstrip(b"\r\n") if whole else None
         except GZIP_ERRORS as error:
-            raise TraceError(f"{path}:{number + 1}: {damage(error)}") from error
+            raise RecordError(f"{path}:{number + 1}: {damage(error)}") from error
 
 
 def number_in(kind: Callable[[bytes], Any], field: bytes) -> Any:
@@ -146,7 +146,7 @@ def read_rows(
         skipped: reasons that do not speak against a file.
         strict: reasons that are an error.
     Raises:
-        TraceError: a row is dropped for a strict reason ("FILE:LINE: reason"), or gzip data are damaged.
+        RecordError: a row is dropped for a strict reason ("FILE:LINE: reason"), or gzip data are damaged.
         OSError: a file cannot be read.
     """
     for n, path in enumerate(files):
@@ -159,7 +159,7 @@ def read_rows(
             else:
                 faults[reason] = faults.get(reason, 0) + 1
                 if reason in strict:
-                    raise TraceError(f"{path}:{number}: {reason}")
+                    raise RecordError(f"{path}:{number}: {reason}")
         report.files += 1
         report.rows += number
         report.kept += kept

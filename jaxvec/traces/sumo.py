@@ -11,7 +11,7 @@ from xml.parsers import expat
 import numpy as np
 
 from jaxvec.traces.rows import GZIP_ERRORS, damage, opened
-from jaxvec.traces.trace import Trace, TraceError, check
+from jaxvec.traces.trace import RecordError, Trace, check
 
 MAX_GAP_SAMPLES = 3  # records of one vehicle further apart than this many dt_s belong to two rows
 MAX_CELLS = 50_000_000  # most entries of one (vehicle, sample) array, 200 MB of float32
@@ -53,22 +53,22 @@ def read_fcd(
     Returns:
         The trace, rows ordered by enter_s, then by first appearance in the file.
     Raises:
-        TraceError: the file is not whole, well-formed FCD XML (the message names file and line), no vehicle is
+        RecordError: the file is not whole, well-formed FCD XML (the message names file and line), no vehicle is
             left, the arrays would exceed MAX_CELLS, or an argument is out of range.
         OSError: the file cannot be opened or read.
     """
     if not (math.isfinite(dt_s) and 0 < np.float32(dt_s) < np.inf):
-        raise TraceError(f"dt_s is {dt_s} s, not positive")
+        raise RecordError(f"dt_s is {dt_s} s, not positive")
     if not all(math.isfinite(value) and abs(value) <= LARGEST for value in (*origin_m, origin_s)):
-        raise TraceError(f"origin_m {origin_m} or origin_s {origin_s} is not a finite number up to {LARGEST:g}")
+        raise RecordError(f"origin_m {origin_m} or origin_s {origin_s} is not a finite number up to {LARGEST:g}")
     if min_samples < 1:
-        raise TraceError(f"min_samples is {min_samples}, not at least 1")
+        raise RecordError(f"min_samples is {min_samples}, not at least 1")
     reader = _Reader(path, dt_s, origin_m, origin_s, vehicle_type)
     reader.read()
     rows = [row for records in reader.records.values() for row in _rows(records, reader.first_s, dt_s, min_samples)]
     if not rows:
         vehicles = "vehicles" if vehicle_type is None else f"vehicles of type {vehicle_type!r}"
-        raise TraceError(
+        raise RecordError(
             f"{path}, line {reader.last_line}: no vehicle is usable: of {len(reader.records)} {vehicles} in "
             f"{reader.n_steps} timesteps, none has {min_samples} samples {dt_s:g} s apart, "
             f"without a gap of more than {MAX_GAP_SAMPLES * dt_s:g} s"
@@ -77,7 +77,7 @@ def read_fcd(
     n_samples = np.array([row.shape[1] for _, row in rows], np.int32)
     width = int(n_samples.max())
     if len(rows) * width > MAX_CELLS:
-        raise TraceError(
+        raise RecordError(
             f"{path}, line {reader.last_line}: {len(rows)} rows of up to {width} samples are more than {MAX_CELLS} cells; "
             "take a shorter record or a larger dt_s"
         )
@@ -155,7 +155,7 @@ class _Reader:
         return max(self.parser.CurrentLineNumber, 1)
 
     def fail(self, fault: str) -> NoReturn:
-        raise TraceError(f"{self.path}, line {self.line}: {fault}")
+        raise RecordError(f"{self.path}, line {self.line}: {fault}")
 
     def read(self) -> None:
         try:
@@ -163,7 +163,7 @@ class _Reader:
                 self.parse(text)
         except expat.ExpatError as error:
             fault = expat.ErrorString(error.code)
-            raise TraceError(f"{self.path}, line {error.lineno}: not whole XML: {fault}") from error
+            raise RecordError(f"{self.path}, line {error.lineno}: not whole XML: {fault}") from error
 
     def parse(self, text: IO[bytes] | gzip.GzipFile) -> None:
         fed = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxvec.core.npz import TraceError, remembered
+from jaxvec.core.npz import RecordError, remembered
 from jaxvec.traces.earth import ground_m
 from jaxvec.traces.rows import Report, files_of, number_in, read_rows
 from jaxvec.traces.trips import MAX_GAP_S, MIN_SPAN_M, SLOT_S, Samples, Trips, to_trips
@@ -44,11 +44,11 @@ def read_samples(
         strict: let `fields`, `parse`, `bounds` and `duplicate` be errors.
     Raises:
         FileNotFoundError: there is no such file or folder.
-        TraceError: no row is usable, gzip data are damaged, an argument is out of range, or what `strict` says.
+        RecordError: no row is usable, gzip data are damaged, an argument is out of range, or what `strict` says.
     """
     west, east, south, north = bounds
     if not (-180 <= west < east <= 180 and -90 <= south < north <= 90 and max_speed_mps > 0):
-        raise TraceError(
+        raise RecordError(
             f"bounds {bounds} are not west < east, south < north, or max_speed_mps {max_speed_mps} is not positive"
         )
     columns: tuple[array, ...] = (array("q"), array("q"), array("d"), array("d"))
@@ -66,20 +66,20 @@ def read_samples(
             places[0].append(file)
             places[1].append(number)
         if len(columns[0]) > MAX_SAMPLES:
-            raise TraceError(f"more than {MAX_SAMPLES} samples; read a part of the files")
+            raise RecordError(f"more than {MAX_SAMPLES} samples; read a part of the files")
         return None
 
     files, report = files_of(path), Report()
     read_rows(files, take, report, strict=STRICT if strict else ())
     if not report.kept:
-        raise TraceError(f"{path}: no row is usable: {report}")
+        raise RecordError(f"{path}: no row is usable: {report}")
     taxi, time_s, lon_deg, lat_deg = (np.asarray(column) for column in columns)
     order = np.lexsort((time_s, taxi))  # stable
     samples = Samples(taxi[order], time_s[order].astype(np.float64), lat_deg[order], lon_deg[order])
     duplicate, fast = _implausible(samples, max_speed_mps)
     if strict and duplicate.any():
         n = order[np.flatnonzero(duplicate)[0]]
-        raise TraceError(f"{files[places[0][n]]}:{places[1][n]}: duplicate")
+        raise RecordError(f"{files[places[0][n]]}:{places[1][n]}: duplicate")
     report.count("duplicate", int(duplicate.sum()))
     report.count("speed", int(fast.sum()))
     samples = Samples(*(column[~(duplicate | fast)] for column in samples))
@@ -150,7 +150,7 @@ def read_tdrive(
         cache: folder for the trips, so that the same files need not be read again; None for none.
     Raises:
         FileNotFoundError: there is no such file or folder.
-        TraceError: no row or trip is usable, gzip data are damaged, an argument is out of range, or what `strict` says.
+        RecordError: no row or trip is usable, gzip data are damaged, an argument is out of range, or what `strict` says.
     """
     files = files_of(path)
     arguments = {

@@ -10,7 +10,7 @@ import flax.struct
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.core.npz import RecordError, check_arrays, header_of, read_npz, write_npz
 
 FORMAT = 1  # version of the file layout; load() reads no other
 MAX_GRID = 10_000_000  # most start times that eligible_starts_s looks at
@@ -60,29 +60,29 @@ def check(trace: Trace, where: str = "trace") -> Trace:
         trace: the record.
         where: what to call it in the message, such as a file name.
     Raises:
-        TraceError: an array has the wrong dtype or shape, or is empty; a number is not finite; dt_s is not positive;
+        RecordError: an array has the wrong dtype or shape, or is empty; a number is not finite; dt_s is not positive;
             an entry of n_samples lies outside 1 to the number of columns; rows are not ordered by enter_s; or the
             columns after a row's last sample do not repeat it.
     """
     arrays = {name: np.asarray(getattr(trace, name)) for name in DTYPES}
     shape = arrays["x_m"].shape
     if len(shape) != 2 or 0 in shape:
-        raise TraceError(f"{where}: x_m has shape {shape}, not (vehicle, sample) with at least one of each")
+        raise RecordError(f"{where}: x_m has shape {shape}, not (vehicle, sample) with at least one of each")
     shapes = dict.fromkeys(DTYPES, shape) | {"enter_s": shape[:1], "n_samples": shape[:1], "dt_s": ()}
     check_arrays(where, arrays, DTYPES, shapes, f" as x_m {shape} asks")
     if arrays["dt_s"] <= 0:
-        raise TraceError(f"{where}: dt_s is {arrays['dt_s']} s, not positive")
+        raise RecordError(f"{where}: dt_s is {arrays['dt_s']} s, not positive")
     n_samples = arrays["n_samples"]
     for n in np.flatnonzero((n_samples < 1) | (n_samples > shape[1])):
-        raise TraceError(f"{where}: n_samples[{n}] is {n_samples[n]}, outside 1 to {shape[1]}")
+        raise RecordError(f"{where}: n_samples[{n}] is {n_samples[n]}, outside 1 to {shape[1]}")
     for n in np.flatnonzero(np.diff(arrays["enter_s"]) < 0):
-        raise TraceError(f"{where}: enter_s[{n + 1}] is earlier than enter_s[{n}]")
+        raise RecordError(f"{where}: enter_s[{n + 1}] is earlier than enter_s[{n}]")
     last = np.minimum(np.arange(shape[1]), n_samples[:, None] - 1)
     for name in ("x_m", "y_m", "vx_mps", "vy_mps"):
         bad = np.argwhere(arrays[name] != np.take_along_axis(arrays[name], last, axis=1))
         if len(bad):
             row, column = (int(i) for i in bad[0])
-            raise TraceError(
+            raise RecordError(
                 f"{where}: {name}[{row}, {column}] does not repeat the row's last sample, {n_samples[row] - 1}"
             )
     return trace
@@ -96,7 +96,7 @@ def save(trace: Trace, path: str | os.PathLike[str], provenance: Mapping[str, An
         path: the file, named exactly so.
         provenance: where the record comes from, as JSON can hold it; provenance(path) reads it back.
     Raises:
-        TraceError: the trace is not sound, see check().
+        RecordError: the trace is not sound, see check().
         TypeError: JSON cannot hold the provenance.
         OSError: the file cannot be written.
     """
@@ -112,7 +112,7 @@ def load(path: str | os.PathLike[str]) -> Trace:
     Returns:
         The trace, its arrays in host memory.
     Raises:
-        TraceError: the file is no npz, lacks an entry, is of another format version, or holds an unsound trace, see
+        RecordError: the file is no npz, lacks an entry, is of another format version, or holds an unsound trace, see
             check(). The message names the file.
         OSError: the file cannot be opened.
     """
@@ -124,7 +124,7 @@ def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads where the record in a file comes from, as given to save().
 
     Raises:
-        TraceError: as load(), or the header is not a JSON object.
+        RecordError: as load(), or the header is not a JSON object.
         OSError: the file cannot be opened.
     """
     return header_of(read_npz(path, DTYPES, FORMAT, "a trace"), path)
@@ -154,15 +154,15 @@ def eligible_starts_s(trace: Trace, n_vehicles: int, horizon_s: float, step_s: f
     Returns:
         (start,) float32, increasing, at least one time [s].
     Raises:
-        TraceError: there is no such time (the message says how many vehicles at most are present at once, or how long
+        RecordError: there is no such time (the message says how many vehicles at most are present at once, or how long
             the recording is), or an argument is out of range.
     """
     if n_vehicles < 1:
-        raise TraceError(f"n_vehicles is {n_vehicles}, not at least 1")
+        raise RecordError(f"n_vehicles is {n_vehicles}, not at least 1")
     if not (math.isfinite(horizon_s) and horizon_s >= 0):
-        raise TraceError(f"horizon_s is {horizon_s} s, not a length of time")
+        raise RecordError(f"horizon_s is {horizon_s} s, not a length of time")
     if not (math.isfinite(step_s) and step_s > 0):
-        raise TraceError(f"step_s is {step_s} s, not positive")
+        raise RecordError(f"step_s is {step_s} s, not positive")
     dt_s = float(trace.dt_s)
     enter_s = np.asarray(trace.enter_s, np.float64)
     leave_s = enter_s + (np.asarray(trace.n_samples) - 1) * dt_s
@@ -170,15 +170,15 @@ def eligible_starts_s(trace: Trace, n_vehicles: int, horizon_s: float, step_s: f
     slack_s = SLACK * dt_s
     room = (end_s - begin_s - horizon_s + slack_s) / step_s
     if room < 0:
-        raise TraceError(f"the recording lasts {end_s - begin_s:g} s, less than the horizon of {horizon_s:g} s")
+        raise RecordError(f"the recording lasts {end_s - begin_s:g} s, less than the horizon of {horizon_s:g} s")
     if room >= MAX_GRID:
-        raise TraceError(f"step_s = {step_s:g} s gives more than {MAX_GRID} start times to try")
+        raise RecordError(f"step_s = {step_s:g} s gives more than {MAX_GRID} start times to try")
     start_s = begin_s + np.arange(int(room) + 1) * step_s
     entered = np.searchsorted(np.sort(enter_s), start_s + slack_s, side="right")
     left = np.searchsorted(np.sort(leave_s), start_s - slack_s, side="left")
     present = entered - left
     if present.max() < n_vehicles:
-        raise TraceError(
+        raise RecordError(
             f"at most {present.max()} vehicles are present at once, not {n_vehicles} "
             f"(times tried: every {step_s:g} s, up to {horizon_s:g} s before the recording ends)"
         )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.core.npz import TraceError
+from jaxvec.core.npz import RecordError
 from jaxvec.traces.earth import Anchor, to_degrees, to_metres
 from jaxvec.traces.region import MIN_SLOTS
 from jaxvec.traces.trace import Trace
@@ -70,12 +70,12 @@ def to_trips(
         min_slots: shorter windows are left out (`short`); but a whole horizon is enough.
         min_span_m: windows that stay in a box of a shorter diagonal are left out (`parked`) [m].
     Raises:
-        TraceError: no trip is left, or an argument is out of range.
+        RecordError: no trip is left, or an argument is out of range.
     """
     if horizon < 1 or not (slot_s > 0 and max_gap_s > 0):
-        raise TraceError(f"horizon {horizon}, slot_s {slot_s} or max_gap_s {max_gap_s} is not positive")
+        raise RecordError(f"horizon {horizon}, slot_s {slot_s} or max_gap_s {max_gap_s} is not positive")
     if not len(samples.vehicle):
-        raise TraceError("there are no samples to make trips of")
+        raise RecordError("there are no samples to make trips of")
     lat, lon, n_slots = [], [], []
     left_out = {"short": 0, "parked": 0}
     for piece_lat, piece_lon in _pieces(samples, slot_s, max_gap_s):
@@ -91,7 +91,7 @@ def to_trips(
                 lon.append(np.pad(b, (0, horizon - len(b)), mode="edge"))
                 n_slots.append(len(a))
     if not lat:
-        raise TraceError(
+        raise RecordError(
             f"no trip is left: {left_out['short']} windows are too short, {left_out['parked']} stay in place"
         )
     centre = float(np.median(samples.lat_deg)), float(np.median(samples.lon_deg))

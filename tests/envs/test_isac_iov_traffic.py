@@ -14,7 +14,7 @@ import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.envs import mobility
 from jaxvec.envs.isac_iov.env import GROUP, IsacIov
-from jaxvec.traces import Trace, TraceError, eligible_starts_s, save, shipped
+from jaxvec.traces import RecordError, Trace, eligible_starts_s, save, shipped
 
 ENV, PARAMS = jaxvec.make("isac_iov", preset="traffic")
 TRACE, WORLDS, SLOTS = shipped(), 64, 30
@@ -182,9 +182,9 @@ def test_a_recording_may_come_from_a_file(tmp_path):
 
 
 def test_a_recording_that_does_not_suffice_is_refused():
-    with pytest.raises(TraceError, match="vehicles are present at once, not 1000"):
+    with pytest.raises(RecordError, match="vehicles are present at once, not 1000"):
         jaxvec.make("isac_iov", preset="traffic", n_vehicles=1000)
-    with pytest.raises(TraceError, match="less than the horizon of 100000 s"):
+    with pytest.raises(RecordError, match="less than the horizon of 100000 s"):
         jaxvec.make("isac_iov", preset="traffic", horizon=100_000)
 
 

@@ -21,7 +21,7 @@ from jaxvec.envs.twin_migration.env import GROUP, TwinMigration, calibrate
 from jaxvec.envs.twin_migration.params import MB, Params
 from jaxvec.envs.twin_migration.slot import load_variance_mb2
 from jaxvec.policies.random import random
-from jaxvec.traces import Region, TraceError, save_region, synthetic_region
+from jaxvec.traces import RecordError, Region, save_region, synthetic_region
 
 SMALL = {
     "n_vehicles": 4,
@@ -160,7 +160,7 @@ def test_shorter_bins_need_more_of_them():
 def test_a_region_that_is_not_sound_is_refused():
     sizes = {"n_rsu": 6, "n_uav": 2, "horizon": 20}
     made = synthetic_region(1, n_days=2, **sizes)
-    with pytest.raises(TraceError, match="flow has a negative count"):
+    with pytest.raises(RecordError, match="flow has a negative count"):
         jaxvec.make("twin_migration", region=made.replace(flow=made.flow - 1e4), **sizes)
 
 

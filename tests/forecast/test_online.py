@@ -1,4 +1,4 @@
-"""A twin that learns beside the policy: on a world whose last measurement is always wrong, and its opposite always right."""
+"""A forecaster that learns beside the policy: in a world whose last measurement is always wrong, and its opposite right."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ from jaxvec.core.rollout import rollout
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.core.wrappers import GROUP_ALL, one_agent
-from jaxvec.forecast.wrapper import ForecastWrapper
+from jaxvec.forecast import ForecastWrapper
 
 PAST = 2
 
@@ -85,7 +85,7 @@ def reward(slot):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_forecasts_are_learned_and_told(name):
+def test_forecasts_are_learned_and_shown(name):
     env, learner, settings = CASES[name]
     learner = learners.make(learner, env, **settings)
     updates = 40 if "ppo" in learner.name else 120
@@ -100,32 +100,34 @@ def test_forecasts_are_learned_and_told(name):
 
     state, metrics, earned = train(jax.random.key(0))
     np.testing.assert_allclose(metrics["forecaster/hold_sign"], 2.0, rtol=1e-6)  # the last value is always the opposite
-    assert metrics["forecaster/rmse_sign"][0] == pytest.approx(2.0, rel=1e-6)  # what an untrained twin says
+    assert metrics["forecaster/rmse_sign"][0] == pytest.approx(2.0, rel=1e-6)  # what an untrained forecaster says
     assert metrics["forecaster/rmse_sign"][-1] < 0.3
     groups = len(env.n_agents)
     assert earned.mean() > 0.9 * groups
-    # the policy listens to its twin: with one that says the opposite, it does the opposite
-    head = state.forecaster.params["head"]
-    mute = jax.tree.map(jnp.zeros_like, head)
-    deaf = state.replace(twin=state.forecaster.replace(params=state.forecaster.params | {"head": mute}))
-    fooled = rollout(env, learner.policy(deaf), jax.random.key(0), env.default_params(), 8, select=reward)
+    # the policy follows its forecaster: with one that says the opposite, it does the opposite
+    params = state.forecaster.params
+    untrained = params | {"head": jax.tree.map(jnp.zeros_like, params["head"])}
+    misled = state.replace(forecaster=state.forecaster.replace(params=untrained))
+    fooled = rollout(env, learner.policy(misled), jax.random.key(0), env.default_params(), 8, select=reward)
     assert fooled.mean() < 0.3 * groups
 
 
 def test_a_forecast_takes_the_place_of_the_last_value():
-    told = lambda history: 10.0 + history[-1]  # noqa: E731
+    def forecast(history):
+        return 10.0 + history[-1]
+
     keys = jax.random.split(jax.random.key(0), 5)
-    plain, mine = (env.reset(keys, Params())[1].obs for env in (ENV, ForecastWrapper(ENV, told)))
+    plain, mine = (env.reset(keys, Params())[1].obs for env in (ENV, ForecastWrapper(ENV, forecast)))
     np.testing.assert_array_equal(mine.aux["forecast"], 10.0 + plain.aux["history"][-1])
     for group, n in ENV.n_agents.items():
         np.testing.assert_array_equal(mine.agents[group][:, 0], plain.agents[group][:, 0])
         np.testing.assert_array_equal(mine.agents[group][:, 1], np.tile(mine.aux["forecast"], (n, 1)))
-    single = ForecastWrapper(one_agent(ENV), told).reset(keys, Params())[1].obs
+    single = ForecastWrapper(one_agent(ENV), forecast).reset(keys, Params())[1].obs
     np.testing.assert_array_equal(single.agents[GROUP_ALL][0, :3], np.zeros((3, 5)))
     np.testing.assert_array_equal(single.agents[GROUP_ALL][0, 3], mine.aux["forecast"][0])
 
 
-def test_an_environment_without_a_twin_needs_no_forecaster():
+def test_an_environment_without_forecasts_needs_no_forecaster():
     @dataclass(frozen=True)
     class Plain(Flips):
         forecasts: ClassVar[bool] = False
@@ -133,4 +135,4 @@ def test_an_environment_without_a_twin_needs_no_forecaster():
     learner = learners.make("mappo", Plain(), **ON_POLICY)
     state = jax.eval_shape(lambda key: learner.init(key, Params()), jax.random.key(0))
     assert state.forecaster is None
-    assert not any(name.startswith("twin/") for name in jax.eval_shape(learner.update, state)[1])
+    assert not any(name.startswith("forecaster/") for name in jax.eval_shape(learner.update, state)[1])

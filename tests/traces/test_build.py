@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxvec.traces import (
+    RecordError,
     Sites,
-    TraceError,
     Trips,
     assemble,
     build_region,
@@ -59,9 +59,9 @@ def test_trips_that_lie_elsewhere_are_left_out():
     west = tuple(float(x) for x in to_degrees(-100, 0, CENTRE))
     assert len(assemble(sites, trips, n_uav=1, target=west).traj_len) == 4
     assert len(assemble(sites, trips, n_uav=1, most_trips=2).traj_len) == 2
-    with pytest.raises(TraceError, match=r"none of 5 trips, moved from \(0\.0, 1\.0\) to .*, lies within 2500 m of"):
+    with pytest.raises(RecordError, match=r"none of 5 trips, moved from \(0\.0, 1\.0\) to .*, lies within 2500 m of"):
         assemble(sites, trips, source=(0.0, 1.0))
-    with pytest.raises(TraceError, match="3 trips are too few for 4 vehicles"):
+    with pytest.raises(RecordError, match="3 trips are too few for 4 vehicles"):
         assemble(sites, trips, n_vehicles=4)
 
 
@@ -111,7 +111,7 @@ def test_a_sumo_recording_gives_trips(tmp_path):
     )  # the median sample comes to the middle
     np.testing.assert_allclose(y_m, [[-50] * 40, [50] * 40], atol=0.05)
     (tmp_path / "fcd.xml").write_text("<fcd-export>" + "".join(steps[:30]) + "</fcd-export>")
-    with pytest.raises(TraceError, match="no trip is left: 2 windows are too short"):
+    with pytest.raises(RecordError, match="no trip is left: 2 windows are too short"):
         build_region(fcd=tmp_path / "fcd.xml")
 
 

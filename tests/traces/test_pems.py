@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import TraceError, choose_sites, read_counts, read_stations, synthetic
+from jaxvec.traces import RecordError, choose_sites, read_counts, read_stations, synthetic
 from jaxvec.traces.pems import Counts, Stations, fill
 from jaxvec.traces.writers import METADATA, write_pems
 
@@ -60,7 +60,7 @@ def test_every_bad_row_is_counted_under_its_reason(tmp_path):
     assert counts.missing[0] == pytest.approx(3 / 288)
     for reason in ("fields", "parse", "grid"):
         (tmp_path / "day.txt").write_text("\n".join([DAY[0], bad[reason][0]]))
-        with pytest.raises(TraceError, match=rf"day\.txt:2: {reason}"):
+        with pytest.raises(RecordError, match=rf"day\.txt:2: {reason}"):
             read_counts(tmp_path, strict=True)
 
 
@@ -72,7 +72,7 @@ def test_the_first_row_of_a_bin_counts_though_it_be_empty(tmp_path):
     assert report.reasons == {"duplicate": 1, "missing": 1}
     assert counts.begin == datetime(2024, 1, 2, 1)
     np.testing.assert_array_equal(counts.counts[0], [*range(12, 288), 144.5, 2])  # between 287 and 2
-    with pytest.raises(TraceError, match="278 bins from 2024-01-02 01:00:00 on have no whole day"):
+    with pytest.raises(RecordError, match="278 bins from 2024-01-02 01:00:00 on have no whole day"):
         counts.whole_days()
 
 
@@ -103,16 +103,16 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path):
         read_counts(tmp_path / "nowhere")
     file = tmp_path / "day.txt"
     file.write_text("\n".join(row(lane_type="OR") for _ in range(3)))
-    with pytest.raises(TraceError, match=r"no row is usable: .*type: 3"):
+    with pytest.raises(RecordError, match=r"no row is usable: .*type: 3"):
         read_counts(file)
     file.write_text("\n".join(DAY[:100] + DAY[200:]))  # a third missing
-    with pytest.raises(TraceError, match="misses more than 20%"):
+    with pytest.raises(RecordError, match="misses more than 20%"):
         read_counts(file)
     file.write_text("\n".join([row("01/01/0001 00:00:00"), *(row("01/01/9999 00:00:00", str(s)) for s in range(60))]))
-    with pytest.raises(TraceError, match="is a date wrong"):
+    with pytest.raises(RecordError, match="is a date wrong"):
         read_counts(file)
     file.write_bytes(gzip.compress("\n".join(DAY).encode())[:-9])
-    with pytest.raises(TraceError, match=r"day\.txt:\d+: the gzip data end too early"):
+    with pytest.raises(RecordError, match=r"day\.txt:\d+: the gzip data end too early"):
         read_counts(file)
 
 
@@ -146,7 +146,7 @@ def test_stations_by_the_names_of_columns(tmp_path):
     file.write_text(meta([place("8")[METADATA.index(name)] for name in order], header=swapped))
     assert read_stations(file)[0].station.tolist() == [8]
     file.write_text(meta(place("1"), header=[name for name in METADATA if name != "Lanes"]))
-    with pytest.raises(TraceError, match="no column 'Lanes'"):
+    with pytest.raises(RecordError, match="no column 'Lanes'"):
         read_stations(file)
 
 
@@ -167,7 +167,7 @@ def test_sites_are_the_most_complete_ones_in_a_growing_square():
     np.testing.assert_array_equal(four.counts[:, 0], [2, 3, 4, 6])
     many = choose_sites(stations, counts, 84)
     assert (len(many.station), many.half_width_m) == (9, 20e3)  # and no wider
-    with pytest.raises(TraceError, match="no station with counts"):
+    with pytest.raises(RecordError, match="no station with counts"):
         choose_sites(stations, counts._replace(station=ids + 100), 3)
 
 
@@ -206,7 +206,7 @@ def test_any_bytes_are_arrays_or_a_clear_error(data, tmp_path_factory):
     for read in (read_counts, read_stations):
         try:
             found, _ = read(file)
-        except TraceError as error:
+        except RecordError as error:
             assert "any.txt" in str(error)  # noqa: PT017 (either may happen)
         else:
             assert len(found.station) > 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import Region, TraceError, check_region, load_region, region_provenance, save_region, start_bins
+from jaxvec.traces import RecordError, Region, check_region, load_region, region_provenance, save_region, start_bins
 from jaxvec.traces.region import DTYPES, room
 
 DAY = 288
@@ -72,7 +72,7 @@ UNSOUND = [
 
 @pytest.mark.parametrize(("changes", "fault"), UNSOUND)
 def test_unsound_regions_are_refused_by_name(changes, fault):
-    with pytest.raises(TraceError, match=f"^it: {fault}"):
+    with pytest.raises(RecordError, match=f"^it: {fault}"):
         check_region(small_region(**changes), "it")
 
 
@@ -80,9 +80,9 @@ def test_a_sound_region_passes():
     region = small_region()
     assert check_region(region) is region
     check_region(region, n_vehicles=3)
-    with pytest.raises(TraceError, match="3 trips are too few for 4 vehicles"):
+    with pytest.raises(RecordError, match="3 trips are too few for 4 vehicles"):
         check_region(region, n_vehicles=4)
-    with pytest.raises(TraceError, match="traj_len is int64, not int32"):
+    with pytest.raises(RecordError, match="traj_len is int64, not int32"):
         check_region(region.replace(traj_len=np.int64(region.traj_len)))
     check_region(small_region(start_bins=[7, 572]))
     check_region(small_region(uav_wp_xy_m=np.zeros((0, 4, 2))))
@@ -117,7 +117,7 @@ def test_a_saved_region_comes_back_bit_for_bit(tmp_path):
         np.testing.assert_array_equal(again.arrays()[name], region.arrays()[name])
     assert region_provenance(tmp_path / "a.npz") == {"by": "hand"}
     before = (tmp_path / "a.npz").read_bytes()
-    with pytest.raises(TraceError, match=r"^the region to save: no RSU is present"):
+    with pytest.raises(RecordError, match=r"^the region to save: no RSU is present"):
         save_region(small_region(rsu_present=np.zeros(3)), tmp_path / "a.npz")
     assert (tmp_path / "a.npz").read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
@@ -133,7 +133,7 @@ def test_files_that_hold_no_region_are_refused(tmp_path):
         ({"start_bins": np.array([{}], object)}, r"x\.npz: entry 'start_bins' cannot be read"),
     ]:
         np.savez(file, **{name: x for name, x in (entries | changes).items() if x is not None})
-        with pytest.raises(TraceError, match=fault):
+        with pytest.raises(RecordError, match=fault):
             load_region(file)
     with pytest.raises(FileNotFoundError):
         load_region(tmp_path / "nowhere.npz")
@@ -153,5 +153,5 @@ def test_damaged_files_are_regions_or_clear_errors(data, tmp_path_factory):
     file.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
     try:
         check_region(load_region(file))
-    except TraceError as error:
+    except RecordError as error:
         assert "damaged.npz" in str(error)  # noqa: PT017 (either may happen)

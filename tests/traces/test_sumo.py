@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import TraceError, check, read_fcd, sumo
+from jaxvec.traces import RecordError, check, read_fcd, sumo
 
 TWO_CARS = """<?xml version="1.0" encoding="UTF-8"?>
 <!-- a comment -->
@@ -90,10 +90,10 @@ def test_type_and_length_choose_vehicles(read):
     assert read(TWO_CARS, min_samples=4).n_samples.tolist() == [4]
     assert read(TWO_CARS, min_samples=3).n_samples.tolist() == [3, 4]
     with pytest.raises(
-        TraceError, match=r"fcd\.xml, line 22: no vehicle is usable: of 0 vehicles of type 'tram' in 5 "
+        RecordError, match=r"fcd\.xml, line 22: no vehicle is usable: of 0 vehicles of type 'tram' in 5 "
     ):
         read(TWO_CARS, vehicle_type="tram")
-    with pytest.raises(TraceError, match=r"of 2 vehicles in 5 timesteps, none has 5 samples 1 s apart"):
+    with pytest.raises(RecordError, match=r"of 2 vehicles in 5 timesteps, none has 5 samples 1 s apart"):
         read(TWO_CARS, min_samples=5)
 
 
@@ -233,7 +233,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_each_fault_is_named_with_file_and_line(read, name):
     text, line, fault = FAULTS[name]
-    with pytest.raises(TraceError) as caught:
+    with pytest.raises(RecordError) as caught:
         read(text)
     where, _, what = str(caught.value).partition(": ")
     assert where.endswith(f"fcd.xml, line {line}")
@@ -243,7 +243,7 @@ def test_each_fault_is_named_with_file_and_line(read, name):
 def test_a_missing_type_matters_only_when_asked_for(read):
     text = fcd(*east([0, 1]))
     assert read(text).n_samples.tolist() == [2]
-    with pytest.raises(TraceError, match=r"fcd\.xml, line 3: vehicle 'a' has no attribute 'type'"):
+    with pytest.raises(RecordError, match=r"fcd\.xml, line 3: vehicle 'a' has no attribute 'type'"):
         read(text, vehicle_type="car")
 
 
@@ -251,30 +251,30 @@ def test_damaged_gzip_is_named(read):
     text = fcd(*east(range(300)))
     whole = gzip.compress(text.encode())
     assert read(whole).n_samples.tolist() == [300]
-    with pytest.raises(TraceError, match=r"fcd\.xml, line \d+: the gzip data end too early; is the file truncated\?"):
+    with pytest.raises(RecordError, match=r"fcd\.xml, line \d+: the gzip data end too early; is the file truncated\?"):
         read(whole[:-9])
-    with pytest.raises(TraceError, match=r"fcd\.xml, line \d+: the gzip data are damaged"):
+    with pytest.raises(RecordError, match=r"fcd\.xml, line \d+: the gzip data are damaged"):
         read(whole[: len(whole) // 2] + b"\xff" * 50 + whole[len(whole) // 2 + 50 :])
-    with pytest.raises(TraceError, match=r"fcd\.xml, line 1: the gzip data end too early"):
+    with pytest.raises(RecordError, match=r"fcd\.xml, line 1: the gzip data end too early"):
         read(whole[:5])
 
 
 def test_a_line_deep_in_a_long_file(read):
     # 1 + 3 * 5000 lines before the fault, in many chunks
     text = fcd(*east(range(5000)), (5000, {"a": ("oops", 0, 90, 1)}))
-    with pytest.raises(TraceError, match="line 15003: vehicle 'a' has x='oops'"):
+    with pytest.raises(RecordError, match="line 15003: vehicle 'a' has x='oops'"):
         read(text)
-    with pytest.raises(TraceError, match="line 15003: vehicle 'a' has x='oops'"):
+    with pytest.raises(RecordError, match="line 15003: vehicle 'a' has x='oops'"):
         read(gzip.compress(text.encode()))
 
 
 def test_endless_tags_and_entities_are_refused(read):
-    with pytest.raises(TraceError, match="line 1: a tag or comment of more than 1048576 bytes"):
+    with pytest.raises(RecordError, match="line 1: a tag or comment of more than 1048576 bytes"):
         read('<fcd-export a="' + "x" * 3_000_000 + '"/>')
     bomb = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 20))
-    with pytest.raises(TraceError, match="line 1: a document type declaration"):
+    with pytest.raises(RecordError, match="line 1: a document type declaration"):
         read(f'<!DOCTYPE x [<!ENTITY e0 "ha">{bomb}]><fcd-export>&e19;</fcd-export>')
-    with pytest.raises(TraceError, match="line 1: more than 100 elements within one another"):
+    with pytest.raises(RecordError, match="line 1: more than 100 elements within one another"):
         read("<fcd-export>" + "<a>" * 1000)
     text = fcd(*east([0, 1]))
     assert read(text.replace("</fcd-export>", " " * 3_000_000 + "</fcd-export>")).n_samples.tolist() == [2]
@@ -282,7 +282,7 @@ def test_endless_tags_and_entities_are_refused(read):
 
 def test_padding_has_a_limit(read, monkeypatch):
     monkeypatch.setattr(sumo, "MAX_CELLS", 7)  # the two cars need 2 * 4 = 8
-    with pytest.raises(TraceError, match=r"fcd\.xml, line 22: 2 rows of up to 4 samples are more than 7 cells"):
+    with pytest.raises(RecordError, match=r"fcd\.xml, line 22: 2 rows of up to 4 samples are more than 7 cells"):
         read(TWO_CARS)
 
 
@@ -298,7 +298,7 @@ def test_padding_has_a_limit(read, monkeypatch):
     ],
 )
 def test_arguments_out_of_range(read, options, fault):
-    with pytest.raises(TraceError, match=fault):
+    with pytest.raises(RecordError, match=fault):
         read(TWO_CARS, **options)
 
 
@@ -315,7 +315,7 @@ FUZZ = settings(
 def trace_or_error(read, data, **options):
     try:
         trace = read(data, **options)
-    except TraceError as error:
+    except RecordError as error:
         message = str(error)
     else:
         message = "fcd.xml, line 0"
@@ -386,7 +386,7 @@ def test_steady_motion_survives_any_resampling(read, times, dt_s):
     text = fcd(*((repr(time), {"a": (repr(2 * time), 1, 90, 2)}) for time in times))
     try:
         trace = read(text, dt_s=dt_s, min_samples=1)
-    except TraceError:
+    except RecordError:
         return  # no record pair embraces a grid point
     real = np.arange(trace.x_m.shape[1]) < trace.n_samples[:, None]
     time_s = trace.enter_s[:, None] + np.arange(trace.x_m.shape[1]) * trace.dt_s

@@ -221,10 +221,13 @@ def test_small_regions_are_whole():
         ({"n_days": 0}, "84 stations and 0 days"),
         ({"n_days": 1}, "two whole days"),
         ({"n_days": 3, "split": "validation"}, "no episode of 60 slots can begin in the validation days of 3 days"),
-        ({"n_days": 2, "split": "tests"}, "unknown split 'tests'; known: train, validation, test"),
+        (
+            {"n_days": 2, "split": "tests"},
+            r"unknown split 'tests'\. Did you mean 'test'\? Known: test, train, validation",
+        ),
         (
             {"n_days": 2, "predictor": "oracle"},
-            "unknown predictor 'oracle'; known: ar6, persistence, weekly, lstm_transformer",
+            r"unknown predictor 'oracle'\. Known: ar6, cnn_gru, .*weekly; or give a function",
         ),
         ({"n_days": 2, "n_vehicles": 1000}, r"\d+ trips are too few for 1000 vehicles"),
         ({"n_days": 2, "horizon": 0}, "horizon 0"),

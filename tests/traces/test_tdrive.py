@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import TraceError, read_tdrive, synthetic
+from jaxvec.traces import RecordError, read_tdrive, synthetic
 from jaxvec.traces.tdrive import read_samples
 from jaxvec.traces.trips import Samples, to_trips
 from jaxvec.traces.writers import write_tdrive
@@ -64,29 +64,29 @@ def test_strict_reading_names_the_row(tmp_path, row, reason):
     lines = ROWS.splitlines()
     file = tmp_path / "1.txt"
     file.write_text("\n".join([lines[0], lines[row]]))
-    with pytest.raises(TraceError, match=rf"1\.txt:2: {reason}"):
+    with pytest.raises(RecordError, match=rf"1\.txt:2: {reason}"):
         read_samples(file, strict=True)
     file.write_text("\n".join(lines[:2]))
-    with pytest.raises(TraceError, match=r"1\.txt:2: duplicate"):
+    with pytest.raises(RecordError, match=r"1\.txt:2: duplicate"):
         read_samples(file, strict=True)
 
 
 def test_what_cannot_be_used_is_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         read_tdrive(tmp_path / "nowhere")
-    with pytest.raises(TraceError, match="no file to read"):
+    with pytest.raises(RecordError, match="no file to read"):
         read_tdrive(tmp_path)
     (tmp_path / "1.txt").write_text("1,2,3\n" * 4)
-    with pytest.raises(TraceError, match=r"no row is usable: .*fields: 4"):
+    with pytest.raises(RecordError, match=r"no row is usable: .*fields: 4"):
         read_tdrive(tmp_path)
     (tmp_path / "2.txt").write_text(ROWS)
     _, report = read_samples(tmp_path)
     assert list(report.refused.items()) == [(str(tmp_path / "1.txt"), "fields")]
     whole = gzip.compress(ROWS.encode())
     (tmp_path / "3.txt.gz").write_bytes(whole[:-12])
-    with pytest.raises(TraceError, match=r"3\.txt\.gz:\d+: the gzip data end too early"):
+    with pytest.raises(RecordError, match=r"3\.txt\.gz:\d+: the gzip data end too early"):
         read_samples(tmp_path)
-    with pytest.raises(TraceError, match="bounds"):
+    with pytest.raises(RecordError, match="bounds"):
         read_samples(tmp_path / "2.txt", bounds=(117, 116, 39, 40))
 
 
@@ -105,7 +105,7 @@ def test_samples_to_slots_by_hand():
     assert trips.n_slots.tolist() == [41, 41]
     np.testing.assert_allclose(trips.lat_deg[0, 40:], 39.92, atol=1e-12)  # padded by its last point
     assert to_trips(samples, horizon=41, max_gap_s=700).n_slots.tolist() == [41, 41]  # now one piece of 101
-    with pytest.raises(TraceError, match=r"no trip is left: 0 windows are too short, 2 stay"):
+    with pytest.raises(RecordError, match=r"no trip is left: 0 windows are too short, 2 stay"):
         to_trips(samples, horizon=60, min_span_m=5e3)
 
 
@@ -119,7 +119,7 @@ def test_a_trip_leaves_a_box():
     for north_m, east_m in [(510, 0), (0, 510), (400, 310)]:
         assert to_trips(north_east(north_m, east_m)).left_out == {"short": 0, "parked": 0}
     for north_m, east_m in [(490, 0), (0, 490), (400, 290)]:
-        with pytest.raises(TraceError, match="1 stay in place"):
+        with pytest.raises(RecordError, match="1 stay in place"):
             to_trips(north_east(north_m, east_m))
 
 
@@ -249,7 +249,7 @@ def test_any_bytes_are_arrays_or_a_clear_error(data, tmp_path_factory):
     file.write_bytes(data)
     try:
         samples, report = read_samples(file)
-    except TraceError as error:
+    except RecordError as error:
         assert "any.txt" in str(error)  # noqa: PT017 (either may happen)
     else:
         assert len(samples.vehicle) == report.kept > 0

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvec.traces import Trace, TraceError, check, eligible_starts_s, load, provenance, save, shipped
+from jaxvec.traces import RecordError, Trace, check, eligible_starts_s, load, provenance, save, shipped
 from jaxvec.traces.trace import DTYPES
 
 
@@ -55,7 +55,7 @@ def test_a_failed_save_leaves_the_old_file_alone(tmp_path, monkeypatch):
     path = tmp_path / "a.npz"
     save(small_trace(), path)
     before = path.read_bytes()
-    with pytest.raises(TraceError, match=r"^the trace to save: dt_s is 0\.0 s, not positive$"):
+    with pytest.raises(RecordError, match=r"^the trace to save: dt_s is 0\.0 s, not positive$"):
         save(small_trace(dt_s=np.array(0, np.float32)), path)
     with pytest.raises(TypeError):
         save(small_trace(), path, {"not JSON": object()})
@@ -103,12 +103,12 @@ UNSOUND = [
 @pytest.mark.parametrize(("changes", "fault"), UNSOUND)
 def test_unsound_traces_are_refused_by_name(tmp_path, changes, fault):
     trace = small_trace(**changes)
-    with pytest.raises(TraceError, match=f"^it: {fault}"):
+    with pytest.raises(RecordError, match=f"^it: {fault}"):
         check(trace, "it")
     path = tmp_path / "bad.npz"
     arrays = {name: getattr(trace, name) for name in DTYPES}
     np.savez_compressed(path, format=np.int32(1), header=np.str_("{}"), **arrays)
-    with pytest.raises(TraceError, match=rf"bad\.npz: {fault}"):
+    with pytest.raises(RecordError, match=rf"bad\.npz: {fault}"):
         load(path)
 
 
@@ -121,27 +121,27 @@ def write_entries(path, drop=(), **changes):
 @pytest.mark.parametrize("missing", ["format", "header", "y_m", "n_samples"])
 def test_a_missing_entry_is_named(tmp_path, missing):
     write_entries(tmp_path / "bad.npz", drop=[missing])
-    with pytest.raises(TraceError, match=rf"bad\.npz: no entry '{missing}'; is this a trace\?"):
+    with pytest.raises(RecordError, match=rf"bad\.npz: no entry '{missing}'; is this a trace\?"):
         load(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize("version", [np.int32(2), np.float64(1), np.array([1, 1])])
 def test_another_format_is_refused(tmp_path, version):
     write_entries(tmp_path / "bad.npz", format=version)
-    with pytest.raises(TraceError, match=r"bad\.npz: format is .*, but only 1 can be read"):
+    with pytest.raises(RecordError, match=r"bad\.npz: format is .*, but only 1 can be read"):
         load(tmp_path / "bad.npz")
 
 
 @pytest.mark.parametrize("header", ["{", "[1]", "[" * 100_000])
 def test_a_header_that_is_no_json_object_is_refused(tmp_path, header):
     write_entries(tmp_path / "bad.npz", header=np.str_(header))
-    with pytest.raises(TraceError, match=r"bad\.npz: the header is not"):
+    with pytest.raises(RecordError, match=r"bad\.npz: the header is not"):
         provenance(tmp_path / "bad.npz")
 
 
 def test_pickled_entries_are_refused(tmp_path):
     write_entries(tmp_path / "bad.npz", x_m=np.array([{}], object))
-    with pytest.raises(TraceError, match=r"bad\.npz: entry 'x_m' cannot be read"):
+    with pytest.raises(RecordError, match=r"bad\.npz: entry 'x_m' cannot be read"):
         load(tmp_path / "bad.npz")
 
 
@@ -152,7 +152,7 @@ def test_files_that_are_no_npz_are_refused(tmp_path):
     cases = [b"", b"hello", b"PK\x03\x04", (tmp_path / "array.npy").read_bytes(), whole[:-30], whole[: len(whole) // 2]]
     for data in cases:
         (tmp_path / "bad.npz").write_bytes(data)
-        with pytest.raises(TraceError, match=r"bad\.npz: not an npz file$"):
+        with pytest.raises(RecordError, match=r"bad\.npz: not an npz file$"):
             load(tmp_path / "bad.npz")
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.npz")
@@ -169,7 +169,7 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path):
         (tmp_path / "bad.npz").write_bytes(damaged)
         try:
             check(load(tmp_path / "bad.npz"))
-        except TraceError as error:
+        except RecordError as error:
             messages.append(str(error))
     assert len(messages) > 50
     assert all("bad.npz: " in message for message in messages)
@@ -213,11 +213,11 @@ def test_float32_times_do_not_lose_the_first_or_last_sample():
 
 def test_no_eligible_start_says_why():
     trace = present([0, 2, 3], [4, 6, 10])
-    with pytest.raises(TraceError, match="at most 3 vehicles are present at once, not 4"):
+    with pytest.raises(RecordError, match="at most 3 vehicles are present at once, not 4"):
         eligible_starts_s(trace, 4, 5)
-    with pytest.raises(TraceError, match="at most 1 vehicles are present at once, not 2"):
+    with pytest.raises(RecordError, match="at most 1 vehicles are present at once, not 2"):
         eligible_starts_s(trace, 2, 9)  # only 0 and 1 leave room for 9 s
-    with pytest.raises(TraceError, match="the recording lasts 10 s, less than the horizon of 11 s"):
+    with pytest.raises(RecordError, match="the recording lasts 10 s, less than the horizon of 11 s"):
         eligible_starts_s(trace, 1, 11)
 
 
@@ -232,7 +232,7 @@ def test_no_eligible_start_says_why():
     ],
 )
 def test_start_arguments_out_of_range(arguments, fault):
-    with pytest.raises(TraceError, match=fault):
+    with pytest.raises(RecordError, match=fault):
         eligible_starts_s(present([0, 2, 3], [4, 6, 10]), *arguments)
 
 

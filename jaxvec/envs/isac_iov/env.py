@@ -149,7 +149,7 @@ class IsacIov(Sizes, Environment):
         """The paper's numbers. With recorded traffic, `trace` may be a `Trace` or a file of one; the shipped one by default.
 
         Raises:
-            TraceError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
+            RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
         params = IsacIovParams(**numbers)
         if self.mobility != "trace":

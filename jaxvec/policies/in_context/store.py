@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxvec.core.npz import TraceError, check_arrays, header_of, read_npz, write_npz
+from jaxvec.core.npz import RecordError, check_arrays, header_of, read_npz, write_npz
 from jaxvec.policies.in_context.cases import GROWN, TEACHER, CaseSet
 
 FORMAT = 1
@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> Library:
     try:
         entries = read_npz(path, NAMES, FORMAT, "a set of cases")
         about = header_of(entries, path)
-    except TraceError as error:
+    except RecordError as error:
         raise CasesError(str(error)) from error
     arrays = {name: entries[name] for name in NAMES}
     _check(str(path), arrays, about)
@@ -79,7 +79,7 @@ def _check(where: str, arrays: dict[str, np.ndarray], about: Mapping[str, Any]) 
     shapes |= {"rows": rows, "shared": (p, shared[1]), "action": (p, n, action[2])}
     try:
         check_arrays(where, arrays, DTYPES, shapes, f", as {p} cases of {n} rows need")
-    except TraceError as error:
+    except RecordError as error:
         raise CasesError(str(error)) from error
     valid, tag, stamp = (arrays[name] for name in ("valid", "tag", "stamp"))
     if not set(np.unique(tag)) <= {TEACHER, GROWN}:
@@ -116,6 +116,6 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
             raise CasesError(f"{path}: the header does not name weights; is this a file of them?")
         flat = {name: x for name, x in read_npz(path, names, FORMAT, "trained weights").items() if name in names}
         check_arrays(str(path), flat, dict.fromkeys(names, np.float32), {n: x.shape for n, x in flat.items()}, "")
-    except TraceError as error:
+    except RecordError as error:
         raise CasesError(str(error)) from error
     return unflatten_dict({name: jnp.asarray(x) for name, x in flat.items()}, sep="/"), about
