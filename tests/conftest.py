@@ -1,9 +1,12 @@
 """What all tests share."""
 
+import ctypes
+import gc
 import os
 import tempfile
 from importlib.metadata import version
 
+import pytest
 from hypothesis import settings
 
 # A program compiled once serves every test and subprocess that needs it again.
@@ -22,3 +25,16 @@ os.environ.setdefault("XLA_FLAGS", " ".join(flags))
 # compilation makes first examples slow, and a failure must be there again in the next run
 settings.register_profile("jaxvec", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("jaxvec")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_a_module_end_with_it():
+    """Compiled programs would be kept for ever, several GB of them: they are dropped after each module, and what they took is
+    given back to the system. What another module needs again is read from the compilation cache."""
+    import jax
+
+    yield
+    jax.clear_caches()
+    gc.collect()
+    if hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)
