@@ -18,7 +18,7 @@ import peers
 from jaxvec import bench
 from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
 from jaxvec.core.make import ENVIRONMENTS, make
-from jaxvec.envs import isac_iov
+from jaxvec.envs.isac_iov import env as isac_iov
 
 WORLDS = (1, 64, 1024, 16384)
 ANCHOR = 1024  # ratios are given here, or at the number of worlds next to it

@@ -9,8 +9,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -40,6 +42,12 @@ CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "log10": (_log10, _exp10),
 }
 """How a quantity, less its offset and over its scale, becomes an entry; and back."""
+
+
+class Encoded(NamedTuple):
+    """Entries as they are to stand in an observation, for `Layout.write` in place of the quantity that they follow from."""
+
+    entries: Any
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,23 @@ class Block:
         x = CURVES[self.curve][1](y)
         x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params)
         return x if isinstance(self.offset, float) and self.offset == 0 else x + _value(self.offset, params)
+
+    def spread(self, x: Any, params: Any, shape: tuple[int, ...]) -> Array:
+        """Entries of the rows of a shape.
+
+        Args:
+            x: the quantity, or its entries, `Encoded`; what broadcasts to `(n, *batch)` of a single entry, else to `(n, *width,
+                *batch)`.
+            params: the environment's.
+            shape: `(n, *batch)`.
+        Returns:
+            `(n, size, *batch)`; `(1, size, *batch)` if x lacks the axis of n alone, so that all rows have these entries alike.
+        """
+        y = jnp.asarray(x.entries if isinstance(x, Encoded) else self.encode(x, params))
+        n, batch = shape[0], shape[1:]
+        if y.ndim == len(self.axes) + len(batch):
+            return jnp.broadcast_to(y, (*self.axes, *batch)).reshape(1, self.size, *batch)
+        return jnp.broadcast_to(y, (n, *self.axes, *batch)).reshape(n, self.size, *batch)
 
     def describe(self) -> str:
         """How an entry follows from the quantity, in words."""
@@ -174,22 +199,54 @@ class Layout:
         """Rows `(n, size, *batch)` of quantities.
 
         Args:
-            values: per block, what broadcasts to `(n, *batch)` of a single entry, else to `(n, *width, *batch)`.
+            values: of every block, see `Block.spread`.
             params: the environment's.
             shape: `(n, *batch)`.
         Raises:
             KeyError: a block has no value. ValueError: a value belongs to no block.
         """
+        self._check(values)
+        parts = [block.spread(values[block.name], params, shape) for block in self.blocks]
+        # neighbours that all rows have alike are joined before they are repeated: one kernel instead of one each
+        joined = [jnp.concatenate(list(run), 1) for _, run in groupby(parts, len)]
+        return jnp.concatenate([_repeat(part, shape[0]) for part in joined], 1)
+
+    def overwrite(self, rows: Array, values: Mapping[str, Any], params: Any) -> Array:
+        """The same rows `(n, size, *batch)` with other quantities in some blocks.
+
+        Args:
+            rows: to be changed.
+            values: of those blocks, see `Block.spread`.
+            params: the environment's.
+        Raises:
+            ValueError: a value belongs to no block.
+        """
+        self._check(values)
+        shape = (rows.shape[0], *rows.shape[2:])
+        parts, start = [], 0  # of the entries that stay
+        for block in self.blocks:
+            if block.name in values:
+                first = self.columns(block.name).min()
+                y = _repeat(block.spread(values[block.name], params, shape), shape[0])
+                parts += [rows[:, start:first], y.astype(rows.dtype)]
+                start = first + block.size
+        return jnp.concatenate([*parts, rows[:, start:]], 1)
+
+    def _check(self, values: Mapping[str, Any]) -> None:
         unknown = set(values) - {block.name for block in self.blocks}
         if unknown:
             raise ValueError(f"no block is called {', '.join(sorted(unknown))}")
-        parts = []
-        for block in self.blocks:
-            y = jnp.asarray(block.encode(values[block.name], params))
-            y = jnp.broadcast_to(y, (shape[0], *block.axes, *shape[1:]))
-            parts.append(y.reshape(shape[0], block.size, *shape[1:]))
-        return jnp.concatenate(parts, 1)
 
     def write_world(self, values: Mapping[str, Any], params: Any, batch: tuple[int, ...]) -> Array:
         """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`."""
-        return self.write({name: jnp.asarray(x)[None] for name, x in values.items()}, params, (1, *batch))[0]
+        return self.write({name: _first_axis(x) for name, x in values.items()}, params, (1, *batch))[0]
+
+
+def _repeat(part: Array, n: int) -> Array:
+    """Entries of one row or of n as those of n."""
+    return jnp.broadcast_to(part, (n, *part.shape[1:]))
+
+
+def _first_axis(x: Any) -> Any:
+    """What the only row has, with an axis of length 1 before its others."""
+    return jax.tree.map(lambda x: jnp.asarray(x)[None], x)

@@ -5,7 +5,7 @@ All ask for as much band and processor as they can (+1). A rule is a function of
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,35 +13,9 @@ from jax import Array
 
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.envs.isac_iov.env import GROUP, IsacIov
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.isac_iov.observation import GROUP, Seen, see
 from jaxvec.envs.isac_iov.params import Params
-
-
-class Seen(NamedTuple):
-    """A vehicle's observation in SI units; `(I,)` and `(I, K)`."""
-
-    work_cycles: Array
-    veh_cpu_hz: Array
-    q_loc_cycles: Array
-    dx_m: Array
-    covered: Array  # bool
-    free_hz: Array
-    q_rsu_cycles: Array  # the twin's; 0 without it
-
-
-def see(obs: Observation, env: IsacIov, params: Params) -> Seen:
-    """Undo the scaling of the observation."""
-    entries, k = obs.agents[GROUP], env.n_rsus
-    block = lambda j: entries[:, 11 + j * k : 11 + (j + 1) * k]  # noqa: E731
-    return Seen(
-        work_cycles=entries[:, 0] * 3e6 * entries[:, 2] * 2000,
-        veh_cpu_hz=entries[:, 4] * 3e9,
-        q_loc_cycles=entries[:, 9] * params.q_loc_ref_cycles,
-        dx_m=block(0) * params.road_length_m,
-        covered=block(1) > 0,
-        free_hz=block(2) * 20e9,
-        q_rsu_cycles=block(3) * params.q_rsu_ref_cycles,
-    )
 
 
 def all_local(seen: Seen, env: IsacIov, params: Params) -> Array:
@@ -83,9 +57,11 @@ def waterfill(seen: Seen, env: IsacIov, params: Params, *, twin: bool = False) -
     backlog_s = jnp.where(seen.covered, seen.q_rsu_cycles / jnp.maximum(seen.free_hz, 1.0), 0) * twin
     own_s = (seen.q_loc_cycles / jnp.maximum(seen.veh_cpu_hz, 1.0))[:, None]
     delay_s = jnp.concatenate([own_s, backlog_s], 1)
-    done = lambda end_s: jnp.maximum(end_s[:, None] - delay_s, 0) * speed  # noqa: E731
 
-    def halve(_, ends):
+    def done(end_s: Array) -> Array:
+        return jnp.maximum(end_s[:, None] - delay_s, 0) * speed
+
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
         enough = jnp.sum(done(middle), 1) >= seen.work_cycles
@@ -126,7 +102,7 @@ def rules(env: IsacIov, params: Params) -> dict[str, Policy]:
 
     def policy_of(rule: Callable[[Seen, IsacIov, Params], Array]) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
-            seen = see(obs, env, params)
+            seen = see(env, obs, params)
             full = jnp.ones_like(seen.dx_m)
             return {GROUP: {"split": rule(seen, env, params), "bandwidth": full, "rsu_cpu": full}}
 

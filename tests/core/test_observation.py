@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxvec.core.environment import Environment
-from jaxvec.core.observation import CURVES, Block, Layout
+from jaxvec.core.observation import CURVES, Block, Encoded, Layout
 
 
 class Numbers:
@@ -60,6 +60,37 @@ def test_what_is_written_is_read_back():
         np.testing.assert_allclose(quantity, np.broadcast_to(x, quantity.shape), rtol=1e-5, atol=1e-5)
     alone = ROWS.read(rows[..., 3], "snr_db", Numbers)  # one world
     np.testing.assert_allclose(alone, VALUES["snr_db"][..., 3], rtol=1e-5, atol=1e-5)
+
+
+def test_entries_that_are_there_already_are_written_as_they_are():
+    entries = np.float32(np.linspace(-1, 1, 168).reshape(4, 2, 3, 7))
+    rows = ROWS.write({**VALUES, "snr_db": Encoded(entries)}, Numbers, SHAPE)
+    np.testing.assert_array_equal(ROWS.entries(rows, "snr_db"), entries)
+    world = ROWS.write_world({name: Encoded(ROWS.entries(rows, name)[0]) for name in VALUES}, Numbers, (7,))
+    np.testing.assert_array_equal(world, rows[0])
+
+
+@pytest.mark.parametrize("batch", [(), (7,), (7, 2)])
+def test_what_all_rows_have_alike_needs_no_axis_of_its_own(batch):
+    layout = Layout(
+        (Block("a", None, "-", ""), Block("b", 3, "-", ""), Block("c", (2, 3), "-", ""), Block("d", 3, "-", ""))
+    )
+    values = {name: np.random.default_rng(1).random((*layout.block(name).axes, *batch)) for name in "abcd"}
+    once = layout.write(values, Numbers, (4, *batch))
+    repeated = layout.write({name: np.stack([x] * 4) for name, x in values.items()}, Numbers, (4, *batch))
+    assert once.shape == (4, 13, *batch)
+    np.testing.assert_array_equal(once, repeated)
+
+
+@pytest.mark.parametrize("names", [("place_m",), ("speed_mps", "snr_db"), ("loss_db", "known"), tuple(VALUES)])
+def test_blocks_are_overwritten_and_no_others(names):
+    rows = ROWS.write(VALUES, Numbers, SHAPE)
+    other = {name: 0.5 * np.asarray(VALUES[name]) for name in reversed(names)}
+    changed = ROWS.overwrite(rows, other, Numbers)
+    np.testing.assert_array_equal(changed, ROWS.write({**VALUES, **other}, Numbers, SHAPE))
+    assert changed.dtype == rows.dtype
+    with pytest.raises(ValueError, match="no block is called heading"):
+        ROWS.overwrite(rows, {"heading": 0}, Numbers)
 
 
 def test_columns_follow_the_blocks():

@@ -1,4 +1,4 @@
-"""`isac_iov` and its NumPy twin, to be compared side by side."""
+"""`isac_iov` and its float64 reference in NumPy, to be compared side by side."""
 
 from dataclasses import fields
 
@@ -7,7 +7,7 @@ import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
 from reference import isac_iov as reference
 
-from jaxvec.envs.isac_iov.env import GROUP
+from jaxvec.envs.isac_iov.observation import GROUP
 from jaxvec.envs.isac_iov.params import Params, State
 
 SWITCHES = (
@@ -20,7 +20,7 @@ SWITCHES = (
     "drift_form",
     "dt_enabled",
 )
-ARRAYS_OF_ONE_SIDE = {"present", "active"}  # in the environment's info; the twin has them in its state and parts
+ARRAYS_OF_ONE_SIDE = {"present", "active"}  # in the environment's info; the reference has them in its state and parts
 
 
 def numbers(rng, n_rsus):
@@ -46,7 +46,7 @@ def numbers(rng, n_rsus):
 
 
 class IsacIovPair(Pair):
-    """A config is the twin's. Where recorded vehicles are, the twin is told."""
+    """A config is the reference's. Where recorded vehicles are, the reference is told."""
 
     Params, State, ReferenceState = Params, State, reference.State
 

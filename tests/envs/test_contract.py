@@ -123,7 +123,7 @@ def blanks(env):
             yield name
 
 
-WORDLESS = {"isac_iov", "v2x_offload", "urllc_vec", "twin_migration"}  # not described yet
+WORDLESS = {"v2x_offload", "urllc_vec", "twin_migration"}  # not described yet
 
 
 def test_everything_has_words(case, request):

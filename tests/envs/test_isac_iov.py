@@ -17,7 +17,8 @@ from scipy import stats
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
-from jaxvec.envs.isac_iov.env import GROUP, IsacIov
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.isac_iov.observation import GROUP
 
 ENV, PARAMS = jaxvec.make("isac_iov")
 LITERAL = IsacIov(bandwidth_mode="per_vehicle", rsu_cpu_mode="common", drift_form="exact")

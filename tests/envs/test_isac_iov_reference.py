@@ -14,7 +14,9 @@ from envs.isac_iov_pair import PAIR
 from envs.side_by_side import WORLDS, assert_agree, compiled, named, rounded, rounded_fields, single, stack, world
 from reference import isac_iov as reference
 
-from jaxvec.envs.isac_iov.env import GROUP, INFO, IsacIov
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.isac_iov.info import INFO
+from jaxvec.envs.isac_iov.observation import GROUP
 from jaxvec.traces import eligible_starts_s, shipped
 
 SLOTS = 10

@@ -13,13 +13,15 @@ from reference import isac_iov as reference
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.envs import mobility
-from jaxvec.envs.isac_iov.env import GROUP, IsacIov
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.isac_iov.observation import GROUP
 from jaxvec.traces import RecordError, Trace, eligible_starts_s, save, shipped
 
 ENV, PARAMS = jaxvec.make("isac_iov", preset="traffic")
 TRACE, WORLDS, SLOTS = shipped(), 64, 30
 MODEL = mobility.MODELS["trace"]
-start, advance = jax.jit(MODEL.start), jax.jit(MODEL.advance)
+start = jax.jit(lambda draws, params: MODEL.start(draws, ENV, params))
+advance = jax.jit(lambda motion, params: MODEL.advance(motion, {}, ENV, params))
 
 
 def recorded(rows, clock_s, table):

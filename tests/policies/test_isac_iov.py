@@ -10,7 +10,8 @@ from envs.isac_iov_pair import PAIR
 from reference import isac_iov as reference
 
 from jaxvec.core.rollout import policy_keys
-from jaxvec.envs.isac_iov.env import GROUP, IsacIov, observe
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.isac_iov.observation import GROUP, observe
 from jaxvec.policies import fixed
 
 ENV = IsacIov()

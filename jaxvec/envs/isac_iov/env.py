@@ -28,87 +28,30 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
+from jaxvec.core.observation import Layout
 from jaxvec.core.spaces import ActionSpace, Box
-from jaxvec.core.types import Observation, Timestep
+from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
-from jaxvec.envs.isac_iov.params import Params as IsacIovParams
-from jaxvec.envs.isac_iov.params import Sizes, State
-from jaxvec.envs.isac_iov.slot import (
-    Decision,
-    Links,
-    Outcome,
-    Queues,
-    advance,
-    decode,
-    locate,
-    n_present,
-    queue,
-    score,
-    settle,
-    transmit,
-)
+from jaxvec.envs.isac_iov.info import INFO, measure
+from jaxvec.envs.isac_iov.observation import GROUP, layout, observe
+from jaxvec.envs.isac_iov.params import Params, Sizes, State
+from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, score, settle, start, transmit
 from jaxvec.physics import fading, tasks
 from jaxvec.traces import Trace, eligible_starts_s, load, shipped
-
-GROUP = "vehicle"
-
-INFO = {
-    "reward": ("-", "minus the drift plus penalty per vehicle, the team's reward"),
-    "r_cost": ("-", "its part from the cost, -V mean cost"),
-    "r_drift_loc": ("-", "its part from the vehicles' queues"),
-    "r_drift_rsu": ("-", "its part from the RSUs' queues"),
-    "r_drift_energy": ("-", "its part from the energy queue"),
-    "cost_mean": ("-", "system average cost (24): seconds and kJ, weighted"),
-    "latency_mean_s": ("s", "mean latency of a task (21)"),
-    "latency_max_s": ("s", "largest latency"),
-    "energy_mean_j": ("J", "energy per vehicle (23)"),
-    "energy_total_j": ("J", "energy of all vehicles"),
-    "energy_local_j": ("J", "of it: the vehicle's CPU"),
-    "energy_rsu_j": ("J", "of it: the RSUs, computing and aligning"),
-    "energy_tx_j": ("J", "of it: transmission"),
-    "q_loc_mean_cycles": ("cycle", "vehicles' backlog after the slot (16)"),
-    "q_rsu_mean_cycles": ("cycle", "RSUs' backlog after the slot (17)"),
-    "v_energy_j": ("J", "energy queue after the slot (27)"),
-    "violation_rate": ("-", "share of tasks later than the deadline (C8)"),
-    "instr_fraction": ("-", "share of active links that send the instruction (12)"),
-    "local_share_mean": ("-", "part computed locally"),
-    "active_links_mean": ("-", "RSUs used per vehicle"),
-    "rsu_cpu_use": ("-", "processor speed in use, of what the twin leaves"),
-    "upload_mean_s": ("s", "upload phase of an active link (12)"),
-    "rsu_compute_mean_s": ("s", "computing at the RSU per active link (13)"),
-    "wait_loc_mean_s": ("s", "waiting at the own CPU (18); 0 where unused"),
-    "wait_rsu_mean_s": ("s", "waiting at an RSU (18); 0 where unused"),
-    "present": ("bool", "(I,) on the road in this slot"),
-    "ell_loc": ("-", "(I,) local part"),
-    "ell_rsu": ("-", "(I, K) part per RSU"),
-    "active": ("bool", "(I, K) link in use"),
-    "share": ("-", "(I, K) share of the band"),
-    "freq_hz": ("Hz", "(I, K) part of the RSU's processor"),
-    "f_rsu_hz": ("Hz", "(K,) speed of the RSU's processor"),
-    "rate_bps": ("bit/s", "(I, K) rate (1)"),
-    "eta": ("bool", "(I, K) instruction mode"),
-    "d_data_s": ("s", "(I, K) upload of the raw data (7)"),
-    "d_up_s": ("s", "(I, K) upload phase (12)"),
-    "d_comp_s": ("s", "(I, K) computing (13)"),
-    "wait_loc_s": ("s", "(I,) waiting at the own CPU"),
-    "wait_rsu_s": ("s", "(K,) waiting at the RSU"),
-    "latency_s": ("s", "(I,) latency"),
-    "energy_j": ("J", "(I,) energy"),
-}
 
 
 @dataclass(frozen=True)
 class IsacIov(Sizes, Environment):
     """Vehicles that split tasks among themselves and roadside units; see the module. Truncates at `horizon`, never terminates.
 
-    Observation of a vehicle, 14 + 4K entries: task and instruction size, intensities, own CPU, position, velocity, deadline, own
-    queue, energy queue, then per RSU its offset, coverage, capacity and (the twin's) backlog, and the backlogs' sum/K, mean, max.
+    Observation of a vehicle: 14 + 4K entries (26), see `jaxvec.envs.isac_iov.observation`. `Observation.world`: all vehicles'
+    entries, one vehicle after the other.
 
     Actions, all in [-1, 1]: `split` (1 + K,) logits of the local and the RSU parts, `bandwidth` (K,) and `rsu_cpu` (K,) requests.
     """
 
     id: ClassVar[str] = "isac_iov"
-    params_cls: ClassVar[type] = IsacIovParams
+    params_cls: ClassVar[type] = Params
     team_reward: ClassVar[bool] = True
     info_fields: ClassVar = INFO
     presets: ClassVar = {
@@ -136,23 +79,24 @@ class IsacIov(Sizes, Environment):
         return {GROUP: boxes}
 
     @property
-    def observation_space(self) -> dict[str, Box]:
-        """14 + 4K entries per vehicle, of order 1."""
-        return {GROUP: Box(-np.inf, np.inf, (14 + 4 * self.n_rsus,))}
+    def observation_layout(self) -> dict[str, Layout]:
+        """Task, itself, queues, RSUs, and the twin's view of them."""
+        return layout(self)
 
     @property
     def world_size(self) -> int:
         """All vehicles' observations, one after the other."""
-        return self.n_vehicles * (14 + 4 * self.n_rsus)
+        return self.n_vehicles * layout(self)[GROUP].size
 
-    def default_params(self, **numbers: Any) -> IsacIovParams:
-        """The paper's numbers. With recorded traffic, `trace` may be a `Trace` or a file of one; the shipped one by default.
+    def default_params(self, **numbers: Any) -> Params:
+        """The paper's numbers. A mobility model of recorded traffic needs `trace`, a `Trace` or a file of one; the shipped one by
+        default.
 
         Raises:
             RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
-        params = IsacIovParams(**numbers)
-        if self.mobility != "trace":
+        params = Params(**numbers)
+        if "trace" not in mobility.MODELS[self.mobility].numbers:
             return params
         trace = shipped() if params.trace is None else params.trace
         trace = trace if isinstance(trace, Trace) else load(trace)
@@ -161,17 +105,16 @@ class IsacIov(Sizes, Environment):
 
     # Chance
 
-    def draw_reset(self, key: Array, params: IsacIovParams) -> dict[str, Array]:
+    def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
         """Everything that is drawn once an episode, scaled.
 
         `veh_cpu_hz`, `work_cpb`, `align_cpb`, `task_bits`, `instr_bits`, `q_loc_cycles` (I,); `q_rsu_cycles`, `twin_err` (K,);
         and what the mobility model takes (`x_m`, `lane`, `speed_mps` (I,) on the paper's road).
         """
         i, k, model = self.n_vehicles, self.n_rsus, mobility.MODELS[self.mobility]
-        own = dict.fromkeys(("veh_cpu_hz", "work_cpb", "align_cpb", "task_bits", "instr_bits", "q_loc_cycles"), (i,))
-        shapes = own | {"q_rsu_cycles": (k,), "twin_err": (k,)} | model.reset_shapes(self, params)
-        u = rng.uniforms(key, shapes)
-        p = params
+        per_vehicle = ("veh_cpu_hz", "work_cpb", "align_cpb", "task_bits", "instr_bits", "q_loc_cycles")
+        shapes = dict.fromkeys(per_vehicle, (i,)) | {"q_rsu_cycles": (k,), "twin_err": (k,)}
+        u, p = rng.uniforms(key, shapes | model.reset_shapes(self, params)), params
         return model.reset_draws(u, self, params) | {
             "veh_cpu_hz": tasks.uniform(u["veh_cpu_hz"], p.veh_cpu_min_hz, p.veh_cpu_max_hz),
             "work_cpb": tasks.uniform(u["work_cpb"], p.work_cpb_min, p.work_cpb_max),
@@ -183,17 +126,17 @@ class IsacIov(Sizes, Environment):
             "twin_err": tasks.uniform(u["twin_err"], -1.0, 1.0),
         }
 
-    def draw_step(self, key: Array, params: IsacIovParams) -> dict[str, Array]:
+    def draw_step(self, key: Array, params: Params) -> dict[str, Array]:
         """What is drawn in every slot, scaled.
 
         `h_power` (I, K) ~ Exp(1); `bg_u`, `bg_size` (K,) ~ U(0, 1); `next_task_bits`, `next_instr_bits` (I,);
-        `next_twin_err` (K,).
+        `next_twin_err` (K,); and what the mobility model takes (nothing on the paper's road).
         `h_power` = h_re^2 + h_im^2 carries all that the model uses of the complex Rayleigh coefficient.
         """
-        i, k, p = self.n_vehicles, self.n_rsus, params
+        i, k, p, model = self.n_vehicles, self.n_rsus, params, mobility.MODELS[self.mobility]
         shapes = {"h": (i, k), "bg_u": (k,), "bg_size": (k,), "task": (i,), "instr": (i,), "twin": (k,)}
-        u = rng.uniforms(key, shapes)
-        return {
+        u = rng.uniforms(key, shapes | model.step_shapes(self, params))
+        return model.step_draws(u, self, params) | {
             "h_power": fading.rayleigh_power(u["h"]),
             "bg_u": u["bg_u"],
             "bg_size": u["bg_size"],
@@ -204,26 +147,13 @@ class IsacIov(Sizes, Environment):
 
     # Transition
 
-    def reset_from(self, draws: dict[str, Array], params: IsacIovParams) -> tuple[State, Timestep]:
-        """The first state: empty histories and energy queue."""
-        motion = mobility.MODELS[self.mobility].start(draws, self, params)
-        batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
-        fixed = {name: draws[name] for name in ("veh_cpu_hz", "work_cpb", "align_cpb", "q_loc_cycles", "q_rsu_cycles")}
-        state = State(
-            t=jnp.zeros(batch, jnp.int32),
-            **motion._asdict(),  # type: ignore[arg-type]
-            **fixed,  # type: ignore[arg-type]
-            task_bits=jnp.where(motion.present, draws["task_bits"], 0),
-            instr_bits=jnp.where(motion.present, draws["instr_bits"], 0),
-            v_energy_j=jnp.zeros(batch, dtype),
-            hist_loc=jnp.zeros((self.queue_window - 1, 3, self.n_vehicles, *batch), dtype),
-            hist_rsu=jnp.zeros((self.queue_window - 1, 3, self.n_rsus, *batch), dtype),
-            twin_err=draws["twin_err"],
-        )
-        return state, first_timestep(self, observe(self, state, params), batch)
+    def reset_from(self, draws: dict[str, Array], params: Params) -> tuple[State, Timestep]:
+        """Vehicles anywhere on the road; empty histories and energy queue."""
+        state = start(self, draws, params)
+        return state, first_timestep(self, observe(self, state, params), state.t.shape)
 
     def step_from(
-        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: IsacIovParams
+        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order."""
         place = locate(self, state, params)
@@ -241,87 +171,3 @@ class IsacIov(Sizes, Environment):
             info=parts | measure(state, decision, links, work, outcome, params),
         )
         return after, ts
-
-
-def observe(env: IsacIov, state: State, params: IsacIovParams) -> Observation:
-    """What each vehicle sees of its task, itself, the RSUs, and through the twin of their backlogs; 14 + 4K entries of order 1.
-
-    The scales are constants that do not follow swept parameters. Rows of absent vehicles are 0.
-    """
-    n = n_present(state)
-    place = locate(env, state, params)
-    own = [
-        state.task_bits / 3e6,
-        state.instr_bits / 3e4,
-        state.work_cpb / 2000,
-        state.align_cpb / 500,
-        state.veh_cpu_hz / 3e9,
-        state.x_m / params.road_length_m,
-        state.y_m / (2 * params.lane_width_m),
-        state.velocity_mps / 16,
-        params.t_max_s / 1.0,
-        state.q_loc_cycles / params.q_loc_ref_cycles,
-        state.v_energy_j / (params.energy_ref_j * n),
-    ]
-    qv = state.q_rsu_cycles * (1 + params.twin_queue_err * state.twin_err) / params.q_rsu_ref_cycles
-    mean = jnp.mean(qv, 0, keepdims=True)
-    twin = jnp.concatenate([qv, mean, mean, jnp.max(qv, 0, keepdims=True)]) * env.dt_enabled  # (40), G_rsu
-    free = jnp.broadcast_to(params.rsu_free_hz / 20e9, qv.shape)
-    everyone = lambda x: jnp.broadcast_to(x, (env.n_vehicles, *x.shape))  # noqa: E731
-    entries = jnp.concatenate(
-        [
-            jnp.stack([jnp.broadcast_to(jnp.asarray(x), state.x_m.shape) for x in own], 1),
-            place.dx_m / params.road_length_m,
-            place.covered.astype(qv.dtype),
-            everyone(free),
-            everyone(twin),
-        ],
-        1,
-    )
-    active = {}
-    if env.mobility != "road":  # where nobody is ever absent
-        entries, active = jnp.where(state.present[:, None], entries, 0), {GROUP: state.present}
-    return Observation(agents={GROUP: entries}, world=entries.reshape((-1, *entries.shape[2:])), active=active)
-
-
-def measure(
-    state: State, d: Decision, links: Links, work: Queues, o: Outcome, params: IsacIovParams
-) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over the vehicles on the road, the RSUs, or the active links of the slot."""
-    n = n_present(state)
-    n_links = jnp.sum(d.active, (0, 1))
-    mean = lambda x: jnp.sum(state.present * x, 0) / n  # noqa: E731
-    over_links = lambda x: jnp.sum(d.active * x, (0, 1)) / jnp.maximum(n_links, 1)  # noqa: E731
-    return {
-        "cost_mean": mean(o.cost),
-        "latency_mean_s": mean(o.latency_s),
-        "latency_max_s": jnp.max(o.latency_s, 0),
-        "energy_mean_j": mean(o.energy_j),
-        "energy_total_j": jnp.sum(o.energy_j, 0),
-        "energy_local_j": mean(o.e_loc_j),
-        "energy_rsu_j": mean(jnp.sum(links.e_rsu_j, 1)),
-        "energy_tx_j": mean(jnp.sum(links.e_tx_j, 1)),
-        "q_loc_mean_cycles": mean(work.q_loc),
-        "q_rsu_mean_cycles": jnp.mean(work.q_rsu, 0),
-        "v_energy_j": o.v_energy_j,
-        "violation_rate": o.violation_rate,
-        "instr_fraction": over_links(links.eta),
-        "local_share_mean": mean(d.ell_loc),
-        "active_links_mean": n_links / n,
-        "rsu_cpu_use": jnp.mean(d.f_rsu_hz / params.rsu_free_hz, 0),
-        "upload_mean_s": over_links(links.d_up_s),
-        "rsu_compute_mean_s": over_links(links.d_comp_s),
-        "wait_loc_mean_s": mean((d.ell_loc > 0) * work.wait_loc_s),
-        "wait_rsu_mean_s": jnp.mean(jnp.any(d.active, 0) * work.wait_rsu_s, 0),
-        "present": state.present,
-        **d._asdict(),
-        "rate_bps": links.rate_bps,
-        "eta": links.eta,
-        "d_data_s": links.d_data_s,
-        "d_up_s": links.d_up_s,
-        "d_comp_s": links.d_comp_s,
-        "wait_loc_s": work.wait_loc_s,
-        "wait_rsu_s": work.wait_rsu_s,
-        "latency_s": o.latency_s,
-        "energy_j": o.energy_j,
-    }

@@ -79,26 +79,42 @@ class Params(struct.PyTreeNode):
 class Sizes:
     """The sizes and switches of `isac_iov`."""
 
-    n_vehicles: int = size(5, "")
-    n_rsus: int = size(3, "")
-    horizon: int = size(30, "")
-    queue_window: int = size(5, "")
-    bandwidth_mode: str = switch("system", ("system", "per_vehicle"), "")
-    rsu_cpu_mode: str = switch("shared", ("shared", "common"), "")
-    drift_form: str = switch("bound", ("bound", "exact"), "")
-    dt_enabled: bool = switch(True, ON_OFF, "")
-    mobility: str = switch("road", lambda: tuple(mobility.MODELS), "")
-    pathloss: str = switch("log_distance", lambda: pathloss.usable(Params), "")
+    n_vehicles: int = size(5, "I, vehicles")
+    n_rsus: int = size(3, "K, roadside units (RSUs), in a row along the road")
+    horizon: int = size(30, "slots of an episode")
+    queue_window: int = size(5, "m, slots over which Little's law (18) takes its means")
+    bandwidth_mode: str = switch(
+        "system",
+        ("system", "per_vehicle"),
+        "one band that all vehicles share; or, literal C4, each vehicle has all of it",
+    )
+    rsu_cpu_mode: str = switch(
+        "shared",
+        ("shared", "common"),
+        "an RSU's processor is divided among its vehicles; or, literal (10), (13), (17), one speed that all of them get",
+    )
+    drift_form: str = switch(
+        "bound",
+        ("bound", "exact"),
+        "drift of the queues in the reward: its literal bound (44), or the one that came about",
+    )
+    dt_enabled: bool = switch(
+        True, ON_OFF, "vehicles see the twin's view of the RSUs' backlogs; off: these entries are 0"
+    )
+    mobility: str = switch(
+        "road", lambda: mobility.usable(Sizes, Params, absent=True), "how vehicles move, and whether they may leave"
+    )
+    pathloss: str = switch("log_distance", lambda: pathloss.usable(Params), "path-loss model of the links to the RSUs")
 
 
 class State(struct.PyTreeNode):
     """One world; `I` vehicles, `K` RSUs, `m` = queue_window. Tasks are those of the slot about to be decided."""
 
     t: Array  # () int32, slot
-    x_m: Array  # (I,)
-    y_m: Array  # (I,)
-    velocity_mps: Array  # (I,)
-    present: Array  # (I,) bool
+    x_m: Array  # (I,) along the road, from its western end
+    y_m: Array  # (I,) across it, from the centre line
+    velocity_mps: Array  # (I,) along it
+    present: Array  # (I,) bool, on the road
     veh_cpu_hz: Array  # (I,)
     work_cpb: Array  # (I,)
     align_cpb: Array  # (I,)
@@ -110,4 +126,4 @@ class State(struct.PyTreeNode):
     hist_loc: Array  # (m - 1, 3, I): backlog at the slot's start, arrivals, departures; oldest first
     hist_rsu: Array  # (m - 1, 3, K)
     twin_err: Array  # (K,) in [-1, 1]
-    track: tuple[Array, Array] | None  # recorded traffic: which vehicle (I,), time of the recording ()
+    track: Any  # the memory of the mobility model

@@ -1,17 +1,17 @@
 """The slot of `isac_iov`, phase by phase, each a pure function: geometry, decision, links, queues, outcome, reward, movement.
 
 Shapes are one world's, with `I` vehicles and `K` RSUs; batch axes come last. Equation numbers are those of Zhan et al.; what was
-decided where the paper is silent stands in `jaxvec.envs.isac_iov`. `env` has the sizes and switches.
+decided where the paper is silent stands in `jaxvec.envs.isac_iov.env`. `sizes` has the sizes and switches.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
 from jaxvec.envs import mobility
-from jaxvec.envs.isac_iov.params import Params, State
+from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
 
 
@@ -73,9 +73,9 @@ class Outcome(NamedTuple):
     violation_rate: Array  # ()
 
 
-def locate(env: Any, state: State, params: Params) -> Geometry:
+def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
     """(2): distances to the RSUs, which stand in a row on the north side, centred."""
-    k, rank = env.n_rsus, state.t.ndim
+    k, rank = sizes.n_rsus, state.t.ndim
     rsu_x_m = params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
     dx_m = geometry.offsets(state.x_m, rsu_x_m)
     dy_m = (state.y_m - params.rsu_lateral_m)[:, None]
@@ -84,21 +84,23 @@ def locate(env: Any, state: State, params: Params) -> Geometry:
     return Geometry(dx_m, geometry.norm_m(ground_m, params.rsu_height_m), ground_m, covered)
 
 
-def decode(env: Any, action: dict[str, Array], place: Geometry, state: State, params: Params) -> Decision:
+def decode(sizes: Sizes, action: dict[str, Array], place: Geometry, state: State, params: Params) -> Decision:
     """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors)."""
     split, ask_band, ask_cpu = (jnp.clip(action[name], -1, 1) for name in ("split", "bandwidth", "rsu_cpu"))
     ell_loc, ell_rsu = _split(split, place.covered, params)
     ell_loc = jnp.where(state.present, ell_loc, 0)
     active = ell_rsu > 0
-    request = lambda a: active * (params.share_floor + (1 - params.share_floor) * (a + 1) / 2)  # noqa: E731
+
+    def request(ask: Array) -> Array:
+        return active * (params.share_floor + (1 - params.share_floor) * (ask + 1) / 2)
 
     share = computing.fit_to_budget(request(ask_band), 1)
-    if env.bandwidth_mode == "system":
+    if sizes.bandwidth_mode == "system":
         share = computing.fit_to_budget(share, (0, 1))
 
     wanted = request(ask_cpu)
     free_hz = jnp.broadcast_to(params.rsu_free_hz, wanted.shape[1:])
-    if env.rsu_cpu_mode == "shared":
+    if sizes.rsu_cpu_mode == "shared":
         freq_hz = free_hz * computing.fit_to_budget(wanted, 0)
         f_rsu_hz = jnp.sum(freq_hz, 0)
     else:
@@ -119,10 +121,10 @@ def _split(split: Array, covered: Array, params: Params) -> tuple[Array, Array]:
     return part[:, 0], part[:, 1:]
 
 
-def transmit(env: Any, state: State, d: Decision, place: Geometry, h_power: Array, params: Params) -> Links:
+def transmit(sizes: Sizes, state: State, d: Decision, place: Geometry, h_power: Array, params: Params) -> Links:
     """(1), (7) to (14), (17): each link's upload by the quicker of its two modes, and the RSU's work on it."""
     link = pathloss.Link(place.ground_m, place.dist_m, params.vehicle_height_m, params.rsu_height_m)
-    gain = units.db_to_linear(-pathloss.MODELS[env.pathloss](link, params))
+    gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     snr = rate.snr(params.tx_power_w, h_power, gain, params.noise_w)
     rate_bps = params.sensing_gain * rate.shannon_bps(d.share * params.bandwidth_hz, snr)  # (1)
 
@@ -179,13 +181,13 @@ def settle(state: State, d: Decision, links: Links, work: Queues, params: Params
 
 
 def score(
-    env: Any, state: State, d: Decision, work: Queues, outcome: Outcome, params: Params
+    sizes: Sizes, state: State, d: Decision, work: Queues, outcome: Outcome, params: Params
 ) -> tuple[Array, dict[str, Array]]:
     """(44), or the drift of (36) itself: the reward `()` and its parts, per vehicle on the road."""
     p, n = params, n_present(state)
     loc, rsu, en = 1 / p.q_loc_ref_cycles, 1 / p.q_rsu_ref_cycles, 1 / p.energy_ref_j
     qa, qb, ev = state.q_loc_cycles * loc, state.q_rsu_cycles * rsu, state.v_energy_j * en
-    if env.drift_form == "bound":
+    if sizes.drift_form == "bound":
         d_loc = lyapunov.drift_bound(qa, work.lam_loc * loc, state.veh_cpu_hz * p.slot_s * loc)
         d_rsu = lyapunov.drift_bound(qb, work.lam_rsu * rsu, d.f_rsu_hz * p.slot_s * rsu)
         d_energy = ev * (outcome.excess_j * en)
@@ -203,10 +205,33 @@ def score(
     return reward, parts | {"reward": reward}
 
 
-def advance(env: Any, state: State, work: Queues, outcome: Outcome, draws: dict[str, Array], params: Params) -> State:
+def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
+    """The first slot: empty histories and energy queue."""
+    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
+    return State(
+        t=jnp.zeros(batch, jnp.int32),
+        **motion._asdict(),
+        veh_cpu_hz=draws["veh_cpu_hz"],
+        work_cpb=draws["work_cpb"],
+        align_cpb=draws["align_cpb"],
+        task_bits=jnp.where(motion.present, draws["task_bits"], 0),
+        instr_bits=jnp.where(motion.present, draws["instr_bits"], 0),
+        q_loc_cycles=draws["q_loc_cycles"],
+        q_rsu_cycles=draws["q_rsu_cycles"],
+        v_energy_j=jnp.zeros(batch, dtype),
+        hist_loc=jnp.zeros((sizes.queue_window - 1, 3, sizes.n_vehicles, *batch), dtype),
+        hist_rsu=jnp.zeros((sizes.queue_window - 1, 3, sizes.n_rsus, *batch), dtype),
+        twin_err=draws["twin_err"],
+    )
+
+
+def advance(
+    sizes: Sizes, state: State, work: Queues, outcome: Outcome, draws: dict[str, Array], params: Params
+) -> State:
     """The vehicles move and new tasks arrive."""
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, state.present, state.track)
-    motion = mobility.MODELS[env.mobility].advance(motion, draws, env, params)
+    motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
     return state.replace(
         t=state.t + 1,
         **motion._asdict(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.isac_iov.env import IsacIov
+from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.isac_iov.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
 from jaxvec.viz.theme import quantity
