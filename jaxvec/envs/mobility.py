@@ -65,6 +65,10 @@ class Mobility:
         """The first slot."""
         raise NotImplementedError
 
+    def speed_mps(self, velocity_mps: Array) -> Array:
+        """How fast vehicles are, `(vehicle,)`, of `Motion.velocity_mps`; here its magnitude."""
+        return jnp.abs(velocity_mps)
+
     def step_shapes(self, sizes: Any, params: Any) -> Shapes:
         """Of the uniform numbers that a slot takes, by name; here none."""
         return {}
@@ -138,6 +142,10 @@ class PassingRoad(Mobility):
         lane = lift(jnp.arange(sizes.n_vehicles, dtype=jnp.int32) % sizes.n_lanes, x_m.ndim - 1)
         y_m = params.lane_offset_m + params.lane_width_m * jnp.broadcast_to(lane, x_m.shape)
         return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
+
+    def speed_mps(self, velocity_mps: Array) -> Array:
+        """The velocity: nobody drives the other way."""
+        return velocity_mps
 
     def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """x + v tau, around the ends.

@@ -20,7 +20,7 @@ from jaxvec.policies.in_context import dt_edge as in_context
 from jaxvec.policies.in_context.store import Library
 from jaxvec.policies.in_context.transformer import Transformer
 from jaxvec.policies.llm.ask import Asker
-from jaxvec.policies.llm.dt_edge import play
+from jaxvec.policies.llm.dt_edge import evaluate_model
 
 MARKS = ("random", "local", "greedy_latency", "local_threshold", "slot_optimum")  # from the floors to the ceiling
 OWN, ALL = "its own row", "all rows"
@@ -110,7 +110,7 @@ def contest(
         key: the worlds, the same as in `evaluate` under this key.
         others: name -> `policy(key, obs)`, learners' for example: {"MARL": result.policy(), "SARL": other.policy()}.
         sees: what they see, `OWN` or `ALL`; by default their own row, as learners do.
-        models: name -> language model, asked by `jaxvec.policies.llm.dt_edge.play`; constrained ones are series of their own.
+        models: name -> language model, asked by `policies.llm.dt_edge.evaluate_model`; constrained ones are series of their own.
         model, transformer_params: a trained transformer; without parameters it does not take part.
         clone_params: of the control `bc`; without, it does not take part.
         k: examples that language models are shown.
@@ -136,8 +136,8 @@ def contest(
     found |= evaluate(env, {**parties[0], **ours, **others}, key, params, n_worlds)
     counters: dict[str, Mapping[str, Any]] = {}
     for name, asker in models.items():
-        played = play(env, params, library, asker, key, n_worlds, k=k, grows=grows)
-        found[name], counters[name] = played.found, played.counters
+        evaluated = evaluate_model(env, params, library, asker, key, n_worlds, k=k, grows=grows)
+        found[name], counters[name] = evaluated.metrics, evaluated.counters
     known = dict.fromkeys(names, ALL) | dict.fromkeys(others, OWN) | dict(sees or {})
     return Contest(found, counters, known | {n: s for n, s in SEES.items() if n in names}, library.about["source"])
 

@@ -156,10 +156,10 @@ RULES: dict[str, Rule] = {
 def central(env: DtEdge, params: Params, rule: Rule) -> Policy:
     """A rule of one world as a policy of one world or of a batch, whose worlds may have numbers of their own."""
 
-    def one(params: Params, key: Array, obs: Observation) -> Any:
+    def decide(params: Params, key: Array, obs: Observation) -> Any:
         return encode(rule(see(env, obs, params), env, params, key), env, params)
 
-    return over_worlds(one, params)
+    return over_worlds(decide, params)
 
 
 def rules(env: DtEdge, params: Params) -> dict[str, Policy]:

@@ -9,21 +9,30 @@ import numpy as np
 from jax import Array
 
 
-def over_worlds(one: Callable[..., Any], params: Any) -> Callable[..., Any]:
-    """`one(params, key, obs, *more)` of one world as a function of `(key, obs, *more)` of one world or of a batch.
+def over_worlds(decide: Callable[..., Any], params: Any) -> Callable[..., Any]:
+    """`decide(params, key, obs, *more)` of one world as a function of `(key, obs, *more)` of one world or of a batch.
 
     Args:
-        params: whose leaves may have the worlds' axis last, as in a sweep: each world is then decided with its own.
+        decide: takes and gives one world's arrays.
+        params: the environment's numbers. Leaves may have the worlds' axis last, as in a sweep: each world is then decided with
+            its own.
     """
 
-    def policy(key: Array, *seen: Any) -> Any:
-        swept = {
-            f.name: -1 if np.ndim(getattr(params, f.name)) > len(f.metadata["axes"]) else None for f in fields(params)
-        }
-        axes, mapped = params.replace(**swept), one
+    def policy(key: Array, *arguments: Any) -> Any:
+        params_axes, mapped = params.replace(**_world_axes(params)), decide
         for level in range(key.ndim):  # the worlds' axis is the last: the outermost map
             outermost = level == key.ndim - 1
-            mapped = jax.vmap(mapped, in_axes=(axes if outermost else None, *[-1] * (1 + len(seen))), out_axes=-1)
-        return mapped(params, key, *seen)
+            in_axes = (params_axes if outermost else None, *[-1] * (1 + len(arguments)))
+            mapped = jax.vmap(mapped, in_axes=in_axes, out_axes=-1)
+        return mapped(params, key, *arguments)
 
     return policy
+
+
+def _world_axes(params: Any) -> dict[str, int | None]:
+    """Of each number, where its axis of worlds is: the last, or None where all worlds share it, as they share data."""
+    documented = {field.name: field.metadata["axes"] for field in fields(params)}
+    return {
+        name: -1 if axes is not None and np.ndim(getattr(params, name)) > len(axes) else None
+        for name, axes in documented.items()
+    }

@@ -35,7 +35,7 @@ def trained(env, updates=60, name="mappo", hyper=None, **settings):
 
 def value_of(learner, state, obs):
     core = learner.update.__self__  # the functions' shared object
-    return jax.jit(core.real_values)(state, obs)
+    return jax.jit(lambda state, obs: core.real_values(state, core.inputs(state, obs)))(state, obs)
 
 
 def look(env, n=64, seed=7):

@@ -132,14 +132,14 @@ class DtEdge(Sizes, Environment):
         late = delay(self, decision, rates_bps, state, params)
         energy = spend(decision, late, params)
         q = enqueue(decision, late, state)
-        worth = score(self, decision, late, energy, q, state, params)
+        earned = score(self, decision, late, energy, q, state, params)
         after = advance(self, q, state, draws, params)
-        reward = jnp.broadcast_to(worth.team, worth.own.shape) if self.shared_reward else worth.own
+        reward = jnp.broadcast_to(earned.team, earned.reward_n.shape) if self.shared_reward else earned.reward_n
         ts = Timestep(
             obs=observe(self, after, params),
             reward={GROUP: reward},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
-            info=measure(decision, rates_bps, late, energy, q, worth, params),
+            info=measure(decision, rates_bps, late, energy, q, earned, params),
         )
         return after, ts

@@ -46,14 +46,17 @@ INFO = {
 
 
 def measure(
-    d: Decision, rates_bps: Array, late: Latency, energy: Energy, q: Queues, worth: Score, params: Params
+    d: Decision, rates_bps: Array, late: Latency, energy: Energy, q: Queues, score: Score, params: Params
 ) -> dict[str, Array]:
     """The metrics and arrays of `info`; means are over streams."""
-    mean = lambda x: jnp.mean(x, (0, 1), dtype=worth.own.dtype)  # noqa: E731
+
+    def mean(x: Array) -> Array:
+        return jnp.mean(x, (0, 1), dtype=score.reward_n.dtype)
+
     local_j = jnp.sum(energy.local_j, 0)
     return {
-        "team_reward": worth.team,
-        "qos_mean": jnp.mean(worth.qos, 0),
+        "team_reward": score.team,
+        "qos_mean": jnp.mean(score.qos, 0),
         "latency_mean_s": mean(late.total_s),
         "latency_max_s": jnp.max(late.total_s, (0, 1)),
         "tx_latency_mean_s": mean(late.tx_s),
@@ -63,18 +66,18 @@ def measure(
         "energy_edge_j": energy.edge_j,
         "energy_sys_j": local_j + energy.edge_j,
         "resource_ratio": jnp.sum(d.alpha, (0, 1)),
-        "capacity_used_frac": worth.used,
+        "capacity_used_frac": score.used,
         "request_ratio": d.request,
         "oversubscribed": d.request > d.budget,
         "offload_ratio": mean(d.omega),
         "queue_total_bits": jnp.sum(q.after_bits, 0),
         "queue_load": jnp.mean(q.arrivals_bits / late.service_bits, 0),
-        "drift_exact": worth.drift_exact,
-        "drift_bound": worth.drift_bound,
-        "p1_cost": -jnp.mean(worth.qos, 0) + local_j + energy.edge_j,
+        "drift_exact": score.drift_exact,
+        "drift_bound": score.drift_bound,
+        "p1_cost": -jnp.mean(score.qos, 0) + local_j + energy.edge_j,
         "rate_mean_bps": jnp.mean(rates_bps, 0),
-        "reward_n": worth.own,
-        "qos_n": worth.qos,
+        "reward_n": score.reward_n,
+        "qos_n": score.qos,
         "energy_local_n_j": energy.local_j,
         "rate_bps": rates_bps,
         "omega": d.omega,

@@ -7,6 +7,7 @@ from jax import Array
 
 from jaxvec.core.observation import Block, Layout
 from jaxvec.core.types import Observation
+from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.envs.dt_edge.slot import gain_db
 
@@ -55,13 +56,14 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     values = {
         "task_bits": state.task_bits,
         "x_m": state.x_m,
-        "speed_mps": jnp.abs(state.velocity_mps),
+        "speed_mps": mobility.MODELS[sizes.mobility].speed_mps(state.velocity_mps),
         "gain_db": gain_db(sizes, state, params),
         "queue_bits": state.queue_bits,
     }
     rows = layout(sizes)[GROUP].write(values, params, state.x_m.shape)
-    own, queues = rows[:, : -sizes.n_types], rows[0, -sizes.n_types :]
-    return Observation(agents={GROUP: rows}, world=jnp.concatenate([own.reshape(-1, *own.shape[2:]), queues]))
+    of_vehicles, queues = rows[:, : -sizes.n_types], rows[0, -sizes.n_types :]
+    world = jnp.concatenate([of_vehicles.reshape(-1, *of_vehicles.shape[2:]), queues])
+    return Observation(agents={GROUP: rows}, world=world)
 
 
 class Seen(NamedTuple):

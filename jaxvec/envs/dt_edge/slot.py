@@ -54,7 +54,7 @@ class Queues(NamedTuple):
 class Score(NamedTuple):
     """What a slot was worth."""
 
-    own: Array  # (N,) each vehicle's
+    reward_n: Array  # (N,) each vehicle's own
     team: Array  # ()
     qos: Array  # (N,)
     used: Array  # () part of the server's frequency in use
@@ -171,11 +171,11 @@ def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, s
     bound = jnp.mean(lyapunov.drift_bound(before, q.arrivals_bits / reference, late.service_bits / reference), 0)
     used = jnp.sum(d.alpha + state.cpu_bias_hz / params.server_cpu_hz, (0, 1))
     if sizes.reward_mode == "eq27":
-        own = qos - params.eta_capacity * (1.0 - used)
+        reward_n = qos - params.eta_capacity * (1.0 - used)
     else:
         spent = (n * energy.local_j + energy.edge_j) / energy_ref_j(sizes, params, rank)
-        own = qos - params.energy_weight * spent - params.beta * (exact if sizes.drift_mode == "exact" else bound)
-    return Score(own, jnp.mean(own, 0), qos, used, exact, bound)
+        reward_n = qos - params.energy_weight * spent - params.beta * (exact if sizes.drift_mode == "exact" else bound)
+    return Score(reward_n, jnp.mean(reward_n, 0), qos, used, exact, bound)
 
 
 def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], params: Params) -> State:
@@ -184,7 +184,7 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
     present = jnp.ones(state.x_m.shape, bool)
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, present, state.track)
     motion = model.advance(motion, draws, sizes, params)
-    changed = {} if model.constant_speed else correlations(motion.velocity_mps, params)
+    changed = {} if model.constant_speed else correlations(model.speed_mps(motion.velocity_mps), params)
     re, im = (
         tasks.ar1(x, state.fading_corr, 0.5**0.5 * draws["z_fading"][:, i])
         for i, x in enumerate((state.fading_re, state.fading_im))
@@ -204,9 +204,8 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
     )
 
 
-def correlations(velocity_mps: Array, params: Params) -> dict[str, Array]:
+def correlations(speed_mps: Array, params: Params) -> dict[str, Array]:
     """Of fading and of shadowing with themselves a slot later, (N,), by name of the state: (4), and the way driven."""
-    speed_mps = jnp.abs(velocity_mps)
     return {
         "fading_corr": fading.jakes_correlation(speed_mps, params.slot_s, params.light_speed_mps / params.carrier_hz),
         "shadow_corr": shadow_correlation(speed_mps, params),
@@ -215,7 +214,8 @@ def correlations(velocity_mps: Array, params: Params) -> dict[str, Array]:
 
 def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     """The first slot: empty queues."""
-    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    model = mobility.MODELS[sizes.mobility]
+    motion = model.start(draws, sizes, params)
     return State(
         t=jnp.zeros(motion.x_m.shape[1:], jnp.int32),
         x_m=motion.x_m,
@@ -225,7 +225,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         shadow_db=draws["shadow_db"],
         fading_re=draws["fading_re"],
         fading_im=draws["fading_im"],
-        **correlations(motion.velocity_mps, params),
+        **correlations(model.speed_mps(motion.velocity_mps), params),
         task_bits=draws["task_bits"],
         queue_bits=jnp.zeros_like(draws["task_bits"][0]),
         cpu_bias_hz=params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"],

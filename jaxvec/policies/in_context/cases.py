@@ -43,7 +43,7 @@ class Metric:
         """The canonical order; equals keep theirs."""
         return jnp.argsort(rows[:, self.sort_by], descending=True, stable=True)
 
-    def features(self, situation: Situation) -> Float[Array, "*batch row kept"]:
+    def features(self, situation: Situation) -> Float[Array, "*batch row weighted"]:
         """Weighted features of each row, shared ones included, with weight only; any batch axes first."""
         rows, shared = (
             x[..., np.flatnonzero(w)] * jnp.asarray([v for v in w if v], x.dtype)
@@ -118,8 +118,8 @@ def empty(n_rows: int, n_features: int, n_shared: int, n_numbers: int, capacity:
     )
 
 
-def room(cases: CaseSet, capacity: int) -> CaseSet:
-    """An empty set of another capacity for cases of the same sizes."""
+def empty_like(cases: CaseSet, capacity: int) -> CaseSet:
+    """A set without a case, of another capacity, for cases of the same sizes."""
     return jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape[1:]), x.dtype), cases)
 
 
@@ -144,15 +144,22 @@ def select(
     """
     rows, shared = situations
     n = len(rows)
-    kept = n - int(drop * n)
+    n_selected = n - int(drop * n)
     if not 0 <= drop < 1:
         raise ValueError(f"drop must be at least 0 and less than 1, not {drop}")
-    if not 1 <= kept <= capacity:
-        raise ValueError(f"{kept} cases do not go into a set of {capacity}: it needs at least 1, and room for all")
-    best = jnp.sort(jnp.argsort(advantage.mean(1), descending=True, stable=True)[:kept])
+    if not 1 <= n_selected <= capacity:
+        raise ValueError(
+            f"{n_selected} cases do not go into a set of {capacity}: it needs at least 1, and room for all"
+        )
+    best = jnp.sort(jnp.argsort(advantage.mean(1), descending=True, stable=True)[:n_selected])
     order = jax.vmap(metric.order)(rows)[best]
-    by_row = lambda x: jnp.take_along_axis(x[best], order.reshape(order.shape + (1,) * (x.ndim - 2)), 1)  # noqa: E731
-    fill = lambda x: jnp.concatenate([x, jnp.zeros((capacity - kept, *x.shape[1:]), x.dtype)])  # noqa: E731
+
+    def by_row(x: Array) -> Array:
+        return jnp.take_along_axis(x[best], order.reshape(order.shape + (1,) * (x.ndim - 2)), 1)
+
+    def fill(x: Array) -> Array:
+        return jnp.concatenate([x, jnp.zeros((capacity - n_selected, *x.shape[1:]), x.dtype)])
+
     return CaseSet(
         rows=fill(by_row(rows)),
         shared=fill(shared[best]),
@@ -160,8 +167,8 @@ def select(
         reward=fill(by_row(reward)),
         advantage=fill(by_row(advantage)),
         tag=jnp.full(capacity, TEACHER, jnp.int32),
-        stamp=fill(jnp.arange(kept, dtype=jnp.int32)),
-        valid=jnp.arange(capacity) < kept,
+        stamp=fill(jnp.arange(n_selected, dtype=jnp.int32)),
+        valid=jnp.arange(capacity) < n_selected,
     )
 
 
@@ -177,24 +184,24 @@ def find(cases: CaseSet, situation: Situation, k: int, metric: Metric) -> tuple[
         raise ValueError(f"k must be between 1 and the capacity {cases.capacity}, not {k}")
     apart = metric.features(cases.situation) - metric.features(situation)
     distance = jnp.where(cases.valid, jnp.sum(apart * apart, (1, 2)), jnp.inf)
-    closeness, found = jax.lax.top_k(-distance, k)
-    return -closeness, found
+    closeness, places = jax.lax.top_k(-distance, k)
+    return -closeness, places
 
 
 def nearest(cases: CaseSet, situation: Situation, k: int, metric: Metric) -> Nearest:
     """What `find` finds."""
-    distance, found = find(cases, situation, k, metric)
+    distance, places = find(cases, situation, k, metric)
     rows, shared, action, advantage, valid = (
-        getattr(cases, name)[found] for name in ("rows", "shared", "action", "advantage", "valid")
+        getattr(cases, name)[places] for name in ("rows", "shared", "action", "advantage", "valid")
     )
     return Nearest(rows, shared, action, advantage, distance, valid)
 
 
 def nearer(a: Nearest, b: Nearest) -> Nearest:
-    """The nearest of two searches, as many as the first has found."""
+    """The nearest of two searches, as many as the first has brought."""
     both = jax.tree.map(lambda x, y: jnp.concatenate([x, y]), a, b)
-    _, found = jax.lax.top_k(-both.distance, len(a.valid))
-    return jax.tree.map(lambda x: x[found], both)
+    _, places = jax.lax.top_k(-both.distance, len(a.valid))
+    return jax.tree.map(lambda x: x[places], both)
 
 
 def grow(
@@ -212,12 +219,12 @@ def grow(
     worth = ~(advantage.mean() <= jnp.nanmedian(of_near))  # the median of nothing is NaN
     last = jnp.iinfo(jnp.int32).max // 2
     turn = jnp.where(cases.valid, cases.stamp + jnp.where(cases.tag == GROWN, 0, last), -1)
-    here = (jnp.arange(cases.capacity) == jnp.argmin(turn)) & worth
+    written = (jnp.arange(cases.capacity) == jnp.argmin(turn)) & worth
     stamp = jnp.max(jnp.where(cases.valid, cases.stamp, -1)) + 1
     new = CaseSet(*situation, action, reward, advantage, jnp.int32(GROWN), stamp, jnp.bool_(True))
 
     def put(old: Array, fresh: Array) -> Array:
-        return jnp.where(here.reshape((-1,) + (1,) * (old.ndim - 1)), jnp.asarray(fresh, old.dtype), old)
+        return jnp.where(written.reshape((-1,) + (1,) * (old.ndim - 1)), jnp.asarray(fresh, old.dtype), old)
 
     return jax.tree.map(put, cases, new)
 

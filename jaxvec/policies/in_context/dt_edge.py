@@ -25,7 +25,7 @@ from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies import dt_edge as fixed
 from jaxvec.policies.in_context import clone, rules, transformer
 from jaxvec.policies.in_context.cases import CaseSet, Metric, Situation, select
-from jaxvec.policies.in_context.policy import Judged, Problem, alone, policy
+from jaxvec.policies.in_context.policy import Judged, Problem, policy, policy_without_cases
 from jaxvec.policies.in_context.store import Library
 from jaxvec.policies.mapped import over_worlds
 
@@ -41,8 +41,8 @@ def metric(env: DtEdge) -> Metric:
 
 def situation(env: DtEdge, obs: Observation) -> Situation:
     """Rows of K + 3 features; the K queues are shared. Any batch axes last."""
-    rows, own = obs.agents[GROUP], env.n_types + 3
-    return Situation(rows[:, :own], rows[0, own:])
+    rows, n_features = obs.agents[GROUP], env.n_types + 3
+    return Situation(rows[:, :n_features], rows[0, n_features:])
 
 
 def greedy(env: DtEdge, params: Params, obs: Observation) -> fixed.Plan:
@@ -50,7 +50,7 @@ def greedy(env: DtEdge, params: Params, obs: Observation) -> fixed.Plan:
     return fixed.greedy_latency(see(env, obs, params), env, params, jax.random.key(0))
 
 
-def problem(env: DtEdge, params: Params) -> Problem:
+def problem_of(env: DtEdge, params: Params) -> Problem:
     """`dt_edge` for in-context policies; where there is no case, `greedy_latency` decides."""
     k = env.n_types
 
@@ -67,9 +67,9 @@ def problem(env: DtEdge, params: Params) -> Problem:
     def judge(params: Params, obs: Observation, matrix: Array) -> Judged:
         plans = fixed.Plan(*slot.decode(env, action(matrix)[GROUP], params)), greedy(env, params, obs)
         both = fixed.Plan(*(jnp.stack(x, -1) for x in zip(*plans, strict=True)))
-        done, worth = fixed.outcomes(both, see(env, obs, params), env, params)
-        executed = jnp.concatenate([done.omega, done.alpha], 1)[..., 0]
-        return Judged(executed, worth.own[:, 0], worth.own[:, 0] - worth.own[:, 1])
+        decision, score = fixed.outcomes(both, see(env, obs, params), env, params)
+        executed = jnp.concatenate([decision.omega, decision.alpha], 1)[..., 0]
+        return Judged(executed, score.reward_n[:, 0], score.reward_n[:, 0] - score.reward_n[:, 1])
 
     return Problem(metric(env), params, lambda obs: situation(env, obs), unit, action, fallback, judge)
 
@@ -97,7 +97,7 @@ def collect(
     """
     seen, done = _decisions(env, params, policy, {"": policy}, key, n_worlds, every)
     cases = select(seen, *done[""], metric(env), drop=drop, capacity=capacity)
-    numbers = {name: np.asarray(x).tolist() for name, x in asdict(params).items() if x is not None}  # type: ignore[call-overload]
+    numbers = {name: np.asarray(x).tolist() for name, x in vars(params).items() if x is not None}
     about = {"env": env.id, "source": source, "sizes": asdict(env), "params": numbers}
     return Library(cases, about | {"worlds": n_worlds, "every": every, "drop": drop})
 
@@ -126,7 +126,7 @@ def solved(
     # the same cases in the same order, since the same ones are the worst
     target, _, worth = done["teacher"]
     taught = select(seen, target, worth, advantage, metric(env), drop=drop, capacity=capacity)
-    unit = problem(env, params).unit
+    unit = problem_of(env, params).unit
     return transformer.Solved(
         cases.replace(action=unit(params, cases.action)),
         unit(params, taught.action),
@@ -145,44 +145,48 @@ def _decisions(
 ) -> tuple[Situation, dict[str, Judged]]:
     """Situations that a policy meets, and by decider what it would do there: `(case, ...)` each, world by world."""
 
+    def simple_plan(params: Params, key: Array, obs: Observation) -> tuple[Array, ...]:
+        return tuple(greedy(env, params, obs))
+
     def select(s: Slot) -> tuple[Situation, dict[str, Judged]]:
-        here, keys = world_params(params), jax.random.split(key, n_worlds)
-        simply = lambda params, key, obs: tuple(greedy(env, params, obs))  # noqa: E731
+        numbers, keys = world_params(params), jax.random.split(key, n_worlds)
 
         def execute(omega: Array, alpha: Array) -> tuple[Array, Array]:
-            decision = slot.fit(env, omega, alpha, s.state, here)
-            rate_bps = slot.rate_bps(env, slot.gain_db(env, s.state, here), here)
-            late = slot.delay(env, decision, rate_bps, s.state, here)
-            energy, queues = slot.spend(decision, late, here), slot.enqueue(decision, late, s.state)
-            score = slot.score(env, decision, late, energy, queues, s.state, here)
-            return jnp.concatenate([decision.omega, decision.alpha], 1), score.own
+            decision = slot.fit(env, omega, alpha, s.state, numbers)
+            rate_bps = slot.rate_bps(env, slot.gain_db(env, s.state, numbers), numbers)
+            late = slot.delay(env, decision, rate_bps, s.state, numbers)
+            energy, queues = slot.spend(decision, late, numbers), slot.enqueue(decision, late, s.state)
+            score = slot.score(env, decision, late, energy, queues, s.state, numbers)
+            return jnp.concatenate([decision.omega, decision.alpha], 1), score.reward_n
 
-        simple = execute(*over_worlds(simply, params)(keys, s.obs))[1]
+        simple = execute(*over_worlds(simple_plan, params)(keys, s.obs))[1]
         done = {}
         for name, decider in deciders.items():
             action = s.action if decider is policy else decider(keys, s.obs)
-            executed, reward = execute(*slot.decode(env, action[GROUP], here))
+            executed, reward = execute(*slot.decode(env, action[GROUP], numbers))
             done[name] = Judged(executed, reward, reward - simple)
         return situation(env, s.obs), done
 
-    def run(key: Array) -> Any:
-        kept = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, select=select)
-        first = lambda x: jnp.moveaxis(x[::every], -1, 0).reshape(-1, *x.shape[1:-1])  # noqa: E731
-        return jax.tree.map(first, kept)
+    def by_case(x: Array) -> Array:
+        return jnp.moveaxis(x[::every], -1, 0).reshape(-1, *x.shape[1:-1])
 
-    found: tuple[Situation, dict[str, Judged]] = jax.jit(run)(key)
-    return found
+    def run(key: Array) -> Any:
+        slots = rollout(env, policy, rng.stream(key, "cases"), params, n_worlds, select=select)
+        return jax.tree.map(by_case, slots)
+
+    decisions: tuple[Situation, dict[str, Judged]] = jax.jit(run)(key)
+    return decisions
 
 
 def spoilt(policy: Policy, width: Array | float) -> Policy:
     """A policy whose numbers chance changes by up to half of `width`: an unfinished learner, for lessons and tests."""
 
-    def one(key: Array, obs: Observation) -> Any:
+    def noisy(key: Array, obs: Observation) -> Any:
         action = policy(key, obs)[GROUP]
         u = rng.uniforms(rng.stream(key, "spoilt"), {name: x.shape[: x.ndim - key.ndim] for name, x in action.items()})
         return {GROUP: {name: jnp.clip(x + width * (u[name] - 0.5), 0.0, 1.0) for name, x in action.items()}}
 
-    return one
+    return noisy
 
 
 def check(env: DtEdge, library: Library) -> CaseSet:
@@ -192,11 +196,12 @@ def check(env: DtEdge, library: Library) -> CaseSet:
         ValueError: they are not; says what they are of.
     """
     n, k = env.n_vehicles, env.n_types
-    found = {name: getattr(library.cases, name).shape[1:] for name in ("rows", "shared", "action")}
-    wanted = {"rows": (n, k + 3), "shared": (k,), "action": (n, 2 * k)}
-    if library.about["env"] != env.id or found != wanted:
+    shapes = {name: getattr(library.cases, name).shape[1:] for name in ("rows", "shared", "action")}
+    needed = {"rows": (n, k + 3), "shared": (k,), "action": (n, 2 * k)}
+    if library.about["env"] != env.id or shapes != needed:
         raise ValueError(
-            f"the cases are of {library.about['env']} with shapes {found}; {env.id} with {n} vehicles of {k} types needs {wanted}"
+            f"the cases are of {library.about['env']} with shapes {shapes}; "
+            f"{env.id} with {n} vehicles of {k} types needs {needed}"
         )
     return library.cases
 
@@ -224,20 +229,20 @@ def policies(
     Raises:
         ValueError: the cases are of other sizes.
     """
-    cases, here = check(env, library), problem(env, params)
-    several: dict[str, tuple[rules.Rule, int]] = {"icl_copy": (rules.copy, 1)}
+    cases, problem = check(env, library), problem_of(env, params)
+    by_rule: dict[str, tuple[rules.Rule, int]] = {"icl_copy": (rules.copy, 1)}
     for k in (NEAR, MANY):
-        several[f"icl_kernel_{k}"] = rules.kernel(here.metric), min(k, cases.capacity)
-        several[f"icl_kernel_soft_{k}"] = rules.kernel(here.metric, hard=False), min(k, cases.capacity)
+        by_rule[f"icl_kernel_{k}"] = rules.kernel(problem.metric), min(k, cases.capacity)
+        by_rule[f"icl_kernel_soft_{k}"] = rules.kernel(problem.metric, hard=False), min(k, cases.capacity)
     if transformer_params is not None:
-        several["icl_transformer"] = transformer.rule(model, transformer_params, cases), model.k
-    found = {name: policy(here, cases, rule, k, grows=grows) for name, (rule, k) in several.items()}
+        by_rule["icl_transformer"] = transformer.rule(model, transformer_params, cases), model.k
+    by_name = {name: policy(problem, cases, rule, k, grows=grows) for name, (rule, k) in by_rule.items()}
     if clone_params is not None:
-        found["bc"] = alone(here, clone.decide(clone_params, 2 * env.n_types))
-    return found
+        by_name["bc"] = policy_without_cases(problem, clone.decide(clone_params, 2 * env.n_types))
+    return by_name
 
 
 def in_unit(env: DtEdge, params: Params, library: Library) -> CaseSet:
     """The cases as networks learn them, actions in unit numbers."""
     cases = check(env, library)
-    return cases.replace(action=problem(env, params).unit(params, cases.action))
+    return cases.replace(action=problem_of(env, params).unit(params, cases.action))

@@ -9,7 +9,7 @@ from jax import Array
 
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.policies.in_context.cases import CaseSet, Metric, Nearest, Situation, grow, nearer, nearest, room
+from jaxvec.policies.in_context.cases import CaseSet, Metric, Nearest, Situation, empty_like, grow, nearer, nearest
 from jaxvec.policies.in_context.rules import Rule
 from jaxvec.policies.mapped import over_worlds
 
@@ -59,18 +59,19 @@ def policy(problem: Problem, cases: CaseSet, rule: Rule, k: int, *, grows: int =
     if grows:
         return _Growing(problem, cases, rule, k, grows)
 
-    def one(params: Any, key: Array, obs: Observation) -> Any:
+    def decide(params: Any, key: Array, obs: Observation) -> Any:
         return problem.action(_decide(problem, cases, None, rule, k, params, obs).matrix)
 
-    return over_worlds(one, problem.params)
+    return over_worlds(decide, problem.params)
 
 
-def alone(problem: Problem, decide: Callable[[Situation], Array]) -> Policy:
-    """A policy without cases: from a situation, rows in any order, to a unit matrix."""
-    return over_worlds(
-        lambda params, key, obs: problem.action(decide(problem.situation(obs))),
-        problem.params,
-    )
+def policy_without_cases(problem: Problem, decide: Callable[[Situation], Array]) -> Policy:
+    """A policy that looks nothing up: `decide` goes from a situation, rows in any order, to a unit matrix."""
+
+    def act(params: Any, key: Array, obs: Observation) -> Any:
+        return problem.action(decide(problem.situation(obs)))
+
+    return over_worlds(act, problem.params)
 
 
 class _Decided(NamedTuple):
@@ -83,14 +84,14 @@ class _Decided(NamedTuple):
 
 
 def _decide(
-    problem: Problem, cases: CaseSet, own: CaseSet | None, rule: Rule, k: int, params: Any, obs: Observation
+    problem: Problem, cases: CaseSet, grown: CaseSet | None, rule: Rule, k: int, params: Any, obs: Observation
 ) -> _Decided:
     seen = problem.situation(obs)
     order = problem.metric.order(seen.rows)
     situation = seen._replace(rows=seen.rows[order])
     near = nearest(cases, situation, k, problem.metric)
-    if own is not None:
-        near = nearer(near, nearest(own, situation, min(k, own.capacity), problem.metric))
+    if grown is not None:
+        near = nearer(near, nearest(grown, situation, min(k, grown.capacity), problem.metric))
     ruled = rule(situation, near._replace(action=problem.unit(params, near.action)))[jnp.argsort(order)]
     return _Decided(jnp.where(near.valid[0], ruled, problem.fallback(params, obs)), order, situation, near)
 
@@ -99,18 +100,16 @@ class _Growing:
     """A policy whose memory is the cases that it has appended."""
 
     def __init__(self, problem: Problem, cases: CaseSet, rule: Rule, k: int, capacity: int):
-        own = room(cases, capacity)
+        def decide(params: Any, key: Array, obs: Observation, grown: CaseSet) -> Any:
+            decided = _decide(problem, cases, grown, rule, k, params, obs)
+            judged = Judged(*(x[decided.order] for x in problem.judge(params, obs, decided.matrix)))
+            return problem.action(decided.matrix), grow(grown, decided.situation, *judged, decided.near)
 
-        def one(params: Any, key: Array, obs: Observation, own: CaseSet) -> Any:
-            found = _decide(problem, cases, own, rule, k, params, obs)
-            judged = Judged(*(x[found.order] for x in problem.judge(params, obs, found.matrix)))
-            return problem.action(found.matrix), grow(own, found.situation, *judged, found.near)
-
-        self._decide, self._own = over_worlds(one, problem.params), own
+        self._decide, self._empty = over_worlds(decide, problem.params), empty_like(cases, capacity)
 
     def memory(self, batch: tuple[int, ...]) -> CaseSet:
         """Nothing appended yet, in each world."""
-        return jax.tree.map(lambda x: jnp.zeros((*x.shape, *batch), x.dtype), self._own)
+        return jax.tree.map(lambda x: jnp.zeros((*x.shape, *batch), x.dtype), self._empty)
 
     def __call__(self, key: Array, obs: Observation, memory: CaseSet) -> Any:
         return self._decide(key, obs, memory)

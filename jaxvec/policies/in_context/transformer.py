@@ -73,12 +73,12 @@ class _Net(nn.Module):
     out: int
 
     @nn.compact
-    def __call__(self, solved: Array, asked: Array, attend: Array) -> Array:
+    def __call__(self, solved: Array, query: Array, attend: Array) -> Array:
         """Tokens of cases `(*batch, k, row, d)` and of the situation `(*batch, row, d)`; which of all may be attended to."""
         k, n = solved.shape[-3:-1]
         embed, slot = nn.Dense(self.width), nn.Embed(k + 1, self.width)(jnp.arange(k + 1))
         flat = (embed(solved) + slot[1:, None]).reshape(*solved.shape[:-3], k * n, self.width)
-        x = jnp.concatenate([flat, embed(asked) + slot[0]], -2)
+        x = jnp.concatenate([flat, embed(query) + slot[0]], -2)
         mask = jnp.broadcast_to(attend[..., None, None, :], (*attend.shape[:-1], 1, x.shape[-2], x.shape[-2]))
         for _ in range(self.blocks):
             x = x + nn.MultiHeadDotProductAttention(self.heads)(nn.LayerNorm()(x), mask=mask)
@@ -89,19 +89,19 @@ class _Net(nn.Module):
 def _tokens(situation: Situation, near: Nearest, wish: Array, present: Array | None) -> tuple[Array, Array, Array]:
     """Tokens of cases, tokens of the situation, and which of all are to be attended to `(*batch, (k + 1) row)`."""
 
-    def token(rows: Array, shared: Array, action: Array, asked: float, advantage: Array) -> Array:
+    def token(rows: Array, shared: Array, action: Array, is_query: float, advantage: Array) -> Array:
         everyone = jnp.broadcast_to(shared[..., None, :], (*rows.shape[:-1], shared.shape[-1]))
-        flag = jnp.full((*rows.shape[:-1], 1), asked, rows.dtype)
+        flag = jnp.full((*rows.shape[:-1], 1), is_query, rows.dtype)
         return jnp.concatenate([rows, everyone, action, flag, advantage[..., None]], -1)
 
     rows, valid = situation.rows, near.valid
     present = jnp.ones(rows.shape[:-1], bool) if present is None else present
     solved = token(near.rows, near.shared, near.action, 0.0, near.advantage)
     wishes = jnp.broadcast_to(jnp.asarray(wish, rows.dtype)[..., None], rows.shape[:-1])
-    asked = token(rows, situation.shared, jnp.zeros((*rows.shape[:-1], near.action.shape[-1])), 1.0, wishes)
+    query = token(rows, situation.shared, jnp.zeros((*rows.shape[:-1], near.action.shape[-1])), 1.0, wishes)
     of_cases = valid[..., :, None] & present[..., None, :]
     attend = jnp.concatenate([of_cases.reshape(*valid.shape[:-1], -1), present], -1)
-    return solved, asked, attend
+    return solved, query, attend
 
 
 def rule(model: Transformer, params: Any, cases: CaseSet) -> Rule:
@@ -161,22 +161,25 @@ def lessons(sets: Sequence[Solved], k: int, metric: Metric) -> Lessons:
 
 def _lessons(solved: Solved, k: int, metric: Metric, most: int, start: int) -> Lessons:
     """Of one set, filled up to `most` rows, the first of them number `start`."""
-    cases, kept = solved.cases, jnp.flatnonzero(solved.cases.valid)
+    cases, places = solved.cases, jnp.flatnonzero(solved.cases.valid)
     n, missing = cases.rows.shape[1], most - cases.rows.shape[1]
-    whole = lambda x: jnp.pad(x[kept], [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))  # noqa: E731
-    distance, near = (x[kept] for x in _others(cases, k, metric))
-    place = jnp.zeros(cases.capacity, jnp.int32).at[kept].set(start + jnp.arange(len(kept)))
+    distance, near = (x[places] for x in _others(cases, k, metric))
+    lesson = jnp.zeros(cases.capacity, jnp.int32).at[places].set(start + jnp.arange(len(places)))
+
+    def whole(x: Array) -> Array:
+        return jnp.pad(x[places], [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))
+
     return Lessons(
         rows=whole(cases.rows),
-        shared=cases.shared[kept],
+        shared=cases.shared[places],
         action=whole(cases.action),
         advantage=whole(cases.advantage),
         target=whole(solved.target),
         worth=whole(solved.worth),
-        near=place[near],
+        near=lesson[near],
         valid=jnp.isfinite(distance),
-        present=jnp.broadcast_to(jnp.arange(most) < n, (len(kept), most)),
-        wish=jnp.full(len(kept), percentile(cases, WISH)),
+        present=jnp.broadcast_to(jnp.arange(most) < n, (len(places), most)),
+        wish=jnp.full(len(places), percentile(cases, WISH)),
     )
 
 
@@ -184,11 +187,11 @@ def _lessons(solved: Solved, k: int, metric: Metric, most: int, start: int) -> L
 def _others(cases: CaseSet, k: int, metric: Metric) -> tuple[Array, Array]:
     """For each case, distances and places of the k most like it."""
 
-    def one(i: Array) -> tuple[Array, Array]:
+    def others_of(i: Array) -> tuple[Array, Array]:
         others = cases.replace(valid=cases.valid & (jnp.arange(cases.capacity) != i))
         return find(others, Situation(cases.rows[i], cases.shared[i]), k, metric)
 
-    return jax.lax.map(one, jnp.arange(cases.capacity))
+    return jax.lax.map(others_of, jnp.arange(cases.capacity))
 
 
 @partial(jax.jit, static_argnames=("model", "how"))
@@ -205,8 +208,8 @@ def fit(model: Transformer, key: Array, lessons: Lessons, how: Training = TRAINI
     def loss(params: Any, key: Array) -> Array:
         which = jax.random.randint(key, (how.batch_size,), 0, len(lessons.rows))
         present, target = lessons.present[which], lessons.target[which]
-        found = model.apply(params, *example(which), lessons.wish[which], present)
+        decided = model.apply(params, *example(which), lessons.wish[which], present)
         weight = present * jnp.clip(jnp.exp(lessons.worth[which] / 0.3), 0.1, 10.0)
-        return jnp.sum(weight * jnp.mean((found - target) ** 2, -1)) / jnp.sum(present)
+        return jnp.sum(weight * jnp.mean((decided - target) ** 2, -1)) / jnp.sum(present)
 
     return descend(loss, model.init(key_init, *example(jnp.zeros(1, jnp.int32))), key_fit, how)

@@ -11,10 +11,8 @@ from jaxvec.policies.llm.backends import HTTP_ERROR, TIMEOUT, Backend, Completio
 from jaxvec.policies.llm.cache import Cache
 from jaxvec.policies.llm.parse import STATUSES, parse_action_matrix
 
-LABELLED, HIDDEN = (
-    0.05,
-    0.5,
-)  # parts of decisions that fell back, above which a run is labelled, or is no run of the model
+LABELLED, HIDDEN = 0.05, 0.5
+"""Parts of decisions that fell back, above which a run is labelled, or is no run of the model."""
 COUNTED = (
     "n_decisions",
     "n_calls",
@@ -91,17 +89,17 @@ class Asker:
         self.tally.count["n_decisions"] += len(questions)
         most = 64 + 8 * n_rows * n_columns
         requests = [Request(tuple(question), n_rows, n_columns, most) for question in questions]
-        found, seconds, failed = self._once(requests)
-        bad = [i for i, matrix in enumerate(found) if matrix is None and not failed[i]]
+        matrices, seconds, failed = self._once(requests)
+        bad = [i for i, matrix in enumerate(matrices) if matrix is None and not failed[i]]
         self.tally.count["n_retry"] += len(bad)
         second = [requests[i]._replace(messages=_adding(requests[i].messages, again), seed=1) for i in bad]
         for i, matrix, more_s in zip(bad, *self._once(second)[:2], strict=True):
-            found[i] = matrix
+            matrices[i] = matrix
             seconds[i] += more_s
         self.tally.seconds += seconds
-        self.tally.count["n_fallback"] += sum(matrix is None for matrix in found)
+        self.tally.count["n_fallback"] += sum(matrix is None for matrix in matrices)
         self.cache.save()
-        return found
+        return matrices
 
     def count_tokens(self, text: str) -> int:
         """By the backend, and remembered, so that a replay needs nobody.
@@ -119,16 +117,16 @@ class Asker:
     def _once(self, requests: Sequence[Request]) -> tuple[list[np.ndarray | None], list[float], list[bool]]:
         """Matrices, seconds, and whether there was no answer at all."""
         known = [self.cache.get(self.backend, request) for request in requests]
-        asked = [i for i, completion in enumerate(known) if completion is None]
-        self.tally.count["n_cache_hit"] += len(requests) - len(asked)
-        for i, completion in zip(asked, self.backend.complete([requests[i] for i in asked]), strict=True):
+        unknown = [i for i, completion in enumerate(known) if completion is None]
+        self.tally.count["n_cache_hit"] += len(requests) - len(unknown)
+        for i, completion in zip(unknown, self.backend.complete([requests[i] for i in unknown]), strict=True):
             known[i] = completion
             self.tally.count["n_calls"] += completion.calls
             self.tally.count["n_retry"] += completion.calls - 1
         matrices, done = [], [c for c in known if c is not None]
         for i, (request, completion) in enumerate(zip(requests, done, strict=True)):
             status, matrix = self._read(request, completion)
-            if i in asked:
+            if i in unknown:
                 self.cache.put(self.backend, request, completion, status)
             matrices.append(matrix)
         return matrices, [c.seconds for c in done], [c.text is None for c in done]

@@ -212,10 +212,10 @@ class Http:
             return Completion(None, error=f"HTTP status {status}"), HTTP_ERROR, status == 429 or status >= 500
         if len(reply) > LONGEST_BYTES:
             return Completion(None, error=f"an answer of more than {LONGEST_BYTES} bytes"), HTTP_ERROR, False
-        found = _read(reply)
-        if self.api_key and found.text:  # a server may repeat what it was sent
-            found = found._replace(text=found.text.replace(self.api_key, "***"))
-        return (found, "", False) if found.text is not None else (found, HTTP_ERROR, False)
+        completion = _read(reply)
+        if self.api_key and completion.text:  # a server may repeat what it was sent
+            completion = completion._replace(text=completion.text.replace(self.api_key, "***"))
+        return completion, "" if completion.text is not None else HTTP_ERROR, False
 
     def _post(self, url: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
         """Status and the first bytes of the reply.
@@ -286,14 +286,14 @@ class Scripted:
 
     Attributes:
         answers: texts or completions in turn, or what makes one of a request.
-        asked: every request so far.
+        requests: every request so far.
     """
 
     answers: Sequence[str | Completion] | Callable[[Request], str | Completion]
     model: str = "scripted"
     constrained: bool = False
     context: int = 8192
-    asked: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """The next answers."""
@@ -304,8 +304,8 @@ class Scripted:
         return len(text) // 2
 
     def _answer(self, request: Request) -> Completion:
-        i = len(self.asked)
-        self.asked.append(request)
+        i = len(self.requests)
+        self.requests.append(request)
         answer = self.answers(request) if callable(self.answers) else self.answers[i % len(self.answers)]
         return answer if isinstance(answer, Completion) else Completion(answer)
 

@@ -19,13 +19,13 @@ class CacheMissError(LookupError):
 def key_of(backend: Backend, request: Request) -> str:
     """SHA-256 of all that an answer depends on: model, messages, sampling, and the shape if answers are held to it."""
     shape = [request.n_rows, request.n_columns] if backend.constrained else None
-    asked = {
+    question = {
         "model": backend.model,
         "messages": [dict(message) for message in request.messages],
         **sampling(request),
         "constrained": shape,
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
 class Cache:

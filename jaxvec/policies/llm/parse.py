@@ -86,7 +86,10 @@ def _first_block(text: str) -> Iterator[str]:
 
 
 def _has_shape(value: Any, n_rows: int, n_columns: int) -> bool:
-    number = lambda x: isinstance(x, int | float) and not isinstance(x, bool)  # noqa: E731
     return len(value) == n_rows and all(
-        isinstance(row, list) and len(row) == n_columns and all(number(x) for x in row) for row in value
+        isinstance(row, list) and len(row) == n_columns and all(map(_is_number, row)) for row in value
     )
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)

@@ -16,12 +16,12 @@ from jaxvec.policies.in_context.cases import (
     CaseSet,
     Situation,
     empty,
+    empty_like,
     find,
     grow,
     nearer,
     nearest,
     percentile,
-    room,
     select,
 )
 
@@ -165,7 +165,7 @@ def test_what_is_just_as_good_is_not_appended():
 
 def test_empty_sets():
     none = empty(ROWS, FEATURES, SHARED, NUMBERS, CAPACITY)
-    jax.tree.map(np.testing.assert_array_equal, none, room(cases(0, 5), CAPACITY))
+    jax.tree.map(np.testing.assert_array_equal, none, empty_like(cases(0, 5), CAPACITY))
     assert not look(none, situation(0)).valid.any()
     assert np.isnan(percentile(none, 0.9))
 

@@ -17,7 +17,7 @@ from jaxvec.envs.dt_edge.slot import decode
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context
-from jaxvec.policies.in_context.cases import room
+from jaxvec.policies.in_context.cases import empty_like
 from jaxvec.policies.in_context.fitting import Training
 from jaxvec.policies.in_context.transformer import Transformer, lessons
 
@@ -86,7 +86,7 @@ def test_a_case_is_what_was_done_in_a_slot_and_what_that_was_worth(library):
     assert np.all((gain > -3) & (gain < 3))  # none is clipped, so that what is seen is all that counts
 
     # another way to the same numbers: from what was observed, not from the state
-    here = in_context.problem(ENV, PARAMS)
+    here = in_context.problem_of(ENV, PARAMS)
     unit = here.unit(PARAMS, cases.action[:CASES])
     judge = jax.jit(jax.vmap(lambda obs, matrix: here.judge(PARAMS, obs, matrix), (-1, 0)))
     judged = judge(of_cases(library), unit)
@@ -102,7 +102,7 @@ def test_lessons_are_the_same_cases_and_what_a_teacher_would_have_done(library, 
     assert cases.valid.sum() == n
     np.testing.assert_allclose(cases.rows[:n], library.cases.rows[best], atol=1e-5)
     np.testing.assert_allclose(cases.action[:n], in_context.in_unit(ENV, PARAMS, library).action[best], atol=1e-5)
-    here, seen = in_context.problem(ENV, PARAMS), jax.tree.map(lambda x: x[..., best], of_cases(library))
+    here, seen = in_context.problem_of(ENV, PARAMS), jax.tree.map(lambda x: x[..., best], of_cases(library))
     simple = jax.jit(jax.vmap(lambda obs: here.fallback(PARAMS, obs), -1))(seen)
     np.testing.assert_allclose(solved.target[:n], simple, atol=1e-5)
     np.testing.assert_allclose(solved.worth[:n], 0, atol=1e-5)  # above itself
@@ -152,7 +152,7 @@ def test_chance_spoils_what_it_may_and_no_more(library):
 
 
 def test_without_a_case_the_rule_decides(library):
-    none = library._replace(cases=room(library.cases, 16))
+    none = library._replace(cases=empty_like(library.cases, 16))
     ask = {**in_context.policies(ENV, PARAMS, none), "rule": fixed(ENV, PARAMS)["greedy_latency"]}
     decided = jax.jit(lambda obs: {name: policy(KEY, obs)[GROUP] for name, policy in ask.items()})(
         jax.tree.map(lambda x: x[..., 0], of_cases(library))
@@ -171,7 +171,7 @@ def test_cases_of_other_sizes_are_refused(library):
 
 def test_worlds_are_evaluated_and_growth_is_remembered(library):
     # From nothing: the first decision is the rule's and is appended; then copies, which no more than equal what they copy
-    none = library._replace(cases=room(library.cases, 16))
+    none = library._replace(cases=empty_like(library.cases, 16))
     grown = in_context.policies(ENV, PARAMS, none, grows=2)["icl_copy"]
     order, keys = [2, 0, 3, 1], jax.random.split(KEY, CASES)
     obs, ask = of_cases(library, order), jax.jit(grown)

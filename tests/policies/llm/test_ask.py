@@ -24,7 +24,7 @@ def test_a_bad_answer_is_asked_for_once_more():
     asker = Asker(model)
     (matrix,) = asker.matrices([QUESTION], 1, 2, again="Only the array.")
     assert matrix.tolist() == [[0.1, 0.2]]
-    first, second = model.asked
+    first, second = model.requests
     assert first == Request(QUESTION, 1, 2, 64 + 16, 0)
     assert second.messages == (QUESTION[0], {"role": "user", "content": "Two numbers?\nOnly the array."})
     assert second.seed == 1
@@ -35,7 +35,7 @@ def test_a_bad_answer_is_asked_for_once_more():
 def test_no_answer_is_not_asked_for_again():
     model = Scripted([TIMEOUT])
     assert Asker(model).matrices([QUESTION], 1, 2, again="") == [None]
-    assert len(model.asked) == 1
+    assert len(model.requests) == 1
 
 
 @given(st.lists(st.sampled_from([GOOD, FENCED, WRONG, "no", "[[2, 2]]", TIMEOUT, FAILED["http_error"]]), min_size=1))
@@ -85,10 +85,10 @@ def test_a_cache_answers_what_it_knows_and_a_replay_nothing_else(tmp_path):
 
     used = Scripted([GOOD])
     assert all(m is not None for m in Asker(used, Cache(file)).matrices(questions(2), 1, 2, again="!"))
-    assert len(used.asked) == 1  # what had failed is asked again
+    assert len(used.requests) == 1  # what had failed is asked again
     fresh = Scripted([GOOD])
     Asker(fresh, Cache(file, "refresh")).matrices(questions(3), 1, 2, again="!")
-    assert len(fresh.asked) == 3
+    assert len(fresh.requests) == 3
 
 
 def test_the_key_of_a_question_depends_on_all_that_the_answer_does():

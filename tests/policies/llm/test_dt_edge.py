@@ -1,4 +1,4 @@
-"""A language model plays `dt_edge`: what it is told, that it meets everybody else's worlds, and that nothing it does stops it."""
+"""A language model decides in `dt_edge`: what it is told, that it meets everybody's worlds, and that nothing it does stops it."""
 
 import json
 from dataclasses import replace
@@ -15,11 +15,11 @@ import jaxvec
 from jaxvec.core.evaluation import evaluate
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import dt_edge as in_context
-from jaxvec.policies.in_context.cases import room
+from jaxvec.policies.in_context.cases import empty_like
 from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.backends import FAILED, Scripted
 from jaxvec.policies.llm.cache import Cache
-from jaxvec.policies.llm.dt_edge import play
+from jaxvec.policies.llm.dt_edge import evaluate_model
 from jaxvec.policies.llm.embedded import Embedded, missing
 from jaxvec.policies.llm.prompt import SYSTEM, Shown, examples_that_fit, messages
 
@@ -60,7 +60,7 @@ def others(library):
 def run(library):
     def run(model, cache=None, library=library, **how):
         asker = Asker(model, cache or Cache())
-        return play(ENV, PARAMS, library, asker, KEY, WORLDS, **how)
+        return evaluate_model(ENV, PARAMS, library, asker, KEY, WORLDS, **how)
 
     return run
 
@@ -100,63 +100,63 @@ def test_as_many_examples_as_the_context_holds():
 
 def test_a_model_that_repeats_the_nearest_case_is_icl_copy(run, others):
     model = Scripted(last_example)
-    played = run(model)
-    assert played.counters["n_ok"] == WORLDS * SLOTS
-    assert [r.messages[1]["content"].count("State: ") for r in model.asked] == [5] * WORLDS * SLOTS
+    evaluated = run(model)
+    assert evaluated.counters["n_ok"] == WORLDS * SLOTS
+    assert [r.messages[1]["content"].count("State: ") for r in model.requests] == [5] * WORLDS * SLOTS
     theirs = others["icl_copy"]
-    assert played.found.keys() == theirs.keys()
+    assert evaluated.metrics.keys() == theirs.keys()
     for name in ("reward", "energy_sys_j", "qos_mean", "resource_ratio"):  # four decimals of shares
-        np.testing.assert_allclose(played.found[name], theirs[name], atol=5e-3, err_msg=name)
+        np.testing.assert_allclose(evaluated.metrics[name], theirs[name], atol=5e-3, err_msg=name)
 
 
 def test_the_rows_of_an_answer_are_those_of_the_question(run, others):
     first = [1.0] * K + [0.1] * K  # the row of the largest gain
-    played = run(Scripted([json.dumps([first] + [[0.0] * K + [0.005] * K] * (N - 1))]))
+    evaluated = run(Scripted([json.dumps([first] + [[0.0] * K + [0.005] * K] * (N - 1))]))
     for name, theirs in others["best_link_only"].items():
-        np.testing.assert_allclose(played.found[name], theirs, rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(evaluated.metrics[name], theirs, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 def test_a_model_that_does_not_answer_is_icl_copy_and_says_so(run, others):
-    played = run(Scripted([FAILED["timeout"]]))
+    evaluated = run(Scripted([FAILED["timeout"]]))
     for name, theirs in others["icl_copy"].items():
-        np.testing.assert_allclose(played.found[name], theirs, rtol=2e-5, atol=1e-6, err_msg=name)
-    assert played.counters["label"] == "fallback"
-    assert played.counters["n_fallback"] == played.counters["n_timeout"] == WORLDS * SLOTS
-    assert played.counters["n_rule"] == 0
+        np.testing.assert_allclose(evaluated.metrics[name], theirs, rtol=2e-5, atol=1e-6, err_msg=name)
+    assert evaluated.counters["label"] == "fallback"
+    assert evaluated.counters["n_fallback"] == evaluated.counters["n_timeout"] == WORLDS * SLOTS
+    assert evaluated.counters["n_rule"] == 0
 
 
 def test_without_a_case_a_rule_decides(run, library, others):
     model = Scripted(["no"])
-    played = run(model, library=library._replace(cases=room(library.cases, 8)))
+    evaluated = run(model, library=library._replace(cases=empty_like(library.cases, 8)))
     for name, theirs in others["greedy_latency"].items():
         if name == "oversubscribed":  # it asks for all that there is, and rounding says whether that is too much
             continue
-        np.testing.assert_allclose(played.found[name], theirs, rtol=2e-5, atol=1e-6, err_msg=name)
-    assert played.counters["n_rule"] == played.counters["n_fallback"] == WORLDS * SLOTS
-    assert "State: " not in model.asked[0].messages[1]["content"].replace("New state: ", "")
+        np.testing.assert_allclose(evaluated.metrics[name], theirs, rtol=2e-5, atol=1e-6, err_msg=name)
+    assert evaluated.counters["n_rule"] == evaluated.counters["n_fallback"] == WORLDS * SLOTS
+    assert "State: " not in model.requests[0].messages[1]["content"].replace("New state: ", "")
 
 
 def test_shares_are_those_of_the_answer(run):
-    played = run(Scripted([GOOD]))
-    np.testing.assert_allclose(played.found["request_ratio"], N * K * 0.05, rtol=1e-5)
-    np.testing.assert_allclose(played.found["offload_ratio"], 0.5, rtol=1e-6)
-    np.testing.assert_array_equal(played.found["oversubscribed"], 0)
+    evaluated = run(Scripted([GOOD]))
+    np.testing.assert_allclose(evaluated.metrics["request_ratio"], N * K * 0.05, rtol=1e-5)
+    np.testing.assert_allclose(evaluated.metrics["offload_ratio"], 0.5, rtol=1e-6)
+    np.testing.assert_array_equal(evaluated.metrics["oversubscribed"], 0)
 
 
 def test_the_bias_is_told_to_who_is_to_know_it(run):
     budgets = []
     for tell in (False, True):
         run(model := Scripted([GOOD]), tell_bias=tell)
-        budgets.append(model.asked[0].messages[1]["content"].split("stay below ")[1].split("\n")[0])
+        budgets.append(model.requests[0].messages[1]["content"].split("stay below ")[1].split("\n")[0])
     assert budgets == ["1.000.", "0.985."]  # 12 streams of 0.5 GHz, of 400 GHz
 
 
 @pytest.mark.parametrize(("worth", "grown"), [(-9.0, SLOTS), (9.0, 0)])
 def test_worlds_grow_cases_of_their_own_where_they_do_better(run, library, worth, grown):
     told = library._replace(cases=library.cases.replace(advantage=library.cases.advantage * 0 + worth))
-    own = run(Scripted([GOOD]), library=told, grows=SLOTS).own
+    own = run(Scripted([GOOD]), library=told, grows=SLOTS).grown
     assert np.asarray(own.valid).sum(0).tolist() == [grown] * WORLDS  # the second time, against its own cases too
-    assert run(Scripted([GOOD])).own is None
+    assert run(Scripted([GOOD])).grown is None
 
 
 class Wordy(Scripted):
@@ -166,14 +166,14 @@ class Wordy(Scripted):
         return 8 * super().count_tokens(text)
 
 
-def test_an_episode_is_replayed_without_a_model(run, tmp_path):
+def test_an_episode_is_reevaluated_without_a_model(run, tmp_path):
     file = tmp_path / "answers.jsonl"
     answers = cycle([GOOD, "no", FAILED["timeout"], GOOD])
     first = run(Wordy(lambda request: next(answers)), Cache(file))
     again = run(Scripted([]), Cache(file, "replay"))  # nor its tokenizer
     assert first.k == again.k < 5
-    for name, x in first.found.items():
-        np.testing.assert_array_equal(again.found[name], x, err_msg=name)
+    for name, x in first.metrics.items():
+        np.testing.assert_array_equal(again.metrics[name], x, err_msg=name)
     same = set(first.counters) - {"n_calls", "n_cache_hit"}
     assert {name: first.counters[name] for name in same} == {name: again.counters[name] for name in same}
 
@@ -193,9 +193,9 @@ WAYS = {
 def test_an_episode_ends_whatever_the_server_does(run):
     ways = list(WAYS.values())
     with serving(lambda h, b, i: ways[i % len(ways)](h, b, i)) as (url, seen):
-        played = run(http(url, threads=2))
-    c = played.counters
-    assert np.all(np.isfinite(played.found["reward"]))
+        evaluated = run(http(url, threads=2))
+    c = evaluated.counters
+    assert np.all(np.isfinite(evaluated.metrics["reward"]))
     assert c["n_decisions"] == WORLDS * SLOTS == c["n_ok"] + c["n_repaired"] + c["n_fallback"]
     bad = sum(c[name] for name in ("n_bad_json", "n_bad_shape", "n_bad_range"))
     assert c["n_calls"] == len([body for _, body in seen if "messages" in body])
@@ -209,11 +209,11 @@ def test_an_episode_ends_whatever_the_server_does(run):
 @pytest.mark.parametrize("constrained", [True, False])
 def test_a_real_model_answers(library, constrained):
     model = Embedded.load(constrained=constrained, context=4096, cpu_threads=1, timeout_s=120)
-    played = play(replace(ENV, horizon=1), PARAMS, library, Asker(model), KEY, 1, k=1)
-    c = played.counters
+    evaluated = evaluate_model(replace(ENV, horizon=1), PARAMS, library, Asker(model), KEY, 1, k=1)
+    c = evaluated.counters
     assert c["n_timeout"] == c["n_http_error"] == 0
     assert c["prompt_tokens"] > 300
     assert c["completion_tokens"] > 0
-    assert played.k == 1
+    assert evaluated.k == 1
     if constrained:
         assert c["n_ok"] == 1  # by construction
