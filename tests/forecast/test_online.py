@@ -1,4 +1,4 @@
-"""A forecaster that learns beside the policy: in a world whose last measurement is always wrong, and its opposite right."""
+"""A forecaster that learns beside the policy, in a world whose last measurement is always wrong."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,69 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from learners.probes import Params, State
+from forecast.flips import Flips
+from learners.probes import Params
 
 from jaxvec import learners
-from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.rollout import rollout
-from jaxvec.core.spaces import Box, Discrete
-from jaxvec.core.types import Observation, Timestep
 from jaxvec.core.wrappers import GROUP_ALL, one_agent
-from jaxvec.forecast import ForecastWrapper
-
-PAST = 2
-
-
-@dataclass(frozen=True)
-class Flips(Environment):
-    """A sign changes in every slot; two agents see the last one, and earn 1 for naming the present one. Two groups of them."""
-
-    id: ClassVar[str] = "flips"
-    params_cls: ClassVar[type] = Params
-    forecasts: ClassVar[bool] = True
-    whole_world: ClassVar[bool] = False
-    info_fields: ClassVar = {"features": ("-", "(1,) the present sign")}
-    horizon: int = 8
-
-    n_agents = property(lambda self: {"a": 2, "b": 1})
-    action_space = property(lambda self: {group: {"pick": Discrete(2)} for group in self.n_agents})
-    observation_space = property(lambda self: dict.fromkeys(self.n_agents, Box(-np.inf, np.inf, (2,))))
-    world_size = property(lambda self: 1)
-    joint_size = property(lambda self: 4)
-    feature_blocks = property(lambda self: {"sign": slice(0, 1)})
-
-    def joint(self, obs):
-        return jnp.concatenate([obs.agents["a"][:, 0], obs.agents["b"][0]])
-
-    def draw_reset(self, key, params):
-        return {"u": rng.uniforms(key, {"u": ()})["u"]}
-
-    def draw_step(self, key, params):
-        return {}
-
-    def _observe(self, state):
-        clock, last = state.t / self.horizon, -state.sign
-        row = jnp.stack([clock, last])
-        agents = {group: jnp.broadcast_to(row, (n, *row.shape)) for group, n in self.n_agents.items()}
-        history = jnp.stack([last * (-1) ** k for k in reversed(range(PAST))])[:, None]
-        return Observation(agents, clock[None], aux={"history": history})
-
-    def reset_from(self, draws, params):
-        state = State(jnp.zeros(draws["u"].shape, jnp.int32), jnp.where(draws["u"] < 0.5, -1.0, 1.0))
-        return state, first_timestep(self, self._observe(state), draws["u"].shape)
-
-    def step_from(self, state, action, draws, params):
-        right = {group: params.scale * (action[group]["pick"] == (state.sign > 0)) for group in self.n_agents}
-        after = State(state.t + 1, -state.sign)
-        never = jnp.zeros(after.t.shape, bool)
-        return after, Timestep(
-            self._observe(after), right, never, after.t >= self.horizon, {"features": state.sign[None]}
-        )
-
+from jaxvec.forecast import FORECASTERS, ForecastWrapper, peephole_lstm
 
 ENV = Flips()
 ON_POLICY = {"n_worlds": 16, "minibatches": 2, "hidden": (16,), "forecaster_steps": 4, "forecaster_batch": 64}
+SMALL = {"forecaster": "small"}
 OFF_POLICY = {"n_worlds": 16, "slots_per_update": 8, "batch_size": 64, "capacity": 4096, "hidden": (16,)}
 OFF_POLICY |= {"forecaster_steps": 4, "forecaster_batch": 32}
 CASES = {
@@ -84,12 +32,18 @@ def reward(slot):
     return sum(r.mean(0) for r in slot.ts.reward.values())
 
 
+@pytest.fixture
+def small(monkeypatch):
+    """The paper's network, narrow and of one layer, which learns as much here in less time."""
+    monkeypatch.setattr(FORECASTERS, "_others", {"small": peephole_lstm(width=16, layers=1)})
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_forecasts_are_learned_and_shown(name):
+def test_forecasts_are_learned_and_shown(name, small):
     env, learner, settings = CASES[name]
-    learner = learners.make(learner, env, **settings)
+    learner = learners.make(learner, env, **settings | SMALL)
     updates = 40 if "ppo" in learner.name else 120
-    hyper = learner.hyper.replace(gamma=0.0, anneal_updates=float(updates))
+    hyper = learner.hyper.replace(gamma=0.0, anneal_updates=float(updates), forecaster_learning_rate=1e-2)
 
     @jax.jit
     def train(key):
@@ -136,3 +90,17 @@ def test_an_environment_without_forecasts_needs_no_forecaster():
     state = jax.eval_shape(lambda key: learner.init(key, Params()), jax.random.key(0))
     assert state.forecaster is None
     assert not any(name.startswith("forecaster/") for name in jax.eval_shape(learner.update, state)[1])
+
+
+def test_an_unknown_forecaster_is_refused_at_once():
+    for name in ("mappo", "maddpg"):
+        with pytest.raises(ValueError, match=r"unknown forecaster 'peephole'\. Did you mean 'peephole_lstm'\?"):
+            learners.make(name, ENV, forecaster="peephole")
+
+
+def test_learners_have_the_papers_forecaster_unless_told_otherwise():
+    for name, settings in (("mappo", ON_POLICY), ("maddpg", OFF_POLICY)):
+        learner = learners.make(name, ENV, **settings)
+        state = jax.eval_shape(lambda key, learner=learner: learner.init(key, Params()), jax.random.key(0))
+        params = jax.eval_shape(peephole_lstm().init, jax.random.key(0), jnp.zeros((1, 2, 1)))
+        assert state.forecaster.params == params
