@@ -11,7 +11,13 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix; renamed onto it if the block succeeds, removed if not."""
+    """A temporary path beside `path`, with its suffix; renamed onto it if the block succeeds, removed if not.
+
+    Args:
+        path: where the file shall be, in a folder that exists.
+    Raises:
+        OSError: the folder cannot be written.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -28,6 +34,10 @@ def replacing(path: Path) -> Iterator[Path]:
 def target(path: str | os.PathLike[str], suffixes: Sequence[str], what: str = "picture") -> Path:
     """`path`, if a file of that kind can be written there.
 
+    Args:
+        path: of the file.
+        suffixes: those allowed, in lower case with their dot.
+        what: the kind of file, for the message.
     Raises:
         ValueError: the suffix is none of `suffixes`, or the folder does not exist.
     """
@@ -40,7 +50,16 @@ def target(path: str | os.PathLike[str], suffixes: Sequence[str], what: str = "p
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, atomically; a number that is not finite is a ValueError."""
+    """Writes indented JSON, in one move.
+
+    Args:
+        path: of the file.
+        value: what JSON can hold.
+    Raises:
+        TypeError: JSON cannot hold it.
+        ValueError: a number in it is not finite.
+        OSError: the file cannot be written.
+    """
     text = json.dumps(value, indent=2, allow_nan=False)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n")

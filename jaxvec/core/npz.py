@@ -33,7 +33,8 @@ def write_npz(
     """
     text = json.dumps(dict(header or {}), sort_keys=True)
     with replacing(Path(path)) as part, part.open("wb") as file:
-        np.savez_compressed(file, format=np.int32(version), header=np.str_(text), **arrays)  # type: ignore[arg-type]
+        entries: dict[str, Any] = {"format": np.int32(version), "header": np.str_(text), **arrays}
+        np.savez_compressed(file, **entries)
 
 
 def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, what: str) -> dict[str, np.ndarray]:
@@ -51,11 +52,11 @@ def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, w
     with Path(path).open("rb") as file:
         try:
             npz = np.load(file, allow_pickle=False)
-            there = set(npz.files)
+            present = set(npz.files)
         except Exception as error:  # numpy and zipfile raise a dozen kinds for bytes that are no npz
             raise RecordError(f"{path}: not an npz file") from error
         wanted = ["format", "header", *names]
-        missing = [name for name in wanted if name not in there]
+        missing = [name for name in wanted if name not in present]
         if missing:
             raise RecordError(f"{path}: no entry {missing[0]!r}; is this {what}?")
         entries = {}
@@ -64,15 +65,18 @@ def read_npz(path: str | os.PathLike[str], names: Iterable[str], version: int, w
                 entries[name] = np.asarray(npz[name])
             except Exception as error:  # as above, for one entry
                 raise RecordError(f"{path}: entry {name!r} cannot be read: {error}") from error
-    found = entries["format"]
-    if found.shape != () or found.dtype.kind not in "iu" or found != version:
-        raise RecordError(f"{path}: format is {found}, but only {version} can be read")
+    written = entries["format"]
+    if written.shape != () or written.dtype.kind not in "iu" or written != version:
+        raise RecordError(f"{path}: format is {written}, but only {version} can be read")
     return entries
 
 
 def header_of(entries: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> dict[str, Any]:
     """The header among the entries of a file.
 
+    Args:
+        entries: as `read_npz` returns them.
+        path: of the file, for the message.
     Raises:
         RecordError: it is not a JSON object.
     """
@@ -131,6 +135,10 @@ def remembered(
         arguments: on which its result depends, as JSON can hold them.
         names: of the arrays.
         make: arrays by name, and a header that JSON can hold.
+    Returns:
+        What `make` returns.
+    Raises:
+        OSError: the folder or a file cannot be read or written.
     """
     if folder is None:
         return make()

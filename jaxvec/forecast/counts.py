@@ -30,6 +30,9 @@ Predictor = Callable[[np.ndarray, int], np.ndarray]
 def split_bins(n_bins: int, split: str) -> tuple[int, int]:
     """First bin of a split's days, and the one after its last: of D whole days, floor(0.7 D) train, floor(0.1 D) validate.
 
+    Args:
+        n_bins: of all days, from a midnight on.
+        split: `train`, `validation` or `test`.
     Raises:
         ValueError: unknown split.
     """
@@ -42,7 +45,12 @@ def split_bins(n_bins: int, split: str) -> tuple[int, int]:
 
 
 def standardisation(counts: np.ndarray, n_train: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each station over its first bins, `(station, 1)`; a constant station has 1."""
+    """Mean and standard deviation of each station over its first bins, `(station, 1)` [vehicles]; a constant station has 1.
+
+    Args:
+        counts: (station, bin) vehicles.
+        n_train: the first bins that count.
+    """
     train = np.asarray(counts[:, :n_train], np.float64)
     std = train.std(1, keepdims=True)
     return train.mean(1, keepdims=True), np.where(std > 0, std, 1.0)
@@ -53,7 +61,9 @@ def ar6(counts: np.ndarray, n_train: int) -> np.ndarray:
 
     Args:
         counts: (station, bin) vehicles.
-        n_train: bins that are fitted.
+        n_train: the first bins, which are fitted.
+    Returns:
+        (station, bin), at least 0; the bins before the first count as the station's mean.
     Raises:
         ValueError: there is nothing to fit.
     """
@@ -79,13 +89,13 @@ def _lags(z: np.ndarray) -> np.ndarray:
 
 
 def persistence(counts: np.ndarray, n_train: int) -> np.ndarray:
-    """The last bin again; the mean of the training bins for the first one."""
+    """The last bin again; the mean of the training bins for the first one. Arguments and result as of `ar6`."""
     mean, _ = standardisation(counts, n_train)
     return np.concatenate([np.maximum(mean, 0), counts[:, :-1]], 1)
 
 
 def weekly(counts: np.ndarray, n_train: int) -> np.ndarray:
-    """The same bin a week earlier; in the first week the mean of the training bins."""
+    """The same bin a week earlier; in the first week the mean of the training bins. Arguments and result as of `ar6`."""
     mean, _ = standardisation(counts, n_train)
     week = 7 * BINS_PER_DAY
     first = np.broadcast_to(np.maximum(mean, 0), (len(counts), min(week, counts.shape[1])))
@@ -104,7 +114,7 @@ def learned(
 
     Args:
         counts: (station, bin) vehicles.
-        n_train: bins that are learned; the epoch is chosen on the validation days.
+        n_train: the first bins, which are learned; the epoch is chosen on the validation days.
         name: of the forecaster, see `jaxvec.forecast.FORECASTERS`.
         seeds: of weights and order of training.
         how: epochs, batches, rate.
@@ -157,17 +167,22 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(counts: np.ndarray, forecast: np.ndarray) -> Accuracy:
-    """Of forecasts `(..., station, bin)` of counts `(station, bin)`."""
+    """How good forecasts of counts are, by the measures of Table II of the DM-MAPPO paper.
+
+    Args:
+        counts: (station, bin) vehicles.
+        forecast: (..., station, bin), leading axes for several of them.
+    """
     counts = np.asarray(counts, np.float64)
     error = np.asarray(forecast, np.float64) - counts
-    over = (-2, -1)
-    varied = np.sum((counts - counts.mean(1, keepdims=True)) ** 2, 1)
-    some = varied > 0
+    station_and_bin = (-2, -1)
+    variation = np.sum((counts - counts.mean(1, keepdims=True)) ** 2, 1)
+    varies = variation > 0
     return Accuracy(
-        np.sqrt(np.mean(error**2, over)),
-        np.mean(np.abs(error), over),
-        np.sum(np.abs(error), over) / np.sum(counts),
-        np.mean(1 - np.sum(error[..., some, :] ** 2, -1) / varied[some], -1),
+        np.sqrt(np.mean(error**2, station_and_bin)),
+        np.mean(np.abs(error), station_and_bin),
+        np.sum(np.abs(error), station_and_bin) / np.sum(counts),
+        np.mean(1 - np.sum(error[..., varies, :] ** 2, -1) / variation[varies], -1),
     )
 
 
