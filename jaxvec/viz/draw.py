@@ -65,8 +65,8 @@ def storyboard(scenes: Sequence[Scene], policy_name: str = "") -> Storyboard:
     sheets, trails = [], _trails(scenes, place) if place else []
     for t, scene in enumerate(scenes):
         end = moved(scene, scenes[t + 1] if t + 1 < len(scenes) else None, scenes[t - 1] if t else None)
-        said = " · ".join(text for text in (policy_name, *scene.captions, f"slot {t + 1} / {len(scenes)}") if text)
-        still: list[Item] = [Text(((WIDTH - MARGIN, 30),), said, 13, theme.MUTED, "end")]
+        caption = " · ".join(text for text in (policy_name, *scene.captions, f"slot {t + 1} / {len(scenes)}") if text)
+        still: list[Item] = [Text(((WIDTH - MARGIN, 30),), caption, 13, theme.MUTED, "end")]
         for meter, rect, values in zip(scene.meters, meters, history.T, strict=True):
             still += _meter_now(meter, rect, values, t)
         still_t = tuple(still)
@@ -323,16 +323,16 @@ def _meter_back(meter: Meter, rect: Rect, values: np.ndarray) -> list[Item]:
     if reference is not None and meter.reference is not None:
         ends = ((rect.x + 12, reference), (rect.x + rect.w - 12, reference))
         items.append(Path(ends, stroke=theme.LATE, width=1, dash=(3, 3)))
-        said = f"{meter.reference_label} {theme.quantity(meter.reference, meter.unit)}".strip()
-        items.append(Text(((rect.x + rect.w - 12, rect.y + 38),), said, 9.5, theme.LATE, "end"))
+        label = f"{meter.reference_label} {theme.quantity(meter.reference, meter.unit)}".strip()
+        items.append(Text(((rect.x + rect.w - 12, rect.y + 38),), label, 9.5, theme.LATE, "end"))
     return items
 
 
 def _meter_now(meter: Meter, rect: Rect, values: np.ndarray, t: int) -> list[Item]:
     points, _, size = _curve(meter, rect, values)
     whole = size < 1e3 and np.array_equal(values, np.round(values))
-    said = theme.quantity(meter.value, meter.unit, None if whole else size)
-    items: list[Item] = [Text(((rect.x + 12, rect.y + 37),), said, 16, theme.INK, bold=True)]
+    quantity = theme.quantity(meter.value, meter.unit, None if whole else size)
+    items: list[Item] = [Text(((rect.x + 12, rect.y + 37),), quantity, 16, theme.INK, bold=True)]
     items += [Path(run, stroke=theme.SERIES[0], width=2) for run in _runs(points[: t + 1])]
     if np.isfinite(points[t, 1]):
         items.append(Disc(((float(points[t, 0]), float(points[t, 1])),), 3.6, theme.SERIES[0], theme.PANEL, 1.2))

@@ -1,6 +1,7 @@
 """Storyboards to pixels, with matplotlib's Agg: no display, no global state, the same bytes every time."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -73,6 +74,6 @@ def artist(item: Item) -> Artist:
         return Circle(item.points[0], item.r, **look)
     curve = Curve([*item.points, item.points[0]] if item.closed else item.points, closed=item.closed)
     # matplotlib multiplies dashes by the width of the line
-    style: tuple = (0, tuple(d / item.width for d in item.dash)) if item.dash else "solid"  # type: ignore[assignment]
+    style: Any = (0, tuple(d / item.width for d in item.dash)) if item.dash else "solid"
     cap = "butt" if item.dash else "round"
     return PathPatch(curve, linestyle=style, capstyle=cap, joinstyle="round", **look)

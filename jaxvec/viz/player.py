@@ -195,20 +195,20 @@ function draw() {
 
 function point() {
   const [sheet, f] = moment();
-  let found = null;
+  let hit = null;
   if (pointer) {
     const rect = canvas.getBoundingClientRect(), scale = rect.width / width;
     const x = (pointer.x - rect.left) / scale, y = (pointer.y - rect.top) / scale;
     let nearest = Infinity;
     for (const spot of sheet.spots) {
       const [sx, sy] = place(spot, f), far = Math.hypot(x - sx, y - sy) / Math.max(spot.r, 24);
-      if (far < Math.min(nearest, 1)) { nearest = far; found = [spot, sx * scale, sy * scale, rect.width, scale]; }
+      if (far < Math.min(nearest, 1)) { nearest = far; hit = [spot, sx * scale, sy * scale, rect.width, scale]; }
     }
   }
-  tip.hidden = !found;
-  canvas.style.cursor = found ? "pointer" : "";
-  if (!found) return;
-  const [spot, x, y, w, scale] = found;
+  tip.hidden = !hit;
+  canvas.style.cursor = hit ? "pointer" : "";
+  if (!hit) return;
+  const [spot, x, y, w, scale] = hit;
   tip.replaceChildren(Object.assign(document.createElement("b"), {textContent: spot.title}), ...spot.rows.map((row) => {
     const line = document.createElement("div");
     line.append(...row.map((text) => Object.assign(document.createElement("span"), {textContent: text})));

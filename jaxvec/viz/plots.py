@@ -81,19 +81,19 @@ def learning_curve(
     Raises:
         ValueError: no such metric, nothing to show, another suffix, or no such folder.
     """
-    found = {name: _by_seed(name, values) for name, values in metrics.items()}
-    panels = _telling(found) if panels is None else list(panels)
+    curves = {name: _by_seed(name, values) for name, values in metrics.items()}
+    panels = _telling(curves) if panels is None else list(panels)
     for name in ("reward", *panels, *([] if x == "update" else [x])):
-        if name not in found:
-            raise ValueError(f"there is no metric {name!r}; known: {', '.join(sorted(found))}")
-    n = len(found["reward"])
+        if name not in curves:
+            raise ValueError(f"there is no metric {name!r}; known: {', '.join(sorted(curves))}")
+    n = len(curves["reward"])
     if n == 0:
         raise ValueError("nothing to show: there are no updates yet")
-    over = found[x].mean(1) if x in found else np.arange(1, n + 1)
+    over = curves[x].mean(1) if x in curves else np.arange(1, n + 1)
     with _figure(path, 8.6 if panels else 6.4, 4.2) as figure:
         grid = figure.add_gridspec(2, 4 if len(panels) > 2 else 3) if panels else figure.add_gridspec(1, 1)
         main = figure.add_subplot(grid[:, :2])
-        _curve(main, over, found["reward"], SERIES[0], seeds=True)
+        _curve(main, over, curves["reward"], SERIES[0], seeds=True)
         _lines(main, baselines or {})
         main.set(title=title or "reward per slot", xlabel=_words(x))
         main.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -104,7 +104,7 @@ def learning_curve(
             places = [grid[:, 2]]
         for name, place in zip(panels, places, strict=True):
             axes = figure.add_subplot(place)
-            _curve(axes, over, found[name], SERIES[5], seeds=False)
+            _curve(axes, over, curves[name], SERIES[5], seeds=False)
             axes.set_title(_words(name.removeprefix("env/")), fontsize=8.5)
             axes.tick_params(labelsize=7.5)
             axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
@@ -120,11 +120,11 @@ def _by_seed(name: str, values: ArrayLike) -> np.ndarray:
     return array if array.ndim == 2 else array[:, None]
 
 
-def _telling(found: Mapping[str, np.ndarray]) -> list[str]:
+def _telling(curves: Mapping[str, np.ndarray]) -> list[str]:
     """At most four metrics of the environment: of each matter one, a mean if there is one; what never changes says nothing."""
     ours = [
         name
-        for name, x in found.items()
+        for name, x in curves.items()
         if name not in ("reward", *AXES) and "/" not in name.removeprefix("env/") and np.ptp(x) > 0
     ]
     chosen = []

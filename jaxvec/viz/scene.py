@@ -83,6 +83,11 @@ class Meter:
     reference_label: str = ""
 
 
+def percentage(label: str, part: Any) -> Meter:
+    """A part of a whole, in percent."""
+    return Meter(label, 100 * float(part), "%")
+
+
 @dataclass(frozen=True)
 class Road:
     """A straight road from one end of its centre line to the other."""

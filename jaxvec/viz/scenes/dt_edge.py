@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.params import Params, State
-from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene
+from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene, percentage
 from jaxvec.viz.theme import quantity
 
 KEYS = (
@@ -108,5 +108,5 @@ def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
         Meter("Server's energy", float(info["energy_edge_j"]), "J"),
         Meter("Reward", float(info["team_reward"])),
         Meter("Queues", float(info["queue_total_bits"]), "bit"),
-        Meter("Offloaded", 100 * float(info["offload_ratio"]), "%"),
+        percentage("Offloaded", info["offload_ratio"]),
     )

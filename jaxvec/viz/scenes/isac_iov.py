@@ -76,7 +76,7 @@ def _rsus(env: IsacIov, params: Params, state: State, info: Mapping[str, Any]) -
 def _vehicles(env: IsacIov, params: Params, state: State, info: Mapping[str, Any]) -> tuple[Node, ...]:
     nodes = []
     for i in range(env.n_vehicles):
-        own = [("on board", f"{100 * info['ell_loc'][i]:.0f} %")] if info["ell_loc"][i] > 0 else []
+        on_board = [("on board", f"{100 * info['ell_loc'][i]:.0f} %")] if info["ell_loc"][i] > 0 else []
         remote = [
             (f"RSU {k + 1}", f"{100 * info['ell_rsu'][i, k]:.0f} % as {'instruction' if info['eta'][i, k] else 'data'}")
             for k in np.flatnonzero(info["active"][i])
@@ -95,7 +95,7 @@ def _vehicles(env: IsacIov, params: Params, state: State, info: Mapping[str, Any
                     ("latency", quantity(float(info["latency_s"][i]), "s")),
                     ("energy", quantity(float(info["energy_j"][i]), "J")),
                     ("task", quantity(float(state.task_bits[i]), "bit")),
-                    *own,
+                    *on_board,
                     *remote,
                     ("backlog", quantity(float(state.q_loc_cycles[i]), "cycle")),
                     ("speed", quantity(abs(float(state.velocity_mps[i])), "m/s")),

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
 from jaxvec.envs.twin_migration.params import MB, Params, State
-from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
+from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
 from jaxvec.viz.theme import quantity
 
 KEYS = (
@@ -153,8 +153,8 @@ def _meters(params: Params, info: Mapping[str, Any], reward: Any) -> tuple[Meter
     return (
         Meter("Latency", float(info["latency_s"]), "s", float(params.slot_s), "slot"),
         Meter("Reward", mean),
-        Meter("Failed services", 100 * float(info["packet_loss"]), "%"),
-        Meter("Twins that migrate", 100 * float(info["migration_rate"]), "%"),
+        percentage("Failed services", info["packet_loss"]),
+        percentage("Twins that migrate", info["migration_rate"]),
         Meter("Own server's load", float(info["own_load_mb"]), "MB", float(params.cache_bits) / MB, "cache"),
         Meter("Full servers", float(info["overloaded_servers"])),
     )

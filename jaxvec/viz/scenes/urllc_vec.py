@@ -10,7 +10,7 @@ import numpy as np
 from jaxvec.envs.urllc_vec.env import UrllcVec
 from jaxvec.envs.urllc_vec.params import Params, State
 from jaxvec.envs.urllc_vec.slot import Decision, decode
-from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
+from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
 from jaxvec.viz.theme import quantity
 
 KEYS = (
@@ -163,12 +163,11 @@ def _links(env: UrllcVec, state: State, slot: _Slot) -> tuple[Link, ...]:
 
 
 def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
-    part = lambda label, name: Meter(label, 100 * float(info[name]), "%")  # noqa: E731
     return (
         Meter("Mean latency", float(info["latency_mean_s"]), "s", float(params.latency_target_s), "target"),
         Meter("Team reward", float(info["team_reward"])),
-        part("Subtasks too late", "violation_rate"),
-        part("Subtasks dropped", "drop_rate"),
+        percentage("Subtasks too late", info["violation_rate"]),
+        percentage("Subtasks dropped", info["drop_rate"]),
         Meter("Energy / vehicle", float(info["energy_vehicle_j"]), "J", float(params.e_max_vehicle_slot_j), "budget"),
         Meter("Energy / node", float(info["energy_node_j"]), "J", float(params.e_max_node_j), "budget"),
         Meter("Quality of service", float(info["qos"]), "", float(params.q_min), "least"),

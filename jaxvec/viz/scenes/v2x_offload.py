@@ -8,7 +8,7 @@ import numpy as np
 from jaxvec.envs.v2x_offload.env import V2xOffload
 from jaxvec.envs.v2x_offload.params import Params, State
 from jaxvec.envs.v2x_offload.slot import server_places_m
-from jaxvec.viz.scene import Key, Link, Meter, Node, Scene
+from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
 from jaxvec.viz.theme import quantity
 
 KEYS = (
@@ -129,14 +129,13 @@ def _links(
 
 
 def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
-    part = lambda label, name: Meter(label, 100 * float(info[name]), "%")  # noqa: E731
     return (
         Meter("Mean latency", float(info["latency_mean_s"]), "s", float(params.deadline_s), "deadline"),
         Meter("Energy / vehicle", float(info["energy_mean_j"]), "J"),
         Meter("Reward", float(info["reward_mean"])),
-        part("Tasks too late", "timeout_rate"),
-        part("Free CPU in use", "cpu_util"),
-        part("Computed on board", "frac_local"),
-        part("Computed where uploaded", "frac_near"),
-        part("Computed over the wire", "frac_remote"),
+        percentage("Tasks too late", info["timeout_rate"]),
+        percentage("Free CPU in use", info["cpu_util"]),
+        percentage("Computed on board", info["frac_local"]),
+        percentage("Computed where uploaded", info["frac_near"]),
+        percentage("Computed over the wire", info["frac_remote"]),
     )
