@@ -15,10 +15,16 @@ from jaxvec.learners.blocks import normalise
 from jaxvec.learners.blocks.networks import Network, per_agent
 
 Groups = dict[str, Any]
+"""Something of each group of agents, by the group's name."""
 
 
 class NetworkInputs(NamedTuple):
-    """An observation as networks see it, batch-first: per group `(*batch, n, d)`, and the world `(*batch, g)`."""
+    """An observation as networks see it, batch-first.
+
+    Attributes:
+        agents: per group `(*batch, n, d)`.
+        world: `(*batch, g)`.
+    """
 
     agents: Groups
     world: Array
@@ -49,15 +55,20 @@ def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
 
 
 def start_moments(obs: Observation) -> Groups:
-    """Moments of everything in a batch-first observation that `network_inputs` can normalise."""
-    seen = network_inputs(obs, {})
-    return {name: normalise.start(x.shape[-1:]) for name, x in [*seen.agents.items(), ("world", seen.world)]}
+    """Moments of everything that `network_inputs` can normalise, by name ("world", or a group's name); `obs` is batch-first."""
+    return {name: normalise.start(x.shape[-1:]) for name, x in [*obs.agents.items(), ("world", obs.world)]}
 
 
-def update_moments(moments: Groups, seen: NetworkInputs, weight: Groups) -> Groups:
-    """Moments after unnormalised network_inputs; `weight` per group `(*batch, n)`, of those agents that take part."""
-    after = {group: normalise.update(moments[group], x, weight[group]) for group, x in seen.agents.items()}
-    return after | {"world": normalise.update(moments["world"], seen.world)}
+def update_moments(moments: Groups, obs: Observation | NetworkInputs, weight: Groups) -> Groups:
+    """Moments after more observations.
+
+    Args:
+        moments: by name, as of `start_moments`.
+        obs: batch-first, not normalised.
+        weight: per group `(*batch, n)`, 1 for an agent that takes part and 0 for one that does not.
+    """
+    after = {group: normalise.update(moments[group], x, weight[group]) for group, x in obs.agents.items()}
+    return after | {"world": normalise.update(moments["world"], obs.world)}
 
 
 def agent_mask(obs: Observation) -> Groups:
@@ -68,54 +79,71 @@ def agent_mask(obs: Observation) -> Groups:
     }
 
 
-def terminated_per_agent(env: Environment, terminated: Array, following: Groups) -> Groups:
+def terminated_per_agent(env: Environment, terminated: Array, next_mask: Groups) -> Groups:
     """Per group, bool `(*batch, n)`: nothing follows for an agent, because its episode ended, or it takes part no more.
 
     Of a team's reward the latter is no end.
 
     Args:
-        terminated: `(*batch)`.
-        following: `agent_mask` of the observation that followed.
+        env: whose `team_reward` decides.
+        terminated: bool `(*batch)`, of the slot.
+        next_mask: `agent_mask` of the observation that followed.
     """
-    return {g: terminated[..., None] | ((x == 0) & (not env.team_reward)) for g, x in following.items()}
+    return {group: terminated[..., None] | ((x == 0) & (not env.team_reward)) for group, x in next_mask.items()}
 
 
 class Actors:
-    """A network per group: one that all its agents share, or one for each."""
+    """A network per group: one that all its agents share, or one for each.
+
+    Attributes:
+        networks: per group.
+    """
 
     def __init__(self, env: Environment, network: Callable[[str], Network], share: bool):
+        """
+        Args:
+            env: whose groups they are.
+            network: `network(group)`, of one agent.
+            share: the agents of a group share parameters.
+        """
         self.n_agents = env.n_agents
         self.networks = {
             group: network(group) if share else per_agent(network(group), n) for group, n in env.n_agents.items()
         }
 
-    def init(self, key: Array, seen: Groups) -> Groups:
-        """Parameters per group, from one observation per agent."""
-        return {group: net.init(rng.stream(key, group), seen[group]) for group, net in self.networks.items()}
+    def init(self, key: Array, inputs: Groups) -> Groups:
+        """Parameters per group, from what the agents of one world see, `(1, n, d)`."""
+        return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether some network carries something from slot to slot."""
+        return bool(jax.tree.leaves(jax.eval_shape(lambda: self.memory((1,)))))
 
     def memory(self, batch: tuple[int, ...]) -> Groups:
         """Memory at the start of an episode, batch-last."""
-        fresh = {group: net.memory((*batch, self.n_agents[group])) for group, net in self.networks.items()}
-        return batch_last(fresh, len(batch))
+        initial = {group: net.memory((*batch, self.n_agents[group])) for group, net in self.networks.items()}
+        return batch_last(initial, len(batch))
 
-    def outputs(self, params: Groups, memory: Groups, seen: Groups, ids: Groups, rank: int) -> tuple[Groups, Groups]:
-        """What the networks say, batch-first, and the memory after it, batch-last, of the agents that are asked.
+    def outputs(self, params: Groups, memory: Groups, inputs: Groups, ids: Groups, rank: int) -> tuple[Groups, Groups]:
+        """Outputs of the networks, batch-first, and the memory after them, batch-last, of the agents that are asked.
 
         Args:
+            params: per group.
             memory: of all agents, batch-last.
-            seen: network_inputs of those that are asked.
+            inputs: of those that are asked, per group `(*batch, m, d)`.
             ids: per group who is asked, as `Observation.ids`; all, where a group is missing.
             rank: batch axes.
         """
-        outputs, after = {}, {}
+        outputs, next_memory = {}, {}
         for group, network in self.networks.items():
-            own, kept = params[group], memory[group]
+            of_asked, before = params[group], memory[group]
             if group in ids:
-                own = network.rows(own, ids[group])
-                kept = jax.tree.map(lambda x, who=ids[group]: _rows(x, who), kept)
-            outputs[group], kept = network.apply(own, batch_first(kept, rank), seen[group])
-            after[group] = batch_last(kept, rank)
-        return outputs, after
+                of_asked = network.rows(of_asked, ids[group])
+                before = jax.tree.map(lambda x, who=ids[group]: _rows(x, who), before)
+            outputs[group], after = network.apply(of_asked, batch_first(before, rank), inputs[group])
+            next_memory[group] = batch_last(after, rank)
+        return outputs, next_memory
 
 
 def _rows(x: Array, who: Array) -> Array:

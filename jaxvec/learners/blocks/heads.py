@@ -4,7 +4,7 @@ The only place that meets distrax. Arrays are batch-first, `(*batch, n, ...)` wi
 distribution in units where [-1, 1] is the space's box; the raw sample is kept for its probability, and `to_space` clips it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import distrax
@@ -17,28 +17,32 @@ from jax.scipy.special import ndtri
 from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Box, Discrete, Space
-from jaxvec.learners.blocks.networks import Network
+from jaxvec.learners.blocks.networks import Builder, Network
 
 LOG_STD_RANGE = (-2.0, 0.5)
 Spaces = Mapping[str, Space]
+"""The action space of a group's agents, by component."""
 Raw = dict[str, Array]
+"""Actions as sampled, by component: choices, and numbers in units where [-1, 1] is the box, unclipped."""
 
 
 def size(spaces: Spaces) -> int:
-    """Outputs that the network needs: mean and log standard deviation, or logits."""
+    """Outputs that a group's network needs per agent: mean and log standard deviation of each number, logits of each choice."""
     return sum(space.size * (space.n if isinstance(space, Discrete) else 2) for space in spaces.values())
 
 
-def free_std(network: Callable[[int], Network], spaces: Spaces, log_std: float = -0.5) -> Network:
-    """A network whose log standard deviations are parameters of their own, the same whatever it sees, from `log_std` on.
+def free_std(build: Builder, spaces: Spaces, log_std: float = -0.5) -> Network:
+    """A network whose log standard deviations are parameters of their own, the same whatever it sees.
 
     Args:
-        network: `network(outputs) -> Network`, for means and logits.
+        build: builder of the network of means and logits.
+        spaces: of the group's action.
+        log_std: to start from, in units where [-1, 1] is the box.
     """
     boxes = sum(space.size for space in spaces.values() if isinstance(space, Box))
     means = size(spaces) - boxes
-    inner, start, free = network(means), 0, means
-    order: list[int] = []
+    inner, start, free = build(means), 0, means
+    order: list[int] = []  # of outputs, among means, logits and then the free log standard deviations
     for space in spaces.values():
         width = space.size * (space.n if isinstance(space, Discrete) else 1)
         order += range(start, start + width)
@@ -52,14 +56,14 @@ def free_std(network: Callable[[int], Network], spaces: Spaces, log_std: float =
 
     def apply(params: dict[str, Any], memory: Any, x: Any) -> tuple[Array, Any]:
         y, memory = inner.apply(params["network"], memory, x)
-        own = jnp.broadcast_to(params["log_std"], (*y.shape[:-1], boxes))
-        return jnp.concatenate([y, own], -1)[..., np.array(order)], memory
+        log_stds = jnp.broadcast_to(params["log_std"], (*y.shape[:-1], boxes))
+        return jnp.concatenate([y, log_stds], -1)[..., np.array(order)], memory
 
     return Network(init, apply, inner.memory)
 
 
 def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
-    """0 for means and logits, `log_std` for log standard deviations."""
+    """Of a network's outputs, `size(spaces)` numbers: 0 for means and logits, `log_std` for log standard deviations."""
     bias: list[float] = []
     for space in spaces.values():
         if isinstance(space, Discrete):
@@ -79,10 +83,13 @@ def distributions(
     """Distributions per component.
 
     Args:
+        spaces: of the group's action.
         outputs: `(*batch, n, size(spaces))`.
         mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
         log_std_range: log standard deviations are clipped to it.
-        epsilon: the chance of a uniform choice among what is allowed, mixed into each discrete component; None for 0.
+        epsilon: the probability of a uniform choice among what is allowed, mixed into each discrete component; None for 0.
+    Returns:
+        By component a distrax distribution of batch shape `(*batch, n)`, or `(*batch, n, *shape)` of choices.
     """
     result, start = {}, 0
     for name, space in spaces.items():
@@ -91,10 +98,10 @@ def distributions(
         start += width
         if isinstance(space, Discrete):
             logits = part.reshape(*part.shape[:-1], *space.shape, space.n)
-            logits, even = (jnp.where(mask.get(name, True), x, -1e9) for x in (logits, jnp.zeros_like(logits)))
+            logits, uniform = (jnp.where(mask.get(name, True), x, -1e9) for x in (logits, jnp.zeros_like(logits)))
             if epsilon is not None:
-                mine = jnp.log1p(-epsilon) + jax.nn.log_softmax(logits)
-                logits = jnp.logaddexp(mine, jnp.log(epsilon) + jax.nn.log_softmax(even))
+                chosen = jnp.log1p(-epsilon) + jax.nn.log_softmax(logits)
+                logits = jnp.logaddexp(chosen, jnp.log(epsilon) + jax.nn.log_softmax(uniform))
             result[name] = distrax.Categorical(logits=logits)
         else:
             mean, log_std = (x.reshape(*x.shape[:-1], *space.shape) for x in jnp.split(part, 2, -1))
@@ -104,7 +111,16 @@ def distributions(
 
 
 def sample(key: Array, spaces: Spaces, dists: Mapping[str, Any], n: int) -> Raw:
-    """A raw action of each agent; `key` has the batch's shape, and each world's action depends on its own key alone."""
+    """A raw action of each agent.
+
+    Args:
+        key: of the batch's shape; each world's action depends on its own key alone.
+        spaces: of the group's action.
+        dists: per component.
+        n: agents.
+    Returns:
+        Per component `(*batch, n, *shape)`.
+    """
     shapes = {
         name: (n, *space.shape, *((space.n,) if isinstance(space, Discrete) else ())) for name, space in spaces.items()
     }
@@ -121,7 +137,7 @@ def sample(key: Array, spaces: Spaces, dists: Mapping[str, Any], n: int) -> Raw:
 
 
 def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
-    """The most probable raw action."""
+    """The most probable raw action, per component `(*batch, n, *shape)`."""
     return {
         name: dists[name].mode().astype(jnp.int32) if isinstance(space, Discrete) else dists[name].distribution.loc
         for name, space in spaces.items()
@@ -129,17 +145,17 @@ def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
 
 
 def log_prob(spaces: Spaces, dists: Mapping[str, Any], raw: Raw) -> Array:
-    """`(*batch, n)`: summed over components and their entries."""
-    return sum(_sum_entries(dists[name].log_prob(raw[name]), space) for name, space in spaces.items())  # type: ignore[return-value]
+    """Of raw actions, summed over components and their entries: `(*batch, n)` [nat]."""
+    return _sum_components(spaces, {name: dists[name].log_prob(raw[name]) for name in spaces})
 
 
 def entropy(spaces: Spaces, dists: Mapping[str, Any]) -> Array:
-    """`(*batch, n)`: summed over components and their entries."""
-    return sum(_sum_entries(dists[name].entropy(), space) for name, space in spaces.items())  # type: ignore[return-value]
+    """Summed over components and their entries: `(*batch, n)` [nat]; of numbers, in units where [-1, 1] is the box."""
+    return _sum_components(spaces, {name: dists[name].entropy() for name in spaces})
 
 
 def to_space(spaces: Spaces, raw: Raw) -> Raw:
-    """Raw actions to the environment's bounds."""
+    """Raw actions to the environment's bounds, per component and of the same shapes; numbers beyond [-1, 1] are clipped."""
     action = {}
     for name, space in spaces.items():
         if isinstance(space, Box):
@@ -149,5 +165,11 @@ def to_space(spaces: Spaces, raw: Raw) -> Raw:
     return action
 
 
-def _sum_entries(x: Array, space: Space) -> Array:
-    return jnp.sum(x, tuple(range(-len(space.shape), 0))) if isinstance(space, Discrete) and space.shape else x
+def _sum_components(spaces: Spaces, parts: Mapping[str, Array]) -> Array:
+    """`(*batch, n)`; distributions of numbers have summed over their entries already."""
+
+    def of_agent(name: str, space: Space) -> Array:
+        several = isinstance(space, Discrete) and space.shape
+        return jnp.sum(parts[name], tuple(range(-len(space.shape), 0))) if several else parts[name]
+
+    return sum((of_agent(name, space) for name, space in spaces.items()), start=jnp.zeros(()))

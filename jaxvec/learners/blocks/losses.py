@@ -8,13 +8,18 @@ LOG_RATIO_MAX = 10.0  # beyond it exp(log-ratio) is of no use to a clipped objec
 
 
 def weighted_mean(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, ""]:
-    """Mean of x over the entries with weight; 0 where there is none."""
+    """Mean of x over the entries with weight; 0 where there is none.
+
+    Args:
+        x: of any shape.
+        weight: 1 for an entry that counts and 0 for one that does not, of a shape that broadcasts.
+    """
     weight = jnp.broadcast_to(weight, x.shape)
     return jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, "*n"]:
-    """x less its mean, over its standard deviation, both over the entries with weight."""
+    """x less its mean, over its standard deviation, both over the entries with weight, as in `weighted_mean`."""
     centred = x - weighted_mean(x, weight)
     return centred / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
 
@@ -28,6 +33,8 @@ def clipped_surrogate(
         log_ratio: log of new over old probability; bounded to +-10.
         advantage: A.
         clip: eps.
+    Returns:
+        The loss of each sample.
     """
     ratio = jnp.exp(jnp.clip(log_ratio, -LOG_RATIO_MAX, LOG_RATIO_MAX))
     return -jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)

@@ -13,23 +13,33 @@ from jaxvec.learners.blocks.losses import weighted_mean
 
 
 def scalars(ts: Timestep) -> Timestep:
-    """A timestep of a batch `(W,)` with the scalar entries of its info alone."""
+    """A timestep of a batch `(W,)` with those entries of its info alone that are scalars of a world, `(W,)`."""
     return ts.replace(info={name: x for name, x in ts.info.items() if x.ndim == 1})
 
 
 def summary(slots: Slot) -> dict[str, Array]:
-    """The mean reward of the agents as `reward`, and the mean of each entry of info as `env/NAME`, over slots `(time, ..., W)`.
+    """What an update reports of its slots. Where agents come and go, a slot counts by how many of them take part in it.
 
-    Where agents come and go, a slot counts by how many of them take part in it.
+    Args:
+        slots: `(time, ..., W)`, whose info has scalars of a world alone, see `scalars`.
+    Returns:
+        `()` each: the mean of each entry of info as `env/NAME`, in its unit, and the mean reward of the agents as `reward`, of
+        several groups the mean of their means.
     """
     weight = jax.vmap(attendance)(slots.obs)
-    mean = lambda x: jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1e-6)  # noqa: E731
-    found = {f"env/{name}": mean(x) for name, x in slots.ts.info.items()}
+
+    def mean(x: Array) -> Array:
+        return jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1e-6)
+
     active = slots.obs.active
-    earned = [weighted_mean(x, active.get(group, jnp.ones_like(x))) for group, x in slots.ts.reward.items()]
-    return found | {"reward": jnp.mean(jnp.stack(earned))}
+    rewards = [weighted_mean(x, active.get(group, jnp.ones_like(x))) for group, x in slots.ts.reward.items()]
+    means = {f"env/{name}": mean(x) for name, x in slots.ts.info.items()}
+    return means | {"reward": jnp.mean(jnp.stack(rewards))}
 
 
-def by_group(found: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
+def by_group(metrics: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
     """Metrics per group in one dict; with several groups, the group's name follows the metric's."""
-    return {name if len(found) == 1 else f"{name}/{group}": x for group, m in found.items() for name, x in m.items()}
+    several = len(metrics) > 1
+    return {
+        f"{name}/{group}" if several else name: x for group, of_group in metrics.items() for name, x in of_group.items()
+    }

@@ -51,6 +51,8 @@ class Network(NamedTuple):
 
 Builder = Callable[..., Network]
 """`build(outputs: int, bias: Sequence[float] = ()) -> Network`: so many outputs, which start near that bias, 0 by default."""
+NetworkLike = Builder | nn.Module
+"""A network of one's own, as learners take it; see `as_builder`."""
 
 
 class _Kernel(nn.Module):

@@ -6,7 +6,12 @@ from jax import Array
 
 
 class Moments(struct.PyTreeNode):
-    """Mean and variance `(*shape)` of what was seen so far, and how much that was."""
+    """Mean and variance of what was seen so far.
+
+    Attributes:
+        mean, var: `(*shape)`.
+        count: how much was seen, `()`.
+    """
 
     mean: Array
     var: Array
@@ -14,12 +19,18 @@ class Moments(struct.PyTreeNode):
 
 
 def start(shape: tuple[int, ...]) -> Moments:
-    """Mean 0, variance 1, from next to nothing."""
+    """Mean 0, variance 1, which soon give way: they count as 1e-4 of an entry."""
     return Moments(jnp.zeros(shape), jnp.ones(shape), jnp.asarray(1e-4))
 
 
 def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
-    """Add a batch `(*batch, *shape)`, each entry with its `weight` `(*batch)` (Chan et al. 1979)."""
+    """Moments after a batch (Chan et al. 1979).
+
+    Args:
+        moments: of shape `(*shape)`.
+        x: `(*batch, *shape)`.
+        weight: of each entry, `(*batch)`; None for 1.
+    """
     axes = tuple(range(x.ndim - moments.mean.ndim))
     weight = jnp.ones(x.shape[: len(axes)], x.dtype) if weight is None else weight
     count = jnp.sum(weight)
@@ -33,16 +44,25 @@ def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
 
 
 def follow(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Moments:
-    """Move towards a batch's mean and variance `(*batch)` by a part `rate`: for what changes while it is learned; shape ().
+    """Moments moved towards those of a batch by a part `rate`: for what changes while it is learned.
 
     At first by a larger part, which makes a plain mean of the first `1 / rate` batches: where it started is soon forgotten.
+
+    Args:
+        moments: of a single quantity, shape `()`.
+        x: `(*batch)`.
+        weight: of each entry, `(*batch)`.
+        rate: 0 to 1 [-].
     """
     total = jnp.maximum(jnp.sum(weight), 1e-8)
     rate = jnp.maximum(rate, total / (moments.count + total))
     mean = jnp.sum(weight * x) / total
     var = jnp.sum(weight * (x - mean) ** 2) / total
-    to = lambda old, new: old + rate * (new - old)  # noqa: E731
-    return Moments(to(moments.mean, mean), to(moments.var, var), moments.count + total)
+
+    def moved(old: Array, new: Array) -> Array:
+        return old + rate * (new - old)
+
+    return Moments(moved(moments.mean, mean), moved(moments.var, var), moments.count + total)
 
 
 def of_targets(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
@@ -51,8 +71,8 @@ def of_targets(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
     The units of a critic. Statistics of the targets themselves would feed back: they scale what they follow, and values swing.
 
     Args:
-        rewards: moments of a slot's reward.
-        ends: the chance that an episode ends with a slot.
+        rewards: moments of a slot's reward, shape `()`.
+        ends: the probability that an episode ends with a slot, `()`.
         gamma: discount per slot.
     """
     mean = rewards.mean / (1 - gamma * (1 - ends) + 1e-6)
@@ -60,15 +80,15 @@ def of_targets(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
 
 
 def apply(moments: Moments, x: Array, limit: float = 10.0) -> Array:
-    """x in standard deviations from the mean, clipped to +-limit."""
+    """x `(*batch, *shape)` in standard deviations from the mean, clipped to +-limit: the input of a network."""
     return jnp.clip((x - moments.mean) / jnp.sqrt(moments.var + 1e-8), -limit, limit)
 
 
 def undo(moments: Moments, x: Array) -> Array:
-    """The inverse of `apply` inside its limit."""
+    """The inverse of `to`, and of `apply` inside its limit."""
     return x * jnp.sqrt(moments.var + 1e-8) + moments.mean
 
 
 def to(moments: Moments, x: Array) -> Array:
-    """x in standard deviations from the mean, unclipped: the target of a critic."""
+    """x `(*batch, *shape)` in standard deviations from the mean, unclipped: the target of a critic."""
     return (x - moments.mean) / jnp.sqrt(moments.var + 1e-8)

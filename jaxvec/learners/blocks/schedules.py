@@ -8,8 +8,13 @@ from jax import Array
 
 
 def annealed(hyper: Any, update: Array) -> Any:
-    """The values in force at an update: each field that has a partner NAME_end goes there linearly over `anneal_updates`, or
-    the part NAME_part of them."""
+    """Hyper-parameters as they are in force at an update.
+
+    Args:
+        hyper: a struct; each field that has a partner NAME_end goes there linearly over its `anneal_updates`, or the part
+            NAME_part of them.
+        update: how many updates there were, `()`.
+    """
     names = {field.name for field in dataclasses.fields(hyper)}
 
     def part(name: str) -> Array:

@@ -17,30 +17,49 @@ from jaxvec.learners.blocks.networks import Network, mlp
 
 
 def scorer(options: Options, hidden: tuple[int, ...] = (32, 32), activation: str = "tanh") -> Network:
-    """From an observation to a logit for each option, by an MLP of its properties, of totals, and of its kind."""
+    """A network from an observation `(..., d)` to a logit for each of k options `(..., k)`, by one MLP of what is seen of each.
+
+    Args:
+        options: where they stand in the observation.
+        hidden: widths of the MLP.
+        activation: "tanh", "relu" or "silu".
+    """
     layers = mlp(hidden, 1, activation=activation, out_gain=0.01)
-    read = lambda x: properties(options, x)  # noqa: E731
 
-    def apply(params: dict, memory: tuple, x: Array) -> tuple[Array, tuple]:
-        return layers.apply(params, (), read(x))[0][..., 0], memory
+    def init(key: Array, x: Array) -> Any:
+        return layers.init(key, properties(options, x))
 
-    return Network(lambda key, x: layers.init(key, read(x)), apply)
+    def apply(params: Any, memory: Any, x: Array) -> tuple[Array, Any]:
+        return layers.apply(params, (), properties(options, x))[0][..., 0], memory
+
+    return Network(init, apply)
 
 
 def properties(options: Options, x: Array) -> Array:
-    """What the network sees of each option, of observations `(..., d)`: `(..., k, c + totals + kinds)`."""
+    """What the network sees of each option: its scaled properties, their totals over all options, and its kind, one-hot.
+
+    Args:
+        options: where they stand in the observation.
+        x: observations `(..., d)`.
+    Returns:
+        `(..., k, c + totals + kinds)`.
+    """
     padded = jnp.concatenate([x, jnp.zeros((*x.shape[:-1], 1), x.dtype)], -1)
-    own = padded[..., options.columns] * jnp.asarray(options.scale, x.dtype)
-    totals = jnp.sum(own[..., list(options.totals)], -2, keepdims=True)
+    scaled = padded[..., options.columns] * jnp.asarray(options.scale, x.dtype)
+    totals = jnp.sum(scaled[..., list(options.totals)], -2, keepdims=True)
     kinds = np.eye(int(options.kinds.max()) + 1)[options.kinds].astype(x.dtype)
-    shape = own.shape[:-1]
-    parts = [own, *(jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in (totals, kinds))]
+    shape = scaled.shape[:-1]
+    parts = [scaled, *(jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in (totals, kinds))]
     return jnp.concatenate(parts, -1)
 
 
 def scorers(env: Environment, settings: Any, name: str) -> Callable[[str], Network]:
-    """A scorer for each group of an environment; `settings` and `name` are the learner's.
+    """A scorer for each group of an environment, by the group's name.
 
+    Args:
+        env: whose `options` they score.
+        settings: the learner's, with `scorer_hidden` and `normalise_observations`.
+        name: the learner's, for messages.
     Raises:
         ValueError: some group has more to decide than one choice, or the environment does not say what its options are; or
             observations are normalised entry by entry, so that options would not be seen alike.
