@@ -36,4 +36,4 @@ def make(name: str, env: Environment, **settings: Any) -> Learner:
     Raises:
         ValueError: unknown name (the closest known one is named), or a bad setting. TypeError: an unknown setting.
     """
-    return LEARNERS[name](env, **settings)
+    return LEARNERS[name](env, **settings)._replace(name=name)
