@@ -6,6 +6,7 @@ add one: write its class, add a line to `MODELS`, or register it from outside as
 
 Coordinates are the environment's: `isac_iov` has x along its road from 0 and y from the centre line; `dt_edge` has x along the
 road and y across it, both from the mast; `v2x_offload` and `urllc_vec` have x and y on their map from a corner.
+`twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up.
 """
 
 from dataclasses import dataclass

@@ -98,7 +98,7 @@ class Watched(Wrapper):
         told = {
             "unreachable": ~jnp.any(scene.in_range[:, :-1], 1),
             "loss_meeting": info["overload"] & (company >= 2),
-            "sat_needless": info["served"] & (server == self.env.n_servers - 1) & elsewhere,
+            "sat_needless": info["served"] & (server == len(scene.server_active) - 1) & elsewhere,
         }
         active = scene.veh_active
         mean = lambda x: jnp.sum(active & x, 0) / jnp.maximum(jnp.sum(active, 0), 1)  # noqa: E731
@@ -155,7 +155,7 @@ def absent_ones_serve_nobody(data: Data) -> Verdict:
         info, mask = slot.ts.info, slot.obs.mask[GROUP]["server"]
         active, there = info["vehicle_active"], info["server_active"]
         chosen = jnp.take_along_axis(there, slot.action[GROUP]["server"], 0)
-        uav = there[env.n_rsu : -1]
+        uav = there[len(params.region.rsu_present) : -1]
         return active[:, None] & mask & ~there[None], active & ~chosen, jnp.sum(uav, 0), jnp.sum(active, 0)
 
     run = jax.jit(lambda key: rollout(env, fixed(env, params)["random"], key, params, 16, select=select))
@@ -173,7 +173,7 @@ def more_rsus_more_choice(data: Data) -> Verdict:
     @jax.jit
     def look(region: Region) -> tuple[Array, Array]:
         here = params.replace(region=region)
-        reached = env.reset(world_keys(key, 256), here)[0].scene.in_range[:, : env.n_rsu]
+        reached = env.reset(world_keys(key, 256), here)[0].scene.in_range[:, : len(region.rsu_present)]
         return reached, jnp.mean(episode_means(env, policy, key, here, 64)["feasible_mean"])
 
     found = [look(synthetic_region(0, "city", n_present=n, split="test")) for n in (68, 76, 84)]

@@ -5,7 +5,7 @@ forecast (`workload_info="none"`) it sees the caches. `myopic` has all there is 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,50 +17,13 @@ from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
-from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.observation import GROUP, Seen, see
 from jaxvec.envs.twin_migration.params import Params
-from jaxvec.envs.twin_migration.slot import (
-    arrivals,
-    below_m,
-    capped_s,
-    computing_s,
-    edge,
-    gain_of,
-    haversines,
-    in_space_m,
-    of_kind,
-    rate_bps,
-    rsu_places,
-    transfer_s,
-)
+from jaxvec.envs.twin_migration.scene import arrivals, edge, haversines, of_kind, rsu_places
+from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, gain_of, in_space_m, rate_bps, transfer_s
 
 EXPLORE = 0.1  # how often the greedy rule chooses by lot (VII-B)
-
-
-class Seen(NamedTuple):
-    """Observations in SI units, of V vehicles and M servers."""
-
-    dist: Array  # (V, M - 1) [m], at most 2 `obs_distance_m`
-    known_load: Array  # (M,) [bit], at most 2 caches
-    allowed: Array  # (V, M) bool, by the mask, and there
-    prev: Array  # (V,) int32, -1: no twin yet
-    active: Array  # (V,) bool
-    uav_deg: Array  # (U, 2)
-
-
-def see(obs: Observation, env: TwinMigration, params: Params) -> Seen:
-    """Undo the scaling of the observation."""
-    m, v, world = env.n_servers, env.n_vehicles, obs.world
-    block = 1 if env.workload_info == "none" else 0
-    twin = world[3 * m + v * (m - 1) : 3 * m + v * (2 * m - 1)].reshape(v, m, *world.shape[1:])
-    return Seen(
-        dist=obs.agents[GROUP][:, : m - 1] * params.obs_distance_m,
-        known_load=world[block * m : (block + 1) * m] * params.cache_bits,
-        allowed=obs.mask[GROUP]["server"] & (world[2 * m : 3 * m] > 0.5),
-        prev=jnp.where(jnp.any(twin > 0, 1), jnp.argmax(twin, 1), -1),
-        active=obs.active[GROUP],
-        uav_deg=obs.aux["uav_deg"],
-    )
 
 
 def nearest(seen: Seen, env: TwinMigration, params: Params) -> Array:
@@ -126,12 +89,15 @@ def link_times_s(seen: Seen, env: TwinMigration, params: Params) -> Array:
     places_deg = jnp.concatenate([rsu_deg, seen.uav_deg])
     hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
     ground_m, dist_m, height_m = in_space_m(hav, (origin >= env.n_rsu)[:, None], flies, params)
-    own_power_w = jnp.where(origin < env.n_rsu, p.rsu_power_w, p.uav_power_w)[:, None]
+    origin_power_w = jnp.where(origin < env.n_rsu, p.rsu_power_w, p.uav_power_w)[:, None]
     gain = gain_of(env, ground_m, dist_m, height_m, flies, params)
-    mig = rate_bps(p.bandwidth_mig_hz, own_power_w, gain, 1.0, params)
+    mig = rate_bps(p.bandwidth_mig_hz, origin_power_w, gain, 1.0, params)
     mig = jnp.where((seen.prev == sat)[:, None], p.sat_rate_bps, mig)
-    with_sat = lambda x: jnp.concatenate([x, jnp.broadcast_to(p.sat_rate_bps, x[:, :1].shape)], 1)  # noqa: E731
-    up_s, down_s = (transfer_s(p.vt_bits, with_sat(x), params) for x in (up, down))
+
+    def with_sat(rate: Array) -> Array:
+        return jnp.concatenate([rate, jnp.broadcast_to(p.sat_rate_bps, rate[:, :1].shape)], 1)
+
+    up_s, down_s = (transfer_s(p.vt_bits, with_sat(rate), params) for rate in (up, down))
     return up_s + down_s + jnp.where(_moves(seen, env), transfer_s(p.mig_bits, with_sat(mig), params), 0)
 
 
@@ -155,7 +121,7 @@ def rules(env: TwinMigration, params: Params) -> dict[str, Policy]:
     def policy_of(name: str, rule: Callable[[Seen, TwinMigration, Params], Array]) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             known = world_params(params) if key.ndim else params
-            server = rule(see(obs, env, known), env, known).astype(jnp.int32)
+            server = rule(see(env, obs, known), env, known).astype(jnp.int32)
             if name == "greedy":
                 u = rng.uniforms(key, {"explore": server.shape[:1], "lot": server.shape[:1]})
                 lot = Discrete(env.n_servers).from_uniform(u["lot"], obs.mask[GROUP]["server"])

@@ -17,7 +17,8 @@ from scipy import stats
 import jaxvec
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.spaces import Discrete
-from jaxvec.envs.twin_migration.env import GROUP, TwinMigration, calibrate
+from jaxvec.envs.twin_migration import TwinMigration, calibrate
+from jaxvec.envs.twin_migration.observation import GROUP
 from jaxvec.envs.twin_migration.params import MB, Params
 from jaxvec.envs.twin_migration.slot import load_variance_mb2
 from jaxvec.policies.random import random

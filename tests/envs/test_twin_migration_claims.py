@@ -15,7 +15,8 @@ from envs.twin_migration_pair import begun, region_of
 import jaxvec
 from jaxvec.core.evaluation import episode_means, interval
 from jaxvec.core.rollout import rollout, world_keys
-from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.observation import GROUP
 from jaxvec.envs.twin_migration.params import Params
 from jaxvec.policies import fixed
 from jaxvec.policies.random import random

@@ -14,7 +14,8 @@ from envs.side_by_side import WORLDS, assert_agree, compiled, named, rounded, ro
 from envs.twin_migration_pair import PAIR, region_of
 from reference import twin_migration as reference
 
-from jaxvec.envs.twin_migration.env import INFO, TwinMigration
+from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.info import INFO
 
 SLOTS = 12
 SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": SLOTS, "slots_per_bin": 3}

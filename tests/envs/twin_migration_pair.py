@@ -8,7 +8,7 @@ import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
 from reference import twin_migration as reference
 
-from jaxvec.envs.twin_migration.env import GROUP
+from jaxvec.envs.twin_migration.observation import GROUP
 from jaxvec.envs.twin_migration.params import Params, State
 from jaxvec.envs.twin_migration.slot import begin
 from jaxvec.traces import Region

@@ -11,9 +11,10 @@ from reference import twin_migration as reference
 
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
-from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.observation import GROUP, Seen
 from jaxvec.policies import fixed
-from jaxvec.policies.twin_migration import EXPLORE, RULES, Seen, least_load, nearest, sticky
+from jaxvec.policies.twin_migration import EXPLORE, RULES, least_load, nearest, sticky
 
 SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": 12, "slots_per_bin": 3}
 MASKED = {}

@@ -9,6 +9,9 @@ mask leaves what is there, in reach, and would not overflow by this twin alone; 
 minus latency, load of the own server and failures, weighted, each vehicle's own. Vehicles may start late and arrive early,
 UAVs may come and go. The episode terminates when everybody has arrived, else the horizon truncates it.
 
+There is no `mobility` switch: vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up, and another region is
+how they move otherwise.
+
 "(n)" is equation n of the paper. Where the paper is silent or contradicts itself:
 
 - (1) swaps latitude and longitude and lacks half angles: the haversine formula, or `haversine="paper"`;
@@ -30,42 +33,27 @@ UAVs may come and go. The episode terminates when everybody has arrived, else th
 Extensions by configuration: Rayleigh fading, the standard path-loss models, other regions (see `jaxvec.traces`).
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, Options, first_timestep
 from jaxvec.core.layout import lift
-from jaxvec.core.params import check_sizes
-from jaxvec.core.rollout import Slot, rollout
+from jaxvec.core.observation import Layout
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
-from jaxvec.core.types import Observation, Timestep
+from jaxvec.core.types import Timestep
 from jaxvec.envs.twin_migration.info import INFO, measure
-from jaxvec.envs.twin_migration.params import Params as TwinMigrationParams
-from jaxvec.envs.twin_migration.params import Scene, Sizes, State
-from jaxvec.envs.twin_migration.slot import (
-    begin,
-    decode,
-    drain,
-    fill,
-    known_load,
-    loop_m,
-    servers_there,
-    settle,
-    transmit,
-    trip_slots,
-    warmed_up,
-)
+from jaxvec.envs.twin_migration.observation import GROUP, MOST, layout, observe, options
+from jaxvec.envs.twin_migration.params import Params, Sizes, State
+from jaxvec.envs.twin_migration.scene import arrived, loop_m
+from jaxvec.envs.twin_migration.slot import advance, decode, drain, fill, settle, start, transmit
 from jaxvec.physics import fading
 from jaxvec.traces import Region, check_region, load_region, synthetic_region
 
-GROUP = "vehicle"
 LATE_VEHICLES, LATE_UAVS, EARLY_UAVS = 2, 5, 6  # of the dynamic schedules (VII-C5)
 MARGIN_SLOTS = 5  # from the beginning and the end, for whoever comes and goes
 
@@ -74,18 +62,15 @@ MARGIN_SLOTS = 5  # from the beginning and the end, for whoever comes and goes
 class TwinMigration(Sizes, Environment):
     """Vehicles that choose where their twins live; see the module. Terminates when all have arrived, truncates at `horizon`.
 
-    Observation of a vehicle, 3M - 1 entries (284), M = N + U + 1 servers: distance to each RSU and UAV in units of
-    `obs_distance_m`, known load of each server in units of the cache, both at most 2, and 2 of one that is absent; and where its
-    twin is (M,), zeros at first, which `obs_prev_server=False` leaves out, as (19). Zeros for a vehicle that is not on its way.
-    `Observation.world` (3M + 2MV + 1) has known loads, queues, who is there (M each), all distances and twins, which vehicles
-    are on their way, and the time.
+    Observation of a vehicle, 3M - 1 entries in [0, 2] (284), M = N + U + 1 servers, and `Observation.world` (3M + 2MV + 1): see
+    `jaxvec.envs.twin_migration.observation`.
 
     Actions: `server`, one of M. Whatever is chosen is done: beyond reach it fails, and a server that is absent serves nobody.
     A vehicle that has arrived is not `active` any more: its return ends there, and what it does has no effect.
     """
 
     id: ClassVar[str] = "twin_migration"
-    params_cls: ClassVar[type] = TwinMigrationParams
+    params_cls: ClassVar[type] = Params
     discount: ClassVar[float] = 0.95
     info_fields: ClassVar = INFO
     presets: ClassVar = {
@@ -106,15 +91,10 @@ class TwinMigration(Sizes, Environment):
     }
 
     def __post_init__(self) -> None:
-        check_sizes(self)
+        super().__post_init__()
         least = LATE_UAVS + EARLY_UAVS
         if self.uav_schedule == "dynamic" and self.n_uav < least:
             raise ValueError(f"{self.id}: n_uav must be at least {least} for a dynamic uav_schedule, not {self.n_uav}")
-
-    @property
-    def n_servers(self) -> int:
-        """RSUs, UAVs, and the satellite."""
-        return self.n_rsu + self.n_uav + 1
 
     @property
     def n_agents(self) -> dict[str, int]:
@@ -127,27 +107,21 @@ class TwinMigration(Sizes, Environment):
         return {GROUP: {"server": Discrete(self.n_servers)}}
 
     @property
+    def observation_layout(self) -> dict[str, Layout]:
+        """Distances, loads, and where the twin is."""
+        return layout(self)
+
+    @property
     def observation_space(self) -> dict[str, Box]:
-        """Distances, loads, and where the twin is; in [0, 2]."""
-        return {GROUP: Box(0.0, 2.0, ((2 + self.obs_prev_server) * self.n_servers - 1,))}
+        """Entries lie in [0, 2]."""
+        return {GROUP: Box(0.0, MOST, (self.observation_layout[GROUP].size,))}
 
     @property
     def options(self) -> dict[str, Options]:
         """Of each server: distance, load, and whether the twin is there; if it is anywhere matters too. Three kinds."""
-        m = self.n_servers
-        server = np.arange(m)
-        columns = [np.where(server < m - 1, server, -1), m - 1 + server, 2 * m - 1 + server]
-        properties = 2 + self.obs_prev_server
-        kinds = np.repeat([0, 1, 2], [self.n_rsu, self.n_uav, 1])
-        totals = (2,) if self.obs_prev_server else ()
-        return {GROUP: Options(np.stack(columns[:properties], 1), (4.0, 2.0, 1.0)[:properties], totals, kinds)}
+        return options(self)
 
-    @property
-    def world_size(self) -> int:
-        """Three numbers of each server, two of each pair, and the time."""
-        return 3 * self.n_servers + 2 * self.n_servers * self.n_vehicles + 1
-
-    def default_params(self, **numbers: Any) -> TwinMigrationParams:
+    def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers. `region` may be a `Region`, a file of one, or the name of a made-up one, `city` by default.
 
         A name is an area, `city` or `rural`, and perhaps the days in which episodes begin: `city:test`; `train` if not said.
@@ -156,7 +130,7 @@ class TwinMigration(Sizes, Environment):
             ValueError: the region is not sound, has other RSUs or UAVs than the environment, or fewer slots or bins than its
                 episodes need.
         """
-        params = TwinMigrationParams(**numbers)
+        params = Params(**numbers)
         region = "city" if params.region is None else params.region
         if isinstance(region, str) and not Path(region).is_file():
             area, _, split = region.partition(":")
@@ -166,26 +140,29 @@ class TwinMigration(Sizes, Environment):
         elif not isinstance(region, Region):
             region = load_region(region)
         check_region(region, n_vehicles=self.n_vehicles)
-        found = {"n_rsu": len(region.rsu_present), "n_uav": len(region.uav_wp_xy_m)}
-        for name, size in found.items():
-            if size != getattr(self, name):
-                raise ValueError(f"{self.id}: the region has {name} = {size}, the environment {getattr(self, name)}")
-        if region.traj_dlat_deg.shape[1] < self.horizon:
-            slots = region.traj_dlat_deg.shape[1]
+        self._check_fit(region)
+        return params.replace(region=region)
+
+    def _check_fit(self, region: Region) -> None:
+        """Refuse a region of other RSUs or UAVs, or of fewer slots or bins, than episodes need."""
+        for name, n in {"n_rsu": len(region.rsu_present), "n_uav": len(region.uav_wp_xy_m)}.items():
+            if n != getattr(self, name):
+                raise ValueError(f"{self.id}: the region has {name} = {n}, the environment {getattr(self, name)}")
+        n_slots, n_bins = region.traj_dlat_deg.shape[1], region.flow.shape[1]
+        if n_slots < self.horizon:
             raise ValueError(
-                f"{self.id}: the region's trips have {slots} slots, the environment's horizon is {self.horizon}"
+                f"{self.id}: the region's trips have {n_slots} slots, the environment's horizon is {self.horizon}"
             )
-        n_bins, needed = region.flow.shape[1], int(region.start_bins[-1]) + 1 + -(-self.horizon // self.slots_per_bin)
+        needed = int(region.start_bins[-1]) + 1 + -(-self.horizon // self.slots_per_bin)
         if n_bins < needed:
             raise ValueError(
                 f"{self.id}: the region has {n_bins} bins of counts; its last start, {self.horizon} slots and slots_per_bin = "
                 f"{self.slots_per_bin} need {needed}"
             )
-        return params.replace(region=region)
 
     # Chance
 
-    def draw_reset(self, key: Array, params: TwinMigrationParams) -> dict[str, Array]:
+    def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
         """`start_bin` (); `veh_traj` (V,), different trips; `uav_phase_m` (U,).
 
         With dynamic schedules also `veh_start` (V,); `uav_on`, `uav_off` (U,).
@@ -198,28 +175,38 @@ class TwinMigration(Sizes, Environment):
         shapes |= {"uav_on": (LATE_UAVS,), "uav_off": (EARLY_UAVS,)} if self.uav_schedule == "dynamic" else {}
         u = {name: rng.uniforms(rng.stream(key, name), {name: shape})[name] for name, shape in shapes.items()}
         starts = jnp.asarray(region.start_bins)
-        half = self.horizon // 2
-        between = lambda u, low, high: low + Discrete(high - low + 1).from_uniform(u)  # noqa: E731
-        middle = lambda u: between(u, min(MARGIN_SLOTS, half), half)  # noqa: E731
-        end = lambda u: between(u, half, max(self.horizon - MARGIN_SLOTS, half))  # noqa: E731
-
-        def others(n: int, slot: int) -> Array:
-            return jnp.full((n, *key.shape), slot, jnp.int32)
-
-        windows = {}
-        if self.vehicle_schedule == "dynamic":
-            windows["veh_start"] = jnp.concatenate([others(v - len(u["veh_start"]), 0), middle(u["veh_start"])])
-        if self.uav_schedule == "dynamic":
-            windows["uav_on"] = jnp.concatenate([others(self.n_uav - LATE_UAVS, 0), middle(u["uav_on"])])
-            stay = others(self.n_uav - EARLY_UAVS, self.horizon + 1)
-            windows["uav_off"] = jnp.concatenate([end(u["uav_off"]), stay])
-        return windows | {
+        return self._schedules(u, key.shape) | {
             "start_bin": starts[Discrete(len(starts)).from_uniform(u["start_bin"])],
             "veh_traj": rng.distinct(u["veh_traj"], len(region.traj_len)),
             "uav_phase_m": u["uav_phase_m"] * lift(loop_m(params), key.ndim),
         }
 
-    def draw_step(self, key: Array, params: TwinMigrationParams) -> dict[str, Array]:
+    def _schedules(self, u: dict[str, Array], batch: tuple[int, ...]) -> dict[str, Array]:
+        """When who comes and goes, of uniform numbers: late ones in the first half, early ones in the second."""
+        half = self.horizon // 2
+
+        def come(u: Array) -> Array:
+            first = min(MARGIN_SLOTS, half)
+            return first + Discrete(half - first + 1).from_uniform(u)
+
+        def go(u: Array) -> Array:
+            last = max(self.horizon - MARGIN_SLOTS, half)
+            return half + Discrete(last - half + 1).from_uniform(u)
+
+        def others(n: int, slot: int) -> Array:
+            return jnp.full((n, *batch), slot, jnp.int32)
+
+        schedules = {}
+        if "veh_start" in u:
+            punctual = others(self.n_vehicles - len(u["veh_start"]), 0)
+            schedules["veh_start"] = jnp.concatenate([punctual, come(u["veh_start"])])
+        if "uav_on" in u:
+            schedules["uav_on"] = jnp.concatenate([others(self.n_uav - LATE_UAVS, 0), come(u["uav_on"])])
+            staying = others(self.n_uav - EARLY_UAVS, self.horizon + 1)
+            schedules["uav_off"] = jnp.concatenate([go(u["uav_off"]), staying])
+        return schedules
+
+    def draw_step(self, key: Array, params: Params) -> dict[str, Array]:
         """`bg_normal` (N,) normal; with Rayleigh fading `fade_vm` (V, M - 1), `fade_mig` (V,) ~ Exp(1)."""
         v = self.n_vehicles
         fades = {"fade_vm": (v, self.n_servers - 1), "fade_mig": (v,)} if self.fading == "rayleigh" else {}
@@ -228,120 +215,27 @@ class TwinMigration(Sizes, Environment):
 
     # Transition
 
-    def reset_from(self, draws: dict[str, Array], params: TwinMigrationParams) -> tuple[State, Timestep]:
+    def reset_from(self, draws: dict[str, Array], params: Params) -> tuple[State, Timestep]:
         """No twin has a place yet; caches hold what so many slots of background leave behind."""
-        batch, dtype = draws["start_bin"].shape, draws["uav_phase_m"].dtype
-        filled = lambda n, x, dtype: jnp.full((n, *batch), x, dtype)  # noqa: E731
-        v, u, whole = self.n_vehicles, self.n_uav, jnp.int32
-        always = {"veh_start": filled(v, 0, whole), "uav_on": filled(u, 0, whole)}
-        state = State(
-            t=jnp.zeros(batch, jnp.int32),
-            **always | {"uav_off": filled(u, self.horizon + 1, whole)} | draws,  # type: ignore[arg-type]
-            prev=filled(v, -1, whole),
-            queue=filled(self.n_servers, 0, dtype),
-            fails=filled(v, 0, whole),
-            active_slots=filled(v, 0, whole),
-            migrations=filled(v, 0, whole),
-            scene=None,  # type: ignore[arg-type]
-        )
-        state = begin(self, state.replace(queue=warmed_up(self, state, params)), params)
-        return state, first_timestep(self, observe(self, state, params), batch)
+        state = start(self, draws, params)
+        return state, first_timestep(self, observe(self, state, params), state.t.shape)
 
     def step_from(
-        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: TwinMigrationParams
+        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order."""
         decision = decode(self, action[GROUP]["server"], state)
         loads = fill(self, decision, state, draws["bg_normal"], params)
         links = transmit(self, decision, state, draws, params)
         outcome = settle(self, decision, loads, links, state, params)
-
-        t = state.t + 1
-        after = state.replace(
-            t=t,
-            prev=jnp.where(decision.served, decision.server, state.prev),
-            fails=state.fails + (outcome.out_of_range | outcome.overload),
-            active_slots=state.active_slots + state.scene.veh_active,
-            migrations=state.migrations + decision.migrate,
-        )
-        caches = drain(self, loads, servers_there(self, after, params), params)
-        after = begin(self, after.replace(queue=caches.queue), params)
-        agent_done = t >= state.veh_start + trip_slots(state, params)
-        terminated = jnp.all(agent_done, 0)
-        info = measure(self, state, after, decision, loads, links, outcome, caches, params)
+        caches = drain(self, loads, state, params)
+        after = advance(self, decision, outcome, caches, state, params)
+        terminated = jnp.all(arrived(after, params), 0)
         ts = Timestep(
             obs=observe(self, after, params),
             reward={GROUP: outcome.reward},
             terminated=terminated,
-            truncated=(t >= self.horizon) & ~terminated,
-            info=info | {"agent_done": agent_done},
+            truncated=(after.t >= self.horizon) & ~terminated,
+            info=measure(self, state, after, decision, loads, links, outcome, caches, params),
         )
         return after, ts
-
-
-def observe(env: TwinMigration, state: State, params: TwinMigrationParams) -> Observation:
-    """(19), (23): what vehicles see, and where they may go; 3M - 1 entries in [0, 2]."""
-    scene, rank = state.scene, state.t.ndim
-    active, known = scene.veh_active[:, None], known_load(env, state, scene.near, scene.server_active, params)
-    cut = lambda x: jnp.clip(x, 0, 2)  # noqa: E731
-    dist = jnp.where(scene.server_active[:-1], cut(scene.dist / params.obs_distance_m), 2)
-    load = jnp.where(scene.server_active, cut(known / params.cache_bits), 2)
-    if env.workload_info == "none":
-        load = jnp.zeros_like(load)
-    twin = (lift(jnp.arange(env.n_servers), rank) == state.prev[:, None]).astype(dist.dtype)
-    entries = [dist, jnp.broadcast_to(load, twin.shape), *([twin] if env.obs_prev_server else [])]
-    flat = lambda x: x.reshape(-1, *state.t.shape)  # noqa: E731
-    world = [
-        load,
-        cut(state.queue / params.cache_bits),
-        scene.server_active,
-        flat(jnp.where(active, dist, 0)),
-        flat(twin),
-    ]
-    world += [scene.veh_active, state.t[None].astype(dist.dtype) / env.horizon]
-    return Observation(
-        agents={GROUP: jnp.where(active, jnp.concatenate(entries, 1), 0)},
-        world=jnp.concatenate([x.astype(dist.dtype) for x in world]),
-        mask={GROUP: {"server": ~active | allowed(env, scene)}},
-        active={GROUP: scene.veh_active},
-        aux={"uav_deg": scene.uav_deg},
-    )
-
-
-def allowed(env: TwinMigration, scene: Scene) -> Array:
-    """(23): what is feasible; where nothing is, what is in reach; where nothing is, what is there. `(V, M)`"""
-    there = jnp.broadcast_to(scene.server_active, scene.feasible.shape)
-    if not env.use_mask:
-        return there
-    some = lambda x: jnp.any(x, 1, keepdims=True)  # noqa: E731
-    reach = jnp.where(some(scene.in_range), scene.in_range, there)
-    return jnp.where(some(scene.feasible), scene.feasible, reach)
-
-
-def calibrate(env: TwinMigration, params: TwinMigrationParams, key: Array, episodes: int = 256) -> dict[str, Array]:
-    """Means and deviations of latency, load and variance under random choices that the mask allows; give params of train days.
-
-    Over all slots of all vehicles on their way. Pure; jit it with `env` and `episodes` static.
-
-    Returns:
-        Six numbers for `params.replace(**...)`: `lat_mean_s`, `lat_std_s`, `load_mean_bits`...
-    """
-    env = dataclasses.replace(env, use_mask=True)
-
-    def policy(key: Array, obs: Observation) -> Any:
-        u = rng.uniforms(key, {"server": (env.n_vehicles,)})["server"]
-        return {GROUP: {"server": Discrete(env.n_servers).from_uniform(u, obs.mask[GROUP]["server"])}}
-
-    def select(slot: Slot) -> tuple[Array, dict[str, Array]]:
-        info = slot.ts.info
-        values = {"lat_{}_s": info["t_sum"], "load_{}_bits": info["own_load"], "var_{}_mb2": info["load_var_mb2"]}
-        return info["vehicle_active"], values
-
-    weight, values = rollout(env, policy, key, params, episodes, select=select)
-    found: dict[str, Array] = {}
-    for name, x in values.items():
-        x = jnp.broadcast_to(x if x.ndim == weight.ndim else x[:, None], weight.shape)
-        mean = jnp.sum(weight * x) / jnp.sum(weight)
-        variance = jnp.sum(weight * (x - mean) ** 2) / jnp.sum(weight)
-        found |= {name.format("mean"): mean, name.format("std"): jnp.sqrt(variance)}
-    return found

@@ -1,12 +1,11 @@
-"""What is reported of a slot of `twin_migration`."""
-
-from typing import Any
+"""What `twin_migration` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured."""
 
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.envs.twin_migration.params import MB, State
-from jaxvec.envs.twin_migration.slot import Caches, Decision, Links, Loads, Outcome, edge, load_variance_mb2
+from jaxvec.envs.twin_migration.params import MB, Params, Sizes, State
+from jaxvec.envs.twin_migration.scene import arrived, edge
+from jaxvec.envs.twin_migration.slot import Caches, Decision, Links, Loads, Outcome, load_variance_mb2
 
 INFO = {
     "latency_s": ("s", "latency (13), mean over vehicles on their way, as what follows up to `feasible_mean`"),
@@ -61,7 +60,7 @@ INFO = {
 
 
 def measure(
-    env: Any,
+    sizes: Sizes,
     state: State,
     after: State,
     d: Decision,
@@ -69,15 +68,20 @@ def measure(
     links: Links,
     o: Outcome,
     caches: Caches,
-    params: Any,
+    params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`, but for `agent_done`; means are over the vehicles on their way."""
-    scene, sat = state.scene, env.n_servers - 1
+    """The metrics and arrays of `info`; means are over the vehicles on their way."""
+    scene, sat = state.scene, sizes.n_servers - 1
     active, real = scene.veh_active, o.t_sum.dtype
     n = jnp.sum(active, 0).astype(real)
-    mean = lambda x: jnp.sum(active * x, 0) / jnp.maximum(n, 1)  # noqa: E731
-    of_servers = lambda x, there: jnp.sum(there * x / MB, 0) / jnp.maximum(jnp.sum(there, 0), 1)  # noqa: E731
-    on_edge = edge(env, state.t.ndim)
+    on_edge = edge(sizes, state.t.ndim)
+
+    def mean(x: Array) -> Array:
+        return jnp.sum(active * x, 0) / jnp.maximum(n, 1)
+
+    def mean_mb(bits: Array, there: Array) -> Array:
+        return jnp.sum(there * bits / MB, 0) / jnp.maximum(jnp.sum(there, 0), 1)
+
     return {
         "latency_s": mean(o.t_sum),
         "latency_up_s": mean(links.t_up),
@@ -90,16 +94,17 @@ def measure(
         "loss_overload": mean(o.overload),
         "migration_rate": mean(d.migrate),
         "sat_share": mean(d.served & (d.server == sat)),
-        "uav_share": mean(d.served & (d.server >= env.n_rsu) & (d.server != sat)),
+        "uav_share": mean(d.served & (d.server >= sizes.n_rsu) & (d.server != sat)),
         "own_load_mb": mean(o.own_load) / MB,
         "feasible_mean": mean(jnp.sum(scene.feasible, 1)),
         "n_active": n,
         "load_var_mb2": load_variance_mb2(loads.load, scene.server_active),
-        "load_mean_mb": of_servers(loads.load, scene.server_active),
-        "queue_mean_mb": of_servers(caches.queue, after.scene.server_active),
+        "load_mean_mb": mean_mb(loads.load, scene.server_active),
+        "queue_mean_mb": mean_mb(caches.queue, after.scene.server_active),
         "dropped_mb": jnp.sum(caches.dropped, 0) / MB,
         "overloaded_servers": jnp.sum(on_edge & (loads.load > params.cache_bits), 0).astype(real),
         "vehicle_active": active,
+        "agent_done": arrived(after, params),
         "served": d.served,
         "migrate": d.migrate,
         **links._asdict(),

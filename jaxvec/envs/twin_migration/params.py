@@ -1,4 +1,4 @@
-"""The numbers of `twin_migration`, and its state; decisions where the paper is silent stand in `jaxvec.envs.twin_migration`."""
+"""The sizes, numbers and state of `twin_migration`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -104,22 +104,45 @@ class Scene(struct.PyTreeNode):
 class Sizes:
     """The sizes and switches of `twin_migration`."""
 
-    n_vehicles: int = size(5, "")
-    n_rsu: int = size(84, "")
-    n_uav: int = size(10, "")
-    horizon: int = size(60, "")
-    slots_per_bin: int = size(10, "")
-    haversine: str = switch("correct", ("correct", "paper"), "")
-    overload_rule: str = switch("monotone", ("monotone", "paper"), "")
-    migration_adds_load: bool = switch(True, ON_OFF, "")
-    reward_load_term: str = switch("load", ("load", "variance"), "")
-    workload_info: str = switch("predicted", ("predicted", "last", "none", "actual"), "")
-    obs_prev_server: bool = switch(True, ON_OFF, "")
-    use_mask: bool = switch(True, ON_OFF, "")
-    fading: str = switch("none", ("none", "rayleigh"), "")
-    pathloss: str = switch("power_law", lambda: pathloss.usable(Params), "")
-    vehicle_schedule: str = switch("static", ("static", "dynamic"), "")
-    uav_schedule: str = switch("static", ("static", "dynamic"), "")
+    n_vehicles: int = size(5, "V, vehicles, each with a twin")
+    n_rsu: int = size(84, "N, roadside units, as many as the region has sites")
+    n_uav: int = size(10, "U, UAVs, as many as the region has patrols")
+    horizon: int = size(60, "slots of an episode")
+    slots_per_bin: int = size(10, "slots that share a count of the ordinary traffic")
+    haversine: str = switch("correct", ("correct", "paper"), "distances by the haversine formula, or by (1) as printed")
+    overload_rule: str = switch(
+        "monotone",
+        ("monotone", "paper"),
+        "what is beyond a cache is worked off after it and pays the satellite's link, or costs nothing, (9) as printed",
+    )
+    migration_adds_load: bool = switch(
+        True, ON_OFF, "a twin that arrives adds its data to its server's load; off: it does not, as in (8a)"
+    )
+    reward_load_term: str = switch(
+        "load", ("load", "variance"), "the reward counts the load of the own server (22), or the variance of all (21)"
+    )
+    workload_info: str = switch(
+        "predicted",
+        ("predicted", "last", "none", "actual"),
+        "what agents know of ordinary traffic: a forecast, the count before, nothing, or the count itself",
+    )
+    obs_prev_server: bool = switch(True, ON_OFF, "vehicles see where their twin is; off: they do not, as in (19)")
+    use_mask: bool = switch(True, ON_OFF, "servers out of reach, or too full, are masked (23); off: only absent ones")
+    fading: str = switch("none", ("none", "rayleigh"), "small-scale fading of links to RSUs and UAVs")
+    pathloss: str = switch(
+        "power_law", lambda: pathloss.usable(Params), "path-loss model of links to RSUs and UAVs; power_law is (3)"
+    )
+    vehicle_schedule: str = switch(
+        "static", ("static", "dynamic"), "all vehicles start at once, or two of them later (VII-C5)"
+    )
+    uav_schedule: str = switch(
+        "static", ("static", "dynamic"), "all UAVs serve throughout, or five come later and six leave early (VII-C5)"
+    )
+
+    @property
+    def n_servers(self) -> int:
+        """M: RSUs, UAVs, and the satellite, in this order."""
+        return self.n_rsu + self.n_uav + 1
 
 
 class State(struct.PyTreeNode):
@@ -137,4 +160,4 @@ class State(struct.PyTreeNode):
     fails: Array  # (V,) int32, slots
     active_slots: Array  # (V,) int32, slots
     migrations: Array  # (V,) int32, slots
-    scene: Scene
+    scene: Scene = struct.field(default=None)  # of the slot `t`: `jaxvec.envs.twin_migration.slot.begin`

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.twin_migration.env import GROUP, TwinMigration
+from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.observation import GROUP
 from jaxvec.envs.twin_migration.params import MB, Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
 from jaxvec.viz.theme import quantity

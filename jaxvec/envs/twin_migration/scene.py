@@ -1,0 +1,163 @@
+"""What there is at the start of a slot of `twin_migration`, before anybody acts: who is there, where, and what is known of loads.
+
+Shapes are one world's, as in `jaxvec.envs.twin_migration.slot`; batch axes come last.
+"""
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.layout import lift
+from jaxvec.envs.twin_migration.params import Params, Scene, Sizes, State
+from jaxvec.physics import geometry, mobility
+
+HAVERSINE = {"correct": geometry.haversine, "paper": geometry.haversine_as_printed}
+
+
+def at(x: Array, index: Array) -> Array:
+    """x[index] along the first axis, in each world: `(n, *batch)` and `(k, *batch)` to `(k, *batch)`."""
+    return jnp.take_along_axis(x, index, 0, mode="clip")
+
+
+def of_kind(sizes: Sizes, rsu: Any, uav: Any, rank: int) -> Array:
+    """One number for RSUs and one for UAVs, as `(M - 1, *batch)`."""
+    return jnp.where(lift(jnp.arange(sizes.n_servers - 1) < sizes.n_rsu, rank), rsu, uav)
+
+
+def edge(sizes: Sizes, rank: int) -> Array:
+    """`(M, *ones)` bool: RSUs and UAVs, not the satellite."""
+    return lift(jnp.arange(sizes.n_servers) < sizes.n_servers - 1, rank)
+
+
+def real(x: Any) -> Array:
+    """A recorded array in the float type of the moment."""
+    return jnp.asarray(x, jnp.result_type(float))
+
+
+def look(sizes: Sizes, state: State, params: Params) -> Scene:
+    """(1), (2), (23) and the known loads: everything that can be seen at the start of a slot."""
+    rank = state.t.ndim
+    there, veh_deg, uav_deg = (
+        servers_there(sizes, state, params),
+        vehicle_places(state, params),
+        uav_places(state, params),
+    )
+    rsu_deg = rsu_places(rank, params)
+    away = jnp.concatenate([haversines(sizes, veh_deg, place_deg, params) for place_deg in (rsu_deg, uav_deg)], 1)
+    ground_m = geometry.arc_m(away, params.earth_radius_m)
+    dist = geometry.norm_m(ground_m, of_kind(sizes, 0.0, params.uav_altitude_m, rank))
+    reached = geometry.within(dist, of_kind(sizes, params.rsu_range_m, params.uav_range_m, rank))
+    in_range = jnp.concatenate([reached, jnp.ones_like(reached[:, :1])], 1) & there  # the satellite always is
+
+    present = lift(params.region.rsu_present, rank)
+    away = jnp.where(present, haversines(sizes, uav_deg, rsu_deg, params), jnp.inf)
+    near = jnp.argmin(away, 1).astype(jnp.int32)
+    known = known_load(sizes, state, near, there, params)
+    stays, moves = (known + more <= params.cache_bits for more in arrivals(sizes, params))
+    elsewhere = lift(jnp.arange(sizes.n_servers), rank) != state.prev[:, None]
+    fits = jnp.where((state.prev >= 0)[:, None] & elsewhere, moves, stays) | ~edge(sizes, rank)
+    age = state.t - state.veh_start
+    on_way = (age >= 0) & (age < trip_slots(state, params))
+    return Scene(on_way, there, uav_deg, near, dist, in_range, in_range & fits)
+
+
+def vehicle_places(state: State, params: Params) -> Array:
+    """(V, 2): offsets from the anchor [degree]; before a trip its first point, and after it its last."""
+    sample = jnp.clip(state.t - state.veh_start, 0, trip_slots(state, params) - 1)
+    trips = params.region.traj_dlat_deg, params.region.traj_dlon_deg
+    return jnp.stack([real(x)[state.veh_traj, sample] for x in trips], 1)
+
+
+def trip_slots(state: State, params: Params) -> Array:
+    """(V,): how long each vehicle's trip takes."""
+    return jnp.asarray(params.region.traj_len)[state.veh_traj]
+
+
+def arrived(state: State, params: Params) -> Array:
+    """(V,) bool: whose trip is over at the start of this slot."""
+    return state.t >= state.veh_start + trip_slots(state, params)
+
+
+def servers_there(sizes: Sizes, state: State, params: Params) -> Array:
+    """(M,) bool: which servers exist in this slot."""
+    batch = state.t.shape
+    uavs_serve, satellite_serves = (jnp.asarray(use) > 0.5 for use in (params.use_uav, params.use_satellite))
+    rsu = jnp.broadcast_to(lift(params.region.rsu_present, len(batch)), (sizes.n_rsu, *batch))
+    uav = (state.uav_on <= state.t) & (state.t < state.uav_off) & uavs_serve
+    return jnp.concatenate([rsu, uav, jnp.broadcast_to(satellite_serves, (1, *batch))])
+
+
+def loop_m(params: Params) -> Array:
+    """(U,): length of each UAV's round [m]."""
+    legs_m = jnp.diff(real(params.region.uav_wp_xy_m), axis=1, append=real(params.region.uav_wp_xy_m)[:, :1])
+    return jnp.sum(geometry.norm_m(legs_m[..., 0], legs_m[..., 1]), 1)
+
+
+def uav_places(state: State, params: Params) -> Array:
+    """(U, 2): offsets from the anchor [degree]. Who is absent waits where it will enter, or where it left."""
+    flown_slots = jnp.clip(state.t, state.uav_on, state.uav_off)
+    along_m = state.uav_phase_m + params.uav_speed_mps * params.slot_s * flown_slots
+    xy_m = mobility.along_loop(real(params.region.uav_wp_xy_m), along_m)
+    scale = jnp.cos(jnp.radians(real(params.region.lat0_deg)))
+    return jnp.degrees(jnp.stack([xy_m[:, 1], xy_m[:, 0] / scale], 1) / params.earth_radius_m)
+
+
+def rsu_places(rank: int, params: Params) -> Array:
+    """(N, 2, *ones): offsets from the anchor [degree]."""
+    return lift(jnp.stack([real(params.region.rsu_dlat_deg), real(params.region.rsu_dlon_deg)], 1), rank)
+
+
+def haversines(sizes: Sizes, a_deg: Array, b_deg: Array, params: Params) -> Array:
+    """(1): haversine of every b `(m, 2)` seen from every a `(n, 2)`, both from the anchor [degree]."""
+    if sizes.haversine == "correct":
+        lat_rad = jnp.radians(real(params.region.lat0_deg))
+        a, b = (geometry.on_sphere(jnp.radians(deg[:, 0]), jnp.radians(deg[:, 1]), lat_rad) for deg in (a_deg, b_deg))
+        return reduce(add, (geometry.offsets(p, q) ** 2 for p, q in zip(a, b, strict=True))) / 4
+    dlat, dlon = (geometry.offsets(jnp.radians(a_deg[:, c]), jnp.radians(b_deg[:, c])) for c in (0, 1))
+    return HAVERSINE[sizes.haversine](dlat, dlon, cos_lat(a_deg, params)[:, None], cos_lat(b_deg, params)[None])
+
+
+def cos_lat(deg: Array, params: Params) -> Array:
+    """(n,): cosine of the latitude of places `(n, 2)` from the anchor [degree]."""
+    return jnp.cos(jnp.radians(real(params.region.lat0_deg) + deg[:, 0]))
+
+
+def known_load(sizes: Sizes, state: State, near: Array, there: Array, params: Params) -> Array:
+    """(M,): what servers will have to do before any twin arrives, as far as agents are told [bit]."""
+    return state.queue + background(known_count(sizes, state, params), near, there, params)
+
+
+def known_count(sizes: Sizes, state: State, params: Params) -> Array:
+    """(N,): vehicles per slot at the RSUs, as agents are told."""
+    k = current_bin(sizes, state)
+    if sizes.workload_info == "none":
+        return jnp.zeros((sizes.n_rsu, *state.t.shape))
+    if sizes.workload_info == "predicted":
+        return counts(sizes, params.region.flow_pred, k)
+    return counts(sizes, params.region.flow, k - 1 if sizes.workload_info == "last" else k)
+
+
+def current_bin(sizes: Sizes, state: State) -> Array:
+    """Bin of the counts."""
+    return state.start_bin + state.t // sizes.slots_per_bin
+
+
+def counts(sizes: Sizes, flow: Any, k: Array) -> Array:
+    """(N,): vehicles per slot, from those per bin (N, K)."""
+    return jnp.take(real(flow), k, 1, mode="clip") / sizes.slots_per_bin
+
+
+def background(count: Array, near: Array, server_active: Array, params: Params) -> Array:
+    """(M,): work of ordinary traffic [bit] where so many vehicles (N,) are counted in a slot."""
+    n = len(count)
+    rsu = params.bg_bits_per_vehicle * count * server_active[:n]
+    uav = params.uav_bg_fraction * at(rsu, near) * server_active[n:-1]
+    return jnp.concatenate([rsu, uav, jnp.zeros_like(rsu[:1])])
+
+
+def arrivals(sizes: Sizes, params: Params) -> tuple[Any, Any]:
+    """What a twin that stays, and one that arrives, brings along [bit]."""
+    return params.vt_bits, params.vt_bits + params.mig_bits * sizes.migration_adds_load
