@@ -1,4 +1,8 @@
-"""Learners by name. To add one: write its file, add a line here."""
+"""Learners by name. To add one: write its file, add a line here; from outside, `jaxvec.register(name, make, kind="learner")`.
+
+An entry is a function `make(env, **settings) -> Learner`, whose settings are the fields of `Learner.settings`, and `network` and
+`critic` where it takes networks of one's own.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,9 +35,18 @@ LEARNERS: Registry[Callable[..., Learner]] = Registry(
 
 
 def make(name: str, env: Environment, **settings: Any) -> Learner:
-    """A learner by name.
+    """A learner by name, which it bears whatever it was built of.
 
+    Args:
+        name: one of `LEARNERS`.
+        env: what to learn on.
+        settings: fields of the learner's settings, which fix shapes; and `network` and `critic`, networks of one's own, see
+            `jaxvec.learners.blocks.networks.as_builder`.
     Raises:
-        ValueError: unknown name (the closest known one is named), or a bad setting. TypeError: an unknown setting.
+        ValueError: unknown name (the closest known one is named), or a bad setting. TypeError: an unknown setting, or what is
+            registered under this name makes no `Learner`.
     """
-    return LEARNERS[name](env, **settings)._replace(name=name)
+    learner = LEARNERS[name](env, **settings)
+    if not isinstance(learner, Learner):
+        raise TypeError(f"learner {name!r} must make a jaxvec.learners.base.Learner, not {learner!r}")
+    return learner._replace(name=name)
