@@ -2,7 +2,8 @@
 
 Slots per second of the environment alone, and of training with an MLP, with a circuit, and with the dense layer that stands in
 the circuit's place in `mappo_matched`; all in turns. The time of a slot with a circuit less that of a slot without is the
-circuit's share. With the LSTM twin the same again. Memory: the state of a world, and what a program needs beside its arguments.
+circuit's share. With a forecaster beside the policy the same again. Memory: the state of a world, and what a program needs
+beside its arguments.
 """
 
 import argparse
@@ -16,7 +17,12 @@ from jaxvec.bench import Case, Row, env_case, machine, slug, take_turns, train_c
 from jaxvec.core.make import make
 
 SETTINGS = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True}
-TRAINED = (("mappo", "hold"), ("mappo_matched", "hold"), ("qmarl", "hold"), ("qmarl", "lstm"))
+TRAINED = (  # learner, `twin_mode`
+    ("mappo", "hold"),
+    ("mappo_matched", "hold"),
+    ("qmarl", "hold"),
+    ("qmarl", "lstm"),
+)
 
 
 def state_bytes(env: Any, params: Any) -> int:
@@ -28,13 +34,17 @@ def state_bytes(env: Any, params: Any) -> int:
 def cases(worlds: list[int]) -> list[Case]:
     """The environment at several numbers of worlds, then the learners."""
     env, params = make("urllc_vec")
-    found = [env_case(env, params, w) for w in worlds]
-    for name, twin in TRAINED:
-        case = train_case(*make("urllc_vec", twin_mode=twin), name, **SETTINGS)
-        found.append(dataclasses.replace(case, row=case.row | {"series": f"{name}, twin {twin}"}))
+    several = [env_case(env, params, w) for w in worlds]
+    for name, twin_mode in TRAINED:
+        case = train_case(*make("urllc_vec", twin_mode=twin_mode), name, **SETTINGS)
+        several.append(dataclasses.replace(case, row=case.row | {"series": f"{name}, twin {twin_mode}"}))
     size = state_bytes(env, params)
-    temp = lambda case: case.program.memory_analysis().temp_size_in_bytes  # noqa: E731
-    return [dataclasses.replace(c, row=c.row | {"state_bytes_per_world": size, "temp_bytes": temp(c)}) for c in found]
+
+    def with_memory(case: Case) -> Case:
+        temporary = case.program.memory_analysis().temp_size_in_bytes
+        return dataclasses.replace(case, row=case.row | {"state_bytes_per_world": size, "temp_bytes": temporary})
+
+    return [with_memory(case) for case in several]
 
 
 def main() -> None:

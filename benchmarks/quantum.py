@@ -32,7 +32,10 @@ from jaxvec.core.files import replacing
 LAYERS = 4
 BATCHES = (1, 16, 256, 4096, 65536)  # on 6 qubits, inputs in every layer
 QUBITS = (4, 8, 10, 12)  # with batches of 256
-ENCODINGS = ("angle", "amplitude")  # on 6 qubits, with batches of 4096
+ENCODINGS = (
+    "angle",
+    "amplitude",
+)  # of jaxvec.quantum.circuit.ENCODINGS, beside "reupload"; on 6 qubits, with batches of 4096
 ROUNDS, SECONDS = 5, 0.3
 QUICK_ROUNDS, QUICK_SECONDS = 2, 1e-3
 TOLERANCE = 1e-5
@@ -61,7 +64,7 @@ def tensorcircuit(n: int, encoding: str, gradient: bool) -> Forward:
 
     tc.set_backend("jax")
 
-    def one(theta: Array, x: Array) -> Array:
+    def forward(theta: Array, x: Array) -> Array:
         circuit = tc.Circuit(n, inputs=x / jnp.linalg.norm(x)) if encoding == "amplitude" else tc.Circuit(n)
         for layer in range(LAYERS):
             if encoding == "reupload" or (encoding == "angle" and layer == 0):
@@ -77,7 +80,7 @@ def tensorcircuit(n: int, encoding: str, gradient: bool) -> Forward:
             return jnp.stack([jnp.real(circuit.expectation_ps(z=[q])) for q in range(n)])
         return jnp.abs(circuit.state()) ** 2 @ signs(n)
 
-    return jax.vmap(one, (None, 0))
+    return jax.vmap(forward, (None, 0))
 
 
 def pennylane(n: int, encoding: str, gradient: bool) -> Forward:
@@ -100,7 +103,9 @@ def pennylane(n: int, encoding: str, gradient: bool) -> Forward:
                 qml.CNOT(wires=[q, (q + 1) % n])
         return [qml.expval(qml.PauliZ(q)) for q in range(n)]
 
-    forward = lambda theta, x: jnp.stack(node(theta, x), -1)  # noqa: E731
+    def forward(theta: Array, x: Array) -> Array:
+        return jnp.stack(node(theta, x), -1)
+
     return jax.vmap(forward, (None, 0)) if gradient else forward
 
 
@@ -121,7 +126,10 @@ def arguments(n: int, encoding: str, batch: int) -> tuple[Array, Array]:
 def case(name: str, n: int, encoding: str, batch: int, gradient: bool) -> Case:
     """One program, compiled; how long that took is in its row."""
     forward = PROGRAMS[name](n, encoding, gradient)
-    loss = lambda theta, x: jnp.mean(forward(theta, x) ** 2)  # noqa: E731
+
+    def loss(theta: Array, x: Array) -> Array:
+        return jnp.mean(forward(theta, x) ** 2)
+
     theta, x = arguments(n, encoding, batch)
     start = time.perf_counter()
     program = jax.jit(jax.value_and_grad(loss, (0, 1)) if gradient else forward).lower(theta, x).compile()
@@ -154,9 +162,10 @@ def difference(mine: Case, theirs: Case, inputs: tuple[Array, Array]) -> float:
     Raises:
         AssertionError: if it is above 1e-5.
     """
-    pairs = zip(*(jax.tree.leaves(one.program(*inputs)) for one in (mine, theirs)), strict=True)
-    unit = lambda a: 1.0 if mine.row["timed"] == "forward" else jnp.abs(a).max()  # noqa: E731
-    largest = max(float(jnp.abs(a - b).max() / unit(a)) for a, b in pairs)
+    largest = 0.0
+    for a, b in zip(*(jax.tree.leaves(case.program(*inputs)) for case in (mine, theirs)), strict=True):
+        unit = 1.0 if mine.row["timed"] == "forward" else jnp.abs(a).max()
+        largest = max(largest, float(jnp.abs(a - b).max() / unit))
     assert largest <= TOLERANCE, f"{theirs.row} differs by {largest:.1e}"
     return largest
 
@@ -165,6 +174,7 @@ def measure(rounds: int, seconds: float, setting: Setting, names: Sequence[str])
     """Rows of speeds and of ratios, forward and with gradient, printed as they come.
 
     Args:
+        rounds, seconds: see `jaxvec.bench.take_turns`.
         setting: (qubits, encoding, batch).
         names: of the peers.
     """
@@ -173,13 +183,13 @@ def measure(rounds: int, seconds: float, setting: Setting, names: Sequence[str])
     rows: list[Row] = []
     for gradient in (False, True):
         cases = [case(name, n, encoding, batch, gradient) for name in ("jaxvec", *names)]
-        differences = [difference(cases[0], one, arguments(n, encoding, batch)) for one in cases]
-        found = [machine | row | {"load": _load()} for row in bench.take_turns(cases, rounds, seconds)]
-        rows += found
-        for theirs, differs in zip(found[1:], differences[1:], strict=True):
-            same = {key: theirs[key] for key in ("qubits", "encoding", "timed")} | {"difference": differs}
-            rows.append(machine | same | bench.ratio(found[0], theirs, per="world-step"))
-        print(*(_line(row) for row in found), sep="\n", flush=True)
+        differences = [difference(cases[0], other, arguments(n, encoding, batch)) for other in cases]
+        speeds = [machine | row | {"load": _load()} for row in bench.take_turns(cases, rounds, seconds)]
+        rows += speeds
+        for theirs, differs in zip(speeds[1:], differences[1:], strict=True):
+            about = {key: theirs[key] for key in ("qubits", "encoding", "timed")} | {"difference": differs}
+            rows.append(machine | about | bench.ratio(speeds[0], theirs, per="world-step"))
+        print(*(_line(row) for row in speeds), sep="\n", flush=True)
     return rows
 
 
@@ -205,7 +215,10 @@ def page(rows: Sequence[Row]) -> str:
     """Times and ratios as Markdown."""
     names = ("qubits", "inputs", "batch", "timed", "program", "ms", "compile s", "temporary MB", "times ours", "range")
     lines = [f"| {' | '.join(names)} |", "|" + " --- |" * len(names)]
-    what = lambda row: tuple(row[key] for key in ("qubits", "encoding", "timed"))  # noqa: E731
+
+    def what(row: Row) -> tuple:
+        return tuple(row[key] for key in ("qubits", "encoding", "timed"))
+
     ratios = {(*what(row), row["their_worlds"], row["theirs"]): row for row in rows if row["what"] == "ratio"}
     for row in (row for row in rows if row["what"] == "quantum"):
         ratio = ratios.get((*what(row), row["worlds"], row["series"]))
@@ -250,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     path = args.out / f"{m['date']}-quantum-{slug}.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if args.resume and path.exists() else []
     done = {_setting(row) for row in rows}
-    for setting in sorted(set(settings) - done, key=lambda it: (it[1], it[0], it[2])):
+    for setting in sorted(set(settings) - done, key=lambda setting: (setting[1], setting[0], setting[2])):
         rows += measure(rounds, seconds, setting, names)
         bench.write(rows, path)
         with replacing(path.with_suffix(".md")) as temporary:

@@ -46,7 +46,7 @@ class Settings:
     free_std: bool = False
     n_qubits: int = 6
     n_circuit_layers: int = 4
-    encoding: str = "angle"
+    encoding: str = "reupload"
     readout: str = "expval"
     forecaster: str = "peephole_lstm"
     forecaster_steps: int = 8

@@ -3,11 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from jaxvec.core.errors import suggest
 from jaxvec.quantum.gates import CONTROLLED, Angle, Gate
 
 MOST_QUBITS = 14
 ENTANGLERS = ("ring", "chain", "none")
-ENCODINGS = ("reupload", "angle", "amplitude", "none")
+ENCODINGS = {
+    "reupload": "as angles in every layer (data re-uploading, Perez-Salinas et al. 2020)",
+    "angle": "as angles in the first layer alone",
+    "amplitude": "as amplitudes of the first state, (75)-(76) of the URLLC paper",
+    "none": "not at all",
+}
+"""How inputs enter a layered circuit: the words of `layered` and `qpn`, and of a learner's setting `encoding`."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Circuit:
                 )
 
     def _count(self, name: str) -> int:
-        found = (getattr(gate.angle, name, None) for gate in self.gates)
-        return max((i + 1 for i in found if i is not None), default=0)
+        indices = (getattr(gate.angle, name, None) for gate in self.gates)
+        return max((i + 1 for i in indices if i is not None), default=0)
 
     @property
     def n_theta(self) -> int:
@@ -68,23 +75,23 @@ def _columns(circuit: Circuit) -> Iterable[list[str]]:
     free = [0] * circuit.n_qubits
     for gate in circuit.gates:
         rows = range(min(gate.qubits), max(gate.qubits) + 1)
-        at = max(free[q] for q in rows)
-        if at == len(moments):
+        moment = max(free[q] for q in rows)
+        if moment == len(moments):
             moments.append([])
-        moments[at].append(gate)
+        moments[moment].append(gate)
         for q in rows:
-            free[q] = at + 1
+            free[q] = moment + 1
     width = len(f"q{circuit.n_qubits - 1}")
     start = "psi" if circuit.amplitude else "|0>"
     lines = 2 * circuit.n_qubits - 1
     yield [f"q{i // 2}".rjust(width) + f": {start} " if i % 2 == 0 else " " * (width + 6) for i in range(lines)]
-    for moment in moments:
-        yield _column(moment, lines)
+    for gates in moments:
+        yield _column(gates, lines)
 
 
-def _column(moment: Iterable[Gate], lines: int) -> list[str]:
+def _column(gates: Iterable[Gate], lines: int) -> list[str]:
     text: dict[int, str] = {}
-    for gate in moment:
+    for gate in gates:
         labels = _labels(gate)
         for line in range(2 * min(gate.qubits), 2 * max(gate.qubits) + 1):
             text[line] = "|"
@@ -116,13 +123,12 @@ def layered(
     rotations: str = "XYZ",
     entangler: str = "ring",
 ) -> Circuit:
-    """Layers of: inputs as angles on all qubits; trainable rotations of every qubit; CNOTs.
+    """A circuit of layers, each of: inputs as angles on all qubits; trainable rotations of every qubit; CNOTs.
 
     Args:
         n_qubits: n; with angles, a sample has n inputs, one for each qubit.
         n_layers: L.
-        encoding: inputs as angles in every layer ("reupload") or in the first alone ("angle"), as amplitudes ("amplitude"), or
-            no inputs ("none").
+        encoding: how inputs enter, a name of `ENCODINGS`.
         axis: the rotation that takes the inputs, X, Y or Z.
         scaled: multiply each input, wherever it enters, by a trainable scale of its own.
         plus: start from H on every qubit.
@@ -130,11 +136,11 @@ def layered(
         entangler: CNOT from each qubit to the next ("chain"); with one from the last to the first as well if n > 2 ("ring");
             or "none".
     Raises:
-        ValueError: for a word that is not accepted.
+        ValueError: for a name or a number that is not accepted.
     """
-    for name, found, known in (("encoding", encoding, ENCODINGS), ("entangler", entangler, ENTANGLERS)):
-        if found not in known:
-            raise ValueError(f"unknown {name} {found!r}. Known: {', '.join(known)}")
+    for name, value, known in (("encoding", encoding, ENCODINGS), ("entangler", entangler, ENTANGLERS)):
+        if value not in known:
+            raise ValueError(suggest(name, value, known))
     if axis not in ("X", "Y", "Z") or not set(rotations) <= set("XYZ"):
         raise ValueError(f"axis={axis!r}, rotations={rotations!r}: the axes are X, Y and Z")
     if n_layers < 1:
@@ -145,9 +151,9 @@ def layered(
         pairs.append((n_qubits - 1, 0))
     for layer in range(n_layers):
         if encoding == "reupload" or (encoding == "angle" and layer == 0):
-            own = layer * n_qubits
+            scale = layer * n_qubits
             gates += [
-                Gate(f"R{axis}", (q,), Angle(input=q, scale=own + q if scaled else None)) for q in range(n_qubits)
+                Gate(f"R{axis}", (q,), Angle(input=q, scale=scale + q if scaled else None)) for q in range(n_qubits)
             ]
         for q in range(n_qubits):
             first = (layer * n_qubits + q) * len(rotations)

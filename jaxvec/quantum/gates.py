@@ -90,23 +90,28 @@ class Gate:
             object.__setattr__(self, "angle", Angle(float(self.angle)))
         if self.matrix is not None:
             object.__setattr__(self, "matrix", _rows(self.matrix))
-        wanted = 2 if self.name in _ON_TWO else 1
-        if len(qubits) != wanted or len(set(qubits)) != wanted:
-            raise ValueError(f"{self.name} acts on {wanted} distinct qubit(s), got {qubits}")
-        turns = self.name in ROTATIONS or self.name in CONTROLLED
-        if turns != (self.angle is not None):
-            raise ValueError(f"{self.name} takes {'an angle' if turns else 'no angle'}, got {self.angle}")
+        n_qubits = 2 if self.name in _ON_TWO else 1
+        if len(qubits) != n_qubits or len(set(qubits)) != n_qubits:
+            raise ValueError(f"{self.name} acts on {n_qubits} distinct qubit(s), got {qubits}")
+        rotates = self.name in ROTATIONS or self.name in CONTROLLED
+        if rotates != (self.angle is not None):
+            raise ValueError(f"{self.name} takes {'an angle' if rotates else 'no angle'}, got {self.angle}")
         if (self.name == "U") != (self.matrix is not None):
             raise ValueError(f"{self.name}: 'U' takes a matrix and no other gate does, got {self.matrix}")
 
 
 def _rows(matrix: Sequence[Sequence[complex]] | np.ndarray) -> tuple[tuple[complex, ...], ...]:
-    found = np.asarray(matrix, complex)
-    if found.shape != (2, 2) or not np.allclose(found @ found.conj().T, np.eye(2), atol=1e-6):
-        raise ValueError(f"the matrix of a U is 2 x 2 and unitary, got {found.tolist()}")
-    return tuple(tuple(complex(x) for x in row) for row in found)
+    array = np.asarray(matrix, complex)
+    if array.shape != (2, 2) or not np.allclose(array @ array.conj().T, np.eye(2), atol=1e-6):
+        raise ValueError(f"the matrix of a U is 2 x 2 and unitary, got {array.tolist()}")
+    return tuple(tuple(complex(x) for x in row) for row in array)
 
 
 def rotation(axis: str, angle: float) -> np.ndarray:
-    """`R_axis(angle)`, complex 2 x 2."""
+    """`R_axis(angle)`, complex 2 x 2.
+
+    Args:
+        axis: X, Y or Z.
+        angle: [rad].
+    """
     return np.cos(angle / 2) * PAULIS["I"] - 1j * np.sin(angle / 2) * PAULIS[axis]

@@ -15,8 +15,11 @@ from jaxvec.quantum.simulate import Params, Readout, evaluate
 
 
 def strings(n_qubits: int, word: str) -> tuple[str, ...]:
-    """The Pauli strings that have a word from qubit q on, for every q, around the ring: of 3 and "Z", ZII, IZI and IIZ.
+    """The Pauli strings that have some letters from qubit q on, for every q, around the ring: of 3 and "Z", ZII, IZI and IIZ.
 
+    Args:
+        n_qubits: letters of each string.
+        word: the letters that are not I, or some of them, such as "ZZ".
     Raises:
         ValueError: for a word that is longer than the ring.
     """
@@ -30,33 +33,33 @@ def paulis(observables: Sequence[str]) -> Readout:
     """The readout of expectations: one output for each Pauli string, in order.
 
     Args:
-        observables: words of I, X, Y and Z, one letter a qubit, qubit 0 first.
+        observables: strings of I, X, Y and Z, one letter a qubit, qubit 0 first.
     Raises:
-        ValueError: for none, for another letter, or for words of unequal length.
+        ValueError: for none, for another letter, or for strings of unequal length.
     """
     n = len(observables[0]) if observables else 0
-    for word in observables:
-        if len(word) != n or not set(word) <= set("IXYZ"):
-            raise ValueError(f"{word!r} is not a word of {n} letters I, X, Y or Z, as the first is")
+    for string in observables:
+        if len(string) != n or not set(string) <= set("IXYZ"):
+            raise ValueError(f"{string!r} is not a string of {n} letters I, X, Y or Z, as the first is")
     if n == 0:
-        raise ValueError("no Pauli string: accepted are words such as 'ZZI'")
+        raise ValueError("no Pauli string: accepted are strings such as 'ZZI'")
     # strings that flip the same qubits share one product of amplitudes, whose real or imaginary part they sum with signs
     groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
-    for i, word in enumerate(observables):
-        flips = tuple(q for q, letter in enumerate(word) if letter in "XY")
-        groups.setdefault((flips, word.count("Y") % 2), []).append(i)
+    for i, string in enumerate(observables):
+        flips = tuple(q for q, letter in enumerate(string) if letter in "XY")
+        groups.setdefault((flips, string.count("Y") % 2), []).append(i)
 
     def read(psi: Array) -> Array:
         if psi.shape[1] != 2**n:
             raise ValueError(f"Pauli strings of {n} letters for states of {psi.shape[1]} amplitudes")
-        found: dict[int, Array] = {}
+        expectations: dict[int, Array] = {}
         for (flips, odd), members in groups.items():
             rest = [q for q in range(n) if q not in flips[:1]]
             signs = {i: tuple(observables[i][q] in "YZ" for q in rest) for i in members}
             for i, total in _signed(_products(psi, flips, odd), signs).items():
                 n_y = observables[i].count("Y")
-                found[i] = total * (-1.0) ** ((n_y + 1) // 2)
-        return jnp.stack([found[i] for i in range(len(observables))])
+                expectations[i] = total * (-1.0) ** ((n_y + 1) // 2)
+        return jnp.stack([expectations[i] for i in range(len(observables))])
 
     return read
 
@@ -81,29 +84,38 @@ def _signed(terms: Array, signs: dict[int, tuple[bool, ...]]) -> dict[int, Array
 
     By halving, so that sums share what they have in common.
     """
-    found = {i: terms.sum(0) for i, own in signs.items() if not any(own)}
-    further = {i: own for i, own in signs.items() if i not in found}
+    sums = {i: terms.sum(0) for i, negatives in signs.items() if not any(negatives)}
+    further = {i: negatives for i, negatives in signs.items() if i not in sums}
     if further:
         low, high = jnp.split(terms, 2)
-        for negative in (True, False):
-            some = {i: own[1:] for i, own in further.items() if own[0] == negative}
-            if some:
-                found |= _signed(low - high if negative else low + high, some)
-    return found
+        for first in (True, False):
+            rest = {i: negatives[1:] for i, negatives in further.items() if negatives[0] == first}
+            if rest:
+                sums |= _signed(low - high if first else low + high, rest)
+    return sums
 
 
 def probabilities(psi: Array) -> Array:
-    """The readout of the probabilities of all basis states."""
+    """The readout of the probabilities of all basis states: from states `(2, 2^n, batch)` to `(2^n, batch)`."""
     return psi[0] ** 2 + psi[1] ** 2
 
 
 def amplitudes(psi: Array) -> Array:
-    """The readout of all amplitudes: 2^n real parts, then 2^n imaginary parts."""
+    """The readout of all amplitudes: from states `(2, 2^n, batch)` to 2^n real parts, then 2^n imaginary parts."""
     return psi.reshape(-1, psi.shape[-1])
 
 
 def expectation(circuit: Circuit, params: Params, x: Array, observables: Sequence[str]) -> Array:
-    """Expectations of Pauli strings, `(..., len(observables))`; arguments as in `evaluate` and `paulis`."""
+    """Expectations of Pauli strings.
+
+    Args:
+        circuit, params, x: as in `evaluate`.
+        observables: as in `paulis`.
+    Returns:
+        `(..., len(observables))`, from -1 to 1.
+    Raises:
+        ValueError: for shapes or strings that do not fit.
+    """
     return _expectation(circuit, params, x, tuple(observables))
 
 
@@ -114,7 +126,15 @@ def _expectation(circuit: Circuit, params: Params, x: Array, observables: tuple[
 
 @partial(jax.jit, static_argnums=0)
 def state(circuit: Circuit, params: Params, x: Array) -> Array:
-    """Complex amplitudes `(..., 2^n)`, qubit 0 the most significant bit; arguments as in `evaluate`."""
+    """The state itself.
+
+    Args:
+        circuit, params, x: as in `evaluate`.
+    Returns:
+        Complex amplitudes `(..., 2^n)`, qubit 0 the most significant bit.
+    Raises:
+        ValueError: for shapes that do not fit.
+    """
     re, im = jnp.split(evaluate(circuit, params, x, amplitudes), 2, -1)
     return jax.lax.complex(re, im)
 
@@ -123,6 +143,7 @@ def sample(key: Array, probability: Array, shots: int) -> Array:
     """Outcomes of measuring all qubits.
 
     Args:
+        key: of chance.
         probability: of basis states, `(..., 2^n)`.
         shots: measurements of each sample.
     Returns:

@@ -30,18 +30,18 @@ class Stage(NamedTuple):
     """Kronecker product of one matrix a qubit, then a constant matrix.
 
     Attributes:
-        words: `(parts, turns)` or None. A qubit's matrix is a product over p, later ones to the left, of
+        rotations: `(parts, number)` or None. A qubit's matrix is a product over p, later ones to the left, of
             `parts[0] + cos(t/2) parts[1] + sin(t/2) parts[2]`; parts are complex `(3, p, qubits, 2, 2)`, and t is the block's
-            angle number `turns[p, qubit]`.
+            angle `number[p, qubit]`.
         fixed: complex `(2^k, 2^k)` or None.
     """
 
-    words: tuple[np.ndarray, np.ndarray] | None
+    rotations: tuple[np.ndarray, np.ndarray] | None
     fixed: np.ndarray | None
 
 
 class Family(NamedTuple):
-    """Blocks of equal structure: their stages, and their angles `(members, turns)`."""
+    """Blocks of equal structure: their stages, and their angles `(members, angles)`."""
 
     n_qubits: int
     stages: tuple[Stage, ...]
@@ -49,7 +49,7 @@ class Family(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """Turns by inputs as phases: what equal layers share.
+    """Rotations by inputs as phases: what equal layers share.
 
     `cos(half @ angles + shift)` with angles `(n,)` of the qubits holds, for each half of the qubits, the cosines and sines that
     `phases` or `product`, constant matrices, take to that half's phases (re, then im) or real product state.
@@ -61,7 +61,7 @@ class Encoding(NamedTuple):
         shift: `(rows,)`.
         phases: `(2 * rows, rows)`.
         product: `(rows, rows)`.
-        places: `(terms, n * (last - first))`, one 1 a row: which qubit turns by which input.
+        places: `(terms, n * (last - first))`, one 1 a row: which qubit rotates by which input.
         slots: factors of the terms, `(members, terms)`.
     """
 
@@ -111,11 +111,11 @@ class Plan(NamedTuple):
 def plan(circuit: Circuit) -> Plan:
     """The plan of a circuit."""
     n = circuit.n_qubits
-    found = cut(circuit)
+    pieces = cut(circuit)
     order = tuple(range(n))
     blocks, encodings = _Table(), _Table()
     runs: list[Run] = []
-    for i, segment in enumerate(found.segments):
+    for i, segment in enumerate(pieces.segments):
         encoding = None
         if segment.inputs:
             terms, angles = _terms(segment, order)
@@ -136,7 +136,7 @@ def plan(circuit: Circuit) -> Plan:
         for terms, members in zip(encodings.firsts, encodings.members.values(), strict=True)
     ]
     restore, _ = _to_front(order, tuple(range(n)))
-    return Plan(n, found.start, tuple(runs), tuple(families), tuple(encoded), restore)
+    return Plan(n, pieces.start, tuple(runs), tuple(families), tuple(encoded), restore)
 
 
 def _blocks(segment: Segment, n: int, start: bool) -> list[tuple[tuple[int, ...], list[Op]]]:
@@ -167,27 +167,26 @@ class _Table:
 
 
 def _slots(circuit: Circuit, members: Sequence[tuple[Angle, ...]]) -> Slots:
-    index = lambda i, none: none if i is None else i  # noqa: E731
-    each = [
-        [(a.factor, index(a.theta, circuit.n_theta), index(a.scale, circuit.n_scale)) for a in angles]
-        for angles in members
-    ]
-    array = np.array(each, float).reshape(len(members), -1, 3)
+    def row(angle: Angle) -> tuple[float, int, int]:
+        theta = circuit.n_theta if angle.theta is None else angle.theta
+        return angle.factor, theta, circuit.n_scale if angle.scale is None else angle.scale
+
+    array = np.array([[row(angle) for angle in angles] for angles in members], float).reshape(len(members), -1, 3)
     return Slots(array[..., 0], array[..., 1].astype(int), array[..., 2].astype(int))
 
 
 # Runs
 
 
-def _joined(run: Run, one: Run) -> Run | None:
-    """A run with one more segment, if that is equal to the others."""
-    if run.encoding is None or one.encoding is None or len(run.blocks) != len(one.blocks):
+def _joined(run: Run, segment: Run) -> Run | None:
+    """A run with one more segment, itself a run of length 1, if that is equal to the others."""
+    if run.encoding is None or segment.encoding is None or len(run.blocks) != len(segment.blocks):
         return None
     family, first, step = run.encoding
-    further = one.encoding[1] - first - step * (run.length - 1)
-    even = one.encoding[0] == family and further in ((0, 1) if run.length == 1 else (step,))
+    further = segment.encoding[1] - first - step * (run.length - 1)
+    even = segment.encoding[0] == family and further in ((0, 1) if run.length == 1 else (step,))
     equal = all(
-        (a[0], a[1] + run.length, a[2]) == (b[0], b[1], b[2]) for a, b in zip(run.blocks, one.blocks, strict=True)
+        (a[0], a[1] + run.length, a[2]) == (b[0], b[1], b[2]) for a, b in zip(run.blocks, segment.blocks, strict=True)
     )
     return Run(run.length + 1, (family, first, further), run.blocks) if even and equal else None
 
@@ -225,34 +224,34 @@ def _stages(qubits: tuple[int, ...], ops: Sequence[Op]) -> tuple[Stage, ...]:
     local = {q: i for i, q in enumerate(qubits)}
     k = len(qubits)
     stages: list[tuple[list[list[tuple[Op, int]]], list[Fixed]]] = [([[] for _ in qubits], [])]
-    turns = 0
+    number = 0  # of the next rotation's angle
     for op in ops:
-        words, after = stages[-1]
+        single, after = stages[-1]  # what acts on each qubit alone, and what follows
         free = len(op.qubits) == 1 and not any(op.qubits[0] in fixed.qubits for fixed in after)
         if isinstance(op, Fixed) and not free:
             after.append(op)
             continue
         if not free:
-            words = [[] for _ in qubits]
-            stages.append((words, []))
-        words[local[op.qubits[0]]].append((op, turns))
-        turns += isinstance(op, Rotation)
+            single = [[] for _ in qubits]
+            stages.append((single, []))
+        single[local[op.qubits[0]]].append((op, number))
+        number += isinstance(op, Rotation)
     return tuple(
-        _stage(words, [(tuple(local[q] for q in op.qubits), op.matrix) for op in after], k) for words, after in stages
+        _stage(single, [(tuple(local[q] for q in op.qubits), op.matrix) for op in after], k) for single, after in stages
     )
 
 
 def _stage(
-    words: Sequence[Sequence[tuple[Op, int]]], after: Sequence[tuple[tuple[int, ...], np.ndarray]], k: int
+    single: Sequence[Sequence[tuple[Op, int]]], after: Sequence[tuple[tuple[int, ...], np.ndarray]], k: int
 ) -> Stage:
-    """Words without a turn are constants that come first."""
-    turned = any(isinstance(op, Rotation) for word in words for op, _ in word)
-    early = [((q,), op.matrix) for q, word in enumerate(words) for op, _ in word if isinstance(op, Fixed)]
-    constants = [*after] if turned else [*early, *after]
+    """Of what acts on each qubit alone, and the matrices after that; without a rotation all are constants."""
+    rotates = any(isinstance(op, Rotation) for ops in single for op, _ in ops)
+    early = [((q,), op.matrix) for q, ops in enumerate(single) for op, _ in ops if isinstance(op, Fixed)]
+    constants = [*after] if rotates else [*early, *after]
     fixed = np.eye(2**k, dtype=complex)
     for qubits, matrix in constants:
         fixed = _act(fixed, qubits, matrix)
-    return Stage(_words(words) if turned else None, fixed if constants else None)
+    return Stage(_products(single) if rotates else None, fixed if constants else None)
 
 
 def _act(columns: np.ndarray, qubits: tuple[int, ...], matrix: np.ndarray) -> np.ndarray:
@@ -263,42 +262,45 @@ def _act(columns: np.ndarray, qubits: tuple[int, ...], matrix: np.ndarray) -> np
     return np.moveaxis(moved, range(m), qubits).reshape(columns.shape)
 
 
-def _words(words: Sequence[Sequence[tuple[Op, int]]]) -> tuple[np.ndarray, np.ndarray]:
-    """Words of one length: constants multiplied into the turn before (or the first one), short ones padded with the identity."""
-    letters: list[list[tuple[np.ndarray, int]]] = []
-    for word in words:
-        found: list[tuple[np.ndarray, int]] = []
+def _products(single: Sequence[Sequence[tuple[Op, int]]]) -> tuple[np.ndarray, np.ndarray]:
+    """`Stage.rotations`, products of one length for all qubits.
+
+    Constants are multiplied into the rotation before them (or the first one), short products padded with the identity.
+    """
+    products: list[list[tuple[np.ndarray, int]]] = []
+    for ops in single:
+        factors: list[tuple[np.ndarray, int]] = []
         before = PAULIS["I"]
-        for op, turn in word:
+        for op, number in ops:
             if isinstance(op, Rotation):
-                found.append((np.stack([0 * before, before, -1j * PAULIS[op.axis] @ before]), turn))
+                factors.append((np.stack([0 * before, before, -1j * PAULIS[op.axis] @ before]), number))
                 before = PAULIS["I"]
-            elif found:
-                found[-1] = (op.matrix @ found[-1][0], found[-1][1])
+            elif factors:
+                factors[-1] = (op.matrix @ factors[-1][0], factors[-1][1])
             else:
                 before = op.matrix @ before
-        letters.append(found or [(np.stack([before, 0 * before, 0 * before]), 0)])
+        products.append(factors or [(np.stack([before, 0 * before, 0 * before]), 0)])
     pad = (np.stack([PAULIS["I"], 0 * PAULIS["I"], 0 * PAULIS["I"]]), 0)
-    length = max(map(len, letters))
-    even = [found + [pad] * (length - len(found)) for found in letters]
-    parts = np.array([[part for part, _ in found] for found in even])  # (qubits, p, 3, 2, 2)
-    return parts.transpose(2, 1, 0, 3, 4), np.array([[turn for _, turn in found] for found in even]).T
+    length = max(map(len, products))
+    padded = [factors + [pad] * (length - len(factors)) for factors in products]
+    parts = np.array([[part for part, _ in factors] for factors in padded])  # (qubits, p, 3, 2, 2)
+    return parts.transpose(2, 1, 0, 3, 4), np.array([[number for _, number in factors] for factors in padded]).T
 
 
 # Encodings
 
 
 def _terms(segment: Segment, order: tuple[int, ...]) -> tuple[tuple[tuple[int, int], ...], tuple[Angle, ...]]:
-    """Which qubit, by its place in the order, turns by which input; and the angles."""
-    found = [(order.index(q), angle) for q, (_, angles) in sorted(segment.inputs.items()) for angle in angles]
-    return tuple((at, angle.input or 0) for at, angle in found), tuple(angle for _, angle in found)
+    """Which qubit, by its place in the order, rotates by which input; and the angles."""
+    placed = [(order.index(q), angle) for q, (_, angles) in sorted(segment.inputs.items()) for angle in angles]
+    return tuple((place, angle.input or 0) for place, angle in placed), tuple(angle for _, angle in placed)
 
 
 def _encoding(n: int, terms: Sequence[tuple[int, int]], slots: Slots) -> Encoding:
     first, last = min(i for _, i in terms), max(i for _, i in terms) + 1
     places = np.zeros((len(terms), n, last - first))
-    for t, (at, i) in enumerate(terms):
-        places[t, at, i - first] = 1
+    for t, (place, i) in enumerate(terms):
+        places[t, place, i - first] = 1
     high = (n + 1) // 2
     halves = [_half(high), _half(n - high)]
     half, phases, product = (_diagonal([h[i] for h in halves]) for i in (0, 2, 3))
@@ -316,12 +318,12 @@ def _half(m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     signs = 1 - 2 * bits
     if m == 0:
         return np.zeros((1, 0)), np.zeros(1), np.array([[1.0], [0.0]]), np.ones((1, 1))
-    some = signs[: 2 ** (m - 1)]
-    half, shift = np.concatenate([some, some]) / 2, np.repeat([0, -np.pi / 2], len(some))
-    same, other = np.eye(len(some)), np.eye(len(some))[::-1]  # the opposite of row i is row -1-i
+    positive = signs[: 2 ** (m - 1)]  # in their first entry
+    half, shift = np.concatenate([positive, positive]) / 2, np.repeat([0, -np.pi / 2], len(positive))
+    same, opposite = np.eye(len(positive)), np.eye(len(positive))[::-1]  # the opposite of row i is row -1-i
     none = np.zeros_like(same)
-    phases = np.block([[same, none], [other, none], [none, -same], [none, other]])
-    weight = np.prod(np.where(bits[:, None, :] == 1, -1j * some[None], 1), -1) * 2.0 ** (1 - m)  # (2^m, signs)
+    phases = np.block([[same, none], [opposite, none], [none, -same], [none, opposite]])
+    weight = np.prod(np.where(bits[:, None, :] == 1, -1j * positive[None], 1), -1) * 2.0 ** (1 - m)  # (2^m, signs)
     return half, shift, phases, np.concatenate([weight.real, -weight.imag], 1)
 
 

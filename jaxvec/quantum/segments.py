@@ -1,6 +1,6 @@
 """A circuit cut where samples differ: rotations by inputs, and between them segments that all samples share.
 
-Everything is brought down to two kinds of operation: a constant matrix on one or two qubits, and a turn of one qubit by an
+Everything is brought down to two kinds of operation: a constant matrix on one or two qubits, and a rotation of one qubit by an
 angle that is not constant. A rotation by an input is `V diag V^-1` with a constant V, which goes into the segments around it:
 what is left for each sample is a phase. The rotations by inputs that act first, on a constant product state, need not even
 that: their state is a constant matrix times the real product state of `(cos x/2, sin x/2)`.
@@ -41,7 +41,12 @@ Op = Fixed | Rotation
 
 @dataclass
 class Segment:
-    """Turns by inputs, one axis a qubit, and the operations after them that all samples share."""
+    """Rotations by inputs, one axis a qubit, and the operations after them that all samples share.
+
+    Attributes:
+        inputs: by qubit the axis, and the angles of the rotations, in order.
+        ops: the operations after them.
+    """
 
     inputs: dict[int, tuple[str, tuple[Angle, ...]]] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
@@ -75,12 +80,12 @@ def lower(gate: Gate) -> list[Op]:
         if gate.angle.constant:
             return [Fixed(gate.qubits, rotation(axis, gate.angle.factor))]
         return [Rotation(axis, (gate.qubits[0],), gate.angle)]
-    # controlled: half the turn, and half of it back unless the control flips the direction
+    # controlled: half the rotation, and half of it back unless the control flips the direction
     flip = Gate("CZ" if axis == "X" else "CNOT", gate.qubits)
     half = [replace(gate.angle, factor=sign * gate.angle.factor / 2) for sign in (1, -1)]
     target = gate.qubits[1:]
     gates = (Gate(f"R{axis}", target, half[0]), flip, Gate(f"R{axis}", target, half[1]), flip)
-    return [op for one in gates for op in lower(one)]
+    return [op for part in gates for op in lower(part)]
 
 
 def cut(circuit: Circuit) -> Cut:
@@ -125,19 +130,23 @@ def _product_start(n_qubits: int, head: Iterable[Op], first: Segment) -> list[Op
 
 
 def fuse(ops: Sequence[Op], most: int) -> list[tuple[tuple[int, ...], list[Op]]]:
-    """Operations gathered into blocks on at most so many qubits (2 or more): (qubits in ascending order, operations).
+    """Operations gathered into blocks: (qubits in ascending order, operations).
 
     An operation on one qubit waits for one on two that needs its qubit.
+
+    Args:
+        ops: in the order in which they act.
+        most: qubits of a block, 2 or more.
     """
     blocks: list[tuple[set[int], list[Op]]] = []
     waiting: dict[int, list[Op]] = {}
 
     def place(qubits: tuple[int, ...], group: list[Op]) -> None:
-        last = max((i for i, (there, _) in enumerate(blocks) if there & set(qubits)), default=0)
-        for there, inside in blocks[last:]:
-            if len(there | set(qubits)) <= most:
-                there |= set(qubits)
-                inside += group
+        last = max((i for i, (block, _) in enumerate(blocks) if block & set(qubits)), default=0)
+        for block, members in blocks[last:]:
+            if len(block | set(qubits)) <= most:
+                block |= set(qubits)
+                members += group
                 return
         blocks.append((set(qubits), list(group)))
 

@@ -44,6 +44,7 @@ def prepare(circuit: Circuit, params: Params) -> Prepared:
     """The matrices of a circuit with these parameters, differentiable.
 
     Args:
+        circuit: the circuit.
         params: `theta (n_theta,)` [rad] and `scale (n_scale,)` [-], of one floating type, in which everything is computed.
     Raises:
         ValueError: for other shapes.
@@ -51,32 +52,32 @@ def prepare(circuit: Circuit, params: Params) -> Prepared:
     for name, n in (("theta", circuit.n_theta), ("scale", circuit.n_scale)):
         if params[name].shape != (n,):
             raise ValueError(f"{name} has shape {params[name].shape}, the circuit takes ({n},)")
-    found = plan(circuit)
+    steps = plan(circuit)
     theta, scale = (jnp.append(params[name], 1.0) for name in ("theta", "scale"))
 
     def values(slots: Slots) -> Array:
         return jnp.asarray(slots.factor, theta.dtype) * theta[slots.theta] * scale[slots.scale]
 
     return Prepared(
-        tuple(_matrices(family, values(family.slots)) for family in found.families),
-        tuple(_rows(encoding, values(encoding.slots), found.n_qubits) for encoding in found.encodings),
+        tuple(_matrices(family, values(family.slots)) for family in steps.families),
+        tuple(_rows(encoding, values(encoding.slots), steps.n_qubits) for encoding in steps.encodings),
     )
 
 
 def _rows(encoding: Encoding, values: Array, n: int) -> Array:
     """`half @ angles` as a matrix on the inputs, `(members, rows, inputs)`."""
     dtype = values.dtype
-    turned = _dot(values, jnp.asarray(encoding.places, dtype)).reshape(len(values), n, -1)
-    return _dot(jnp.asarray(encoding.half, dtype), turned)
+    of_inputs = _dot(values, jnp.asarray(encoding.places, dtype)).reshape(len(values), n, -1)  # a qubit's angle
+    return _dot(jnp.asarray(encoding.half, dtype), of_inputs)
 
 
 def _matrices(family: Family, angles: Array) -> Array:
-    """A family's blocks as real matrices, `(members, 2 * 2^k, 2 * 2^k)`, from their angles `(members, turns)`."""
+    """A family's blocks as real matrices, `(members, 2 * 2^k, 2 * 2^k)`, from their angles `(members, angles)`."""
     dtype, size = angles.dtype, 2**family.n_qubits
     cos, sin = jnp.cos(angles / 2), jnp.sin(angles / 2)
     columns: Array | None = None  # the first half of the columns: they hold it all
-    for words, fixed in family.stages:
-        matrices = [_kronecker(*words, cos, sin)] if words else []
+    for rotations, fixed in family.stages:
+        matrices = [_kronecker(*rotations, cos, sin)] if rotations else []
         if fixed is not None:
             matrices.append((jnp.asarray(fixed.real, dtype), jnp.asarray(fixed.imag, dtype)))
         for matrix in matrices:
@@ -92,15 +93,15 @@ def _real(matrix: Pair) -> Array:
     return jnp.concatenate([jnp.concatenate([re, -im], -1), jnp.concatenate([im, re], -1)], -2)
 
 
-def _kronecker(parts: np.ndarray, turns: np.ndarray, cos: Array, sin: Array) -> Pair:
-    """The Kronecker product over qubits of the words of a `Stage`, complex `(members, 2^k, 2^k)`."""
-    word: Pair | None = None
-    for (still, even, odd), turn in zip(parts.swapaxes(0, 1), turns, strict=True):
-        c, s = cos[:, turn, None, None], sin[:, turn, None, None]
+def _kronecker(parts: np.ndarray, number: np.ndarray, cos: Array, sin: Array) -> Pair:
+    """The Kronecker product over qubits of the `rotations` of a `Stage`, complex `(members, 2^k, 2^k)`."""
+    product: Pair | None = None
+    for (still, even, odd), angle in zip(parts.swapaxes(0, 1), number, strict=True):
+        c, s = cos[:, angle, None, None], sin[:, angle, None, None]
         re, im = (f(still) + c * f(even) + s * f(odd) for f in (_as_real(cos.dtype), _as_imaginary(cos.dtype)))
-        word = (re, im) if word is None else _multiply((re, im), word)
-    assert word is not None
-    factors = [(word[0][:, q], word[1][:, q]) for q in range(parts.shape[2])]
+        product = (re, im) if product is None else _multiply((re, im), product)
+    assert product is not None
+    factors = [(product[0][:, q], product[1][:, q]) for q in range(parts.shape[2])]
     while len(factors) > 1:
         factors = [
             _outer(*factors[i : i + 2]) if i + 1 < len(factors) else factors[i] for i in range(0, len(factors), 2)
@@ -118,7 +119,10 @@ def _as_imaginary(dtype: np.dtype) -> Callable[[np.ndarray], Array]:
 
 def _multiply(a: Pair, b: Pair) -> Pair:
     """a @ b, small and elementwise."""
-    product = lambda x, y: (x[..., :, :, None] * y[..., None, :, :]).sum(-2)  # noqa: E731
+
+    def product(x: Array, y: Array) -> Array:
+        return (x[..., :, :, None] * y[..., None, :, :]).sum(-2)
+
     return product(a[0], b[0]) - product(a[1], b[1]), product(a[0], b[1]) + product(a[1], b[0])
 
 
@@ -139,7 +143,8 @@ def run(circuit: Circuit, prepared: Prepared, x: Array, readout: Readout, *, chu
     """What a readout makes of the states of all samples.
 
     Args:
-        prepared: of `prepare`.
+        circuit: the circuit.
+        prepared: its parameters, of `prepare`.
         x: inputs `(..., n_inputs)`.
         readout: from states `(2, 2^n, batch)` to `(outputs, batch)`, such as those in `measure`.
         chunk: samples that go through at once; by default as many as a cache holds.
@@ -150,16 +155,19 @@ def run(circuit: Circuit, prepared: Prepared, x: Array, readout: Readout, *, chu
     """
     if x.shape[-1:] != (circuit.n_inputs,):
         raise ValueError(f"x has shape {x.shape}, the circuit takes (..., {circuit.n_inputs})")
-    found = plan(circuit)
+    steps = plan(circuit)
     batch, n = x.shape[:-1], math.prod(x.shape[:-1])
     chunks = -(-n // (chunk or _chunk(circuit.n_qubits)))
-    one = lambda x: readout(_evolve(found, prepared, x)).T  # noqa: E731
+
+    def read(x: Array) -> Array:
+        return readout(_evolve(steps, prepared, x)).T
+
     if chunks <= 1:
-        y = one(x.reshape(n, x.shape[-1]))
+        y = read(x.reshape(n, x.shape[-1]))
         return y.reshape(*batch, y.shape[-1])
     size = -(-n // (16 * chunks)) * 16
     x = jnp.pad(x.reshape(n, -1), ((0, chunks * size - n), (0, 0))).reshape(chunks, size, -1)
-    y = jax.lax.map(jax.checkpoint(one, prevent_cse=False), x)
+    y = jax.lax.map(jax.checkpoint(read, prevent_cse=False), x)
     return y.reshape(chunks * size, -1)[:n].reshape(*batch, y.shape[-1])
 
 
@@ -167,6 +175,7 @@ def evaluate(circuit: Circuit, params: Params, x: Array, readout: Readout, *, ch
     """`run` with `prepare`, or with parameters of each sample's own; as they, to be called under `jax.jit`.
 
     Args:
+        circuit: the circuit.
         params: `theta (n_theta,)` and `scale (n_scale,)` for all samples, or both with the leading axes of x, one set a sample.
         x: inputs `(..., n_inputs)`.
         readout: as in `run`.
@@ -181,18 +190,18 @@ def evaluate(circuit: Circuit, params: Params, x: Array, readout: Readout, *, ch
     for name, n in (("theta", circuit.n_theta), ("scale", circuit.n_scale)):
         if params[name].shape != (*x.shape[:-1], n):
             raise ValueError(f"{name} has shape {params[name].shape}, accepted are ({n},) and {(*x.shape[:-1], n)}")
-    own, factors = _own(circuit)
+    by_inputs, factors = _all_as_inputs(circuit)
     ones = jnp.ones((*x.shape[:-1], 1), x.dtype)
     amplitudes, x = jnp.split(x, [2**circuit.n_qubits if circuit.amplitude else 0], -1)
-    found = [jnp.concatenate([values, ones], -1) for values in (params["theta"], params["scale"], x)]
-    theta, scale, x = (values[..., index] for values, index in zip(found, factors.T, strict=True))
+    padded = [jnp.concatenate([values, ones], -1) for values in (params["theta"], params["scale"], x)]
+    theta, scale, x = (values[..., index] for values, index in zip(padded, factors.T, strict=True))
     x = theta * scale * x
     none = jnp.zeros(0, x.dtype)
-    prepared = prepare(own, {"theta": none, "scale": none})
-    return run(own, prepared, jnp.concatenate([amplitudes, x], -1), readout, chunk=chunk)
+    prepared = prepare(by_inputs, {"theta": none, "scale": none})
+    return run(by_inputs, prepared, jnp.concatenate([amplitudes, x], -1), readout, chunk=chunk)
 
 
-def _own(circuit: Circuit) -> tuple[Circuit, np.ndarray]:
+def _all_as_inputs(circuit: Circuit) -> tuple[Circuit, np.ndarray]:
     """The circuit with everything that varies as an input, and which theta, scale and x each is the product of (-1: none)."""
     products: dict[tuple[int | None, ...], int] = {}
     gates = []
@@ -202,7 +211,7 @@ def _own(circuit: Circuit) -> tuple[Circuit, np.ndarray]:
             number = products.setdefault((angle.theta, angle.scale, angle.input), len(products))
             angle = Angle(angle.factor, input=number)
         gates.append(Gate(gate.name, gate.qubits, angle, gate.matrix))
-    factors = np.array([[-1 if index is None else index for index in each] for each in products], int)
+    factors = np.array([[-1 if index is None else index for index in indices] for indices in products], int)
     return Circuit(circuit.n_qubits, tuple(gates), circuit.amplitude), factors.reshape(-1, 3)
 
 
@@ -212,48 +221,48 @@ def _chunk(n_qubits: int) -> int:
     return max(32, numbers >> (n_qubits + 1))
 
 
-def _evolve(found: Plan, prepared: Prepared, x: Array) -> Array:
+def _evolve(steps: Plan, prepared: Prepared, x: Array) -> Array:
     """States `(2, 2^n, batch)` of samples `(batch, inputs)`.
 
     The norm is divided out at the end: for amplitudes it has to be, and elsewhere the rounding of many layers goes with it.
     """
-    n, dtype = found.n_qubits, jnp.result_type(x, *prepared.blocks)
-    amplitudes, x = (x[:, : 2**n], x[:, 2**n :]) if found.start == "amplitude" else (x, x)
+    n, dtype = steps.n_qubits, jnp.result_type(x, *prepared.blocks)
+    amplitudes, x = (x[:, : 2**n], x[:, 2**n :]) if steps.start == "amplitude" else (x, x)
     psi = jnp.zeros((2**n, 1), dtype).at[0].set(1.0)
-    first = found.runs[0]
-    if found.start == "amplitude":
+    first = steps.runs[0]
+    if steps.start == "amplitude":
         psi = amplitudes.T
     elif first.encoding:
         family, member, _ = first.encoding
-        psi = _product(found.encodings[family], prepared.encodings[family][member], x, n)
+        psi = _product(steps.encodings[family], prepared.encodings[family][member], x, n)
     for family, member, move in first.blocks:
         psi = _pass(psi, prepared.blocks[family][member], move)
     psi = jnp.broadcast_to(psi, (2, 2**n, len(x)))
-    for segments in found.runs[1:]:
-        psi = _layers(segments, found, prepared, psi, x)
-    psi = psi if found.restore is None else _moved(psi, found.restore)
-    return psi * jax.lax.rsqrt(jnp.sum(psi**2, (0, 1)) + (EPS if found.start == "amplitude" else 0.0))
+    for segments in steps.runs[1:]:
+        psi = _layers(segments, steps, prepared, psi, x)
+    psi = psi if steps.restore is None else _moved(psi, steps.restore)
+    return psi * jax.lax.rsqrt(jnp.sum(psi**2, (0, 1)) + (EPS if steps.start == "amplitude" else 0.0))
 
 
-def _layers(segments: Run, found: Plan, prepared: Prepared, psi: Array, x: Array) -> Array:
+def _layers(segments: Run, steps: Plan, prepared: Prepared, psi: Array, x: Array) -> Array:
     """The segments of a run, one after the other."""
     assert segments.encoding is not None
-    n = found.n_qubits
+    n = steps.n_qubits
     family, first, step = segments.encoding
-    encoding, rows = found.encodings[family], prepared.encodings[family]
+    encoding, rows = steps.encodings[family], prepared.encodings[family]
     # phases that all layers share are made once
     fixed = None if step else _phases(encoding, rows[first], x, n)
-    own = rows[first : first + segments.length] if step else None
+    varying = rows[first : first + segments.length] if step else None
     blocks = [prepared.blocks[number][at : at + segments.length] for number, at, _ in segments.blocks]
 
-    def layer(psi: Array, each: Any) -> tuple[Array, None]:
-        rows, blocks = each
-        psi = _turned(psi, fixed or _phases(encoding, rows, x, n))
+    def layer(psi: Array, segment: Any) -> tuple[Array, None]:
+        rows, blocks = segment
+        psi = _times_phases(psi, fixed or _phases(encoding, rows, x, n))
         for (_, _, move), block in zip(segments.blocks, blocks, strict=True):
             psi = _pass(psi, block, move)
         return psi, None
 
-    return jax.lax.scan(layer, psi, (own, blocks), segments.length, unroll=min(8, segments.length))[0]
+    return jax.lax.scan(layer, psi, (varying, blocks), segments.length, unroll=min(8, segments.length))[0]
 
 
 def _trigonometry(encoding: Encoding, rows: Array, x: Array) -> Array:
@@ -283,8 +292,8 @@ def _phases(encoding: Encoding, rows: Array, x: Array, n: int) -> Pair:
     return a * c - b * d, a * d + b * c
 
 
-def _turned(psi: Array, phases: Pair) -> Array:
-    """States times phases."""
+def _times_phases(psi: Array, phases: Pair) -> Array:
+    """States after rotations by inputs."""
     re, im = phases
     a, b = psi.reshape(2, *re.shape)
     return jnp.stack([a * re - b * im, a * im + b * re]).reshape(psi.shape)

@@ -23,7 +23,10 @@ def unitary(numbers):
 @st.composite
 def angles(draw):
     """Anything an angle can be."""
-    index = lambda n: draw(st.none() | st.integers(0, n - 1))  # noqa: E731
+
+    def index(n):
+        return draw(st.none() | st.integers(0, n - 1))
+
     factor = draw(st.sampled_from([1.0, -0.5, 0.3]))
     return Angle(factor, index(N_THETA), index(N_SCALE), index(N_INPUTS))
 

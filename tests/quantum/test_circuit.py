@@ -27,8 +27,8 @@ BELL = Circuit(2, (Gate("H", 0), Gate("CNOT", (0, 1))))
         (lambda: Circuit(2, (Gate("H", 0), Gate("CZ", (1, 2)))), r"gate 1, CZ on \(1, 2\): accepted are qubits 0 to 1"),
         (lambda: Circuit(2, (Gate("H", -1),)), "qubits 0 to 1"),
         (lambda: layered(3, 0), "n_layers=0"),
-        (lambda: layered(3, 1, encoding="dense"), "unknown encoding 'dense'. Known: reupload"),
-        (lambda: layered(3, 1, entangler="star"), "unknown entangler 'star'. Known: ring"),
+        (lambda: layered(3, 1, encoding="dense"), "unknown encoding 'dense'. Known: amplitude, angle, none, reupload"),
+        (lambda: layered(3, 1, entangler="star"), "unknown entangler 'star'. Known: chain, none, ring"),
         (lambda: layered(3, 1, rotations="XW"), "the axes are X, Y and Z"),
     ],
 )

@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 from jaxvec.quantum import layered, network, probabilities, qpn, sample, strings
+from jaxvec.quantum.circuit import ENCODINGS
+from jaxvec.quantum.network import QPN_ENCODINGS
 
 
 def count(tree):
@@ -16,8 +18,8 @@ def count(tree):
 @pytest.mark.parametrize(
     ("observed", "outputs", "encoding", "sizes"),
     [  # dense 98-32-6, 72 angles and 24 scales, 18 expectations to 67 outputs; and so on
-        (98, 67, "angle", (98 * 32 + 32 + 32 * 6 + 6, 72 + 24, 18 * 67 + 67)),
-        (82, 17, "angle", (2854, 96, 323)),
+        (98, 67, "reupload", (98 * 32 + 32 + 32 * 6 + 6, 72 + 24, 18 * 67 + 67)),
+        (82, 17, "reupload", (2854, 96, 323)),
         (98, 67, "amplitude", (6336, 72, 1273)),
     ],
 )
@@ -33,7 +35,10 @@ def test_the_classical_match_differs_in_the_circuit_alone():
     params = net.init(jax.random.key(1), x)
     assert tuple(count(params[part]) for part in ("before", "circuit", "after")) == (3366, 6 * 18 + 18, 1273)
     first, second = params["before"]
-    affine = lambda layer, x: x @ layer["weight"] + layer["bias"]  # noqa: E731
+
+    def affine(layer, x):
+        return x @ layer["weight"] + layer["bias"]
+
     inner = jnp.pi * jnp.tanh(affine(second, jnp.tanh(affine(first, x))))
     expected = affine(params["after"], jnp.tanh(affine(params["circuit"], inner)))
     np.testing.assert_allclose(net.apply(params, x), expected, rtol=1e-5, atol=1e-6)
@@ -69,10 +74,30 @@ def test_amplitudes_from_affine_functions():
     np.testing.assert_allclose(net.apply(params, x), [[4 * 0.36, 0, 4 * 0.64, 0]], atol=2e-6)
 
 
-@pytest.mark.parametrize(("wrong", "says"), [({"encoding": "x"}, "encoding 'x'"), ({"readout": "y"}, "readout 'y'")])
-def test_unknown_words_are_named(wrong, says):
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"encoding": "x"}, r"encoding 'x'\. Known: amplitude, reupload"),
+        (
+            {"encoding": "angle"},
+            "encoding 'angle'",
+        ),  # of `layered` that is the first layer alone, which no policy takes
+        ({"readout": "y"}, r"readout 'y'\. Known: expval, probs"),
+    ],
+)
+def test_unknown_names_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         qpn(3, **wrong)
+
+
+def test_one_vocabulary_of_encodings():
+    assert set(QPN_ENCODINGS) <= set(ENCODINGS)
+    for encoding in QPN_ENCODINGS:  # the policy's circuit has its inputs where the layers of that name have them
+        net = qpn(3, n_qubits=2, n_layers=3, encoding=encoding)
+        params = net.init(jax.random.key(0), jnp.zeros((1, 5)))
+        circuit = layered(2, 3, encoding=encoding, scaled=True)
+        assert params["circuit"]["scale"].shape == (circuit.n_scale,)
+        assert params["before"][-1]["bias"].shape == (circuit.n_inputs,)
 
 
 def test_first_parameters():
@@ -87,8 +112,13 @@ def test_it_learns():
     # one qubit, one layer can turn by any angle: fit y = cos(x + 0.7)
     init, apply = network(layered(1, 1, rotations="Y"), ["Z"])
     x = jnp.linspace(-2, 2, 16)[:, None]
-    loss = lambda params: jnp.mean((apply(params, x) - jnp.cos(x + 0.7)) ** 2)  # noqa: E731
-    descend = lambda params, _: (jax.tree.map(lambda p, g: p - 0.5 * g, params, jax.grad(loss)(params)), None)  # noqa: E731
+
+    def loss(params):
+        return jnp.mean((apply(params, x) - jnp.cos(x + 0.7)) ** 2)
+
+    def descend(params, _):
+        return jax.tree.map(lambda p, g: p - 0.5 * g, params, jax.grad(loss)(params)), None
+
     params = jax.jit(lambda params: jax.lax.scan(descend, params, None, 100)[0])(init(jax.random.key(0), x))
     np.testing.assert_allclose(params["theta"], [0.7], atol=1e-4)
 

@@ -45,7 +45,9 @@ def test_expectations_and_gradients(circuit):
 
         return jax.numpy.stack(node())
 
-    ours = lambda params, x: expectation(circuit, params, x, words)  # noqa: E731
+    def ours(params, x):
+        return expectation(circuit, params, x, words)
+
     np.testing.assert_allclose(ours(params, x), theirs(params, x), atol=2e-6)
-    found, expected = (jax.jit(jax.grad(lambda p, f=f: f(p, x) @ np.arange(6.0)))(params) for f in (ours, theirs))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), found, expected)
+    gradient, expected = (jax.jit(jax.grad(lambda p, f=f: f(p, x) @ np.arange(6.0)))(params) for f in (ours, theirs))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), gradient, expected)

@@ -68,8 +68,8 @@ def test_random_circuits_are_the_dense_product(circuit, seed):
         params, x = numbers(circuit, seed, (2,), np.float64)
         psi = dense(circuit, params, x)
         np.testing.assert_allclose(state(circuit, params, x), psi, atol=1e-12)
-        own = jax.tree.map(lambda values: jnp.broadcast_to(values, (2, *values.shape)), params)
-        np.testing.assert_allclose(state(circuit, own, x), psi, atol=1e-12)
+        of_samples = jax.tree.map(lambda values: jnp.broadcast_to(values, (2, *values.shape)), params)
+        np.testing.assert_allclose(state(circuit, of_samples, x), psi, atol=1e-12)
 
 
 @settings(max_examples=5)
@@ -78,10 +78,10 @@ def test_random_circuits_in_small_blocks_are_too(circuit, seed):
     params, x = numbers(circuit, seed, (2,))
     with pytest.MonkeyPatch.context() as patch:
         use_blocks(patch, 2)
-        found = jax.jit(lambda params, x: evaluate(circuit, params, x, amplitudes))(params, x)
+        parts = jax.jit(lambda params, x: evaluate(circuit, params, x, amplitudes))(params, x)
     planning.plan.cache_clear()
     psi = dense(circuit, params, x)
-    np.testing.assert_allclose(found, np.concatenate([psi.real, psi.imag], -1), atol=2e-6)
+    np.testing.assert_allclose(parts, np.concatenate([psi.real, psi.imag], -1), atol=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_random_circuits_in_small_blocks_are_too(circuit, seed):
 def test_layers_in_float32(encoding, axis):
     circuit = layered(4, 3, encoding=encoding, axis=axis, scaled=True, plus=axis == "Z")
     params, x = numbers(circuit, 3, (5,))
-    found = state(circuit, params, x)
-    assert found.dtype == np.complex64
-    np.testing.assert_allclose(found, dense(circuit, params, x), atol=1e-6)
+    psi = state(circuit, params, x)
+    assert psi.dtype == np.complex64
+    np.testing.assert_allclose(psi, dense(circuit, params, x), atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -102,10 +102,10 @@ def test_all_pauli_strings(n):
     rng = np.random.default_rng(n)
     psi = rng.normal(size=(2, 2**n, 3))
     with jax.enable_x64(True):
-        found = jax.jit(paulis(words))(psi)
+        values = jax.jit(paulis(words))(psi)
     states = (psi[0] + 1j * psi[1]).T
     expected = [[reference.expectation(row, word) for row in states] for word in words]
-    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_the_policy_circuit_of_the_paper():
@@ -199,14 +199,16 @@ def test_the_norm_holds_over_100_layers():
 
 
 def test_gradients_are_parameter_shifts():
-    # dy/dt = (y(t + pi/2) - y(t - pi/2)) / 2; a scaled input turns once a layer, so its gradient is that of its turns
+    # dy/dt = (y(t + pi/2) - y(t - pi/2)) / 2; a scaled input rotates once a layer, so its gradient is that of its rotations
     with jax.enable_x64(True):
         circuit = layered(3, 2, scaled=True, plus=True)
         params, x = numbers(circuit, 4, (), np.float64)
         weights = np.array([0.3, -1.0, 0.5, 0.2])
         words = ("ZII", "IZZ", "XIY", "IYI")
 
-        loss = lambda params, x: expectation(circuit, params, x, words) @ weights  # noqa: E731
+        def loss(params, x):
+            return expectation(circuit, params, x, words) @ weights
+
         gradient, of_x = jax.jit(jax.grad(loss, (0, 1)))(params, x)
 
         def shifted(i, by):
@@ -219,14 +221,14 @@ def test_gradients_are_parameter_shifts():
         for i, gate in enumerate(circuit.gates):
             if gate.angle is None:
                 continue
-            turn = (shifted(i, np.pi / 2) - shifted(i, -np.pi / 2)) / 2
+            slope = (shifted(i, np.pi / 2) - shifted(i, -np.pi / 2)) / 2
             if gate.angle.theta is not None:
-                expected["theta"][gate.angle.theta] += turn
+                expected["theta"][gate.angle.theta] += slope
             else:
-                expected["scale"][gate.angle.scale] += turn * x[gate.angle.input]
-                expected["x"][gate.angle.input] += turn * params["scale"][gate.angle.scale]
-        for found, name in ((gradient["theta"], "theta"), (gradient["scale"], "scale"), (of_x, "x")):
-            np.testing.assert_allclose(found, expected[name], atol=1e-12)
+                expected["scale"][gate.angle.scale] += slope * x[gate.angle.input]
+                expected["x"][gate.angle.input] += slope * params["scale"][gate.angle.scale]
+        for name, of_name in {**gradient, "x": of_x}.items():
+            np.testing.assert_allclose(of_name, expected[name], atol=1e-12)
 
 
 def test_gradients_in_float32_and_by_differences():
@@ -250,7 +252,10 @@ def test_gradients_in_float32_and_by_differences():
 def test_the_policy_circuit_in_float32_is_that_in_float64():
     with jax.enable_x64(True):
         params, x = numbers(POLICY, 1, (64,), np.float64)
-        f = lambda params, x: expectation(POLICY, params, x, STRINGS)  # noqa: E731
+
+        def f(params, x):
+            return expectation(POLICY, params, x, STRINGS)
+
         both = jax.jit(lambda params, x: (f(params, x), jax.grad(lambda *of: jnp.sum(f(*of)), (0, 1))(params, x)))
         double = both(params, x)
         single = both(*jax.tree.map(lambda a: a.astype(jnp.float32), (params, x)))
@@ -263,7 +268,10 @@ def test_an_amplitude_vector_of_zeros_is_harmless():
     circuit = layered(3, 1, encoding="amplitude")
     params, x = numbers(circuit, 0, (2,))
     x = x.at[0].set(0.0)
-    loss = lambda params, x: expectation(circuit, params, x, strings(3, "Z")).sum()  # noqa: E731
+
+    def loss(params, x):
+        return expectation(circuit, params, x, strings(3, "Z")).sum()
+
     assert loss(params, x[:1]) == 0
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.jit(jax.grad(loss, (0, 1)))(params, x)))
 
@@ -287,8 +295,8 @@ def test_chunks_change_nothing():
 @pytest.mark.parametrize("batch", [1, 32])
 def test_a_chunk_or_two(batch):
     params, x = numbers(SMALL, 6, (batch,))
-    found = jax.jit(lambda x: evaluate(SMALL, params, x, paulis(WORDS), chunk=16))(x)
-    np.testing.assert_allclose(found[-1:], expectation(SMALL, params, x[-1:], WORDS), atol=1e-6)
+    chunked = jax.jit(lambda x: evaluate(SMALL, params, x, paulis(WORDS), chunk=16))(x)
+    np.testing.assert_allclose(chunked[-1:], expectation(SMALL, params, x[-1:], WORDS), atol=1e-6)
 
 
 def test_any_leading_axes():
@@ -302,26 +310,29 @@ def test_any_leading_axes():
 def test_prepared_once_for_a_scan():
     params, x = numbers(SMALL, 8, (4, 3))
     prepared = jax.jit(lambda params: prepare(SMALL, params))(params)
-    found = jax.jit(lambda x: jax.lax.scan(lambda c, x: (c, run(SMALL, prepared, x, paulis(WORDS))), 0, x)[1])(x)
-    np.testing.assert_allclose(found, expectation(SMALL, params, x, WORDS), atol=1e-6)
+    scanned = jax.jit(lambda x: jax.lax.scan(lambda c, x: (c, run(SMALL, prepared, x, paulis(WORDS))), 0, x)[1])(x)
+    np.testing.assert_allclose(scanned, expectation(SMALL, params, x, WORDS), atol=1e-6)
 
 
 def test_a_population_of_parameters():
     circuit = layered(3, 2)
     each = [numbers(circuit, seed, (4,)) for seed in (1, 2)]
     params, x = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
-    f = lambda params, x: expectation(circuit, params, x, strings(3, "Z"))  # noqa: E731
-    found = jax.jit(jax.vmap(f))(params, x)
-    for i, (p, own) in enumerate(each):
-        np.testing.assert_allclose(found[i], f(p, own), atol=1e-6)
+
+    def f(params, x):
+        return expectation(circuit, params, x, strings(3, "Z"))
+
+    together = jax.jit(jax.vmap(f))(params, x)
+    for i, alone in enumerate(each):
+        np.testing.assert_allclose(together[i], f(*alone), atol=1e-6)
 
 
 def test_own_parameters_have_own_gradients():
     circuit = layered(2, 1, scaled=True)
     sets = [numbers(circuit, seed) for seed in (1, 2)]
-    own, x = jax.tree.map(lambda *leaves: jnp.stack(leaves), *sets)
+    stacked, x = jax.tree.map(lambda *leaves: jnp.stack(leaves), *sets)
     of_params = jax.jit(jax.grad(lambda params, x: jnp.sum(expectation(circuit, params, x, ("ZI", "XY")))))
-    gradient = of_params(own, x)
+    gradient = of_params(stacked, x)
     for i, (params, x) in enumerate(sets):
         expected = of_params(params, x)
         jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=2e-6), gradient, expected)

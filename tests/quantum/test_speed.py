@@ -16,9 +16,14 @@ def compiled(encoding, batch, chunk=None, gradient=False):
     circuit = layered(6, 4, encoding=encoding)
     params = {"theta": jax.ShapeDtypeStruct((circuit.n_theta,), jnp.float32), "scale": jnp.zeros(0)}
     x = jax.ShapeDtypeStruct((batch, circuit.n_inputs), jnp.float32)
-    f = lambda params, x: evaluate(circuit, params, x, READOUT, chunk=chunk)  # noqa: E731
-    loss = lambda params, x: jnp.sum(f(params, x) ** 2)  # noqa: E731
-    return jax.jit(jax.value_and_grad(loss, (0, 1)) if gradient else f).lower(params, x).compile()
+
+    def forward(params, x):
+        return evaluate(circuit, params, x, READOUT, chunk=chunk)
+
+    def loss(params, x):
+        return jnp.sum(forward(params, x) ** 2)
+
+    return jax.jit(jax.value_and_grad(loss, (0, 1)) if gradient else forward).lower(params, x).compile()
 
 
 @pytest.mark.parametrize(("encoding", "most"), [("angle", 25e3), ("reupload", 140e3)])
