@@ -28,8 +28,8 @@ from jaxvec.core.evaluation import interval
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy
 from jaxvec.envs.dt_edge import DtEdge
-from jaxvec.papers.dt_edge import BIASES_HZ, LEARNED, named
-from jaxvec.papers.in_context import METRICS, Contest, Gap, bootstrap, contest, table
+from jaxvec.papers.dt_edge.contest import METRICS, Contest, Gap, bootstrap, contest, table
+from jaxvec.papers.dt_edge.series import BIASES_HZ, LEARNED, named
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context
@@ -152,13 +152,13 @@ class Party:
 def rows_of(found: Contest, vehicles: int, bias: str, teacher: str) -> list[bench.Row]:
     """Per policy: means, half widths of 95 % intervals, and paired differences to the teacher and to MARL."""
     rows = []
-    for name, metrics in found.found.items():
+    for name, metrics in found.metrics.items():
         row: bench.Row = {"what": "cases", "vehicles": vehicles, "bias": bias, "policy": name, "teacher": teacher}
         for metric in METRICS:
             it = interval(metrics[metric])
             row |= {metric: it.mean, f"{metric}_half": it.half}
-            row[f"{metric}_over_marl"] = bootstrap(metrics[metric] - found.found["MARL"][metric])
-        gap = bootstrap(metrics["reward"] - found.found[teacher]["reward"])
+            row[f"{metric}_over_marl"] = bootstrap(metrics[metric] - found.metrics["MARL"][metric])
+        gap = bootstrap(metrics["reward"] - found.metrics[teacher]["reward"])
         rows.append(row | {"sees": found.sees[name], "ahead": gap.mean, "ahead_low": gap.low, "ahead_high": gap.high})
     return rows
 
@@ -171,7 +171,7 @@ def asked(found: Contest, vehicles: int, bias: str, slot_s: float) -> list[bench
         row: bench.Row = {"what": "llm", "vehicles": vehicles, "bias": bias, "policy": name, **counters}
         row |= {f"{kind}_per_decision": counters[kind] / max(1, n) for kind in ("prompt_tokens", "completion_tokens")}
         row |= {"ms_per_decision": 1e3 * median_s, "slots_per_decision": median_s / slot_s}
-        rows.append(row | {metric: float(found.found[name][metric].mean()) for metric in METRICS})
+        rows.append(row | {metric: float(found.metrics[name][metric].mean()) for metric in METRICS})
     return rows
 
 

@@ -7,7 +7,6 @@ and go on later.
 """
 
 import argparse
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,9 +15,12 @@ import numpy as np
 from jaxvec.bench import all_cores, machine
 from jaxvec.core.files import replacing, write_json
 from jaxvec.core.make import ENVIRONMENTS, make
-from jaxvec.papers.data import Data, converged, over_seeds, over_series, over_training
-from jaxvec.papers.lab import Lab
-from jaxvec.papers.plan import Budget, Figure, Panel, Place, Series
+from jaxvec.papers.checks import converged
+from jaxvec.papers.data import Data, over_seeds
+from jaxvec.papers.panels import over_series, over_training
+from jaxvec.papers.paper import Figure, Panel
+from jaxvec.papers.runner import Runner
+from jaxvec.papers.series import Budget, Series, SweepPoint
 from jaxvec.policies import fixed
 from jaxvec.viz import plots
 
@@ -36,7 +38,7 @@ def figure(env_id: str, names: tuple[str, ...]) -> Figure:
         f"Every learner on {env_id}",
         "episodes",
         (*(learner(env_id, name) for name in names), *(Series(name, rule=name) for name in rules)),
-        (Place(0.0),),
+        (SweepPoint(0.0),),
         (Panel("reward in training", over_training()), Panel("reward after training", over_series("reward"), " ")),
     )
 
@@ -48,10 +50,10 @@ def learner(env_id: str, name: str) -> Series:
 
 def rows(data: Data) -> list[dict[str, object]]:
     """Per policy, from the best: reward, distance to the best rule, and what a learner took to get there."""
-    reward = {series.name: data.estimate(series.name, 0.0) for series in data.figure.series}
-    best = max((s.name for s in data.figure.series if s.rule), key=lambda name: reward[name].mean)
+    reward = {series.name: data.estimate(series.name, 0.0) for series in data.series}
+    best = max((s.name for s in data.series if s.rule), key=lambda name: reward[name].mean)
     result = []
-    for series in sorted(data.figure.series, key=lambda s: -reward[s.name].mean):
+    for series in sorted(data.series, key=lambda s: -reward[s.name].mean):
         row: dict[str, object] = {"policy": series.name, "reward": reward[series.name], "best_rule": best}
         row["ahead"], row["ahead_of_random"] = (data.ahead((series.name, 0.0), (o, 0.0)) for o in (best, "random"))
         if series.learner:
@@ -94,9 +96,9 @@ def main() -> None:
     all_cores()
     for env_id in args.envs:
         plan = figure(env_id, tuple(args.learners))
-        lab = Lab(env_id, Budget(args.slots, 1024, args.seeds), args.runs / f"{env_id}-matrix", sys.stderr)
-        data = lab.data(plan, plan.places, args.seeds)
-        lab.progress.close()
+        runner = Runner(env_id, Budget(args.slots, 1024, args.seeds), args.runs / f"{env_id}-matrix", progress=True)
+        data = runner.data(plan.series, plan.points, args.seeds)
+        runner.progress.close()
         found, here = rows(data), machine()
         where = " and ".join(sorted({run.device for runs in data.runs.values() for run in runs if run.curves}))
         note = (

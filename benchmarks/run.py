@@ -175,7 +175,9 @@ def unused_info(report: Report, env: Any, params: Any, worlds: int) -> None:
     dropped = env_case(env, params, worlds, label="info dropped")
     with mock.patch.object(isac_iov, "measure", return_value={}):
         without = env_case(env, params, worlds, label="no info computed")
-    kept = env_case(env, params, worlds, label="scalar info kept", keep=lambda slot: (team_reward(slot), scalars(slot)))
+    kept = env_case(
+        env, params, worlds, label="scalar info kept", select=lambda slot: (team_reward(slot), scalars(slot))
+    )
     rows = report.measure([dropped, without, kept])
     programs = [_program(case, worlds) for case in (dropped, without, kept)]
     for row, program in zip(rows, programs, strict=True):

@@ -12,7 +12,7 @@ import pytest
 from toy import Walkers
 
 from jaxvec import bench, make
-from jaxvec.papers.in_context import Contest
+from jaxvec.papers.dt_edge.contest import Contest
 from jaxvec.policies import fixed
 from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.backends import Scripted
@@ -199,8 +199,8 @@ def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):
     few = [party.meet(bias_hz, 2, 2, bad) for bias_hz in (-0.5e9, 0.5e9)]
     for found in few:
         assert found.label("llm") == "fallback of llm"
-        np.testing.assert_allclose(found.found["learner"]["reward"], found.found["local_threshold"]["reward"])
-    local = [found.found["local"]["energy_local_j"] for found in few]
+        np.testing.assert_allclose(found.metrics["learner"]["reward"], found.metrics["local_threshold"]["reward"])
+    local = [found.metrics["local"]["energy_local_j"] for found in few]
     np.testing.assert_array_equal(*local)  # its tasks are the same
     (_, row) = (row for found in few for row in module.asked(found, 4, "0", 0.1))
     assert (row["n_decisions"], row["n_fallback"]) == (8, 8)

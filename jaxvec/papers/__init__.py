@@ -1,28 +1,41 @@
-"""The papers that the environments come from: their figures as experiments, their statements as checks. One module per paper.
+"""The papers that the environments come from: their figures as experiments, their statements as checks.
 
-To add one: write its module with a `PAPER`, add a line here.
+The layers, each built on those before it: `series` (who is compared, where, what is spent), `runs` (what is kept on disk),
+`data` (the runs of a figure), `programs` and `runner` (how runs are made), `checks` (from data to verdicts), `panels` (from data
+to lines), `paper` (figures, claims, papers), `report` (`jaxvec reproduce`).
+
+Every paper is a folder of the same rooms: `series.py`, who is compared under the paper's names; `checks.py`, what decides its
+claims; `figures.py`, its figures, each in ONE place with who is compared, at which points, what is drawn and what is claimed;
+and `__init__.py`, what it is about and its `PAPER`, with what is spent.
+
+To add a figure: write it in `figures.py`, and nowhere else,
+
+    Figure(
+        "8",  # as in `jaxvec reproduce ENV --figure 8`
+        "Costs and the servers' frequency",
+        "CPU of a server [GHz]",  # the axis
+        (GREEDY, RANDOM),  # of series.py, or Series("my learner", "mappo", sizes={...}, hyper={...})
+        tuple(SweepPoint(float(f), numbers={"es_cpu_hz": f * 1e9}) for f in (5, 15, 25)),
+        (Panel("reward", over_axis("reward")),),  # metrics are those of `jaxvec envs ENV`
+        (Claim("C11", "faster servers earn more", lambda data: rises(data, GREEDY.name, "reward")),),
+    )
+
+Names of claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws every panel
+and judges every claim on made-up data.
+
+To add a paper: write its folder, and add a line to `PAPERS`.
 """
 
-from importlib import import_module
+from jaxvec.core.registry import Registry
+from jaxvec.papers.paper import Paper
 
-from jaxvec.core.errors import suggest
-from jaxvec.papers.plan import Paper
-
-PAPERS = {
-    "isac_iov": "jaxvec.papers.isac_iov",
-    "v2x_offload": "jaxvec.papers.v2x_offload",
-    "urllc_vec": "jaxvec.papers.urllc_vec",
-    "twin_migration": "jaxvec.papers.twin_migration",
-    "dt_edge": "jaxvec.papers.dt_edge",
-}
-
-
-def paper(env_id: str) -> Paper:
-    """The paper of an environment.
-
-    Raises:
-        ValueError: none is known for this environment; the message lists those that are.
-    """
-    if env_id not in PAPERS:
-        raise ValueError(suggest("paper of environment", env_id, PAPERS))
-    return import_module(PAPERS[env_id]).PAPER
+PAPERS: Registry[Paper] = Registry(
+    "paper of environment",
+    {
+        "isac_iov": "jaxvec.papers.isac_iov:PAPER",
+        "v2x_offload": "jaxvec.papers.v2x_offload:PAPER",
+        "urllc_vec": "jaxvec.papers.urllc_vec:PAPER",
+        "twin_migration": "jaxvec.papers.twin_migration:PAPER",
+        "dt_edge": "jaxvec.papers.dt_edge:PAPER",
+    },
+)

@@ -1,7 +1,7 @@
 """`reproduce`: a paper's figures from nothing to files and verdicts.
 
 Per figure `figN.png`, `figN.csv` (what is drawn) and `figN.json` (configurations, every metric, verdicts, times), and over all
-figures that were made `verdicts.json`.
+figures that were made `verdicts.json`, with `verdicts.md` to read.
 """
 
 import csv
@@ -9,19 +9,44 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
 from jaxvec.bench import machine
 from jaxvec.core.files import replacing, write_json
-from jaxvec.papers import paper as paper_of
+from jaxvec.papers import PAPERS
 from jaxvec.papers.data import Data
-from jaxvec.papers.lab import Lab
-from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Paper
+from jaxvec.papers.paper import Claim, Figure, Paper
+from jaxvec.papers.runner import Runner
+from jaxvec.papers.series import Budget
 from jaxvec.viz import plots
+
+NO_FIGURE = "all"  # stands for the figure of claims that none decides
+FIELDS = {"claim", "figure", "words", "outcome", "numbers", "spent"}  # of an entry of verdicts.json
+
+Parts = Sequence[tuple[str, str, Sequence[plots.Line]]]
+"""Panels as they are drawn: title, axis, lines."""
+
+
+class _Plan(NamedTuple):
+    """How a paper is reproduced: see `reproduce`."""
+
+    paper: Paper
+    budget: Budget
+    seeds: int
+    quick: bool
+    timing: bool
+    out: Path
+    say: Callable[[str], Any]
+
+    def spent(self, figure: Figure, data: Data) -> str:
+        """What was spent on a figure, in words."""
+        spent = f"{self.seeds} seeds" if data.has_seeds else f"{self.budget.episodes} episodes"
+        trained = any(series.learner for series in figure.series)
+        return spent + (f", {self.budget.slots:,} slots each" if trained else "")
 
 
 def reproduce(
@@ -34,7 +59,7 @@ def reproduce(
     timing: bool = False,
     out: Path | None = None,
     progress: bool | TextIO = True,
-    say: Any = print,
+    say: Callable[[str], Any] = print,
 ) -> dict[str, Any]:
     """Make a paper's figures and judge its claims; what is in the folder already is not made again.
 
@@ -46,15 +71,42 @@ def reproduce(
         quick: a look, in a minute or so per figure, on which no verdict should rest.
         timing: make everything anew, and then once more run by run; both times are kept.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
-        progress: say on stderr, or on the given stream, what is going on.
+        progress: report on stderr, or on the given stream, how far it is.
         say: where results go, a line at a time.
     Returns:
         The folder and, per figure, its files, verdicts and times.
     Raises:
-        ValueError: an unknown environment or figure, or a bad number of seeds or slots.
+        ValueError: an unknown environment or figure, a bad number of seeds or slots, or a folder with files of another version.
     """
-    paper = paper_of(env_id)
+    plan = _planned(env_id, seeds, slots, quick, timing, out, say)
+    paper, budget, out = plan.paper, plan.budget, plan.out
     figures = paper.figures if figure is None else (paper.figure(figure),)
+    out.mkdir(parents=True, exist_ok=True)
+    _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
+    runner = Runner(env_id, budget, out, progress, fresh=timing, eval_overrides=paper.eval_overrides)
+    say(
+        f"{paper.title}\n{budget.slots:,} slots of training, {plan.seeds} seeds, {budget.episodes} episodes of evaluation"
+    )
+    if quick:
+        say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
+    results = {}
+    for each in figures:
+        try:
+            results[each.number] = _reproduce_figure(plan, each, runner)
+        finally:
+            runner.progress.close()
+    if figure is None:
+        verdicts = [_judged(claim, NO_FIGURE, Data((), {})) for claim in paper.other_claims]
+        _print(verdicts, say)
+        _keep_verdicts(out / "verdicts.json", paper, verdicts, "")
+    return {"out": str(out), "figures": results}
+
+
+def _planned(
+    env_id: str, seeds: int | None, slots: int | None, quick: bool, timing: bool, out: Path | None, say: Any
+) -> _Plan:
+    """The plan of `reproduce` from its arguments."""
+    paper = PAPERS[env_id]
     budget = paper.quick if quick else paper.full
     seeds = budget.seeds if seeds is None else seeds
     if seeds < 1:
@@ -63,75 +115,59 @@ def reproduce(
         raise ValueError(f"--slots must be at least 1, not {slots}")
     budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
     out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
-    out.mkdir(parents=True, exist_ok=True)
-    lab = Lab(env_id, budget, out, progress, fresh=timing, tested=paper.tested)
-    say(f"{paper.title}\n{budget.slots:,} slots of training, {seeds} seeds, {budget.episodes} episodes of evaluation")
-    if quick:
-        say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
-    made = {}
-    for one in figures:
-        try:
-            made[one.number] = _make(paper, one, lab, budget, seeds, quick, timing, out, say)
-        finally:
-            lab.progress.close()
-    if figure is None:
-        verdicts = [_judged(claim, None) for claim in paper.claims if claim.figure == ALL]
-        _print(verdicts, say)
-        _keep(out / "verdicts.json", paper, verdicts, "")
-    return {"out": str(out), "figures": made}
+    return _Plan(paper, budget, seeds, quick, timing, out, say)
 
 
-def _make(
-    paper: Paper,
-    figure: Figure,
-    lab: Lab,
-    budget: Budget,
-    seeds: int,
-    quick: bool,
-    timing: bool,
-    out: Path,
-    say: Any,
-) -> dict[str, Any]:
-    """One figure."""
-    started, places = time.perf_counter(), figure.at(quick)
-    data = lab.data(figure, places, seeds)
-    made_s = time.perf_counter() - started
+def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, Any]:
+    """Make, judge, draw and write one figure; its files, verdicts and times."""
+    points, out, say = figure.points_of(plan.quick), plan.out, plan.say
+    started = time.perf_counter()
+    data = runner.data(figure.series, points, plan.seeds)
+    wall_s = time.perf_counter() - started
     shares = [sum(run.seconds.values()) for runs in data.runs.values() for run in runs]
-    times: dict[str, Any] = {"side_by_side_s": made_s if timing else sum(shares), "runs": len(shares)}
-    if timing:
-        single = lab.one_by_one(figure, places, seeds)
+    times: dict[str, Any] = {"side_by_side_s": wall_s if plan.timing else sum(shares), "runs": len(shares)}
+    if plan.timing:
+        single = runner.one_by_one(figure.series, points, plan.seeds)
         times |= {"run_by_run_s": single["seconds"], "run_by_run_runs": single["runs"], "load_1min": os.getloadavg()[0]}
-    verdicts = [_judged(claim, data) for claim in paper.claims if claim.figure == figure.number]
-    lab.progress.close()
-    stem = figure.number if figure.number.isalpha() or figure.number.startswith("table") else f"fig{figure.number}"
+    verdicts = [_judged(claim, figure.number, data) for claim in figure.claims]
+    runner.progress.close()
+    files = _draw(plan, figure, data)
+    files += [str(file) for file in figure.pictures(runner, out)] if figure.pictures else []
+    write_json(out / f"{figure.stem}.json", _record(plan, figure, data, verdicts, times))
+    spent = plan.spent(figure, data) + (" (quick look)" if plan.quick else "")
+    _keep_verdicts(out / "verdicts.json", plan.paper, verdicts, spent)
+    say(f"\n{figure.heading}")
+    _print(verdicts, say)
+    say(_of_time(times))
+    say(f"  {', '.join(files[:1] + files[3:])}")
+    return {"files": files, "verdicts": {v["claim"]: v["outcome"] for v in verdicts}, "times": times}
+
+
+def _draw(plan: _Plan, figure: Figure, data: Data) -> list[str]:
+    """Draw a figure and write what is drawn; the names of its files."""
     parts = [(panel.title, panel.axis or figure.axis, panel.lines(data)) for panel in figure.panels]
-    spent = f"{seeds} seeds" if data.learned else f"{budget.episodes} episodes"
-    spent += f", {budget.slots:,} slots each" if any(series.learner for series in figure.series) else ""
-    note = f"{spent}, 95 % intervals" + (" (quick look)" if quick else "") if figure.series else ""
-    name = f"Fig. {figure.number}: " if figure.number.isdigit() else ""
-    plots.panels(parts, out / f"{stem}.png", title=f"{name}{figure.title}", note=note)
-    _write_csv(out / f"{stem}.csv", parts)
-    files = [str(out / f"{stem}{suffix}") for suffix in (".png", ".csv", ".json")]
-    files += [str(file) for file in figure.pictures(lab, out)] if figure.pictures else []
-    result = {
-        "paper": paper.title,
+    note = f"{plan.spent(figure, data)}, 95 % intervals" + (" (quick look)" if plan.quick else "")
+    stem = plan.out / figure.stem
+    picture, table, record = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".csv", ".json"))
+    plots.panels(parts, picture, title=figure.heading, note=note if figure.series else "")
+    _write_csv(table, parts)
+    return [str(picture), str(table), str(record)]
+
+
+def _record(plan: _Plan, figure: Figure, data: Data, verdicts: list[dict[str, str]], times: Any) -> dict[str, Any]:
+    """What `figN.json` holds."""
+    return {
+        "paper": plan.paper.title,
         "figure": figure.number,
         "title": figure.title,
-        "quick": quick,
-        "seeds": seeds,
-        "budget": {"slots": budget.slots, "episodes": budget.episodes},
+        "quick": plan.quick,
+        "seeds": plan.seeds,
+        "budget": {"slots": plan.budget.slots, "episodes": plan.budget.episodes},
         "machine": machine(),
         "times": times,
         "verdicts": verdicts,
         "results": _results(data),
     }
-    write_json(out / f"{stem}.json", result)
-    _keep(out / "verdicts.json", paper, verdicts, spent + (" (quick look)" if quick else ""))
-    say(f"\nFig. {figure.number}: {figure.title}" if figure.number.isdigit() else f"\n{figure.title}")
-    _print(verdicts, say)
-    say(_of_time(times))
-    say(f"  {', '.join(files[:1] + files[3:])}")
-    return {"files": files, "verdicts": {v["claim"]: v["outcome"] for v in verdicts}, "times": times}
 
 
 def _of_time(times: dict[str, Any]) -> str:
@@ -142,21 +178,35 @@ def _of_time(times: dict[str, Any]) -> str:
     return text
 
 
-def _judged(claim: Claim, data: Data | None) -> dict[str, str]:
+def _judged(claim: Claim, figure: str, data: Data) -> dict[str, str]:
     """A claim with its verdict."""
-    return {"claim": claim.name, "figure": claim.figure, "words": claim.words, **claim.judged(data)._asdict()}
+    return {"claim": claim.name, "figure": figure, "words": claim.words, **claim.judged(data)._asdict()}
 
 
-def _print(verdicts: Sequence[dict[str, str]], say: Any) -> None:
+def _print(verdicts: Sequence[dict[str, str]], say: Callable[[str], Any]) -> None:
     for verdict in verdicts:
         say(f"  {verdict['claim']:14s}{verdict['outcome']:15s}{verdict['words']}")
         say(f"  {'':29s}{verdict['numbers']}")
 
 
-def _keep(file: Path, paper: Paper, verdicts: Sequence[dict[str, str]], spent: str) -> None:
-    """Among those that are there; and all of them as a page to read, `.md`."""
-    known = json.loads(file.read_text()) if file.exists() else {}
-    known |= {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
+def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
+    """The verdicts that a folder holds, by claim.
+
+    Raises:
+        ValueError: the file is not one of verdicts, or of another version.
+    """
+    try:
+        known = json.loads(file.read_text()) if file.exists() else {}
+        if all(set(verdict) >= FIELDS for verdict in known.values()):
+            return known
+    except (ValueError, AttributeError, TypeError):
+        pass
+    raise ValueError(f"{file}: not the verdicts of this version of jaxvec; move it away, or choose another folder")
+
+
+def _keep_verdicts(file: Path, paper: Paper, verdicts: Sequence[dict[str, str]], spent: str) -> None:
+    """Add verdicts to those that are there; and write all of them as a page to read, `.md`."""
+    known = _known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
     write_json(file, known)
     with replacing(file.with_suffix(".md")) as temporary:
         temporary.write_text(_page(paper, known))
@@ -164,37 +214,34 @@ def _keep(file: Path, paper: Paper, verdicts: Sequence[dict[str, str]], spent: s
 
 def _page(paper: Paper, known: dict[str, dict[str, str]]) -> str:
     """Verdicts as Markdown, figure by figure, in the paper's order."""
-    titles = {figure.number: figure.title for figure in paper.figures} | {ALL: "Of no figure"}
     parts = [f"# {paper.title}", "± are 95 % intervals, over seeds of learners and over episodes of rules."]
-    for number, title in titles.items():
-        some = [known[c.name] for c in paper.claims if c.figure == number and c.name in known]
-        if some:
-            parts.append(f"## {f'Fig. {number}: ' if number.isdigit() else ''}{title}")
-            parts += [some[0]["spent"]] if some[0].get("spent") else []
+    groups = [(figure.heading, figure.claims) for figure in paper.figures] + [("Of no figure", paper.other_claims)]
+    for heading, claims in groups:
+        verdicts = [known[claim.name] for claim in claims if claim.name in known]
+        if verdicts:
+            parts.append(f"## {heading}")
+            parts += [verdicts[0]["spent"]] if verdicts[0]["spent"] else []
             rows = ["| | statement | | numbers |", "|---|---|---|---|"]
-            rows += [f"| {v['claim']} | {v['words']} | {v['outcome']} | {v['numbers']} |" for v in some]
+            rows += [f"| {v['claim']} | {v['words']} | {v['outcome']} | {v['numbers']} |" for v in verdicts]
             parts.append("\n".join(rows))
     return "\n\n".join(parts) + "\n"
 
 
 def _results(data: Data) -> list[dict[str, Any]]:
-    """Every metric of every point, and what the runs were made from."""
+    """Every metric of every series and point, and what the runs were made from."""
     rows = []
     for (series, x), runs in data.runs.items():
         metrics = {}
-        for metric in sorted(runs[0].found):
-            it = data.estimate(series, x, metric)
+        for metric in sorted(runs[0].metrics):
+            estimate = data.estimate(series, x, metric)
+            half = float(estimate.half) if np.isfinite(estimate.half) else None
             per_seed = data.samples(series, x, metric).mean(1).tolist()
-            metrics[metric] = {"mean": it.mean, "half_width": _number(it.half), "by_seed": per_seed}
+            metrics[metric] = {"mean": estimate.mean, "half_width": half, "by_seed": per_seed}
         rows.append({"series": series, "x": x, "metrics": metrics, "config": runs[0].config, "device": runs[0].device})
     return rows
 
 
-def _number(x: float) -> float | None:
-    return float(x) if np.isfinite(x) else None
-
-
-def _write_csv(file: Path, parts: Sequence[tuple[str, str, Sequence[plots.Line]]]) -> None:
+def _write_csv(file: Path, parts: Parts) -> None:
     """What is drawn, a row per mark."""
     with replacing(file) as temporary, temporary.open("w", newline="") as stream:
         rows = csv.writer(stream)
@@ -202,6 +249,5 @@ def _write_csv(file: Path, parts: Sequence[tuple[str, str, Sequence[plots.Line]]
         for panel, _, lines in parts:
             for line in lines:
                 for x, mean, half in zip(line.x, line.mean, line.half, strict=True):
-                    rows.writerow(
-                        [panel, line.name, line.kind, x, f"{mean:.6g}", f"{half:.3g}" if half == half else ""]
-                    )
+                    half_width = "" if np.isnan(half) else f"{half:.3g}"
+                    rows.writerow([panel, line.name, line.kind, x, f"{mean:.6g}", half_width])

@@ -1,8 +1,9 @@
-"""Data of a figure without any run: what each series has at each place is given."""
+"""Data of a figure without any run: what each series has at each point is given."""
 
 import numpy as np
 
-from jaxvec.papers.data import Data, Run
+from jaxvec.papers.data import Data
+from jaxvec.papers.runs import Run
 
 METRICS = (
     "reward",
@@ -46,26 +47,26 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
     noisy = lambda value, shape: value * (1 + noise * rng.normal(size=shape))  # noqa: E731
     runs = {}
     for series in figure.series:
-        for place in figure.at(quick):
-            at = series.name, place.x
+        for point in figure.points_of(quick):
+            at = series.name, point.x
             runs[at] = [
                 Run(
                     {metric: noisy(mean(*at, metric), 16) for metric in METRICS},
                     {
                         _in_training(m): noisy((curve or level)(*at, m), POINTS)
-                        for m in (METRICS + TWIN if series.learner else MADE if series.by else ())
+                        for m in (METRICS + TWIN if series.learner else MADE if series.run_fn else ())
                     },
                     {"evaluate": 1.0},
                     {"slots": 4000, "horizon": 10},
                 )
-                for _ in range(seeds if series.learner or series.by else 1)
+                for _ in range(seeds if series.has_seeds else 1)
             ]
 
     def rules(names, worlds, sizes):
         one = lambda name, numbers: {m: noisy((rule or (lambda *_: 0.8))(name, numbers, sizes, m), 16) for m in METRICS}  # noqa: E731
         return {name: [Run(one(name, numbers), {}, {}, {}) for numbers in worlds] for name in names}
 
-    return Data(figure, runs, rules)
+    return Data(figure.series, runs, rules)
 
 
 def _in_training(metric):
@@ -73,7 +74,7 @@ def _in_training(metric):
 
 
 def by(table, default=0.8):
-    """Means from a table by series, constant or as a function of the place."""
+    """Means from a table by series, constant or as a function of the axis."""
 
     def mean(series, x, metric):
         value = table.get(series, default)
@@ -85,5 +86,6 @@ def by(table, default=0.8):
 
 def judged(of, name, mean, **more):
     """The verdict on a claim from made-up data."""
-    claim = next(claim for claim in of.claims if claim.name == name)
-    return claim.check(synthetic(of.figure(claim.figure), mean, **more))
+    figure = next(figure for figure in of.figures if name in {claim.name for claim in figure.claims})
+    claim = next(claim for claim in figure.claims if claim.name == name)
+    return claim.check(synthetic(figure, mean, **more))

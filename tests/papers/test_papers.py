@@ -4,30 +4,39 @@ import numpy as np
 import pytest
 from papers.synthetic import POINTS, by, judged, synthetic
 
-from jaxvec.papers import PAPERS, dt_edge, isac_iov, paper, urllc_vec, v2x_offload
-from jaxvec.papers.lab import Lab
-from jaxvec.papers.plan import ALL
+from jaxvec.papers import PAPERS
+from jaxvec.papers import checks as common
+from jaxvec.papers.data import Data
+from jaxvec.papers.dt_edge import series as dt_edge
+from jaxvec.papers.dt_edge.checks import CROWDED
+from jaxvec.papers.isac_iov import checks as isac_iov
+from jaxvec.papers.isac_iov.figures import PRINTED
+from jaxvec.papers.runner import Runner
+from jaxvec.papers.series import Series
+from jaxvec.papers.v2x_offload import checks as v2x_offload
+from jaxvec.papers.v2x_offload.figures import STUCK
 from jaxvec.viz import plots
 
-FIGURES = [(paper(env_id), figure) for env_id in PAPERS for figure in paper(env_id).figures]
+FIGURES = [(paper, figure) for _, paper in PAPERS.items() for figure in paper.figures]
+NO_DATA = Data((), {})
 PLAYS = {("v2x_offload", "C4"), *(("twin_migration", name) for name in ("C8", "C21", "C24"))}  # slots, themselves
 NAMES = [f"{p.env_id} {figure.number}" for p, figure in FIGURES]
 
 
 @pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
-def test_every_series_can_be_set_up_at_every_place(of, figure, tmp_path):
+def test_every_series_can_be_set_up_at_every_point(of, figure, tmp_path):
     for budget in (of.full, of.quick):
-        lab = Lab(of.env_id, budget, tmp_path)
+        runner = Runner(of.env_id, budget, tmp_path)
         for series in figure.series:
-            for place in figure.places:
-                env, params, learner, hyper = lab.setup(series, place)
-                member = lab.member(series, place, 0, env, params, learner, hyper)
-                params.replace(**member.numbers)
-                if learner:
-                    updates, chunk = lab.updates(learner)
+            for point in figure.points:
+                setup = runner.setup(series, point)
+                member = runner.member(series, point, 0, setup)
+                setup.params.replace(**member.numbers)
+                if setup.learner:
+                    updates, chunk = runner.length(setup.learner)
                     assert updates % chunk == 0
-                    assert hyper.replace(**member.hyper).anneal_updates == updates
-                    assert 0.9 * budget.slots < updates * learner.steps_per_update < 1.1 * budget.slots
+                    assert setup.hyper.replace(**member.hyper).anneal_updates == updates
+                    assert 0.9 * budget.slots < updates * setup.learner.steps_per_update < 1.1 * budget.slots
 
 
 @pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
@@ -37,48 +46,53 @@ def test_every_figure_is_drawn_and_its_claims_are_judged(of, figure, quick, tmp_
     parts = [(panel.title, panel.axis, panel.lines(data)) for panel in figure.panels]
     if not quick:  # which has less to draw
         assert plots.panels(parts, tmp_path / "x.svg").stat().st_size > 5000
-    for claim in of.claims:
-        if claim.figure == figure.number and (of.env_id, claim.name) not in PLAYS:
+    for claim in figure.claims:
+        if (of.env_id, claim.name) not in PLAYS:
             assert claim.check(data).numbers
 
 
-def test_claims_belong_to_figures():
-    for env_id in PAPERS:
-        of = paper(env_id)
-        names = [claim.name for claim in of.claims]
-        assert len(set(names)) == len(names)
-        assert {claim.figure for claim in of.claims} - {figure.number for figure in of.figures} == {ALL}
+def test_names_of_figures_and_claims_are_unique():
+    for env_id, paper in PAPERS.items():
+        assert paper.env_id == env_id
+        for names in ([claim.name for claim in paper.claims], [figure.number for figure in paper.figures]):
+            assert len(set(names)) == len(names)
 
 
 def test_what_cannot_be_tested_says_why():
-    for env_id in PAPERS:
-        for claim in paper(env_id).claims:
-            if claim.figure == ALL:
-                assert claim.check(None).outcome == "not testable"
+    for _, paper in PAPERS.items():
+        assert paper.other_claims
+        for claim in paper.other_claims:
+            verdict = claim.check(NO_DATA)
+            assert verdict.outcome == "not testable"
+            assert verdict.numbers
 
 
 def test_no_verdict_is_taken_from_training_that_failed_or_had_another_reward():
-    named = {env_id: [claim.name for claim in paper(env_id).claims if claim.open] for env_id in PAPERS}
+    named = {env_id: [claim.name for claim in paper.claims if claim.open] for env_id, paper in PAPERS.items()}
     assert {env_id: names for env_id, names in named.items() if names} == {
         "v2x_offload": ["C1", "C2", "C3", "C6", "C7", "C9", "C12", "C14"],
-        "urllc_vec": ["15", "15 match", "15 alone", "15 MLP", "19", "16", "14"],
+        "urllc_vec": ["15", "15 match", "19", "15 alone", "15 MLP", "16", "14"],
     }
-    claim = next(claim for claim in v2x_offload.PAPER.claims if claim.name == "C2")
-    data = synthetic(v2x_offload.PAPER.figure("4"), by({"DT-MADDPG": 0.9, "random (rule)": 0.7}))
+    figure = PAPERS["v2x_offload"].figure("4")
+    claim = next(claim for claim in figure.claims if claim.name == "C2")
+    data = synthetic(figure, by({"DT-MADDPG": 0.9, "random (rule)": 0.7}))
     verdict = claim.judged(data)
     assert verdict.outcome == "open"
-    assert verdict.numbers == f"{v2x_offload.STUCK}; {claim.check(data).numbers}"
+    assert verdict.numbers == f"{STUCK}; {claim.check(data).numbers}"
 
 
 def test_the_errors_name_what_is_known():
     with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: .*isac_iov, .*v2x_offload"):
-        paper("isac_io")
+        PAPERS["isac_io"]
     with pytest.raises(ValueError, match="Known: 4, 5, 6, 7, 8, 9"):
-        paper("v2x_offload").figure("3")
+        PAPERS["v2x_offload"].figure("3")
+    for kinds in ({}, {"learner": "mappo", "rule": "greedy"}):
+        with pytest.raises(ValueError, match="series 'a' must have exactly one of learner, rule and run_fn"):
+            Series("a", **kinds)
 
 
 def test_alcs_is_what_its_formula_says():
-    verdict = v2x_offload.local_slots(None)
+    verdict = v2x_offload.local_slots(NO_DATA)
     assert verdict.outcome == "holds", verdict.numbers
 
 
@@ -132,20 +146,20 @@ V2X = [  # claim, means, verdict
 
 @pytest.mark.parametrize(("name", "mean", "outcome"), V2X, ids=lambda x: x if isinstance(x, str) else "")
 def test_claims_of_v2x_offload_are_judged_both_ways(name, mean, outcome):
-    verdict = judged(v2x_offload.PAPER, name, mean, noise=1e-5)
+    verdict = judged(PAPERS["v2x_offload"], name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
 
 
 def test_claims_about_other_worlds_are_judged_both_ways():
     proportional = lambda name, numbers, sizes, metric: 1 - 0.2 * numbers["task_bits"] / 1e5  # noqa: E731
     for rule, outcome in ((proportional, "holds"), (lambda *_: 0.8, "does not hold")):
-        assert judged(v2x_offload.PAPER, "C5", by(FALLING), rule=rule, noise=1e-6).outcome == outcome
+        assert judged(PAPERS["v2x_offload"], "C5", by(FALLING), rule=rule, noise=1e-6).outcome == outcome
     for slope, outcome in ((0.0, "holds"), (0.01, "does not hold")):
         rule = lambda name, numbers, sizes, metric, k=slope: 0.8 - k * numbers["speed_mps"]  # noqa: E731
-        assert judged(v2x_offload.PAPER, "C10", by({}), rule=rule, noise=1e-6).outcome == outcome
+        assert judged(PAPERS["v2x_offload"], "C10", by({}), rule=rule, noise=1e-6).outcome == outcome
     for worth, outcome in ((0.1, "holds"), (0.02, "does not hold")):
         rule = lambda name, numbers, sizes, metric, w=worth: 0.9 - w * bool(numbers)  # noqa: E731
-        assert judged(v2x_offload.PAPER, "C16", by({}), rule=rule, noise=1e-6).outcome == outcome
+        assert judged(PAPERS["v2x_offload"], "C16", by({}), rule=rule, noise=1e-6).outcome == outcome
 
 
 LY = "Ly-DTMAPPO"
@@ -184,7 +198,7 @@ IOV = [
 
 @pytest.mark.parametrize(("name", "mean", "outcome"), IOV, ids=lambda x: x if isinstance(x, str) else "")
 def test_claims_of_isac_iov_are_judged_both_ways(name, mean, outcome):
-    verdict = judged(isac_iov.PAPER, name, mean, noise=1e-5)
+    verdict = judged(PAPERS["isac_iov"], name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
 
 
@@ -227,7 +241,7 @@ URLLC = [
 
 @pytest.mark.parametrize(("name", "mean", "outcome"), URLLC, ids=lambda x: x if isinstance(x, str) else "")
 def test_claims_of_urllc_vec_are_judged_both_ways(name, mean, outcome):
-    verdict = judged(urllc_vec.PAPER, name, mean, noise=1e-5)
+    verdict = judged(PAPERS["urllc_vec"], name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
 
 
@@ -245,17 +259,15 @@ def full_server(x, sign):
     return 0.9 * (1 - sign * 3 * x * 0.5 / 400) ** 3
 
 
-CROWDING = all_of(
-    {rule: {"latency_mean_s": lambda n: n / 100, "qos_mean": lambda n: -n / 100} for rule in dt_edge.CROWDED}
-)
+CROWDING = all_of({rule: {"latency_mean_s": lambda n: n / 100, "qos_mean": lambda n: -n / 100} for rule in CROWDED})
 SLOWING = {"latency_mean_s": lambda n: 0.1 - n / 1000, "qos_mean": lambda n: n / 100, "energy_sys_j": 3.0}
 STARVED = {"latency_mean_s": 0.2, "energy_edge_j": 0.0}
 AT_HOME = {"energy_local_j": lambda n: 2.34 * n, "latency_mean_s": 0.0625, "qos_mean": 0.375}
 OFFLOADED = {"reward": lambda n: 0.9 - n / 10, "qos_mean": lambda n: 0.9 - n / 10}
 OPTIMA = {"slot_optimum": 0.3, "local": 0.1}
 DT_EDGE = [
-    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: n} for rule in dt_edge.CROWDED})), "holds"),
-    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: 9.0} for rule in dt_edge.CROWDED})), "does not hold"),
+    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: n} for rule in CROWDED})), "holds"),
+    ("P6", by(all_of({rule: {"energy_sys_j": lambda n: 9.0} for rule in CROWDED})), "does not hold"),
     ("P5", by(all_of({"local": AT_HOME})), "holds"),
     ("P5", by(all_of({"local": AT_HOME | {"energy_local_j": 9.0}})), "does not hold"),
     ("P5", by(all_of({"local": AT_HOME | {"latency_mean_s": 0.06}})), "does not hold"),
@@ -294,7 +306,7 @@ DT_EDGE = [
 
 @pytest.mark.parametrize(("name", "mean", "outcome"), DT_EDGE, ids=lambda x: x if isinstance(x, str) else "")
 def test_claims_of_dt_edge_are_judged_both_ways(name, mean, outcome):
-    verdict = judged(dt_edge.PAPER, name, mean, noise=1e-5)
+    verdict = judged(PAPERS["dt_edge"], name, mean, noise=1e-5)
     assert verdict.outcome == outcome, verdict.numbers
 
 
@@ -302,18 +314,18 @@ def test_a_table_that_leaves_nothing_to_learn_is_judged_both_ways():
     for printed, ours, outcome in ((0.005, 0.3, "holds"), (0.1, 0.3, "does not hold"), (0.005, 0.1, "does not hold")):
         gap = lambda numbers, printed=printed, ours=ours: printed if "task_bits_min" in numbers else ours  # noqa: E731
         rule = lambda name, numbers, sizes, metric: (name == "slot_optimum") * gap(numbers)  # noqa: B023, E731
-        assert judged(dt_edge.PAPER, "P10", by({}), rule=rule).outcome == outcome
+        assert judged(PAPERS["dt_edge"], "P10", by({}), rule=rule).outcome == outcome
 
 
 def test_forecasts_are_judged_by_their_errors():
     for ratio, outcome in ((0.9, "holds"), (1.1, "does not hold")):
         curve = lambda series, x, metric, r=ratio: np.full(POINTS, 0.2 * (r if "rmse" in metric else 1.0))  # noqa: E731
-        verdict = judged(urllc_vec.PAPER, "17", by({}), curve=curve)
+        verdict = judged(PAPERS["urllc_vec"], "17", by({}), curve=curve)
         assert verdict.outcome == outcome, verdict.numbers
 
 
 def test_the_latency_table_is_what_the_paper_prints():
-    verdicts = {name: judged(urllc_vec.PAPER, name, by({})) for name in ("1", "2", "3", "4")}
+    verdicts = {name: judged(PAPERS["urllc_vec"], name, by({})) for name in ("1", "2", "3", "4")}
     assert {name: verdict.outcome for name, verdict in verdicts.items()} == {
         "1": "holds",
         "2": "holds",
@@ -329,14 +341,14 @@ def saturating(rates, ends):
 
 
 def test_table_three_is_read_off_the_curves():
-    figure = isac_iov.PAPER.figure("table3")
-    printed = {name: values[0] for name, values in isac_iov.PRINTED.items()}
+    figure = PAPERS["isac_iov"].figure("table3")
+    printed = {name: values[0] for name, values in PRINTED.items()}
     slow = dict.fromkeys(printed, 0.05) | {LY: 0.3, "Ly-MAPPO": 0.25}
     data = synthetic(figure, by(LOAD, -3.0), curve=saturating(slow, printed), noise=1e-6)
     assert isac_iov.table_order(data).outcome == "holds"
     assert isac_iov.slow_on_policy(data).outcome == "holds"
     # 95 % of the way from the first point, t = 1/40, at t = 1/40 - 0.05 log(0.05) = 0.17 of 400 episodes
-    assert isac_iov.converged(data, "Ly-MADDPG").mean() == pytest.approx(0.17 * 400, abs=15)
+    assert common.converged(data, "Ly-MADDPG").mean() == pytest.approx(0.17 * 400, abs=15)
     quick = dict.fromkeys(printed, 0.3) | {LY: 0.05, "Ly-MAPPO": 0.25}
     data = synthetic(figure, by(LOAD, -3.0), curve=saturating(quick, printed | {"Ly-MASAC": -2.0}), noise=1e-6)
     assert isac_iov.slow_on_policy(data).outcome == "does not hold"

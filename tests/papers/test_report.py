@@ -6,10 +6,13 @@ import json
 import pytest
 
 from jaxvec import bench, cli
-from jaxvec.papers import report
-from jaxvec.papers.data import in_order, over_axis, over_training
-from jaxvec.papers.lab import Lab, _read
-from jaxvec.papers.plan import ALL, Budget, Claim, Figure, Panel, Paper, Place, Series, untestable
+from jaxvec.papers import programs, report
+from jaxvec.papers.checks import in_order, undecidable
+from jaxvec.papers.panels import over_axis, over_training
+from jaxvec.papers.paper import Claim, Figure, Panel, Paper
+from jaxvec.papers.runner import Runner
+from jaxvec.papers.runs import read_run
+from jaxvec.papers.series import Budget, Series, SweepPoint
 
 SIZES = {"n_vehicles": 2, "horizon": 4}
 LEARNED = Series("learned", "ippo", sizes=SIZES, settings={"hidden": (4,), "minibatches": 1})
@@ -19,24 +22,25 @@ FIGURE = Figure(
     "A figure",
     "size of a task [kbit]",
     (LEARNED, RULE),
-    tuple(Place(float(d), numbers={"task_bits": d * 1e3}) for d in (50, 100, 200)),
+    tuple(SweepPoint(float(d), numbers={"task_bits": d * 1e3}) for d in (50, 100, 200)),
     (
         Panel("reward in training", over_training(name="{series} at {x}"), "episodes"),
-        Panel("reward", over_axis("reward", paper={"learned": {100.0: 0.9}})),
+        Panel("reward", over_axis("reward", printed={"learned": {100.0: 0.9}})),
+    ),
+    (
+        Claim("A", "small tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0), ("local (rule)", 200.0)])),
+        Claim("B", "large tasks cost less", lambda d: in_order(d, [("local (rule)", 200.0), ("local (rule)", 50.0)])),
+        Claim("D", "dear tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0)]), open="a trial"),
     ),
 )
-CLAIMS = (
-    Claim("A", "4", "small tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0), ("local (rule)", 200.0)])),
-    Claim("B", "4", "large tasks cost less", lambda d: in_order(d, [("local (rule)", 200.0), ("local (rule)", 50.0)])),
-    Claim("C", ALL, "beauty", lambda _: untestable("there is no measure")),
-)
+OTHERS = (Claim("C", "beauty", undecidable("there is no measure")),)
 QUICK = Budget(96, 8, 2, {"n_worlds": 4, "epochs": 1})
-PAPER = Paper("v2x_offload", "A paper", (FIGURE,), CLAIMS, full=Budget(10**12, 8, 2), quick=QUICK)
+PAPER = Paper("v2x_offload", "A paper", (FIGURE,), full=Budget(10**12, 8, 2), quick=QUICK, other_claims=OTHERS)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(report, "paper_of", lambda env_id: PAPER)
+    monkeypatch.setattr(report, "PAPERS", {"v2x_offload": PAPER})
     monkeypatch.setattr(bench, "all_cores", lambda: None)
 
 
@@ -74,35 +78,46 @@ def test_a_paper_is_reproduced(capsys, out):
         "A": "holds",
         "B": "does not hold",
         "C": "not testable",
+        "D": "open",
     }
     assert "0.84" in verdicts["A"]["numbers"]  # 1 - 50/312
     page = (out / "verdicts.md").read_text()
     spent = f"2 seeds, {QUICK.slots:,} slots each (quick look)"
-    places = [page.index(text) for text in ("## Fig. 4", spent, "| A |", "| B |", "## Of no figure", "| C |")]
+    places = [page.index(text) for text in ("## Fig. 4", spent, "| A |", "| B |", "| D |", "## Of no figure", "| C |")]
     assert places == sorted(places)
     assert result["budget"] == {"slots": QUICK.slots, "episodes": QUICK.episodes}
 
 
 def test_again_nothing_is_trained(capsys, out, monkeypatch):
     before = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
-    monkeypatch.setattr(Lab, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(programs, "train", lambda *_: pytest.fail("trained again"))
     summary = json.loads(reproduce(capsys, out, "--figure", "4", "--json").out)
-    assert summary["figures"]["4"]["verdicts"] == {"A": "holds", "B": "does not hold"}
+    assert summary["figures"]["4"]["verdicts"] == {"A": "holds", "B": "does not hold", "D": "open"}
     assert before == {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert "C" in json.loads((out / "verdicts.json").read_text()), "other verdicts are kept"
 
 
 def test_timing_makes_it_anew_and_run_by_run(capsys, out, monkeypatch):
-    kept, loops = Lab("v2x_offload", QUICK, out), []
-    monkeypatch.setattr(Lab, "train", lambda self, *rest: [kept_run(kept, member) for member in rest[-1]])
-    monkeypatch.setattr(Lab, "one_by_one", lambda self, *rest: loops.append(rest) or {"runs": 6, "seconds": 1e6})
+    loops = []
+
+    def read_again(learner, members, *rest):
+        return [read_run(out / "runs" / member.file) for member in members]
+
+    monkeypatch.setattr(programs, "train", read_again)
+    monkeypatch.setattr(Runner, "one_by_one", lambda self, *rest: loops.append(rest) or {"runs": 6, "seconds": 1e6})
     said = reproduce(capsys, out, "--figure", "4", "--timing")
     times = json.loads((out / "fig4.json").read_text())["times"]
     assert times["run_by_run_runs"] == times["runs"] == 6
     assert times["run_by_run_s"] == 1e6 > times["side_by_side_s"] > 0
-    assert loops == [(FIGURE, (FIGURE.places[0], FIGURE.places[-1]), 2)]
+    assert loops == [(FIGURE.series, (FIGURE.points[0], FIGURE.points[-1]), 2)]
     assert "1000000 s run by run" in said.out
 
 
-def kept_run(lab, member):
-    return _read(lab.store / member.file)
+def test_verdicts_of_another_version_are_refused_by_a_line(capsys, tmp_path):
+    for text in ("{", '{"A": {"outcome": "holds"}}', "[1]"):
+        (tmp_path / "verdicts.json").write_text(text)
+        with pytest.raises(SystemExit, match="2"):
+            reproduce(capsys, tmp_path)
+        assert "not the verdicts of this version" in (message := capsys.readouterr().err)
+        assert message.count("\n") == 1
+        assert (tmp_path / "verdicts.json").read_text() == text

@@ -8,11 +8,14 @@ from papers.synthetic import by, judged, synthetic
 
 import jaxvec
 from jaxvec.forecast.counts import persistence
-from jaxvec.papers import twin_migration_claims as claims
-from jaxvec.papers import twin_migration_probes as probes
-from jaxvec.papers.twin_migration import PAPER, a_day
+from jaxvec.papers.data import Data
+from jaxvec.papers.twin_migration import PAPER, checks, model
+from jaxvec.papers.twin_migration.figures import a_day
+from jaxvec.papers.twin_migration.forecasts import forecaster
+from jaxvec.papers.twin_migration.wrappers import WATCHED, Watched
 from jaxvec.traces.synthetic import flow
 
+NO_DATA = Data((), {})
 BEST, REST = "LSTM-Transformer", ("CNN-GRU", "LSTM", "GRU", "CNN-LSTM")
 SCORES = {"rmse": 28.0, "mae": 20.0, "error_rate": 0.07, "r2": 0.95}
 WORSE = {"rmse": 30.0, "mae": 22.0, "error_rate": 0.08, "r2": 0.9}
@@ -29,7 +32,7 @@ OTHER = 40.0
 
 
 def in_areas(**metrics):
-    """Of everybody: per metric a value for each place of Fig. 8."""
+    """Of everybody: per metric a value for each area of Fig. 8."""
     return {name: {m: (lambda x, v=v: v[int(x)]) for m, v in metrics.items()} for name in (*ALL_FOUR, "myopic (rule)")}
 
 
@@ -113,8 +116,8 @@ def test_claims_are_judged_both_ways(name, mean, outcome):
 def test_every_claim_that_data_decide_is_judged_both_ways():
     decided = {(name, outcome) for name, _, outcome in CASES}
     played = {"C8", "C11 why", "C19", "C21", "C24"}
-    for claim in PAPER.claims:
-        if claim.figure != "all" and claim.name not in played:
+    for figure in PAPER.figures:
+        for claim in (claim for claim in figure.claims if claim.name not in played):
             assert {(claim.name, "holds"), (claim.name, "does not hold")} <= decided
 
 
@@ -122,7 +125,7 @@ def test_a_single_seed_decides_nothing_about_learners():
     for name in ("C1", "C4", "C10", "C12 learned"):
         assert judged(PAPER, name, by(RANKED), seeds=1, noise=1e-6).outcome != "holds"
     figure = PAPER.figure("10")
-    assert claims.best_of_all(synthetic(figure, by(AHEAD, OTHER), seeds=1)).outcome == "not testable"
+    assert checks.best_of_all(synthetic(figure, by(AHEAD, OTHER), seeds=1)).outcome == "not testable"
 
 
 def test_whether_the_truth_suffices_is_asked_of_rules_elsewhere():
@@ -151,14 +154,13 @@ def test_a_day_is_drawn_with_its_forecasts():
 
 
 def test_evaluation_is_on_other_days():
-    assert PAPER.tested({}) == {"region": "city:test"}
-    assert PAPER.tested({"region": "rural", "n_uav": 11}) == {"region": "rural:test", "n_uav": 11}
-    region = object()
-    assert PAPER.tested({"region": region}) == {"region": region}
+    assert PAPER.eval_overrides({}) == {"region": "city:test"}
+    assert PAPER.eval_overrides({"region": "rural", "n_uav": 11}) == {"region": "rural:test"}
+    assert PAPER.eval_overrides({"region": object()}) == {}
 
 
 def test_a_predictor_is_scored_on_the_test_days():
-    (found, curves), again = probes.forecaster("persistence")([0, 1], {"forecast_rsus": 2})
+    (found, curves), again = forecaster("persistence")([0, 1], {"forecast_rsus": 2})
     counts = flow(0, 84, 28).counts[:2].astype(float)
     first, last = 21 * 288, 28 * 288
     error = np.abs(counts[:, first:last] - counts[:, first - 1 : last - 1])
@@ -179,7 +181,7 @@ MB = 8e6
 def watched():
     """Three vehicles, three RSUs, a UAV and the satellite, all in reach; and one slot of it."""
     env, params = jaxvec.make("twin_migration", n_vehicles=3, n_rsu=3, n_uav=1, horizon=4)
-    env = probes.Watched(env)
+    env = Watched(env)
     params = params.replace(rsu_range_m=1e6, uav_range_m=1e6, bg_bits_per_vehicle=0.0, warmup_slots=0.0)
     keys = jax.random.split(jax.random.key(0), 1)
 
@@ -188,7 +190,7 @@ def watched():
         here = params.replace(cache_bits=cache_mb * MB, rsu_range_m=reach_m, uav_range_m=reach_m)
         start = env.reset(keys, here)[0] if state is None else state
         after, ts = env.step(keys, start, {"vehicle": {"server": jnp.asarray(servers)[:, None]}}, here)
-        return after, {name: float_of(ts.info[name]) for name in probes.WATCHED}
+        return after, {name: float_of(ts.info[name]) for name in WATCHED}
 
     float_of = lambda x: x[0]  # noqa: E731
     return env, slot
@@ -196,7 +198,7 @@ def watched():
 
 def test_overloads_count_as_meetings_where_two_arrive(watched):
     env, slot = watched
-    assert set(probes.WATCHED) <= set(env.info_fields)
+    assert set(WATCHED) <= set(env.info_fields)
     # each twin brings 60 MB; 100 MB hold one of them
     after, found = slot(None, [0, 0, 1], 100.0, 1e6)
     assert found["loss_meeting"] == pytest.approx(2 / 3)
@@ -220,19 +222,19 @@ def test_the_satellite_is_needless_where_something_else_is_feasible(watched):
 
 
 def test_one_more_twin_and_the_variance():
-    verdict = probes.variance_of_one_more(None)
+    verdict = model.variance_of_one_more(NO_DATA)
     assert verdict.outcome == "holds", verdict.numbers
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "check", [probes.more_work_takes_longer, probes.absent_ones_serve_nobody, probes.more_rsus_more_choice]
+    "check", [model.more_work_takes_longer, model.absent_ones_serve_nobody, model.more_rsus_more_choice]
 )
 def test_statements_about_the_model_hold(check):
-    verdict = check(None)
+    verdict = check(NO_DATA)
     assert verdict.outcome == "holds", verdict.numbers
 
 
 @pytest.mark.slow
 def test_as_printed_more_work_takes_less_time():
-    assert probes.more_work_takes_longer(None, overload_rule="paper").outcome == "does not hold"
+    assert model.more_work_takes_longer(NO_DATA, overload_rule="paper").outcome == "does not hold"

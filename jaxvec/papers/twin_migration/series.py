@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from jaxvec.papers.plan import Named, Series
-from jaxvec.papers.twin_migration_probes import Watched, forecaster
+from jaxvec.papers.series import Named, Series
+from jaxvec.papers.twin_migration.forecasts import forecaster
+from jaxvec.papers.twin_migration.wrappers import Watched
 
 MB = 8e6  # bit
 PPO = {
@@ -42,19 +43,19 @@ DM_MAPPO, MASAC = ppo("DM-MAPPO"), sac("MASAC")
 GREEDY, RANDOM = rule("Greedy", "greedy"), rule("Random", "random")
 MYOPIC, STICKY = rule("myopic (rule)", "myopic"), rule("sticky (rule)", "sticky")
 FOUR = (DM_MAPPO, MASAC, GREEDY, RANDOM)
-BLIND_ONES = (
+WITHOUT_PREDICTION = (
     ppo("DM-MAPPO w.o. prediction", **BLIND),
     sac("MASAC w.o. prediction", **BLIND),
     rule("Greedy w.o. prediction", "greedy", **BLIND),
     rule("Random w.o. prediction", "random", **BLIND),
 )
-FREE_ONES = (
+UNMASKED = (
     ppo("MAPPO, no mask", **FREE),
     sac("MASAC, no mask", **FREE),
     rule("Greedy, no mask", "greedy", **FREE),
     rule("Random, no mask", "random", **FREE),
 )
-FREE_MYOPIC = rule("myopic, no mask (rule)", "myopic", **FREE)
+UNMASKED_MYOPIC = rule("myopic, no mask (rule)", "myopic", **FREE)
 
 # Of Table II
 
@@ -66,10 +67,10 @@ TABLE2 = {  # RMSE, MAE, error rate, R^2
     "CNN-LSTM": (0.917, 29.461, 0.09796, 0.855),
 }
 SCORES = ("rmse", "mae", "error_rate", "r2")
-OURS, *OTHERS = (Series(name, by=forecaster(name.lower().replace("-", "_"))) for name in TABLE2)
+OURS, *OTHERS = (Series(name, run_fn=forecaster(name.lower().replace("-", "_"))) for name in TABLE2)
 NAIVE = tuple(
-    Series(name, by=forecaster(of))
-    for name, of in (("persistence", "persistence"), ("AR(6)", "ar6"), ("week before", "weekly"))
+    Series(name, run_fn=forecaster(predictor))
+    for name, predictor in (("persistence", "persistence"), ("AR(6)", "ar6"), ("week before", "weekly"))
 )
 NETWORKS = (OURS, *OTHERS)
 

@@ -1,8 +1,8 @@
-"""Who decides from cases, and who decides otherwise, in the same worlds of `dt_edge`: how good each is, and by how much.
+"""Policies that decide from cases, and others, in the same worlds of `dt_edge`: how good each is, and by how much.
 
-The worlds' chance does not depend on what is done in them, so every difference is paired, world by world. What they see differs,
-and belongs beside every figure: `SEES`. A language model is asked as often as there are worlds and slots, so its comparison is
-one of few: `contest(replace(env, horizon=25), params, library, key, 4, models={...})`.
+The worlds' chance does not depend on what is done in them, so every difference is paired, world by world. What the policies see
+differs, and belongs beside every figure: `SEES`. A language model is asked as often as there are worlds and slots, so its
+comparison is one of few: `contest(replace(env, horizon=25), params, library, key, 4, models={...})`.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,9 @@ from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.dt_edge import evaluate_model
 
 MARKS = ("random", "local", "greedy_latency", "local_threshold", "slot_optimum")  # from the floors to the ceiling
-OWN, ALL = "its own row", "all rows"
-SEES = {"random": "nothing", "local": "nothing", "local_threshold": OWN, "bc": OWN}  # of everyone else: `ALL`
+OWN_ROW, ALL_ROWS = "its own row", "all rows"
+# of everyone else: `ALL_ROWS`
+SEES = {"random": "nothing", "local": "nothing", "local_threshold": OWN_ROW, "bc": OWN_ROW}
 METRICS = (
     "reward",
     "energy_sys_j",
@@ -51,25 +52,25 @@ class Contest(NamedTuple):
     """What everyone did in the same worlds.
 
     Attributes:
-        found: per policy and metric, the mean over each episode, `(worlds,)`.
+        metrics: per policy and metric, the mean over each episode, `(worlds,)`.
         counters: of each language model, see `jaxvec.policies.llm.ask.Tally`.
         sees: what each policy knows of a slot, in words.
         source: whose decisions the cases are.
     """
 
-    found: Mapping[str, Mapping[str, np.ndarray]]
+    metrics: Mapping[str, Mapping[str, np.ndarray]]
     counters: Mapping[str, Mapping[str, Any]]
     sees: Mapping[str, str]
     source: str
 
-    def ahead(self, of: str, metric: str = "reward") -> dict[str, Gap]:
+    def ahead(self, reference: str, metric: str = "reward") -> dict[str, Gap]:
         """By how much each policy is above one of them, paired by world."""
-        return {name: bootstrap(x[metric] - self.found[of][metric]) for name, x in self.found.items()}
+        return {name: bootstrap(x[metric] - self.metrics[reference][metric]) for name, x in self.metrics.items()}
 
     def label(self, name: str) -> str:
         """What a figure calls a policy: a language model that often fell back on other decisions is named after that."""
-        said = self.counters[name]["label"] if name in self.counters else "LLM"
-        return {"LLM": name, "LLM+fallback": f"{name}+fallback"}.get(said, f"fallback of {name}")
+        label = self.counters[name]["label"] if name in self.counters else "LLM"
+        return {"LLM": name, "LLM+fallback": f"{name}+fallback"}.get(label, f"fallback of {name}")
 
 
 def bootstrap(samples: np.ndarray, draws: int = 10_000, seed: int = 0) -> Gap:
@@ -109,7 +110,7 @@ def contest(
         library: the cases that everyone gets, see `in_context.dt_edge.collect`.
         key: the worlds, the same as in `evaluate` under this key.
         others: name -> `policy(key, obs)`, learners' for example: {"MARL": result.policy(), "SARL": other.policy()}.
-        sees: what they see, `OWN` or `ALL`; by default their own row, as learners do.
+        sees: what they see, `OWN_ROW` or `ALL_ROWS`; by default their own row, as learners do.
         models: name -> language model, asked by `policies.llm.dt_edge.evaluate_model`; constrained ones are series of their own.
         model, transformer_params: a trained transformer; without parameters it does not take part.
         clone_params: of the control `bc`; without, it does not take part.
@@ -132,25 +133,26 @@ def contest(
     names = [name for party in parties for name in party]
     if len(set(names)) < len(names):
         raise ValueError(f"two of the same name among {', '.join(names)}")
-    found: dict[str, Mapping[str, np.ndarray]] = {}
-    found |= evaluate(env, {**parties[0], **ours, **others}, key, params, n_worlds)
+    metrics: dict[str, Mapping[str, np.ndarray]] = {}
+    metrics |= evaluate(env, {**parties[0], **ours, **others}, key, params, n_worlds)
     counters: dict[str, Mapping[str, Any]] = {}
     for name, asker in models.items():
         evaluated = evaluate_model(env, params, library, asker, key, n_worlds, k=k, grows=grows)
-        found[name], counters[name] = evaluated.metrics, evaluated.counters
-    known = dict.fromkeys(names, ALL) | dict.fromkeys(others, OWN) | dict(sees or {})
-    return Contest(found, counters, known | {n: s for n, s in SEES.items() if n in names}, library.about["source"])
+        metrics[name], counters[name] = evaluated.metrics, evaluated.counters
+    rows = dict.fromkeys(names, ALL_ROWS) | dict.fromkeys(others, OWN_ROW) | dict(sees or {})
+    rows |= {name: text for name, text in SEES.items() if name in names}
+    return Contest(metrics, counters, rows, library.about["source"])
 
 
-def table(contest: Contest, of: str = "icl_copy") -> str:
+def table(contest: Contest, reference: str = "icl_copy") -> str:
     """As Markdown, the best first: every metric's mean, and by how much the reward is ahead of one of them."""
-    ahead = contest.ahead(of)
+    ahead = contest.ahead(reference)
     lines = [
-        f"| policy | sees | {' | '.join(METRICS)} | reward ahead of `{of}` |",
+        f"| policy | sees | {' | '.join(METRICS)} | reward ahead of `{reference}` |",
         "|" + "---|" * (len(METRICS) + 3),
     ]
-    for name in sorted(contest.found, key=lambda name: -contest.found[name]["reward"].mean()):
-        x = contest.found[name]
+    for name in sorted(contest.metrics, key=lambda name: -contest.metrics[name]["reward"].mean()):
+        x = contest.metrics[name]
         means = [str(interval(x["reward"])), *(f"{x[metric].mean():.4g}" for metric in METRICS[1:])]
         cells = (contest.label(name), contest.sees[name], *means, str(ahead[name]))
         lines.append(f"| {' | '.join(cells)} |")

@@ -3,21 +3,26 @@
 import numpy as np
 import pytest
 
-from jaxvec.papers.data import Data, Run, both, in_order, over_seeds, ranked, rises
-from jaxvec.papers.plan import Figure, Place, Series, Verdict, judge, untestable
+from jaxvec.papers.checks import Verdict, both, in_order, judge, ranked, rises, untestable
+from jaxvec.papers.data import Data, over_seeds
+from jaxvec.papers.runs import Run
+from jaxvec.papers.series import Series
 
-FIGURE = Figure(
-    "1", "", "", (Series("a", "mappo"), Series("b", "mappo"), Series("r", rule="r")), (Place(1.0), Place(2.0)), ()
-)
+SERIES = (Series("a", "mappo"), Series("b", "mappo"), Series("r", rule="r"))
 
 
 def data(**rewards):
-    """`a=[[seeds x episodes] at place 1, ... at place 2]`."""
+    """`a=[[seeds x episodes] at x = 1, ... at x = 2]`."""
     runs = {}
-    for name, places in rewards.items():
-        for x, seeds in enumerate(places, 1):
+    for name, by_x in rewards.items():
+        for x, seeds in enumerate(by_x, 1):
             runs[name, float(x)] = [Run({"reward": np.array(episodes)}, {}, {}, {}) for episodes in seeds]
-    return Data(FIGURE, runs)
+    return Data(SERIES, runs)
+
+
+def test_other_worlds_need_somebody_who_evaluates_rules():
+    with pytest.raises(ValueError, match="cannot evaluate rules"):
+        data(r=[[[1.0]]]).elsewhere(["greedy"], [{}])
 
 
 def test_an_interval_over_seeds_is_students():

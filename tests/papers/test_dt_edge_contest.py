@@ -8,7 +8,7 @@ import pytest
 
 import jaxvec
 from jaxvec.core.evaluation import evaluate
-from jaxvec.papers.in_context import ALL, MARKS, METRICS, OWN, Contest, bootstrap, contest, table
+from jaxvec.papers.dt_edge.contest import ALL_ROWS, MARKS, METRICS, OWN_ROW, Contest, bootstrap, contest, table
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import dt_edge as in_context
 from jaxvec.policies.llm.ask import Asker
@@ -34,20 +34,20 @@ def held(library):
 
 
 def test_everyone_meets_the_same_worlds(held):
-    assert set(held.found) >= {*MARKS, "mine", "good", "bad", "icl_copy", "icl_kernel_5", "icl_kernel_64"}
-    for name, found in held.found.items():
+    assert set(held.metrics) >= {*MARKS, "mine", "good", "bad", "icl_copy", "icl_kernel_5", "icl_kernel_64"}
+    for name, found in held.metrics.items():
         for metric in METRICS:
             assert found[metric].shape == (WORLDS,), (name, metric)
     for metric in METRICS:
-        np.testing.assert_array_equal(held.found["mine"][metric], held.found["local_threshold"][metric])
-        np.testing.assert_allclose(held.found["bad"][metric], held.found["icl_copy"][metric], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(held.metrics["mine"][metric], held.metrics["local_threshold"][metric])
+        np.testing.assert_allclose(held.metrics["bad"][metric], held.metrics["icl_copy"][metric], rtol=1e-5, atol=1e-6)
     alone = evaluate(ENV, {"x": fixed(ENV, PARAMS)["slot_optimum"]}, KEY, PARAMS, WORLDS)["x"]
-    np.testing.assert_allclose(held.found["slot_optimum"]["reward"], alone["reward"], rtol=1e-5)
+    np.testing.assert_allclose(held.metrics["slot_optimum"]["reward"], alone["reward"], rtol=1e-5)
 
 
 def test_differences_are_by_world(held):
     gap = held.ahead("local", "energy_sys_j")["slot_optimum"]
-    by_world = held.found["slot_optimum"]["energy_sys_j"] - held.found["local"]["energy_sys_j"]
+    by_world = held.metrics["slot_optimum"]["energy_sys_j"] - held.metrics["local"]["energy_sys_j"]
     np.testing.assert_allclose(
         gap, (by_world.mean(), by_world.min(), by_world.max())
     )  # two worlds are drawn twice alike
@@ -58,12 +58,18 @@ def test_a_page_says_who_sees_what_and_who_fell_back(held):
     assert (held.counters["bad"]["n_decisions"], held.counters["bad"]["n_fallback"]) == (2 * 3, 2 * 3)
     assert (held.label("good"), held.label("bad"), held.label("icl_copy")) == ("good", "fallback of bad", "icl_copy")
     known = {name: held.sees[name] for name in ("good", "mine", "random", "slot_optimum", "icl_copy")}
-    assert known == {"good": ALL, "mine": "a row", "random": "nothing", "slot_optimum": ALL, "icl_copy": ALL}
-    assert held.sees["local_threshold"] == OWN
+    assert known == {
+        "good": ALL_ROWS,
+        "mine": "a row",
+        "random": "nothing",
+        "slot_optimum": ALL_ROWS,
+        "icl_copy": ALL_ROWS,
+    }
+    assert held.sees["local_threshold"] == OWN_ROW
     assert held.source == "a rule"
     page = table(held).splitlines()
-    assert len(page) == 2 + len(held.found)
-    best = max(held.found, key=lambda name: held.found[name]["reward"].mean())
+    assert len(page) == 2 + len(held.metrics)
+    best = max(held.metrics, key=lambda name: held.metrics[name]["reward"].mean())
     assert page[2].startswith(f"| {best} | {held.sees[best]} |")
     assert any(line.startswith("| fallback of bad | all rows |") for line in page)
 

@@ -1,0 +1,307 @@
+"""Runs what figures need: learners trained side by side, policies evaluated in the same worlds, each run made once.
+
+Series and points that differ in numbers only are one program (`jaxvec.papers.programs`); only other sizes are another. What is
+made lies in a folder under the digest of everything that it is made from (`jaxvec.papers.runs`): it is never made twice, it
+serves every figure that needs it, and what was interrupted goes on with what is missing.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import jax
+
+from jaxvec import learners
+from jaxvec.core.environment import Environment
+from jaxvec.core.evaluation import evaluate
+from jaxvec.core.make import make
+from jaxvec.learners.base import Learner
+from jaxvec.papers import programs
+from jaxvec.papers.data import Data
+from jaxvec.papers.programs import WORLDS, Length, Member
+from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, write_run
+from jaxvec.papers.series import Budget, Cell, Named, Series, SweepPoint
+from jaxvec.policies import fixed
+from jaxvec.training import train
+from jaxvec.training.config import leaves, plain
+from jaxvec.training.driver import scheduled
+from jaxvec.training.progress import Progress
+
+POINTS = 50  # of a learning curve, at most
+
+EvalOverrides = Callable[[Named], Named]
+"""From the settings of an environment in training to those that differ in evaluation: other days of a recording, say."""
+
+
+def as_in_training(settings: Named) -> Named:
+    """No overrides: evaluation has the settings of training."""
+    return {}
+
+
+class Setup(NamedTuple):
+    """What a series is run with at a point.
+
+    Attributes:
+        env: the environment, wrapped if the series says so.
+        params: its parameters in training, of a rule those in evaluation; without the numbers of series and point.
+        learner: None of what has none.
+        hyper: its hyper-parameters, without the point's factors.
+    """
+
+    env: Environment
+    params: Any
+    learner: Learner | None
+    hyper: Any
+
+
+class Runner:
+    """Trains and evaluates for the figures of one paper.
+
+    Args:
+        env_id: the environment.
+        budget: what is spent.
+        out: the folder; the runs go to `runs` in it.
+        progress: where to report; True: stderr, False: nowhere.
+        fresh: make everything again, whatever the folder holds.
+        eval_overrides: see `EvalOverrides`.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        budget: Budget,
+        out: Path,
+        progress: bool | TextIO = False,
+        *,
+        fresh: bool = False,
+        eval_overrides: EvalOverrides = as_in_training,
+    ):
+        self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
+        self.eval_overrides, self.progress = eval_overrides, Progress(progress)
+        self.store.mkdir(parents=True, exist_ok=True)
+        foreign = foreign_runs(self.store)
+        if foreign:
+            self.progress.write(f"{self.store}: {len(foreign)} runs of another version of jaxvec are ignored")
+
+    # What is asked for
+
+    def data(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Data:
+        """The runs of several series at several points, made where they are missing.
+
+        Args:
+            series: who is compared.
+            points: where.
+            seeds: runs of each series that has seeds, at each point.
+        """
+        runs: dict[Cell, list[Run]] = {}
+        for program in _programs(series):
+            for of_one_size in _of_one_size(points):
+                for member, run in self.runs(program, of_one_size, seeds):
+                    runs.setdefault((member.series.name, member.x), []).append(run)
+        return Data(series, runs, self.rules)
+
+    def rules(self, names: Sequence[str], worlds: Sequence[Named], sizes: Named) -> dict[str, list[Run]]:
+        """Fixed policies in other worlds: per rule, a run for each.
+
+        Args:
+            names: of the rules.
+            worlds: the numbers of each.
+            sizes: sizes and switches, the same in all.
+        """
+        series = tuple(Series(name, rule=name) for name in names)
+        points = [SweepPoint(float(i), sizes, numbers) for i, numbers in enumerate(worlds)]
+        runs: dict[str, list[Run]] = {}
+        for member, run in self.runs(series, points, 1):
+            runs.setdefault(member.series.name, []).append(run)
+        return runs
+
+    def runs(self, program: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> list[tuple[Member, Run]]:
+        """The runs of one program; those on disk are read.
+
+        Args:
+            program: series that are one program, see `Series.program`.
+            points: of one size.
+            seeds: as of `data`.
+        """
+        setup = self.setup(program[0], points[0])
+        members = self.members(program, points, seeds, setup)
+        missing = list({m.file: m for m in members if self.fresh or not (self.store / m.file).exists()}.values())
+        if missing:
+            names = ", ".join(series.name for series in program)
+            self.progress.start(f"{names}: {len(missing)} in one program")
+            for member, run in zip(missing, self._make(missing, points[0], setup), strict=True):
+                write_run(self.store / member.file, run)
+        return [(member, read_run(self.store / member.file)) for member in members]
+
+    def one_by_one(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> dict[str, float]:
+        """The same as a loop of single runs, each compiled for itself, through `jaxvec.train` and `evaluate`.
+
+        Returns:
+            How many `runs`, and the `seconds` that they took.
+        """
+        started, count = time.perf_counter(), 0
+        for program in _programs(series):
+            for group in _run_apart(program):
+                for point in points:
+                    for seed in range(seeds if group[0].has_seeds else 1):
+                        self.progress.write(f"run by run: {group[0].name} at {point.x:g}, seed {seed}")
+                        count += self._single(group, point, seed)
+        return {"runs": count, "seconds": time.perf_counter() - started}
+
+    # What it takes
+
+    def setup(self, series: Series, point: SweepPoint) -> Setup:
+        """Environment, parameters, and the learner with its hyper-parameters, if there is one."""
+        settings = {**series.sizes, **point.sizes}
+        env, params = make(self.env_id, **(settings if series.learner else self._in_evaluation(settings)))
+        env = series.wrap(env) if series.wrap else env
+        if not series.learner:
+            return Setup(env, params, None, None)
+        learner = learners.make(series.learner, env, **series.settings)
+        known = {field.name for field in dataclasses.fields(learner.settings)}
+        ours = {name: value for name, value in self.budget.settings.items() if name in known}
+        if ours:
+            learner = learners.make(series.learner, env, **{**series.settings, **ours})
+        hyper = scheduled(learner.hyper.replace(**series.hyper), self.length(learner).updates)
+        return Setup(env, params, learner, hyper)
+
+    def eval_params(self, series: Series, point: SweepPoint, setup: Setup) -> Any:
+        """The parameters of evaluation: those of training, unless the paper overrides some.
+
+        Raises:
+            ValueError: evaluation is to be in another environment.
+        """
+        settings = {**series.sizes, **point.sizes}
+        if self._in_evaluation(settings) == settings:
+            return setup.params
+        other, params = make(self.env_id, **self._in_evaluation(settings))
+        if (series.wrap(other) if series.wrap else other) != setup.env:
+            raise ValueError(f"{setup.env.id}: evaluation may have other numbers than training, but not other sizes")
+        return params
+
+    def length(self, learner: Learner) -> Length:
+        """Updates for the budget, and how many of them make a point of the learning curve."""
+        wanted = max(1, round(self.budget.slots / learner.steps_per_update))
+        chunk = -(-wanted // POINTS)
+        return Length(wanted - wanted % chunk, chunk)
+
+    def members(
+        self, program: Sequence[Series], points: Sequence[SweepPoint], seeds: int, setup: Setup
+    ) -> list[Member]:
+        """The members of a program, of which all have one setup: per series, point and seed."""
+        return [
+            self.member(series, point, seed, setup)
+            for series in program
+            for point in points
+            for seed in range(seeds if series.has_seeds else 1)
+        ]
+
+    def member(self, series: Series, point: SweepPoint, seed: int, setup: Setup) -> Member:
+        """A member of a program, with the configuration that its run is kept under."""
+        numbers = {**series.numbers, **point.numbers}
+        hyper = _scaled(setup.hyper, point.factors) if setup.learner else {}
+        if series.run_fn:
+            config = {"run_fn": series.name, "settings": dict(self.budget.settings), "seed": seed}
+        else:
+            config = self._in_words(setup.env, setup.params.replace(**numbers))
+            if setup.learner:
+                config |= self._learner_in_words(series, point, setup.learner, setup.hyper.replace(**hyper))
+                config |= {"seed": seed}
+            else:
+                config |= {"rule": series.rule}
+        return Member(series, point.x, seed, numbers, hyper, origin() | config)
+
+    def _in_words(self, env: Any, params: Any) -> dict[str, Any]:
+        """An environment and its evaluation, as part of a configuration."""
+        return {
+            "env": env.id,
+            "as": type(env).__name__,
+            "sizes": dataclasses.asdict(env),
+            "params": _leaves_in_words(params),
+            "episodes": self.budget.episodes,
+            "worlds": WORLDS,
+            "horizon": env.horizon,
+        }
+
+    def _learner_in_words(self, series: Series, point: SweepPoint, learner: Learner, hyper: Any) -> dict[str, Any]:
+        """A learner, its training and what its evaluation overrides, as part of a configuration."""
+        updates = self.length(learner).updates
+        overrides = self.eval_overrides({**series.sizes, **point.sizes})
+        return {
+            "learner": learner.name,
+            "settings": dataclasses.asdict(learner.settings),
+            "hyper": _leaves_in_words(hyper),
+            "updates": updates,
+            "slots": updates * learner.steps_per_update,
+            **({"sampled": True} if series.sampled else {}),
+            **({"eval_overrides": repr(overrides)} if overrides else {}),
+        }
+
+    def _in_evaluation(self, settings: Named) -> Named:
+        """The settings of an environment in evaluation."""
+        return {**settings, **self.eval_overrides(settings)}
+
+    def _make(self, members: Sequence[Member], point: SweepPoint, setup: Setup) -> list[Run]:
+        """The runs of the members of one program, side by side."""
+        series, episodes = members[0].series, self.budget.episodes
+        if series.run_fn:
+            return programs.call(series.run_fn, members, self.budget.settings)
+        if setup.learner is None:
+            return programs.evaluate(setup.env, setup.params, members, episodes)
+        eval_params, length = self.eval_params(series, point, setup), self.length(setup.learner)
+        return programs.train(
+            setup.learner, members, setup.params, eval_params, setup.hyper, length, episodes, self.progress
+        )
+
+    def _single(self, group: Sequence[Series], point: SweepPoint, seed: int) -> int:
+        """A run by itself, of a learner or function, or of rules in the same world; how many policies it evaluates."""
+        series, setup = group[0], self.setup(group[0], point)
+        if series.run_fn:
+            series.run_fn([seed], self.budget.settings)
+            return 1
+        numbers = {**series.numbers, **point.numbers}
+        params = setup.params.replace(**numbers)
+        if setup.learner:
+            hyper = setup.hyper.replace(**_scaled(setup.hyper, point.factors))
+            updates = self.length(setup.learner).updates
+            result = train(setup.learner, params, jax.random.key(seed), updates, hyper=hyper, progress=False)
+            policies = {setup.learner.name: result.policy(greedy=not series.sampled)}
+        else:
+            policies = {one.rule: fixed(setup.env, params)[one.rule] for one in group}
+        eval_params = self.eval_params(series, point, setup).replace(**numbers)
+        evaluate(setup.env, policies, jax.random.key(WORLDS), eval_params, self.budget.episodes)
+        return len(policies)
+
+
+def _alike(things: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[list[Any]]:
+    """Those of the same key together, in order."""
+    groups: dict[str, list[Any]] = {}
+    for thing in things:
+        groups.setdefault(repr(key(thing)), []).append(thing)
+    yield from groups.values()
+
+
+def _programs(series: Iterable[Series]) -> Iterator[list[Series]]:
+    """Those together that may be one program."""
+    return _alike(series, lambda one: one.program)
+
+
+def _run_apart(program: Sequence[Series]) -> Iterator[list[Series]]:
+    """Of a program, what is run by itself when nothing is side by side: each learner, and rules in the same world."""
+    return _alike(program, lambda one: one.name if one.has_seeds else sorted(one.numbers.items()))
+
+
+def _of_one_size(points: Iterable[SweepPoint]) -> Iterator[list[SweepPoint]]:
+    """Points of the same sizes together."""
+    return _alike(points, lambda point: sorted(point.sizes.items()))
+
+
+def _scaled(hyper: Any, factors: Mapping[str, float]) -> dict[str, float]:
+    """The hyper-parameters that have a factor, times it."""
+    return {name: getattr(hyper, name) * factor for name, factor in factors.items()}
+
+
+def _leaves_in_words(struct: Any) -> dict[str, Any]:
+    return {name: plain(leaf) for name, leaf in leaves(struct).items()}

@@ -1,0 +1,99 @@
+"""Runs on disk: what became of one learner or one rule, in a file under the digest of everything that it is made from."""
+
+import hashlib
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import jaxvec
+from jaxvec.core.files import replacing
+from jaxvec.papers.series import Named
+
+FORMAT = 2
+"""Of the files; it is part of every configuration, so that a file of another format has another name."""
+
+
+class Run(NamedTuple):
+    """One learner trained and evaluated, or one rule evaluated.
+
+    Attributes:
+        metrics: per metric, the mean of each evaluation episode, `(episodes,)`.
+        curves: per metric, the means over equal parts of training, `(points,)`; empty for a rule.
+        seconds: its part of what its program took to compile, train and evaluate [s].
+        config: everything that it is made from.
+        device: where it was made.
+    """
+
+    metrics: dict[str, np.ndarray]
+    curves: dict[str, np.ndarray]
+    seconds: dict[str, float]
+    config: Named
+    device: str = ""
+
+
+def origin() -> dict[str, Any]:
+    """What every configuration begins with: the format of the files and the version that makes them."""
+    return {"format": FORMAT, "version": jaxvec.__version__}
+
+
+def file_name(label: str, config: Named) -> str:
+    """The name of a run's file: what ran, in letters and digits, and the digest of its configuration.
+
+    Raises:
+        TypeError: the configuration holds what JSON does not.
+    """
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    return f"{re.sub('[^a-z0-9]+', '-', label)}-{digest[:16]}.npz"
+
+
+def write_run(file: Path, run: Run) -> None:
+    """Write a run, whole or not at all."""
+    arrays: dict[str, Any] = {f"metrics/{name}": x for name, x in run.metrics.items()}
+    arrays |= {f"curves/{name}": x for name, x in run.curves.items()}
+    about = json.dumps({"seconds": run.seconds, "config": run.config, "device": run.device})
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, about=about, **arrays)
+
+
+def read_run(file: Path) -> Run:
+    """Read a run.
+
+    Raises:
+        ValueError: it is not a run, or of another version; the message says so in one line.
+    """
+    try:
+        with np.load(file) as stored:
+            arrays = dict(stored)
+            about = json.loads(str(arrays.pop("about")))
+            config = about["config"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{file}: cannot be read as a run; remove it to make it again: {error}") from None
+    if not _is_current(config):
+        raise ValueError(f"{file}: a run of another version of jaxvec, {config.get('version', 'unknown')}")
+
+    def part(prefix: str) -> dict[str, np.ndarray]:
+        return {name.removeprefix(prefix): x for name, x in arrays.items() if name.startswith(prefix)}
+
+    return Run(part("metrics/"), part("curves/"), about["seconds"], config, about["device"])
+
+
+def foreign_runs(folder: Path) -> list[str]:
+    """Names of the files in a folder that are no runs of this version: nothing reads them."""
+    return [file.name for file in sorted(folder.glob("*.npz")) if not _is_current(_config_of(file))]
+
+
+def _config_of(file: Path) -> Named:
+    """The configuration in a file, empty where it holds none."""
+    try:
+        with np.load(file) as stored:
+            return json.loads(str(stored["about"]))["config"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return {}
+
+
+def _is_current(config: Named) -> bool:
+    return {name: config.get(name) for name in origin()} == origin()

@@ -1,0 +1,96 @@
+"""What a figure compares and where: series, points of a sweep, and what is spent; plain data, run by `jaxvec.papers.runner`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxvec.core.environment import Environment
+
+Named = Mapping[str, Any]
+"""Values by name: sizes and switches, numbers, settings, metrics."""
+RunFn = Callable[[Sequence[int], Named], Sequence[tuple[Named, Named]]]
+"""`run_fn(seeds, settings) -> per seed (metrics, curves)`, as in `jaxvec.papers.runs.Run`; settings are the budget's."""
+Cell = tuple[str, float]
+"""The name of a series and a value of the axis, to which runs belong."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One of those that a figure compares, under the paper's name for it: a learner, a rule, or a function.
+
+    Attributes:
+        name: in the paper's words.
+        learner: name of a learner, or empty.
+        rule: name of a fixed policy, or empty.
+        run_fn: what makes the runs of what is neither.
+        settings: of the learner.
+        hyper: hyper-parameters that the paper fixes; the rest is the learner's own.
+        sizes: sizes and switches of the environment.
+        numbers: of the environment; learners that differ in nothing else are one program.
+        wrap: from the environment to the one that it acts in.
+        sampled: its actions are drawn in evaluation too, as in training: where all who see the same had better not do the same.
+    Raises:
+        ValueError: it is not exactly one of learner, rule and function.
+    """
+
+    name: str
+    learner: str = ""
+    rule: str = ""
+    run_fn: RunFn | None = None
+    settings: Named = field(default_factory=dict)
+    hyper: Mapping[str, float] = field(default_factory=dict)
+    sizes: Named = field(default_factory=dict)
+    numbers: Named = field(default_factory=dict)
+    wrap: Callable[[Any], Environment] | None = None
+    sampled: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.learner) + bool(self.rule) + (self.run_fn is not None) != 1:
+            raise ValueError(f"series {self.name!r} must have exactly one of learner, rule and run_fn")
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether there is a run per seed; of a rule there is one run."""
+        return not self.rule
+
+    @property
+    def program(self) -> str:
+        """The same for series that may be one program: rules of the same sizes, and learners that differ in numbers only."""
+        apart: tuple[Any, ...] = (self.name,) if self.run_fn else ()
+        if self.learner:
+            apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled)
+        return repr((sorted(self.sizes.items()), apart))
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """A value of a figure's axis, and what is set there.
+
+    Attributes:
+        x: the value that the axis shows.
+        sizes: sizes and switches of the environment; each other choice is a compilation of its own.
+        numbers: of the environment; points that differ in nothing else are one program.
+        factors: on hyper-parameters, likewise.
+    """
+
+    x: float
+    sizes: Named = field(default_factory=dict)
+    numbers: Named = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is spent.
+
+    Attributes:
+        slots: world-slots that each learner sees, the same for all.
+        episodes: on which policies are evaluated, the same worlds for all.
+        seeds: independent learners.
+        settings: of all learners that have them, and of the functions of series.
+    """
+
+    slots: int
+    episodes: int
+    seeds: int
+    settings: Named = field(default_factory=dict)
