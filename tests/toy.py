@@ -6,6 +6,7 @@ slot forbids.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -58,6 +59,9 @@ class Walkers(Environment):
     def world_size(self):
         return 2 * self.n_walkers
 
+    def rules(self, params):
+        return {"still": still, "greedy": partial(greedy, params=params)}
+
     def draw_reset(self, key, params):
         u = rng.uniforms(key, {"limit": (), "total": (self.n_walkers,)})
         return {"limit": 1 + jnp.floor(u["limit"] * self.longest).astype(jnp.int32), "total": u["total"]}
@@ -92,3 +96,10 @@ def still(key, obs):
     """A policy that never moves and takes the first pick that is allowed."""
     total = obs.agents["walker"][:, 0]
     return {"walker": {"move": jnp.zeros_like(total), "pick": jnp.argmax(obs.mask["walker"]["pick"], 1)}}
+
+
+def greedy(key, obs, params):
+    """Moves by the gain, and takes the last pick that is allowed."""
+    total = obs.agents["walker"][:, 0]
+    last = 2 - jnp.argmax(obs.mask["walker"]["pick"][:, ::-1], 1)
+    return {"walker": {"move": jnp.full_like(total, jnp.minimum(params.gain, 1.0)), "pick": last}}

@@ -53,24 +53,13 @@ class Environment:
         id: the name under which `jaxvec.make` finds it.
         params_cls: the environment's struct of numbers, whose fields are `jaxvec.core.params.number` or `data`.
         presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
-        team_reward: all agents of a group learn from one and the same number.
-        takes_turns: `act` asks more than once, and reads the state.
-        forecasts: agents see a twin, and a forecaster may know better: `Observation.aux["history"]` (H, F) holds the last
-            measurements that have arrived, `Timestep.info["features"]` (F,) the truth one slot later; see `add_forecast`.
-        whole_world: `Observation.world` has whatever agents see; where it has not, central critics see both.
-        discount: per slot, where learners start from.
-        info_fields: name -> (unit, meaning) of every entry of `Timestep.info`.
+
+    What is the same at all sizes, such as `info_fields` and `discount`, may be a class attribute in place of the property.
     """
 
     id: ClassVar[str]
     params_cls: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    team_reward: ClassVar[bool] = False
-    takes_turns: ClassVar[bool] = False
-    forecasts: ClassVar[bool] = False
-    whole_world: ClassVar[bool] = True
-    discount: ClassVar[float] = 0.99
-    info_fields: ClassVar[Mapping[str, tuple[str, str]]] = {}
     horizon: int
 
     def __post_init__(self) -> None:
@@ -111,6 +100,40 @@ class Environment:
         return layout["world"].size
 
     @property
+    def info_fields(self) -> Mapping[str, tuple[str, str]]:
+        """Unit and meaning of every entry of `Timestep.info`, by name."""
+        return {}
+
+    @property
+    def discount(self) -> float:
+        """Per slot, where learners start from."""
+        return 0.99
+
+    @property
+    def team_reward(self) -> bool:
+        """Whether all agents of a group learn from one and the same number."""
+        return False
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether `act` asks more than once, and reads the state."""
+        return False
+
+    @property
+    def whole_world(self) -> bool:
+        """Whether `Observation.world` has whatever agents see; where it has not, central critics see both."""
+        return True
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether agents see a twin and a forecaster may know better, see `add_forecast`.
+
+        Then `Observation.aux["history"]` (H, F) holds the last measurements that have arrived, and `Timestep.info["features"]`
+        (F,) the truth one slot later.
+        """
+        return False
+
+    @property
     def feature_blocks(self) -> dict[str, slice]:
         """What the entries of "features" are, where there are any."""
         return {}
@@ -132,6 +155,16 @@ class Environment:
             TypeError: an unknown name.
         """
         return self.params_cls(**numbers)
+
+    def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
+        """Fixed policies that know this system, by name: what `jaxvec.policies.fixed` gives beside the random one.
+
+        Args:
+            params: the numbers, which rules may know; leaves may have the worlds' axis last, as in a sweep.
+        Returns:
+            name -> `policy(key, obs) -> action`, of one world or of a batch, see `jaxvec.core.rollout.Policy`; here none.
+        """
+        return {}
 
     def draw_reset(self, key: Array, params: Any) -> dict[str, Array]:
         """Every random number of a reset, by name.

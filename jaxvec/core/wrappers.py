@@ -1,5 +1,6 @@
 """Environments around environments. Rollouts of whole episodes need none of them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +26,15 @@ class Wrapper(Environment):
     observation_space = property(lambda self: self.env.observation_space)
     observation_layout = property(lambda self: self.env.observation_layout)
     world_size = property(lambda self: self.env.world_size)
-    team_reward = property(lambda self: self.env.team_reward)  # type: ignore[assignment]
-    takes_turns = property(lambda self: self.env.takes_turns)  # type: ignore[assignment]
-    forecasts = property(lambda self: self.env.forecasts)  # type: ignore[assignment]
-    whole_world = property(lambda self: self.env.whole_world)  # type: ignore[assignment]
+    team_reward = property(lambda self: self.env.team_reward)
+    takes_turns = property(lambda self: self.env.takes_turns)
+    forecasts = property(lambda self: self.env.forecasts)
+    whole_world = property(lambda self: self.env.whole_world)
     feature_blocks = property(lambda self: self.env.feature_blocks)
     options = property(lambda self: self.env.options)
     joint_size = property(lambda self: self.env.joint_size)
-    discount = property(lambda self: self.env.discount)  # type: ignore[assignment]
-    info_fields = property(lambda self: self.env.info_fields)  # type: ignore[assignment]
+    discount = property(lambda self: self.env.discount)
+    info_fields = property(lambda self: self.env.info_fields)
     presets = property(lambda self: self.env.presets)  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
@@ -42,6 +43,10 @@ class Wrapper(Environment):
     def default_params(self, **numbers: Any) -> Any:
         """The environment's."""
         return self.env.default_params(**numbers)
+
+    def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
+        """The environment's."""
+        return self.env.rules(params)
 
     def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """The environment's."""
@@ -118,7 +123,7 @@ class EpisodeState(struct.PyTreeNode):
 class EpisodeStatistics(Wrapper):
     """Adds the return and length of the episode so far to info; see `episode_statistics`."""
 
-    info_fields = property(  # type: ignore[assignment]
+    info_fields = property(
         lambda self: (
             dict(self.env.info_fields)
             | {"episode_return": ("-", "reward so far, mean over agents"), "episode_length": ("slot", "slots so far")}
@@ -159,8 +164,9 @@ class OneAgent(Wrapper):
     """A single agent for all; see `one_agent`."""
 
     n_agents = property(lambda self: {GROUP_ALL: 1})
-    team_reward = property(lambda self: True)  # type: ignore[assignment]
-    takes_turns = property(lambda self: False)  # type: ignore[assignment]
+    observation_layout = property(lambda self: {})
+    team_reward = property(lambda self: True)
+    takes_turns = property(lambda self: False)
 
     @property
     def action_space(self) -> ActionSpace:
@@ -177,6 +183,10 @@ class OneAgent(Wrapper):
     def observation_space(self) -> dict[str, Box]:
         """What all see together."""
         return {GROUP_ALL: Box(-float("inf"), float("inf"), (self.env.joint_size,))}
+
+    def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
+        """None: those of the environment decide for its agents one by one."""
+        return {}
 
     def joint(self, obs: Observation) -> Array:
         """What the agent sees."""

@@ -1,16 +1,31 @@
-"""Policies that do not learn: a random one for any environment, and one module of fixed rules per environment."""
+"""Policies that do not learn: a random one for any environment, and fixed rules of those that have some.
 
-from importlib import import_module
-from importlib.util import find_spec
+Rules of a system of the package are a module here, with a function `rules(env, params) -> {name: policy}`: write the file and add
+a line to `RULES`. An environment from outside brings its rules itself, see `Environment.rules`.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxvec.core.environment import Environment
+from jaxvec.core.registry import Registry
 from jaxvec.core.rollout import Policy
 from jaxvec.policies.random import random
 
+RULES: Registry[Callable[[Any, Any], Mapping[str, Policy]]] = Registry(
+    "rules of an environment",
+    {
+        "isac_iov": "jaxvec.policies.isac_iov:rules",
+        "v2x_offload": "jaxvec.policies.v2x_offload:rules",
+        "urllc_vec": "jaxvec.policies.urllc_vec:rules",
+        "twin_migration": "jaxvec.policies.twin_migration:rules",
+        "dt_edge": "jaxvec.policies.dt_edge:rules",
+    },
+)
+
 
 def fixed(env: Environment, params: Any) -> dict[str, Policy]:
-    """The random policy, and the rules of the module `jaxvec.policies.<env.id>` where there is one.
+    """The random policy, and the rules of an environment: those that the package has for it, and those that it brings.
 
     Args:
         env: an environment.
@@ -18,6 +33,5 @@ def fixed(env: Environment, params: Any) -> dict[str, Policy]:
     Returns:
         name -> `policy(key, obs) -> action`, for one world or a batch.
     """
-    module = f"{__name__}.{env.id}"
-    rules = import_module(module).rules(env, params) if find_spec(module) else {}
-    return {"random": random(env), **rules}
+    of_package = RULES[env.id](env, params) if env.id in RULES else {}
+    return {"random": random(env), **of_package, **env.rules(params)}

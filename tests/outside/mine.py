@@ -95,6 +95,12 @@ class Relay(Sizes, Environment):
     def observation_layout(self):
         return {"vehicle": Layout((Block("x_m", None, "m", "place along the road, from the mast", 100.0),))}
 
+    def rules(self, params):
+        def loud(key, obs):
+            return {"vehicle": {"power": jnp.ones_like(obs.agents["vehicle"][:, 0])}}
+
+        return {"loud": loud}
+
     def draw_reset(self, key, params):
         return rng.uniforms(key, mobility.MODELS[self.mobility].reset_shapes(self, params))
 

@@ -6,7 +6,6 @@ import toy
 from scipy import stats
 
 from jaxvec.core.rollout import policy_keys
-from jaxvec.policies import fixed
 from jaxvec.policies.random import random
 
 ENV, PARAMS, WORLDS = toy.Walkers(), toy.Params(), 4000
@@ -51,7 +50,3 @@ def test_without_a_mask_everything_is_allowed():
     obs, _ = acted()
     pick = ACT(KEYS, obs.replace(mask={}))["walker"]["pick"]
     assert stats.chisquare(np.bincount(pick.ravel(), minlength=3)).pvalue > 1e-3
-
-
-def test_an_environment_without_rules_has_the_random_policy():
-    assert set(fixed(ENV, PARAMS)) == {"random"}

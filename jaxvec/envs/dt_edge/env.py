@@ -58,7 +58,7 @@ class DtEdge(Sizes, Environment):
 
     id: ClassVar[str] = "dt_edge"
     params_cls: ClassVar[type] = Params
-    team_reward = property(lambda self: self.shared_reward)  # type: ignore[assignment]
+    team_reward = property(lambda self: self.shared_reward)
     discount: ClassVar[float] = 0.95
     info_fields: ClassVar = INFO
     presets: ClassVar = {
