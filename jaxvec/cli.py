@@ -340,21 +340,21 @@ def traces(
     from jaxvec.traces import Report, build_region, save_region
 
     target(out, (".npz",), "region")
-    region, said = build_region(
+    region, provenance = build_region(
         tdrive=tdrive, fcd=fcd, pems=pems, metadata=metadata, area=area, n_rsu=n_rsu, n_uav=n_uav, horizon=horizon,
         split=split, predictor=predictor, seed=seed, strict=strict, cache=cache,
     )  # fmt: skip
-    save_region(region, out, said)
+    save_region(region, out, provenance)
     sizes = {"rsus": int(region.rsu_present.sum()), "trips": len(region.traj_len), "days": region.flow.shape[1] // 288}
     if json:
-        print(jsonlib.dumps({"out": str(out), "sizes": sizes} | said))
+        print(jsonlib.dumps({"out": str(out), "sizes": sizes} | provenance))
         return
     print(f"{out}: {', '.join(f'{n} {what}' for what, n in sizes.items())}")
     for part in ("trips", "sites"):
-        print(f"{part}: {said[part]['from']}")
+        print(f"{part}: {provenance[part]['from']}")
         for name in ("samples", "metadata", "counts"):
-            if name in said[part]:
-                print(f"  {name}: {Report(**said[part][name])}")
+            if name in provenance[part]:
+                print(f"  {name}: {Report(**provenance[part][name])}")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

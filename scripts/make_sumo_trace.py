@@ -72,13 +72,13 @@ def program(name: str) -> str:
     try:
         import sumo
 
-        found = shutil.which(name, path=os.path.join(sumo.SUMO_HOME, "bin"))
+        path = shutil.which(name, path=os.path.join(sumo.SUMO_HOME, "bin"))
     except ImportError:
-        found = None
-    found = found or shutil.which(name)
-    if not found:
+        path = None
+    path = path or shutil.which(name)
+    if not path:
         raise SumoError(f"SUMO's program {name!r} is not installed; try: pip install 'jaxvec[sumo]'")
-    return found
+    return path
 
 
 def call(*command: str) -> str:
@@ -91,6 +91,35 @@ def call(*command: str) -> str:
     if done.returncode:
         raise SumoError(f"{Path(command[0]).name} failed ({done.returncode}):\n{done.stderr or done.stdout}")
     return done.stdout
+
+
+def simulate(seconds: float, seed: int, vehicles_per_hour: float, dt_s: float) -> Trace:
+    """The road in SUMO, from the end of the warm-up on. Arguments and errors as of `make`."""
+    netconvert, sumo = program("netconvert"), program("sumo")
+    end_s = WARM_UP_S + seconds
+    offline = ("--xml-validation", "never")
+    with tempfile.TemporaryDirectory() as folder:
+        file = {
+            name: os.path.join(folder, name) for name in ("nodes", "edges", "routes", "recorded", "net.xml", "fcd.xml")
+        }
+        routes = ROUTES.format(end_s=end_s, per_s=vehicles_per_hour / 3600.0)
+        for name, text in (("nodes", NODES), ("edges", EDGES), ("routes", routes), ("recorded", RECORDED)):
+            Path(file[name]).write_text(text, encoding="utf-8")
+        call(
+            netconvert, *offline, "--node-files", file["nodes"], "--edge-files", file["edges"],
+            "--output-file", file["net.xml"], "--no-turnarounds", "--offset.disable-normalization",
+            "--precision", "3",
+        )  # fmt: skip
+        call(
+            sumo, *offline, "--xml-validation.net", "never", "--xml-validation.routes", "never",
+            "--net-file", file["net.xml"], "--route-files", file["routes"], "--seed", str(seed),
+            "--step-length", str(STEP_S), "--end", str(end_s + STEP_S), "--lanechange.duration", str(LANE_CHANGE_S),
+            "--fcd-output", file["fcd.xml"], "--fcd-output.attributes", "id,x,y,speed,angle", "--precision", "3",
+            "--additional-files", file["recorded"], "--fcd-output.filter-shapes", "road",
+            "--device.fcd.begin", str(WARM_UP_S), "--device.fcd.period", str(dt_s),
+            "--no-step-log", "--no-warnings",
+        )  # fmt: skip
+        return read_fcd(file["fcd.xml"], dt_s=dt_s, origin_s=WARM_UP_S)
 
 
 def make(
@@ -123,32 +152,8 @@ def make(
         raise ValueError("seconds, vehicles_per_hour and dt_s must be positive and finite")
     if dt_s % STEP_S:
         raise ValueError(f"dt_s = {dt_s} s is not a multiple of the simulation's step, {STEP_S} s")
-    netconvert, sumo = program("netconvert"), program("sumo")
-    end_s = WARM_UP_S + seconds
-    offline = ("--xml-validation", "never")
-    with tempfile.TemporaryDirectory() as folder:
-        file = {
-            name: os.path.join(folder, name) for name in ("nodes", "edges", "routes", "recorded", "net.xml", "fcd.xml")
-        }
-        routes = ROUTES.format(end_s=end_s, per_s=vehicles_per_hour / 3600.0)
-        for name, text in (("nodes", NODES), ("edges", EDGES), ("routes", routes), ("recorded", RECORDED)):
-            Path(file[name]).write_text(text, encoding="utf-8")
-        call(
-            netconvert, *offline, "--node-files", file["nodes"], "--edge-files", file["edges"],
-            "--output-file", file["net.xml"], "--no-turnarounds", "--offset.disable-normalization",
-            "--precision", "3",
-        )  # fmt: skip
-        call(
-            sumo, *offline, "--xml-validation.net", "never", "--xml-validation.routes", "never",
-            "--net-file", file["net.xml"], "--route-files", file["routes"], "--seed", str(seed),
-            "--step-length", str(STEP_S), "--end", str(end_s + STEP_S), "--lanechange.duration", str(LANE_CHANGE_S),
-            "--fcd-output", file["fcd.xml"], "--fcd-output.attributes", "id,x,y,speed,angle", "--precision", "3",
-            "--additional-files", file["recorded"], "--fcd-output.filter-shapes", "road",
-            "--device.fcd.begin", str(WARM_UP_S), "--device.fcd.period", str(dt_s),
-            "--no-step-log", "--no-warnings",
-        )  # fmt: skip
-        trace = read_fcd(file["fcd.xml"], dt_s=dt_s, origin_s=WARM_UP_S)
-    version = call(sumo, "--version").splitlines()[0].strip()
+    trace = simulate(seconds, seed, vehicles_per_hour, dt_s)
+    version = call(program("sumo"), "--version").splitlines()[0].strip()
     save(
         trace,
         out,

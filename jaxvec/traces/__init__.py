@@ -6,14 +6,14 @@ up. Of downloads of your own:
 
     from jaxvec.traces import build_region, save_region
 
-    region, said = build_region(
+    region, provenance = build_region(
         tdrive="taxis/",              # T-Drive: the folder of 1.txt ... 10357.txt
         pems="station_5min/",         # PeMS Clearinghouse, "Station 5-Minute": two days or more of one district
         metadata="d04_text_meta.txt", # and its "Station Metadata"
         cache="cache/",               # the files are read once
     )
-    print(said["trips"]["samples"]["reasons"])  # rows left out, by reason
-    save_region(region, "mine.npz", said)
+    print(provenance["trips"]["samples"]["reasons"])  # rows left out, by reason
+    save_region(region, "mine.npz", provenance)
     env, params = jaxvec.make("twin_migration", region="mine.npz")
 
 or `jaxvec traces mine.npz --tdrive taxis/ --pems station_5min/ --metadata d04_text_meta.txt` and then `--set region=mine.npz`.

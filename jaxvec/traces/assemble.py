@@ -7,7 +7,7 @@ import numpy as np
 from jaxvec.core.npz import RecordError
 from jaxvec.forecast.counts import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, Predictor, predict, split_bins
 from jaxvec.traces.earth import Anchor, align, to_metres
-from jaxvec.traces.region import Region, check_region, room
+from jaxvec.traces.region import Region, check_region, start_range
 from jaxvec.traces.trips import Trips
 
 N_WAYPOINTS = 4
@@ -46,7 +46,7 @@ def start_bins(n_bins: int, split: str, horizon: int = 60) -> np.ndarray:
         RecordError: there is no such bin.
     """
     first, last = split_bins(n_bins, split)
-    earliest, latest = room(n_bins, horizon)
+    earliest, latest = start_range(n_bins, horizon)
     bins = np.arange(max(first, earliest), min(last, latest + 1), dtype=np.int32)
     hour = bins % BINS_PER_DAY // 12
     bins = bins[(hour >= FIRST_HOUR) & (hour < LAST_HOUR)]
@@ -58,10 +58,17 @@ def start_bins(n_bins: int, split: str, horizon: int = 60) -> np.ndarray:
 
 
 def patrols(rng: np.random.Generator, xy_m: np.ndarray, n_uav: int) -> np.ndarray:
-    """Closed loops of UAVs over four RSUs each, `(uav, 4, 2)` [m].
+    """Closed loops of UAVs over four RSUs each.
 
     The first begins at a random RSU, each other as far as possible from where those before it do. A loop goes on to the nearest
     RSU that is not on it, three times; where there is none, it stays.
+
+    Args:
+        rng: of the first beginning.
+        xy_m: (rsu, 2), where RSUs stand [m].
+        n_uav: loops.
+    Returns:
+        (uav, 4, 2) float32, their corners [m].
     """
     apart_m = np.hypot(*(xy_m[:, None] - xy_m[None]).transpose(2, 0, 1))
     begins = [int(rng.integers(len(xy_m)))]
@@ -112,33 +119,37 @@ def assemble(
         RecordError: there is no trip, no bin to begin in, or another array is not sound; see check_region().
         ValueError: unknown split or predictor, or sizes that do not fit.
     """
-    there, n_rsu = len(sites.lat_deg), len(sites.lat_deg) if n_rsu is None else n_rsu
-    if not 1 <= there <= n_rsu:
-        raise ValueError(f"{there} RSUs, but the arrays are to have 1 to {n_rsu}")
+    n_present, n_rsu = len(sites.lat_deg), len(sites.lat_deg) if n_rsu is None else n_rsu
+    if not 1 <= n_present <= n_rsu:
+        raise ValueError(f"{n_present} RSUs, but the arrays are to have 1 to {n_rsu}")
     if n_uav < 0:
         raise ValueError(f"n_uav is {n_uav}, not at least 0")
     source, target = source or trips.centre, target or sites.centre
     rng = np.random.default_rng(0) if rng is None else rng
-    padded = lambda x: np.concatenate([x, np.zeros((n_rsu - there, *x.shape[1:]))]).astype(np.float32)  # noqa: E731
     xy_m = np.stack(to_metres(sites.lat_deg, sites.lon_deg, target), -1)
     loops = patrols(rng, xy_m, n_uav)
     lat, lon, n_slots = _moved(trips, source, target, sites)
-    some = np.sort(rng.permutation(len(n_slots))[:most_trips])
+    chosen = np.sort(rng.permutation(len(n_slots))[:most_trips])
     region = Region(
         lat0_deg=np.array(target[0], np.float32),
         lon0_deg=np.array(target[1], np.float32),
-        rsu_dlat_deg=padded(sites.lat_deg - target[0]),
-        rsu_dlon_deg=padded(sites.lon_deg - target[1]),
-        rsu_present=np.arange(n_rsu) < there,
+        rsu_dlat_deg=_padded(sites.lat_deg - target[0], n_rsu),
+        rsu_dlon_deg=_padded(sites.lon_deg - target[1], n_rsu),
+        rsu_present=np.arange(n_rsu) < n_present,
         uav_wp_xy_m=loops,
-        traj_dlat_deg=np.asarray(lat[some] - target[0], np.float32),
-        traj_dlon_deg=np.asarray(lon[some] - target[1], np.float32),
-        traj_len=n_slots[some],
-        flow=padded(sites.counts),
-        flow_pred=padded(predict(np.asarray(sites.counts, np.float32), predictor)),
+        traj_dlat_deg=np.asarray(lat[chosen] - target[0], np.float32),
+        traj_dlon_deg=np.asarray(lon[chosen] - target[1], np.float32),
+        traj_len=n_slots[chosen],
+        flow=_padded(sites.counts, n_rsu),
+        flow_pred=_padded(predict(np.asarray(sites.counts, np.float32), predictor), n_rsu),
         start_bins=start_bins(sites.counts.shape[1], split, lat.shape[1]),
     )
     return check_region(region, n_vehicles=n_vehicles)
+
+
+def _padded(x: np.ndarray, n: int) -> np.ndarray:
+    """Rows of zeros after those there are, n in all, float32."""
+    return np.concatenate([x, np.zeros((n - len(x), *x.shape[1:]))]).astype(np.float32)
 
 
 def _moved(trips: Trips, source: Anchor, target: Anchor, sites: Sites) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -148,10 +159,10 @@ def _moved(trips: Trips, source: Anchor, target: Anchor, sites: Sites) -> tuple[
     reach_m = sites.half_width_m + MARGIN_M
     inside = (np.abs(x_m) <= reach_m) & (np.abs(y_m) <= reach_m)
     real = np.arange(x_m.shape[1]) < trips.n_slots[:, None]
-    kept = np.sum(inside & real, 1) >= MIN_INSIDE * trips.n_slots
-    if not kept.any():
+    near = np.sum(inside & real, 1) >= MIN_INSIDE * trips.n_slots
+    if not near.any():
         raise RecordError(
-            f"none of {len(kept)} trips, moved from {source} to {target}, lies within {reach_m:g} m of {sites.centre}, "
+            f"none of {len(near)} trips, moved from {source} to {target}, lies within {reach_m:g} m of {sites.centre}, "
             "north, south, east and west"
         )
-    return lat[kept], lon[kept], trips.n_slots[kept]
+    return lat[near], lon[near], trips.n_slots[near]

@@ -13,7 +13,7 @@ from jaxvec.traces.pems import choose_sites, near, read_counts, read_stations
 from jaxvec.traces.region import Region
 from jaxvec.traces.sumo import read_fcd
 from jaxvec.traces.tdrive import read_tdrive
-from jaxvec.traces.trips import SLOT_S, to_trips, trace_samples
+from jaxvec.traces.trips import SLOT_S, Trips, to_trips, trace_samples
 
 
 @functools.lru_cache(maxsize=16)
@@ -33,7 +33,7 @@ def synthetic_region(
         seed: of all of it.
         area: `city` (10 km wide) or `rural` (30 km wide).
         n_rsu: RSUs of the arrays.
-        n_present: those that are there, the rest is padding: all that the area takes (121 or 68) if not given. Fewer are the
+        n_present: those that are present, the rest is padding: all that the area takes (121 or 68) if not given. Fewer are the
             first of the same sites.
         horizon: slots of an episode.
         n_days: of counts, the first a Monday.
@@ -41,8 +41,8 @@ def synthetic_region(
     Raises:
         ValueError: unknown area, split or predictor, or a size out of range.
     """
-    there = min(n_rsu, synthetic.area_of(area).most_rsus) if n_present is None else n_present
-    sites = _made_up_sites(seed, area, there, n_rsu, n_days)
+    n_present = min(n_rsu, synthetic.area_of(area).most_rsus) if n_present is None else n_present
+    sites = _made_up_sites(seed, area, n_present, n_rsu, n_days)
     trips = to_trips(synthetic.taxis(seed, area), horizon)
     region = assemble(
         sites, trips, source=synthetic.TAXIS_AT, n_rsu=n_rsu, rng=synthetic.stream(seed, "loops"), **options
@@ -79,7 +79,7 @@ def build_region(
     cache: str | Path | None = None,
     **options: Any,
 ) -> tuple[Region, dict[str, Any]]:
-    """Puts a region together, and says of what.
+    """Puts a region together, with its provenance.
 
     Args:
         tdrive: T-Drive files, or the folder of them, for the trips.
@@ -106,32 +106,46 @@ def build_region(
         raise ValueError("give T-Drive files or a SUMO recording, not both")
     if (pems is None) != (metadata is None):
         raise ValueError("counts of PeMS need the metadata of its stations, and the other way round")
+    trips, of_trips = _trips(tdrive, fcd, area, seed, horizon, strict, cache)
+    if pems is not None and metadata is not None:
+        sites, of_sites = _pems_sites(pems, metadata, n_rsu, width_m, strict, cache)
+    else:
+        n_present = min(n_rsu, synthetic.area_of(area).most_rsus)
+        sites, of_sites = _made_up_sites(seed, area, n_present, n_rsu, n_days), _made_up(area, seed)
+    source, target, rng = source or trips.centre, target or sites.centre, synthetic.stream(seed, "loops")
+    region = assemble(sites, trips, source=source, target=target, n_rsu=n_rsu, rng=rng, **options)
+    where = {"source": source, "target": target, "half_width_m": sites.half_width_m}
+    return region, {"trips": of_trips, "sites": of_sites, **where, "n_trips": len(region.traj_len)}
+
+
+def _trips(
+    tdrive: str | Path | None,
+    fcd: str | Path | None,
+    area: str,
+    seed: int,
+    horizon: int,
+    strict: bool,
+    cache: str | Path | None,
+) -> tuple[Trips, dict[str, Any]]:
+    """Trips of T-Drive, of SUMO or made up, and their provenance."""
     if tdrive is not None:
         trips, report = read_tdrive(tdrive, horizon, strict=strict, cache=cache)
-        said: dict[str, Any] = {"trips": {"from": "T-Drive", "path": str(tdrive), "samples": report.to_json()}}
-    elif fcd is not None:
+        return trips, {"from": "T-Drive", "path": str(tdrive), "samples": report.to_json()}
+    if fcd is not None:
         trips = to_trips(trace_samples(read_fcd(fcd, dt_s=SLOT_S)), horizon)
-        said = {"trips": {"from": "SUMO", "path": str(fcd), "left_out": trips.left_out}}
-    else:
-        trips = to_trips(synthetic.taxis(seed, area), horizon)._replace(centre=synthetic.TAXIS_AT)
-        said = {"trips": {"from": f"made up, {area}, seed {seed}"}}
-    if pems is not None and metadata is not None:
-        sites, said["sites"] = _pems_sites(pems, metadata, n_rsu, width_m, strict, cache)
-    else:
-        sites = _made_up_sites(seed, area, min(n_rsu, synthetic.area_of(area).most_rsus), n_rsu, n_days)
-        said["sites"] = {"from": f"made up, {area}, seed {seed}"}
-    source, target = source or trips.centre, target or sites.centre
-    region = assemble(
-        sites, trips, source=source, target=target, n_rsu=n_rsu, rng=synthetic.stream(seed, "loops"), **options
-    )
-    said |= {"source": source, "target": target, "half_width_m": sites.half_width_m, "n_trips": len(region.traj_len)}
-    return region, said
+        return trips, {"from": "SUMO", "path": str(fcd), "left_out": trips.left_out}
+    return to_trips(synthetic.taxis(seed, area), horizon)._replace(centre=synthetic.TAXIS_AT), _made_up(area, seed)
+
+
+def _made_up(area: str, seed: int) -> dict[str, Any]:
+    """The provenance of what is made up."""
+    return {"from": f"made up, {area}, seed {seed}"}
 
 
 def _pems_sites(
     pems: str | Path, metadata: str | Path, n_rsu: int, width_m: float, strict: bool, cache: str | Path | None
 ) -> tuple[Sites, dict[str, Any]]:
-    """Sites among the stations of PeMS, and what was read for them."""
+    """Sites among the stations of PeMS, and their provenance."""
     stations, places = read_stations(metadata)
     counts, report = read_counts(pems, near(stations), strict=strict, cache=cache)
     counts = counts.whole_days()

@@ -9,24 +9,52 @@ Anchor = tuple[float, float]
 
 
 def to_metres(lat_deg: ArrayLike, lon_deg: ArrayLike, anchor: Anchor) -> tuple[np.ndarray, np.ndarray]:
-    """Equirectangular x and y [m] about an anchor (latitude, longitude)."""
+    """Places on the plane about an anchor, by the equirectangular projection.
+
+    Args:
+        lat_deg, lon_deg: latitude and longitude [degree].
+        anchor: latitude and longitude of the origin [degree].
+    Returns:
+        x and y [m].
+    """
     x_m = EARTH_RADIUS_M * np.cos(np.radians(anchor[0])) * np.radians(np.subtract(lon_deg, anchor[1]))
     return x_m, EARTH_RADIUS_M * np.radians(np.subtract(lat_deg, anchor[0]))
 
 
 def to_degrees(x_m: ArrayLike, y_m: ArrayLike, anchor: Anchor) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude of x and y [m] about an anchor: the inverse of `to_metres`."""
+    """Places on the sphere: the inverse of `to_metres`.
+
+    Args:
+        x_m, y_m: east and north of the anchor [m].
+        anchor: latitude and longitude of the origin [degree].
+    Returns:
+        Latitude and longitude [degree].
+    """
     lat_deg = anchor[0] + np.degrees(np.divide(y_m, EARTH_RADIUS_M))
     return lat_deg, anchor[1] + np.degrees(np.divide(x_m, EARTH_RADIUS_M * np.cos(np.radians(anchor[0]))))
 
 
 def align(lat_deg: ArrayLike, lon_deg: ArrayLike, source: Anchor, target: Anchor) -> tuple[np.ndarray, np.ndarray]:
-    """Moves points rigidly: as far east and north of `target`, in metres, as they were of `source`."""
+    """Moves points rigidly: as far east and north of `target`, in metres, as they were of `source`.
+
+    Args:
+        lat_deg, lon_deg: the points [degree].
+        source, target: latitude and longitude [degree].
+    Returns:
+        Latitude and longitude [degree].
+    """
     return to_degrees(*to_metres(lat_deg, lon_deg, source), target)
 
 
 def ground_m(lat1_deg: ArrayLike, lon1_deg: ArrayLike, lat2_deg: ArrayLike, lon2_deg: ArrayLike) -> np.ndarray:
-    """Great-circle distance [m], by the haversine formula (Sinnott 1984)."""
+    """Great-circle distance by the haversine formula (Sinnott 1984).
+
+    Args:
+        lat1_deg, lon1_deg: one point [degree].
+        lat2_deg, lon2_deg: the other [degree].
+    Returns:
+        Distance [m].
+    """
     phi1, phi2 = np.radians(lat1_deg), np.radians(lat2_deg)
     dlam = np.radians(np.subtract(lon2_deg, lon1_deg))
     h = np.sin((phi2 - phi1) / 2) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(dlam / 2) ** 2

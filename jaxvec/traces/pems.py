@@ -75,8 +75,8 @@ class Counts(NamedTuple):
         n_days = (self.counts.shape[1] - first) // BINS_PER_DAY
         if n_days < 1:
             raise RecordError(f"counts of {self.counts.shape[1]} bins from {self.begin} on have no whole day")
-        kept = self.counts[:, first : first + n_days * BINS_PER_DAY]
-        return self._replace(counts=kept, begin=self.begin + timedelta(minutes=5 * first))
+        counts = self.counts[:, first : first + n_days * BINS_PER_DAY]
+        return self._replace(counts=counts, begin=self.begin + timedelta(minutes=5 * first))
 
 
 def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[Stations, Report]:
@@ -86,6 +86,9 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
     is none; `coordinates`, of which PeMS has none for some stations; `bounds`, none on Earth, or (0, 0); `type`, not asked for;
     `duplicate`, an id met before.
 
+    Args:
+        path: the file.
+        types: of lanes, to keep.
     Raises:
         FileNotFoundError: there is no such file.
         RecordError: a column is missing (the message names it), no station is left, or gzip data are damaged.
@@ -97,11 +100,11 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
     def take(line: bytes, _: int, number: int) -> str | None:
         fields = [field.strip() for field in line.split(b"\t")]
         if not column:
-            found = {_text(name).casefold(): n for n, name in reversed(list(enumerate(fields)))}
+            place = {_text(name).casefold(): n for n, name in reversed(list(enumerate(fields)))}
             for name in COLUMNS:
-                if name.casefold() not in found:
+                if name.casefold() not in place:
                     raise RecordError(f"{path}:{number}: there is no column {name!r} in the header of station metadata")
-                column[name] = found[name.casefold()]
+                column[name] = place[name.casefold()]
             return "header"
         if len(fields) <= max(column.values()):
             return "fields"
@@ -288,7 +291,11 @@ def _when(field: bytes) -> datetime:
 
 
 def fill(counts: np.ndarray) -> np.ndarray:
-    """One station's counts with nan filled in, as `read_counts` says; at least one must be a number."""
+    """One station's counts with nan filled in, as `read_counts` says.
+
+    Args:
+        counts: (bin,), at least one of them a number.
+    """
     x = np.asarray(counts, np.float64)
     gone = np.isnan(x)
     if not gone.any():
@@ -306,15 +313,20 @@ def fill(counts: np.ndarray) -> np.ndarray:
 def _usual(x: np.ndarray, k: int) -> float:
     """Median of the same bin of other weeks, else of other days, else of all."""
     for period in (7 * BINS_PER_DAY, BINS_PER_DAY, 1):
-        same = x[k % period :: period]
-        same = same[~np.isnan(same)]
-        if len(same):
+        counts = x[k % period :: period]
+        counts = counts[~np.isnan(counts)]
+        if len(counts):
             break
-    return float(np.median(same))
+    return float(np.median(counts))
 
 
 def near(stations: Stations, width_m: float = MOST_WIDTH_M) -> np.ndarray:
-    """Ids of the stations in a square around the median of all."""
+    """Ids of the stations in a square around the median of all.
+
+    Args:
+        stations: where they are.
+        width_m: of the square [m].
+    """
     return stations.station[_away_m(stations) <= width_m / 2]
 
 
@@ -336,6 +348,12 @@ def choose_sites(
     The square grows by 10 % until `n_rsu` stations with counts are inside, or it is `most_width_m` wide. Of more than that, the
     most complete are taken, of equals those of smaller ids.
 
+    Args:
+        stations: where they are.
+        counts: what they counted.
+        n_rsu: stations to choose.
+        width_m: of the square to begin with [m].
+        most_width_m: of the square at most [m].
     Raises:
         RecordError: there is none.
         ValueError: an argument is out of range.

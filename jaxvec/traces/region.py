@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import flax.struct
 import numpy as np
+from flax import struct
 from jaxtyping import Bool, Float32, Int32
 
 from jaxvec.core.npz import RecordError, check_arrays, header_of, read_npz, write_npz
@@ -21,8 +21,7 @@ SLOTS_PER_BIN = 10  # a slot is 30 s, a bin 5 min
 MAX_OFFSET_DEG = 5.0  # from the anchor: larger ones are no region, or no differences
 
 
-@flax.struct.dataclass
-class Region:
+class Region(struct.PyTreeNode):
     """One region, a pytree of host arrays. N roadside units (RSUs), U UAVs, P trips of up to T slots, K bins, B starts.
 
     Coordinates are differences from the anchor, since float32 degrees resolve metres only. Bin k begins k * 5 min after a
@@ -123,7 +122,7 @@ def _check_trips(arrays: dict[str, np.ndarray], where: str, n_vehicles: int) -> 
 
 
 def _check_starts(starts: np.ndarray, n_bins: int, horizon: int, where: str) -> None:
-    first, last = room(n_bins, horizon)
+    first, last = start_range(n_bins, horizon)
     if not len(starts):
         raise RecordError(f"{where}: start_bins is empty: there is no bin in which an episode may begin")
     if np.any(np.diff(starts) <= 0):
@@ -135,9 +134,13 @@ def _check_starts(starts: np.ndarray, n_bins: int, horizon: int, where: str) -> 
         )
 
 
-def room(n_bins: int, horizon: int) -> tuple[int, int]:
+def start_range(n_bins: int, horizon: int) -> tuple[int, int]:
     """First and last bin in which an episode could begin: all that a forecast, and the count before it, look back on lies
     before; all that an episode, and the slot after it, look at comes after.
+
+    Args:
+        n_bins: of the counts.
+        horizon: slots of an episode.
     """
     return N_LAGS + 1, n_bins - 1 - -(-horizon // SLOTS_PER_BIN)
 
@@ -161,6 +164,8 @@ def save_region(region: Region, path: str | os.PathLike[str], provenance: Mappin
 def load_region(path: str | os.PathLike[str]) -> Region:
     """Reads a region that save_region() wrote.
 
+    Args:
+        path: the file.
     Raises:
         RecordError: the file is no npz, lacks an entry, is of another version, or holds an unsound region, see
             check_region(). The message names the file.
@@ -173,6 +178,8 @@ def load_region(path: str | os.PathLike[str]) -> Region:
 def region_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads where the region in a file comes from, as given to save_region().
 
+    Args:
+        path: the file.
     Raises:
         RecordError: as load_region(), or the header is not a JSON object.
         OSError: the file cannot be opened.

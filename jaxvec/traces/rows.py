@@ -18,7 +18,7 @@ GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """The bytes of a file, unzipped if it is gzip, which its first two bytes say."""
+    """The bytes of a file, unzipped if it is gzip, which its first two bytes show."""
     with Path(path).open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -30,7 +30,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 def damage(error: Exception) -> str:
-    """What one of `GZIP_ERRORS` says of a file."""
+    """What one of `GZIP_ERRORS` means, for a message."""
     if isinstance(error, EOFError):
         return "the gzip data end too early; is the file truncated?"
     return f"the gzip data are damaged: {error}"
@@ -76,27 +76,31 @@ class Report:
 def files_of(path: str | Path | Iterable[str | Path]) -> list[Path]:
     """The files meant: of a folder all below it that are not hidden, in order of their names; else those given.
 
+    Args:
+        path: a folder, a file, or several.
     Raises:
         FileNotFoundError: there is no such file or folder; the message names it.
         RecordError: there is no file.
     """
     if not isinstance(path, str | Path):
-        found = [file for each in path for file in files_of(each)]
+        files = [file for member in path for file in files_of(member)]
     elif Path(path).is_dir():
         below = sorted(Path(path).rglob("*"))
-        found = [x for x in below if x.is_file() and not any(p.startswith(".") for p in x.relative_to(path).parts)]
+        files = [x for x in below if x.is_file() and not any(p.startswith(".") for p in x.relative_to(path).parts)]
     elif Path(path).exists():
-        found = [Path(path)]
+        files = [Path(path)]
     else:
         raise FileNotFoundError(f"there is no file or folder {path}")
-    if not found:
+    if not files:
         raise RecordError(f"{path}: there is no file to read")
-    return found
+    return files
 
 
 def lines(path: Path) -> Iterator[bytes | None]:
     """The lines of a file without their ends and the mark of UTF-8; None for one longer than MAX_LINE_BYTES.
 
+    Args:
+        path: the file, plain or gzipped.
     Raises:
         RecordError: the gzip data are damaged; the message names file and line.
         OSError: the file cannot be read.
@@ -120,6 +124,9 @@ def lines(path: Path) -> Iterator[bytes | None]:
 def number_in(kind: Callable[[bytes], Any], field: bytes) -> Any:
     """An int or a float, by itself.
 
+    Args:
+        kind: `int` or `float`.
+        field: the text.
     Raises:
         ValueError: the field holds none, one that is not finite, or 1_000, which Python takes.
     """
@@ -137,7 +144,7 @@ def read_rows(
     skipped: tuple[str, ...] = ("blank",),
     strict: tuple[str, ...] = (),
 ) -> None:
-    """Hands every row to `take`, and counts what it says.
+    """Hands every row to `take`, and counts the reasons that it returns.
 
     Args:
         files: to read, one after the other.

@@ -4,7 +4,7 @@ import gzip
 import math
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, NoReturn
 from xml.parsers import expat
 
@@ -73,19 +73,23 @@ def read_fcd(
             f"{reader.n_steps} timesteps, none has {min_samples} samples {dt_s:g} s apart, "
             f"without a gap of more than {MAX_GAP_SAMPLES * dt_s:g} s"
         )
-    rows.sort(key=lambda row: row[0])
-    n_samples = np.array([row.shape[1] for _, row in rows], np.int32)
-    width = int(n_samples.max())
+    width = max(row.shape[1] for _, row in rows)
     if len(rows) * width > MAX_CELLS:
         raise RecordError(
             f"{path}, line {reader.last_line}: {len(rows)} rows of up to {width} samples are more than {MAX_CELLS} cells; "
             "take a shorter record or a larger dt_s"
         )
-    table = np.empty((4, len(rows), width), np.float32)
+    return check(_trace(sorted(rows, key=lambda row: row[0]), dt_s), str(path))
+
+
+def _trace(rows: Sequence[tuple[float, np.ndarray]], dt_s: float) -> Trace:
+    """Of rows in order, each its first time and `(4, sample)`; short ones are padded by their last sample."""
+    n_samples = np.array([row.shape[1] for _, row in rows], np.int32)
+    table = np.empty((4, len(rows), n_samples.max()), np.float32)
     for n, (_, row) in enumerate(rows):
         table[:, n, : row.shape[1]] = row
         table[:, n, row.shape[1] :] = table[:, n, row.shape[1] - 1, None]
-    trace = Trace(
+    return Trace(
         x_m=table[0],
         y_m=table[1],
         vx_mps=table[2],
@@ -94,7 +98,6 @@ def read_fcd(
         n_samples=n_samples,
         dt_s=np.array(dt_s, np.float32),
     )
-    return check(trace, str(path))
 
 
 def _rows(records: array, first_s: float, dt_s: float, min_samples: int) -> Iterator[tuple[float, np.ndarray]]:

@@ -36,6 +36,8 @@ AREAS = {"city": Area(10e3, 1e3, 121, 10.0), "rural": Area(30e3, 5e3, 68, 20.0)}
 def area_of(name: str) -> Area:
     """An area by name.
 
+    Args:
+        name: one of `AREAS`.
     Raises:
         ValueError: unknown name.
     """
@@ -45,7 +47,12 @@ def area_of(name: str) -> Area:
 
 
 def stream(seed: int, name: str) -> np.random.Generator:
-    """The generator of one part of a region, so that a change of one leaves the others as they are."""
+    """The generator of one part of a region, so that a change of one leaves the others as they are.
+
+    Args:
+        seed: of the region.
+        name: one of `STREAMS`.
+    """
     return np.random.default_rng(np.random.SeedSequence(seed).spawn(len(STREAMS))[STREAMS.index(name)])
 
 
@@ -55,6 +62,10 @@ def sites_m(seed: int, area: str, n_rsu: int) -> np.ndarray:
     In the city they are on junctions, the likelier the nearer to the centre, `exp(-r / 4 km)`, without replacement (the order of
     exponential clocks, Efraimidis and Spirakis 2006); in the rural area anywhere along roads.
 
+    Args:
+        seed: of the region.
+        area: `city` or `rural`.
+        n_rsu: how many.
     Raises:
         ValueError: unknown area, or more RSUs than it takes.
     """
@@ -70,8 +81,8 @@ def sites_m(seed: int, area: str, n_rsu: int) -> np.ndarray:
         across = rng.choice(roads_m, kind.most_rsus)
         along = rng.uniform(-kind.width_m / 2, kind.width_m / 2, kind.most_rsus)
         xy = np.stack([across, along], 1)
-        turned = rng.random(kind.most_rsus) < 0.5
-        xy[turned] = xy[turned, ::-1]
+        crosswise = rng.random(kind.most_rsus) < 0.5
+        xy[crosswise] = xy[crosswise, ::-1]
     return (xy + rng.uniform(-JITTER_M, JITTER_M, xy.shape))[:n_rsu]
 
 
@@ -85,6 +96,10 @@ class Flow(NamedTuple):
 def flow(seed: int, n_stations: int, n_days: int = 28) -> Flow:
     """Vehicles per five minutes at stations with morning and evening peaks, weekends, noise and incidents.
 
+    Args:
+        seed: of the region.
+        n_stations: how many stations.
+        n_days: days, the first a Monday.
     Raises:
         ValueError: a number is not positive.
     """
@@ -120,8 +135,13 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 def _profile(hour: np.ndarray, weekend: np.ndarray, morning: float, evening: float) -> np.ndarray:
     """Traffic at an hour of the day, in units of its own."""
-    bell = lambda centre, width: np.exp(-(((hour - centre) / width) ** 2) / 2)  # noqa: E731
-    rise_fall = lambda up, w_up, down, w_down: _sigmoid((hour - up) / w_up) * _sigmoid((down - hour) / w_down)  # noqa: E731
+
+    def bell(centre_h: float, width_h: float) -> np.ndarray:
+        return np.exp(-(((hour - centre_h) / width_h) ** 2) / 2)
+
+    def rise_fall(up_h: float, up_width_h: float, down_h: float, down_width_h: float) -> np.ndarray:
+        return _sigmoid((hour - up_h) / up_width_h) * _sigmoid((down_h - hour) / down_width_h)
+
     work = 0.12 + 0.70 * rise_fall(5.5, 0.6, 21.5, 1.2) + morning * bell(7.75, 1.1) + evening * bell(17.25, 1.5)
     rest = 0.12 + 0.55 * rise_fall(8.5, 1.2, 22, 1.5) + 0.25 * bell(14, 3)
     return np.where(weekend, rest, work)
@@ -139,6 +159,11 @@ def _autoregression(rng: np.random.Generator, n: int, n_bins: int, phi: float, s
 def taxis(seed: int, area: str, n_taxis: int = 150, n_trips: int = 6) -> Samples:
     """Taxis that drive on the grid of roads around `TAXIS_AT`, sampled every 30 s of each trip; between trips they are silent.
 
+    Args:
+        seed: of the region.
+        area: `city` or `rural`.
+        n_taxis: how many taxis.
+        n_trips: trips of each.
     Raises:
         ValueError: unknown area, or a number is not positive.
     """
@@ -172,11 +197,11 @@ def _drive(rng: np.random.Generator, kind: Area, n: int, until_s: float) -> tupl
     speed_mps = kind.speed_mps * rng.lognormal(0, 0.2, n)
     time_s = np.zeros(n)
     times_s, places = [time_s], [at]
-    inside = lambda turn: np.all((at + HEADINGS[turn % 4] >= 0) & (at + HEADINGS[turn % 4] <= last), 1)  # noqa: E731
     while time_s.min() <= until_s:
         wish = heading + rng.choice([0, -1, 1], n, p=[0.6, 0.2, 0.2])
-        turns = [wish, heading - 1, heading + 1, heading + 2]
-        heading = np.select([inside(turn) for turn in turns], turns) % 4
+        options = [wish, heading - 1, heading + 1, heading + 2]
+        after = [at + HEADINGS[option % 4] for option in options]
+        heading = np.select([np.all((place >= 0) & (place <= last), 1) for place in after], options) % 4
         red_s = np.where(rng.random(n) < 0.4, rng.exponential(20, n), 0)
         arrive_s = time_s + red_s + kind.road_m / (speed_mps * rng.lognormal(0, 0.2, n))
         times_s += [time_s + red_s, arrive_s]

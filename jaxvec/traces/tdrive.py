@@ -73,9 +73,7 @@ def read_samples(
     read_rows(files, take, report, strict=STRICT if strict else ())
     if not report.kept:
         raise RecordError(f"{path}: no row is usable: {report}")
-    taxi, time_s, lon_deg, lat_deg = (np.asarray(column) for column in columns)
-    order = np.lexsort((time_s, taxi))  # stable
-    samples = Samples(taxi[order], time_s[order].astype(np.float64), lat_deg[order], lon_deg[order])
+    samples, order = _ordered(columns)
     duplicate, fast = _implausible(samples, max_speed_mps)
     if strict and duplicate.any():
         n = order[np.flatnonzero(duplicate)[0]]
@@ -85,6 +83,13 @@ def read_samples(
     samples = Samples(*(column[~(duplicate | fast)] for column in samples))
     report.kept = len(samples.vehicle)
     return samples, report
+
+
+def _ordered(columns: tuple[array, ...]) -> tuple[Samples, np.ndarray]:
+    """Samples by taxi and time, and which row each was; of taxi, time, longitude and latitude of the rows."""
+    taxi, time_s, lon_deg, lat_deg = (np.asarray(column) for column in columns)
+    order = np.lexsort((time_s, taxi))  # stable
+    return Samples(taxi[order], time_s[order].astype(np.float64), lat_deg[order], lon_deg[order]), order
 
 
 def _parse(line: bytes) -> tuple[int, int, float, float] | str:

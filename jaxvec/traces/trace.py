@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-import flax.struct
 import numpy as np
+from flax import struct
 from jaxtyping import Float32, Int32
 
 from jaxvec.core.npz import RecordError, check_arrays, header_of, read_npz, write_npz
@@ -17,8 +17,7 @@ MAX_GRID = 10_000_000  # most start times that eligible_starts_s looks at
 SLACK = 1e-3  # part of a sample by which float32 times may miss each other
 
 
-@flax.struct.dataclass
-class Trace:
+class Trace(struct.PyTreeNode):
     """Recorded vehicles, a pytree of host arrays.
 
     Row n is one unbroken visit: its sample j was taken at enter_s[n] + j * dt_s, for j < n_samples[n]; the columns
@@ -123,6 +122,8 @@ def load(path: str | os.PathLike[str]) -> Trace:
 def provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads where the record in a file comes from, as given to save().
 
+    Args:
+        path: the file.
     Raises:
         RecordError: as load(), or the header is not a JSON object.
         OSError: the file cannot be opened.
@@ -168,12 +169,12 @@ def eligible_starts_s(trace: Trace, n_vehicles: int, horizon_s: float, step_s: f
     leave_s = enter_s + (np.asarray(trace.n_samples) - 1) * dt_s
     begin_s, end_s = enter_s.min(), leave_s.max()
     slack_s = SLACK * dt_s
-    room = (end_s - begin_s - horizon_s + slack_s) / step_s
-    if room < 0:
+    n_steps = (end_s - begin_s - horizon_s + slack_s) / step_s  # from the first start to the last
+    if n_steps < 0:
         raise RecordError(f"the recording lasts {end_s - begin_s:g} s, less than the horizon of {horizon_s:g} s")
-    if room >= MAX_GRID:
+    if n_steps >= MAX_GRID:
         raise RecordError(f"step_s = {step_s:g} s gives more than {MAX_GRID} start times to try")
-    start_s = begin_s + np.arange(int(room) + 1) * step_s
+    start_s = begin_s + np.arange(int(n_steps) + 1) * step_s
     entered = np.searchsorted(np.sort(enter_s), start_s + slack_s, side="right")
     left = np.searchsorted(np.sort(leave_s), start_s - slack_s, side="left")
     present = entered - left

@@ -81,15 +81,16 @@ def to_trips(
     for piece_lat, piece_lon in _pieces(samples, slot_s, max_gap_s):
         for first in range(0, len(piece_lat), horizon):
             window = slice(first, first + horizon)
-            a, b = piece_lat[window], piece_lon[window]
-            if len(a) < min(min_slots, horizon):
+            trip_lat, trip_lon = piece_lat[window], piece_lon[window]
+            length = len(trip_lat)
+            if length < min(min_slots, horizon):
                 left_out["short"] += 1
-            elif _span_m(a, b) < min_span_m:
+            elif _span_m(trip_lat, trip_lon) < min_span_m:
                 left_out["parked"] += 1
             else:
-                lat.append(np.pad(a, (0, horizon - len(a)), mode="edge"))
-                lon.append(np.pad(b, (0, horizon - len(b)), mode="edge"))
-                n_slots.append(len(a))
+                lat.append(np.pad(trip_lat, (0, horizon - length), mode="edge"))
+                lon.append(np.pad(trip_lon, (0, horizon - length), mode="edge"))
+                n_slots.append(length)
     if not lat:
         raise RecordError(
             f"no trip is left: {left_out['short']} windows are too short, {left_out['parked']} stay in place"
@@ -101,6 +102,9 @@ def to_trips(
 def trace_samples(trace: Trace) -> Samples:
     """The vehicles of a recording with x and y in metres, as samples around latitude and longitude 0, where metres are degrees
     times the same number everywhere. Each row is a vehicle.
+
+    Args:
+        trace: the recording.
     """
     real = np.arange(trace.x_m.shape[1]) < np.asarray(trace.n_samples)[:, None]
     row, column = np.nonzero(real)
@@ -116,7 +120,8 @@ def _pieces(samples: Samples, slot_s: float, max_gap_s: float) -> Iterator[tuple
         if last - first >= 2:
             time_s = samples.time_s[first:last] - samples.time_s[first]
             slots_s = np.arange(int(time_s[-1] // slot_s) + 1) * slot_s
-            yield tuple(np.interp(slots_s, time_s, x[first:last]) for x in samples[2:])  # type: ignore[misc]
+            lat_deg, lon_deg = (np.interp(slots_s, time_s, x[first:last]) for x in samples[2:])
+            yield lat_deg, lon_deg
 
 
 def _span_m(lat_deg: np.ndarray, lon_deg: np.ndarray) -> float:

@@ -35,13 +35,13 @@ def write_tdrive(
     """
     bad: dict[str, int] = {}
     for taxi in np.unique(samples.vehicle).tolist():
-        own = samples.vehicle == taxi
+        of_taxi = samples.vehicle == taxi
         rows = [
             _sample(taxi, second, lat, lon)
-            for second, lat, lon in zip(*(column[own].tolist() for column in samples[1:]), strict=True)
+            for second, lat, lon in zip(*(column[of_taxi].tolist() for column in samples[1:]), strict=True)
         ]
         if bad_rows:
-            second, lat, lon = (column[own][0].item() for column in samples[1:])
+            second, lat, lon = (column[of_taxi][0].item() for column in samples[1:])
             worse = {
                 "blank": "",
                 "fields": rows[0].rsplit(",", 1)[0],

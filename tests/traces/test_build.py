@@ -43,7 +43,10 @@ def trips_at(*rows_m):
 
 def test_trips_that_lie_elsewhere_are_left_out():
     # within 1000 + 1500 m of the centre in 19 of 20 slots, in 18, in 17; then all the time, on either side of the bound
-    far = lambda n: [0.0] * (20 - n) + [2501.0] * n  # noqa: E731
+
+    def far(n):
+        return [0.0] * (20 - n) + [2501.0] * n
+
     trips = trips_at(far(1), far(2), far(3), [2499.0] * 20, [-2501.0] * 20)
     sites = sites_at([[0, 0], [500, 0]])
     region = assemble(sites, trips, n_uav=1)
@@ -98,8 +101,12 @@ def test_a_sumo_recording_gives_trips(tmp_path):
         for t in range(0, 1201, 15)
     ]
     (tmp_path / "fcd.xml").write_text("<fcd-export>" + "".join(steps) + "</fcd-export>")
-    region, said = build_region(fcd=tmp_path / "fcd.xml", n_rsu=3, n_uav=1, horizon=40, n_days=2)
-    assert said["trips"] == {"from": "SUMO", "path": str(tmp_path / "fcd.xml"), "left_out": {"short": 2, "parked": 0}}
+    region, provenance = build_region(fcd=tmp_path / "fcd.xml", n_rsu=3, n_uav=1, horizon=40, n_days=2)
+    assert provenance["trips"] == {
+        "from": "SUMO",
+        "path": str(tmp_path / "fcd.xml"),
+        "left_out": {"short": 2, "parked": 0},
+    }
     assert region.traj_len.tolist() == [40, 40]
     x_m, y_m = to_metres(
         synthetic.SITES_AT[0] + np.float64(region.traj_dlat_deg),
@@ -130,8 +137,8 @@ def files(tmp_path_factory):
 
 def test_a_region_of_ones_own_files(files, tmp_path):
     folder, counts, lat, lon = files
-    own = {"tdrive": folder / "taxis", "pems": folder / "pems" / "5min", "metadata": folder / "pems" / "meta.txt"}
-    region, said = build_region(**own, n_rsu=15, horizon=30, n_uav=2, cache=tmp_path / "cache")
+    files = {"tdrive": folder / "taxis", "pems": folder / "pems" / "5min", "metadata": folder / "pems" / "meta.txt"}
+    region, provenance = build_region(**files, n_rsu=15, horizon=30, n_uav=2, cache=tmp_path / "cache")
     assert region.rsu_present.tolist() == [True] * 12 + [False] * 3
     np.testing.assert_array_equal(region.flow[:12], counts)
     assert not region.flow[12:].any()
@@ -141,13 +148,13 @@ def test_a_region_of_ones_own_files(files, tmp_path):
     x_m, y_m = to_metres(
         region.lat0_deg + np.float64(region.traj_dlat_deg),
         region.lon0_deg + np.float64(region.traj_dlon_deg),
-        said["target"],
+        provenance["target"],
     )
-    inside = (np.abs(x_m) <= said["half_width_m"] + 1500) & (np.abs(y_m) <= said["half_width_m"] + 1500)
+    inside = (np.abs(x_m) <= provenance["half_width_m"] + 1500) & (np.abs(y_m) <= provenance["half_width_m"] + 1500)
     assert inside.mean() > 0.9
-    assert said["trips"]["samples"]["reasons"]["speed"] == 150  # a bad row of each kind in each taxi's file
-    assert said["sites"]["stations"] == list(range(400_001, 400_013))
-    save_region(region, tmp_path / "own.npz", said)
+    assert provenance["trips"]["samples"]["reasons"]["speed"] == 150  # a bad row of each kind in each taxi's file
+    assert provenance["sites"]["stations"] == list(range(400_001, 400_013))
+    save_region(region, tmp_path / "own.npz", provenance)
     again = load_region(tmp_path / "own.npz")
     for name, array in region.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array, name)
@@ -165,10 +172,10 @@ def test_what_does_not_fit_together_is_refused(files):
 
 
 def test_made_up_regions_are_the_same_for_the_same_arguments():
-    one = synthetic_region(2, n_rsu=8, horizon=30, n_days=10, n_uav=2)
-    assert synthetic_region(2, n_rsu=8, horizon=30, n_days=10, n_uav=2) is one
+    train = synthetic_region(2, n_rsu=8, horizon=30, n_days=10, n_uav=2)
+    assert synthetic_region(2, n_rsu=8, horizon=30, n_days=10, n_uav=2) is train
     with pytest.raises(ValueError, match="read-only"):
-        one.flow[0, 0] = 1
+        train.flow[0, 0] = 1
     test = synthetic_region(2, n_rsu=8, horizon=30, n_days=10, n_uav=2, split="test")
-    np.testing.assert_array_equal(one.flow, test.flow)
-    assert not set(one.start_bins.tolist()) & set(test.start_bins.tolist())
+    np.testing.assert_array_equal(train.flow, test.flow)
+    assert not set(train.start_bins.tolist()) & set(test.start_bins.tolist())

@@ -205,8 +205,8 @@ def test_any_bytes_are_arrays_or_a_clear_error(data, tmp_path_factory):
     file.write_bytes(data)
     for read in (read_counts, read_stations):
         try:
-            found, _ = read(file)
+            counts, _ = read(file)
         except RecordError as error:
             assert "any.txt" in str(error)  # noqa: PT017 (either may happen)
         else:
-            assert len(found.station) > 0
+            assert len(counts.station) > 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxvec.traces import RecordError, Region, check_region, load_region, region_provenance, save_region, start_bins
-from jaxvec.traces.region import DTYPES, room
+from jaxvec.traces.region import DTYPES, start_range
 
 DAY = 288
 T = 30  # slots, three bins
@@ -91,9 +91,9 @@ def test_a_sound_region_passes():
 def test_room_by_hand():
     # 20 bins, 0 to 19: bins 0 to 5 are lags of bin 6, whose count is known in bin 7; 30 slots from bin 16 on take bins 16, 17 and
     # 18, and the slot after them is of bin 19, the last; a part of a bin counts as one
-    assert room(20, 30) == (7, 16)
-    assert room(20, 31) == (7, 15)
-    assert room(20, 29) == (7, 16)
+    assert start_range(20, 30) == (7, 16)
+    assert start_range(20, 31) == (7, 15)
+    assert start_range(20, 29) == (7, 16)
 
 
 def test_starts_by_hand():

@@ -56,7 +56,10 @@ def test_counts_have_the_rhythms_of_motorways(city):
 
 def test_forecasts_err_as_on_recorded_counts(city):
     true = city.flow[:, TEST_DAYS]
-    error = lambda forecast: np.abs(forecast - true).sum() / true.sum()  # noqa: E731
+
+    def error(forecast):
+        return np.abs(forecast - true).sum() / true.sum()
+
     assert error(city.flow[:, 21 * DAY - 1 : -1]) == pytest.approx(0.073, rel=0.1)  # the last bin again
     assert error(city.flow_pred[:, TEST_DAYS]) == pytest.approx(0.068, rel=0.1)
     assert error(city.flow_pred[:, TEST_DAYS]) < 0.96 * error(city.flow[:, 21 * DAY - 1 : -1])
@@ -136,7 +139,10 @@ def test_rural_trips_and_patrols(rural):
 @pytest.mark.parametrize("area", AREAS)
 def test_everybody_is_on_the_roads(area):
     kind, samples, xy_m = AREAS[area], taxis(3, area, 20, 2), sites_m(3, area, 68)
-    off_road = lambda x: np.abs(x - kind.road_m * np.round(x / kind.road_m))  # noqa: E731
+
+    def off_road(x):
+        return np.abs(x - kind.road_m * np.round(x / kind.road_m))
+
     x_m, y_m = to_metres(samples.lat_deg, samples.lon_deg, TAXIS_AT)
     assert np.all(np.minimum(off_road(x_m), off_road(y_m)) < 1e-3)
     assert np.max(np.abs([x_m, y_m])) < kind.width_m / 2 + 1e-3
@@ -165,16 +171,16 @@ def test_taxis_are_sampled_while_they_drive_and_are_silent_between_trips():
 def test_a_seed_gives_the_same_region_and_another_seed_another():
     synthetic_region.cache_clear()
     small = {"n_rsu": 4, "n_uav": 2, "n_days": 2, "horizon": 20}
-    one = synthetic_region(5, **small)
-    assert synthetic_region(5, **small) is one
+    region = synthetic_region(5, **small)
+    assert synthetic_region(5, **small) is region
     synthetic_region.cache_clear()
     again, other = synthetic_region(5, **small), synthetic_region(6, **small)
-    for name, array in one.arrays().items():
+    for name, array in region.arrays().items():
         np.testing.assert_array_equal(array, again.arrays()[name])
         same = name in ("lat0_deg", "lon0_deg", "rsu_present", "start_bins")
         assert np.array_equal(array, other.arrays()[name]) == same
     with pytest.raises(ValueError, match="read-only"):
-        one.flow[0, 0] = 1
+        region.flow[0, 0] = 1
 
 
 def test_parts_do_not_depend_on_each_other():

@@ -148,16 +148,16 @@ def test_the_cache_is_of_its_files_and_arguments(taxis, tmp_path):
     folder, cache = tmp_path / "taxis", tmp_path / "cache"
     write_tdrive(taxis, folder)
     first, report = read_tdrive(folder, cache=cache)
-    (kept,) = cache.iterdir()
-    stamp = kept.stat().st_mtime_ns
+    (cached,) = cache.iterdir()
+    stamp = cached.stat().st_mtime_ns
     again, same = read_tdrive(folder, cache=cache)
-    assert kept.stat().st_mtime_ns == stamp
+    assert cached.stat().st_mtime_ns == stamp
     assert same == report
     np.testing.assert_array_equal(again.lat_deg, first.lat_deg)
     assert (again.centre, again.left_out) == (first.centre, first.left_out)
     read_tdrive(folder, 40, cache=cache)
     assert len(list(cache.iterdir())) == 2
-    kept.write_bytes(b"junk")
+    cached.write_bytes(b"junk")
     with pytest.warns(UserWarning, match="made again"):
         third, _ = read_tdrive(folder, cache=cache)
     np.testing.assert_array_equal(third.lat_deg, first.lat_deg)
@@ -198,7 +198,7 @@ def test_rows_of_any_length_take_little_memory(tmp_path):
 
 def one_by_one(rows):
     """The rule for rows in order, taxi by taxi: what to say of each."""
-    said, last = [], {}
+    verdicts, last = [], {}
     for taxi, second, lat in rows:
         if taxi not in last:
             verdict = "kept"
@@ -208,10 +208,10 @@ def one_by_one(rows):
             verdict = "speed"
         else:
             verdict = "kept"
-        said.append(verdict)
+        verdicts.append(verdict)
         if verdict == "kept":
             last[taxi] = (second, lat)
-    return said
+    return verdicts
 
 
 @settings(max_examples=100)
@@ -225,12 +225,12 @@ def test_jumps_and_duplicates_follow_from_the_last_kept_row(rows, tmp_path_facto
     file.write_text("".join(f"{taxi},2008-02-02 15:00:{s:02d},116.4,{lat}\n" for taxi, s, lat in rows))
     samples, report = read_samples(file)
     rows = sorted(rows, key=lambda row: row[:2])  # stable
-    said = one_by_one(rows)
+    verdicts = one_by_one(rows)
     assert [(t, s % 60, lat) for t, s, lat in zip(samples.vehicle, samples.time_s, samples.lat_deg, strict=True)] == [
-        row for row, verdict in zip(rows, said, strict=True) if verdict == "kept"
+        row for row, verdict in zip(rows, verdicts, strict=True) if verdict == "kept"
     ]
     for reason in ("duplicate", "speed"):
-        assert report.reasons.get(reason, 0) == said.count(reason)
+        assert report.reasons.get(reason, 0) == verdicts.count(reason)
 
 
 FIELDS = st.one_of(
