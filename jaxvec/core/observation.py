@@ -84,6 +84,10 @@ class Block:
         """Entries."""
         return math.prod(self.axes)
 
+    def scale_of(self, params: Any) -> Any:
+        """The scale as a number, of an environment's `params`."""
+        return _value(self.scale, params)
+
     def encode(self, x: Any, params: Any) -> Any:
         """From a quantity `x` to its entries, elementwise; `params` are the environment's."""
         x = x if isinstance(self.offset, float) and self.offset == 0 else x - _value(self.offset, params)
@@ -194,6 +198,11 @@ class Layout:
     def read_world(self, world: Array, name: str, params: Any) -> Array:
         """The same of the only row `(size, *batch)`: `(*batch)` of a single entry, else `(*width, *batch)`."""
         return self.read(world[None], name, params)[0]
+
+    def encode(self, values: Mapping[str, Any], params: Any) -> dict[str, Encoded]:
+        """The entries of quantities, to be written more than once; by name of the block."""
+        self._check(values)
+        return {name: Encoded(self.block(name).encode(x, params)) for name, x in values.items()}
 
     def write(self, values: Mapping[str, Any], params: Any, shape: tuple[int, ...]) -> Array:
         """Rows `(n, size, *batch)` of quantities.

@@ -9,6 +9,7 @@ road and y across it, both from the mast; `v2x_offload` and `urllc_vec` have x a
 `twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +18,7 @@ from jax import Array
 
 from jaxvec.core.layout import lift
 from jaxvec.core.registry import Registry
-from jaxvec.physics import mobility, tasks
+from jaxvec.physics import fading, mobility, tasks
 from jaxvec.traces.trace import SLACK
 
 Draws = dict[str, Array]
@@ -29,14 +30,15 @@ class Motion(NamedTuple):
 
     Attributes:
         x_m, y_m: place [m].
-        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s].
+        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s], or None if it is the parameter
+            `speed_mps` for all and always.
         present: bool, on the road; environments that know no absent vehicles take models without any.
         track: a model's own memory, any pytree: the heading, say.
     """
 
     x_m: Array
     y_m: Array
-    velocity_mps: Array
+    velocity_mps: Any
     present: Array
     track: Any
 
@@ -159,6 +161,47 @@ class PassingRoad(Mobility):
 
 
 @dataclass(frozen=True)
+class RandomHeading(Mobility):
+    """On a square, all at one speed, with headings that change at random (model of `v2x_offload`).
+
+    With `boundary` "reflect" the borders are walls; with "open" vehicles drift out of the square. The memory is the heading
+    `(vehicle,)` [rad], 0 along x.
+    """
+
+    numbers = ("n_vehicles", "boundary", "area_m", "speed_mps", "heading_sigma_rad", "slot_s")
+    constant_speed = True
+
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """Place and heading of each vehicle."""
+        return {"u_pos": (sizes.n_vehicles, 2), "u_heading": (sizes.n_vehicles,)}
+
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """Uniform over the square and all directions."""
+        place_m = draws["u_pos"] * params.area_m
+        return self._motion(place_m, draws["u_heading"] * (2 * math.pi))
+
+    def step_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """A change of each vehicle's heading."""
+        return {"n_heading": (sizes.n_vehicles,)}
+
+    def step_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
+        """`n_heading` (vehicle,) standard normal."""
+        return {"n_heading": fading.standard_normal(u["n_heading"])}
+
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """A turn by a normal angle, and straight on; at a wall as a ball."""
+        heading_rad = motion.track + params.heading_sigma_rad * draws["n_heading"]
+        place_m = jnp.stack([motion.x_m, motion.y_m], 1)
+        place_m = mobility.step_m(place_m, heading_rad, params.speed_mps * params.slot_s)
+        if sizes.boundary == "reflect":
+            return self._motion(*mobility.reflect(place_m, heading_rad, params.area_m))
+        return self._motion(place_m, jnp.mod(heading_rad, 2 * math.pi))
+
+    def _motion(self, place_m: Array, heading_rad: Array) -> Motion:
+        return Motion(place_m[:, 0], place_m[:, 1], None, jnp.ones(heading_rad.shape, bool), heading_rad)
+
+
+@dataclass(frozen=True)
 class RecordedTraffic(Mobility):
     """Vehicles of a recording, replayed: at reset a time is chosen, and vehicles that are on the road at that time.
 
@@ -206,7 +249,8 @@ class RecordedTraffic(Mobility):
 
 
 MODELS: Registry[Mobility] = Registry(
-    "mobility model", {"road": ConstantSpeedRoad(), "passing": PassingRoad(), "trace": RecordedTraffic()}
+    "mobility model",
+    {"road": ConstantSpeedRoad(), "passing": PassingRoad(), "heading": RandomHeading(), "trace": RecordedTraffic()},
 )
 
 

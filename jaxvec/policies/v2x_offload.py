@@ -6,7 +6,7 @@ a target becomes a split that is all there.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -17,34 +17,10 @@ from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
-from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload.observation import GROUP, Seen, see
 from jaxvec.envs.v2x_offload.params import Params
 from jaxvec.envs.v2x_offload.slot import Decision, Grants, asked, reach, server_places_m, settle, transmit
-
-
-class Seen(NamedTuple):
-    """Observations in SI units, of one vehicle or more; `(n,)` and `(n, N)`."""
-
-    task_bits: Array
-    dist_m: Array
-    fade: Array
-    free_hz: Array  # the twin's free CPU
-    free_band_hz: Array  # the twin's free bandwidth
-    to_come: Array  # vehicles after this one
-
-
-def see(obs: Observation, env: V2xOffload, params: Params) -> Seen:
-    """Undo the scaling of the observation."""
-    rows, n = obs.agents[GROUP], env.n_servers
-    block = lambda j: rows[:, 1 + j * n : 1 + (j + 1) * n]  # noqa: E731
-    return Seen(
-        task_bits=rows[:, 0] * params.obs_task_bits,
-        dist_m=block(0) * params.obs_dist_m,
-        fade=10.0 ** block(1),
-        free_hz=block(2) * params.obs_cpu_hz,
-        free_band_hz=block(3) * params.obs_bandwidth_hz,
-        to_come=jnp.round((1 - rows[:, -1]) * (env.n_vehicles - 1)),
-    )
 
 
 def share(x: float, seen: Seen, env: V2xOffload) -> Array:
@@ -110,7 +86,7 @@ def rules(env: V2xOffload, params: Params) -> dict[str, Policy]:
     def policy_of(rule: Callable[..., tuple[Array, Array]]) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             known = world_params(params) if obs.agents[GROUP].ndim > 2 else params
-            seen = see(obs, env, known)
+            seen = see(env, obs, known)
             u = rng.uniforms(key, {"coin": (len(seen.task_bits),)})["coin"]
             target, part = rule(u, seen, env, known)
             level = 2 * part - 1

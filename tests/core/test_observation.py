@@ -68,6 +68,10 @@ def test_entries_that_are_there_already_are_written_as_they_are():
     np.testing.assert_array_equal(ROWS.entries(rows, "snr_db"), entries)
     world = ROWS.write_world({name: Encoded(ROWS.entries(rows, name)[0]) for name in VALUES}, Numbers, (7,))
     np.testing.assert_array_equal(world, rows[0])
+    encoded = ROWS.encode(VALUES, Numbers)
+    np.testing.assert_array_equal(ROWS.write(encoded, Numbers, SHAPE), ROWS.write(VALUES, Numbers, SHAPE))
+    with pytest.raises(ValueError, match="no block is called heading"):
+        ROWS.encode({"heading": 0}, Numbers)
 
 
 @pytest.mark.parametrize("batch", [(), (7,), (7, 2)])
@@ -91,6 +95,11 @@ def test_blocks_are_overwritten_and_no_others(names):
     assert changed.dtype == rows.dtype
     with pytest.raises(ValueError, match="no block is called heading"):
         ROWS.overwrite(rows, {"heading": 0}, Numbers)
+
+
+def test_scales_are_numbers_names_or_functions():
+    assert [ROWS.block(name).scale_of(Numbers) for name in ("place_m", "speed_mps", "known")] == [50.0, 5.0, 1.0]
+    assert Block("v_mps", None, "m/s", "speed", middle_mps).scale_of(Numbers) == 20.0
 
 
 def test_columns_follow_the_blocks():

@@ -121,7 +121,7 @@ def blanks(env):
             yield name
 
 
-WORDLESS = {"v2x_offload", "urllc_vec"}  # not described yet
+WORDLESS = {"urllc_vec"}  # not described yet
 
 
 def test_everything_has_words(case, request):

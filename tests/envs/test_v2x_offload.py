@@ -17,8 +17,10 @@ from scipy import stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
-from jaxvec.envs import v2x_offload_slot as phases
-from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
+from jaxvec.envs import mobility
+from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload import slot as phases
+from jaxvec.envs.v2x_offload.observation import GROUP
 
 ENV, PARAMS = jaxvec.make("v2x_offload")
 PARTS = V2xOffload(partition=True, boundary="open", shuffle_order=True, shared_reward=False)
@@ -41,6 +43,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("partition", "True, False"),
         ("shuffle_order", "True, False"),
         ("shared_reward", "True, False"),
+        ("mobility", "heading"),
         ("pathloss", "log_distance, free_space, umi_los, umi_nlos, .*"),
     ],
 )
@@ -125,7 +128,7 @@ def test_a_reset_and_the_variables_of_a_slot_by_hand():
     with jax.enable_x64(True):
         state, ts = jax.jit(env.reset_from)(given, params)
     np.testing.assert_allclose(state.pos_m, [[250, 500], [0, 999]])
-    np.testing.assert_allclose(state.heading_rad, [np.pi / 2, np.pi])
+    np.testing.assert_allclose(state.track, [np.pi / 2, np.pi])
     np.testing.assert_allclose(state.task_bits, [50e3, 125e3])  # 100e3 * (1 + 0.5 * (2u - 1))
     np.testing.assert_allclose(state.bg_load, [0.4, 0.0])  # 0.5 and -0.3, cut to [0, 0.4]
     np.testing.assert_allclose(state.twin_bias, [[0.1, -0.05], [0.05, 0.0]])
@@ -185,7 +188,13 @@ def all_phases(env):
 
 
 def hand_state(load=(0.0, 0.0), bias=((0.0, 0.0), (0.0, 0.0)), order=(0, 1, 2), **changes):
-    given = {"pos_m": PLACES_M, "heading_rad": np.zeros(3), "task_bits": np.full(3, 100e3), "fade": FADE} | changes
+    given = {
+        "pos_m": PLACES_M,
+        "track": np.zeros(3),
+        "velocity_mps": None,
+        "task_bits": np.full(3, 100e3),
+        "fade": FADE,
+    } | changes
     return phases.State(
         t=jnp.int32(0), bg_load=np.array(load), twin_bias=np.array(bias), order=np.array(order, np.int32), **given
     )
@@ -386,7 +395,7 @@ def test_vehicles_move_and_are_reflected(boundary, place, turns):
     # at 20 m/s for half a second: from (995, 500) to the east, from (500, 1000) to the north, after a turn to the left
     env = V2xOffload(n_vehicles=3, n_servers=2, boundary=boundary)
     start = {"pos_m": np.array([[1000.0, 500.0], [500.0, 1000.0], [5.0, 3.0]])}
-    state = hand_state(heading_rad=np.array([0.0, 0.5, np.pi]) * np.pi - 0.2, **start)
+    state = hand_state(track=np.array([0.0, 0.5, np.pi]) * np.pi - 0.2, **start)
     given = {"n_heading": np.full(3, 0.4), "u_task": np.full(3, 0.5), "e_fade": FADE}
     given |= {"n_bg": np.zeros(2), "u_twin": np.zeros((2, 2))}
     with jax.enable_x64(True):
@@ -395,9 +404,43 @@ def test_vehicles_move_and_are_reflected(boundary, place, turns):
     np.testing.assert_allclose(after.pos_m[0], [place[0], 500])
     np.testing.assert_allclose(after.pos_m[1], [500, place[1]], atol=1e-9)
     heading = np.array([np.pi, 1.5 * np.pi]) if boundary == "reflect" else np.array([0, 0.5 * np.pi])
-    np.testing.assert_allclose(after.heading_rad[:2], heading, atol=1e-9)
+    np.testing.assert_allclose(after.track[:2], heading, atol=1e-9)
     assert after.t == 1
     np.testing.assert_allclose(after.task_bits, 100e3)
+
+
+class Parade(mobility.Mobility):
+    """Vehicles that drive east, each at a speed of its own."""
+
+    numbers = ("n_vehicles", "area_m", "slot_s")
+    constant_speed = True
+
+    def reset_shapes(self, sizes, params):
+        return dict.fromkeys(("x_m", "speed_mps"), (sizes.n_vehicles,))
+
+    def start(self, draws, sizes, params):
+        x_m = params.area_m * draws["x_m"]
+        return mobility.Motion(x_m, jnp.full_like(x_m, 7), 20 * draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
+
+    def advance(self, motion, draws, sizes, params):
+        return motion._replace(x_m=motion.x_m + motion.velocity_mps * params.slot_s)
+
+
+def test_vehicles_may_move_otherwise(monkeypatch):
+    """With a model from outside that knows no headings and draws nothing in a slot, but has speeds."""
+    monkeypatch.setattr(mobility.MODELS, "_others", {})
+    jaxvec.register("parade", Parade(), kind="mobility")
+    env, params = jaxvec.make("v2x_offload", n_vehicles=3, n_servers=2, mobility="parade", slot_s=0.5)
+    keys = world_keys(jax.random.key(0), 5)
+    assert "n_heading" not in jax.eval_shape(env.draw_step, keys, params)
+    first, _ = env.reset(keys, params)
+    action = {GROUP: {name: jnp.zeros((3, 5)) for name in ("power", "cpu", "bandwidth")}}
+    action[GROUP]["target"] = jnp.zeros((3, 5), jnp.int32)
+    after, _ = env.step(keys, first, action, params)
+    np.testing.assert_allclose(after.pos_m[:, 0], first.pos_m[:, 0] + 0.5 * first.velocity_mps, rtol=1e-6)
+    assert (after.pos_m[:, 1] == 7).all()
+    np.testing.assert_array_equal(after.velocity_mps, first.velocity_mps)
+    assert len(np.unique(first.velocity_mps)) == 15
 
 
 def test_the_default_places_of_servers():
@@ -565,7 +608,7 @@ def test_names_of_servers_and_of_vehicles_do_not_matter():
 
     new = rng.permutation(10)
     back = np.argsort(new)
-    own = {name: getattr(state, name)[new] for name in ("pos_m", "heading_rad", "task_bits", "fade")}
+    own = {name: getattr(state, name)[new] for name in ("pos_m", "track", "task_bits", "fade")}
     renamed = state.replace(**own, order=jnp.asarray(back, jnp.int32)[state.order])
     other = params.replace(cv_cpu_hz=params.cv_cpu_hz[new])
     again = compiled(PARTS)[1](renamed, {GROUP: {n: x[new] for n, x in action.items()}}, draws, other)[1].info

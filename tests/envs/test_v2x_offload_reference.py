@@ -27,7 +27,9 @@ from envs.v2x_offload_pair import PAIR
 from reference import v2x_offload as reference
 
 from jaxvec.core.rollout import rollout, world_keys
-from jaxvec.envs.v2x_offload.env import GROUP, INFO, V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload.info import INFO
+from jaxvec.envs.v2x_offload.observation import GROUP
 
 SLOTS = 10
 TARGETS = {}
@@ -42,7 +44,7 @@ def test_trajectories_agree_in_float64(settings):
         for configs, state, ts, theirs in PAIR.play(env, seed=7, slots=SLOTS):
             assert_agree(PAIR.differences(env, configs, state, ts, theirs), 1e-9, lambda name: 1e-14)
             assert state.pos_m.dtype == np.float64
-            assert ((state.heading_rad >= 0) & (state.heading_rad <= 2 * np.pi)).all()
+            assert ((state.track >= 0) & (state.track <= 2 * np.pi)).all()
             if ts.info:
                 seen += happened(configs, before, ts.info, state)
             before = state

@@ -1,4 +1,4 @@
-"""`v2x_offload` and its NumPy twin, to be compared side by side."""
+"""`v2x_offload` and its float64 reference in NumPy, to be compared side by side."""
 
 from typing import NamedTuple
 
@@ -7,26 +7,32 @@ import numpy as np
 from envs.side_by_side import WORLDS, Pair, together
 from reference import v2x_offload as reference
 
-from jaxvec.envs.v2x_offload.env import GROUP
+from jaxvec.envs.v2x_offload.observation import GROUP
 from jaxvec.envs.v2x_offload.params import Params, State
+
+ALIKE = tuple(name for name in reference.State.__dataclass_fields__ if name != "heading_rad")
+"""Fields of the reference's state that the environment's has, too; headings are in the memory of the mobility model."""
 
 
 class Config(NamedTuple):
-    """What the twin needs to know of a world."""
+    """What the reference needs to know of a world."""
 
     params: reference.Params
     sizes: reference.Sizes
 
 
 def sizes_of(env):
-    """The twin's sizes of an environment."""
+    """The reference's sizes of an environment."""
     return reference.Sizes(**{name: getattr(env, name) for name in reference.Sizes.__dataclass_fields__})
 
 
 def numbers(rng, env):
     """One scenario: every number of the model away from its default, every extension in some of the worlds."""
     m, n, default = env.n_vehicles, env.n_servers, reference.Params()
-    near = lambda name: getattr(default, name) * rng.uniform(0.7, 1.4)  # noqa: E731
+
+    def near(name):
+        return getattr(default, name) * rng.uniform(0.7, 1.4)
+
     area_m = near("area_m")
     names = ("slot_s", "dist_min_m", "heading_sigma_rad", "task_bits", "cycles_per_bit", "cv_kappa", "tx_power_max_w")
     names += ("noise_w", "pathloss_ref", "wired_factor_bit_m_s", "latency_ref_s", "energy_ref_j", "reward_offset")
@@ -64,7 +70,7 @@ def numbers(rng, env):
 
 
 class V2xOffloadPair(Pair):
-    """A config is the twin's parameters and sizes. Where vehicles are reflected, the servers are where they are by default."""
+    """A config is the reference's parameters and sizes. Where vehicles are reflected, servers stand at their default places."""
 
     Params, State, ReferenceState = Params, State, reference.State
 
@@ -93,9 +99,10 @@ class V2xOffloadPair(Pair):
         return after, reward, info
 
     def states(self, state, states):
-        pairs = super().states(state, states)
-        pairs["heading"] = tuple(np.stack([np.cos(a), np.sin(a)]) for a in pairs.pop("heading_rad"))  # 0 is 2 pi
-        return pairs
+        """Fields of the state; headings as directions, because 0 is 2 pi."""
+        pairs = {name: (np.asarray(getattr(state, name)), together(getattr(s, name) for s in states)) for name in ALIKE}
+        headings = (np.asarray(state.track), together(s.heading_rad for s in states))
+        return pairs | {"heading": tuple(np.stack([np.cos(a), np.sin(a)]) for a in headings)}
 
     def observed(self, env, ts, states, configs):
         each = list(zip(states, configs, strict=True))
@@ -105,14 +112,17 @@ class V2xOffloadPair(Pair):
         }
 
     def batch(self, states):
-        return super().batch(states, order=together(s.order for s in states).astype(jnp.int32))
+        """States of the reference as one of the environment's, worlds last, in the float type of the moment."""
+        leaves = {name: together(getattr(s, name) for s in states) for name in ALIKE}
+        leaves |= {"track": together(s.heading_rad for s in states)}
+        whole = ("t", "order")
+        leaves = {n: jnp.asarray(x, jnp.int32 if n in whole else jnp.result_type(float)) for n, x in leaves.items()}
+        return self.State(**leaves, velocity_mps=None)
 
     def unbatch(self, state, w):
-        """World `w` of the environment's states as one of the twin's."""
-        names = reference.State.__dataclass_fields__
-        return reference.State(
-            **{name: np.asarray(getattr(state, name))[..., w] for name in names} | {"t": int(state.t[w])}
-        )
+        """World `w` of the environment's states as one of the reference's."""
+        fields = {name: np.asarray(getattr(state, name))[..., w] for name in ALIKE}
+        return reference.State(**fields | {"t": int(state.t[w])}, heading_rad=np.asarray(state.track)[..., w])
 
 
 PAIR = V2xOffloadPair()

@@ -10,7 +10,7 @@ from jaxvec.core import rng
 from jaxvec.core.rollout import rollout
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.wrappers import one_agent
-from jaxvec.envs.v2x_offload.env import V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.papers.v2x_offload.wrappers import RandomTarget, ServersOnly
 from jaxvec.policies.random import random
 

@@ -10,7 +10,8 @@ from reference import v2x_offload as reference
 import jaxvec
 from jaxvec.core.rollout import policy_keys
 from jaxvec.core.types import Observation
-from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload.observation import GROUP
 from jaxvec.policies import fixed
 
 ENV, PARAMS = jaxvec.make("v2x_offload")

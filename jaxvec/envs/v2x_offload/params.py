@@ -7,6 +7,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.envs import mobility
 from jaxvec.physics import pathloss, units
 
 
@@ -80,22 +81,36 @@ class Params(struct.PyTreeNode):
 class Sizes:
     """The sizes and switches of `v2x_offload`."""
 
-    n_vehicles: int = size(10, "")
-    n_servers: int = size(3, "")
-    horizon: int = size(100, "")
-    partition: bool = switch(False, ON_OFF, "")
-    boundary: str = switch("reflect", ("reflect", "open"), "")
-    shuffle_order: bool = switch(False, ON_OFF, "")
-    shared_reward: bool = switch(True, ON_OFF, "")
-    pathloss: str = switch("log_distance", lambda: pathloss.usable(Params), "")
+    n_vehicles: int = size(10, "M, vehicles")
+    n_servers: int = size(3, "N, edge servers")
+    horizon: int = size(100, "slots of an episode")
+    partition: bool = switch(
+        False, ON_OFF, "a task may be split over the own CPU and all servers; off: one of them does it"
+    )
+    boundary: str = switch(
+        "reflect",
+        ("reflect", "open"),
+        "borders of the square reflect vehicles, or let them drift out of reach (Fig. 7)",
+    )
+    shuffle_order: bool = switch(False, ON_OFF, "the order of turns is drawn in every slot; off: it is always the same")
+    shared_reward: bool = switch(
+        True,
+        ON_OFF,
+        "all vehicles learn from the mean reward (24); off: each from a mixture with its own, see `team_weight`",
+    )
+    mobility: str = switch("heading", lambda: mobility.usable(Sizes, Params), "how vehicles move")
+    pathloss: str = switch(
+        "log_distance", lambda: pathloss.usable(Params), "path-loss model of the links to the servers"
+    )
 
 
 class State(struct.PyTreeNode):
-    """One world; `M` vehicles, `N` servers. All but places and headings belongs to the slot about to be played."""
+    """One world; `M` vehicles, `N` servers. All but what moves belongs to the slot about to be played."""
 
     t: Array  # () int32, slot
-    pos_m: Array  # (M, 2)
-    heading_rad: Array  # (M,)
+    pos_m: Array  # (M, 2) from a corner of the square
+    velocity_mps: Any  # (M,) speed; None if all always drive at `speed_mps`
+    track: Any  # the memory of the mobility model: of "heading", headings (M,) [rad]
     task_bits: Array  # (M,)
     fade: Array  # (M, N) Rayleigh power gain
     bg_load: Array  # (N,) part of the CPU busy with others

@@ -1,19 +1,20 @@
 """The slot of `v2x_offload`, phase by phase, each a pure function: geometry, decision, turns, radio, paths, score, movement.
 
 Shapes are one world's, with `M` vehicles and `N` edge servers; batch axes come last. Equation numbers are those of the DT-MADDPG
-paper; what was decided where the paper is silent stands in `jaxvec.envs.v2x_offload`. `env` has the sizes and switches.
+paper; what was decided where the paper is silent stands in `jaxvec.envs.v2x_offload.env`. `sizes` has the sizes and switches.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.envs.v2x_offload.params import Params, State
-from jaxvec.physics import computing, geometry, mobility, pathloss, rate, tasks, units
+from jaxvec.envs import mobility
+from jaxvec.envs.v2x_offload.params import Params, Sizes, State
+from jaxvec.physics import computing, geometry, pathloss, rate, tasks, units
 
 
 class Geometry(NamedTuple):
@@ -73,20 +74,32 @@ class Outcome(NamedTuple):
     cost: Array
 
 
-def server_places_m(env: Any, params: Params, rank: int) -> Array:
+class Tasks(Protocol):
+    """What radio and paths need to know of a state, or of what was seen of one."""
+
+    @property
+    def task_bits(self) -> Array:
+        """Sizes of the tasks (M,) [bit]."""
+
+    @property
+    def fade(self) -> Array:
+        """Power gain of fading (M, N) [-]."""
+
+
+def server_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
     """(N, 2): where the servers are, by default a regular polygon round the centre of the square."""
     if params.es_pos_m is not None:
         places = jnp.asarray(params.es_pos_m)
         return places if places.ndim > 2 else lift(places, rank)
-    n = env.n_servers
+    n = sizes.n_servers
     angle = lift(math.pi / 2 + 2 * math.pi / n * jnp.arange(n), rank)
     spread = 0.3 * (n > 1)
     return params.area_m * jnp.stack([0.5 + spread * jnp.cos(angle), 0.5 + spread * jnp.sin(angle)], 1)
 
 
-def locate(env: Any, state: State, params: Params) -> Geometry:
+def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
     """(6): distances on the ground, and what follows from them."""
-    places_m = server_places_m(env, params, state.t.ndim)
+    places_m = server_places_m(sizes, params, state.t.ndim)
     return reach(jnp.maximum(_apart_m(state.pos_m, places_m), params.dist_min_m), places_m, params)
 
 
@@ -117,10 +130,13 @@ def by_access(x: Array, place: Geometry) -> Array:
     return place.direct * x + place.nearest * jnp.sum(~place.direct * x, 1, keepdims=True)
 
 
-def decode(env: Any, action: dict[str, Array], params: Params) -> Decision:
+def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> Decision:
     """Any numbers to a feasible decision, of however many vehicles."""
-    level = lambda name: jnp.maximum((jnp.clip(action[name], -1, 1) + 1) / 2, params.share_min)  # noqa: E731
-    if env.partition:
+
+    def level(name: str) -> Array:
+        return jnp.maximum((jnp.clip(action[name], -1, 1) + 1) / 2, params.share_min)
+
+    if sizes.partition:
         weight = jnp.exp(params.split_temp * (jnp.clip(action["split"], -1, 1) - 1))
         part = weight / jnp.sum(weight, 1, keepdims=True)
         least = jnp.minimum(params.split_min, jnp.max(part, 1, keepdims=True))  # the largest part is never dropped
@@ -128,7 +144,7 @@ def decode(env: Any, action: dict[str, Array], params: Params) -> Decision:
         part = part / jnp.sum(part, 1, keepdims=True)
     else:
         target = action["target"][:, None]
-        part = (lift(jnp.arange(1 + env.n_servers), target.ndim - 2) == target).astype(action["cpu"].dtype)
+        part = (lift(jnp.arange(1 + sizes.n_servers), target.ndim - 2) == target).astype(action["cpu"].dtype)
     return Decision(part, params.tx_power_max_w * level("power"), jnp.stack([level("cpu"), level("bandwidth")], 1))
 
 
@@ -158,44 +174,46 @@ def grant(pools: Pools, asked: Array) -> tuple[Pools, Array]:
     return pools._replace(left=jnp.maximum(pools.left - granted, 0)), granted
 
 
-def by_turn(env: Any, tree: Any, order: Array) -> Any:
+def by_turn(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by vehicle to rows by turn."""
-    if not env.shuffle_order:
+    if not sizes.shuffle_order:
         return tree
-    return jax.tree.map(
-        lambda x: jnp.take_along_axis(x, order.reshape(len(order), *(1,) * (x.ndim - order.ndim), *order.shape[1:]), 0),
-        tree,
-    )
+
+    def sort(x: Array) -> Array:
+        who = order.reshape(len(order), *(1,) * (x.ndim - order.ndim), *order.shape[1:])
+        return jnp.take_along_axis(x, who, 0)
+
+    return jax.tree.map(sort, tree)
 
 
-def by_vehicle(env: Any, tree: Any, order: Array) -> Any:
+def by_vehicle(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by turn to rows by vehicle."""
-    return by_turn(env, tree, jnp.argsort(order, 0)) if env.shuffle_order else tree
+    return by_turn(sizes, tree, jnp.argsort(order, 0)) if sizes.shuffle_order else tree
 
 
-def take_turns(env: Any, state: State, d: Decision, place: Geometry, params: Params) -> Grants:
+def take_turns(sizes: Sizes, state: State, d: Decision, place: Geometry, params: Params) -> Grants:
     """(25), (26): the vehicles draw on the pools one after the other."""
-    shares = by_turn(env, asked(d, place), state.order)
+    shares = by_turn(sizes, asked(d, place), state.order)
 
-    def turn(pools, now):
+    def turn(pools: Pools, now: tuple[Array, Array]) -> tuple[Pools, tuple[Array, Array]]:
         k, share = now
         pools = sync(pools, k, state, params)
         wanted = share * pools.twin
         pools, granted = grant(pools, share)
         return pools, (granted, jnp.any(granted < wanted, (0, 1)))
 
-    _, found = jax.lax.scan(turn, open_pools(state, params), (jnp.arange(env.n_vehicles), shares))
-    granted, short = by_vehicle(env, found, state.order)
+    _, by_turns = jax.lax.scan(turn, open_pools(state, params), (jnp.arange(sizes.n_vehicles), shares))
+    granted, short = by_vehicle(sizes, by_turns, state.order)
     return Grants(granted[:, 0], granted[:, 1], short)
 
 
-def transmit(env: Any, state: Any, d: Decision, place: Geometry, grants: Grants, params: Params) -> Links:
-    """(5), (7), (14): the uploads, all at once; power is divided over the links by their bits. Of the state: tasks and fading."""
+def transmit(sizes: Sizes, state: Tasks, d: Decision, place: Geometry, grants: Grants, params: Params) -> Links:
+    """(5), (7), (14): the uploads, all at once; power is divided over the links by their bits."""
     bits = by_access(d.part[:, 1:], place) * state.task_bits[:, None]
     total = jnp.sum(bits, 1, keepdims=True)
     power_w = d.power_w[:, None] * bits / jnp.where(total > 0, total, 1)
     link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
-    gain = units.db_to_linear(-pathloss.MODELS[env.pathloss](link, params))
+    gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(grants.bw_hz, 1.0)
     rate_bps = rate.shannon_bps(grants.bw_hz, rate.snr(power_w, state.fade, gain, noise_w))
     t_up_s = computing.time_s(bits, jnp.maximum(rate_bps, params.rate_floor_bps))
@@ -203,8 +221,8 @@ def transmit(env: Any, state: Any, d: Decision, place: Geometry, grants: Grants,
     return Links(bits > 0, rate_bps, t_up_s, energy_j)
 
 
-def settle(state: Any, d: Decision, place: Geometry, grants: Grants, links: Links, params: Params) -> Outcome:
-    """(3), (4), (8) to (17), (23): the parts of a task run side by side, the slowest sets its latency. Of the state: tasks."""
+def settle(state: Tasks, d: Decision, place: Geometry, grants: Grants, links: Links, params: Params) -> Outcome:
+    """(3), (4), (8) to (17), (23): the parts of a task run side by side, the slowest sets its latency."""
     local, remote = d.part[:, 0], d.part[:, 1:]
     bits = remote * state.task_bits[:, None]
     work_loc, work_es = params.cycles_per_bit * local * state.task_bits, params.cycles_per_bit * bits
@@ -237,25 +255,37 @@ def settle(state: Any, d: Decision, place: Geometry, grants: Grants, links: Link
     )
 
 
-def advance(env: Any, state: State, draws: dict[str, Array], params: Params) -> State:
+def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
+    """The first slot."""
+    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    t = jnp.zeros(draws["u_task"].shape[1:], jnp.int32)
+    return State(t=t, **moved(motion), **slot_variables(sizes, draws, params))
+
+
+def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> State:
     """The vehicles move, and the next slot's tasks, channels and loads arrive."""
-    heading_rad = state.heading_rad + params.heading_sigma_rad * draws["n_heading"]
-    pos_m = mobility.step_m(state.pos_m, heading_rad, params.speed_mps * params.slot_s)
-    if env.boundary == "reflect":
-        pos_m, heading_rad = mobility.reflect(pos_m, heading_rad, params.area_m)
-    else:
-        heading_rad = jnp.mod(heading_rad, 2 * math.pi)
-    return State(t=state.t + 1, pos_m=pos_m, heading_rad=heading_rad, **slot_variables(env, draws, params))
+    present = jnp.ones(state.task_bits.shape, bool)
+    motion = mobility.Motion(state.pos_m[:, 0], state.pos_m[:, 1], state.velocity_mps, present, state.track)
+    motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
+    return State(t=state.t + 1, **moved(motion), **slot_variables(sizes, draws, params))
 
 
-def slot_variables(env: Any, draws: dict[str, Array], params: Params) -> dict[str, Array]:
+def moved(motion: mobility.Motion) -> dict[str, Any]:
+    """What belongs to the vehicles' movement, by name of the state."""
+    return {
+        "pos_m": jnp.stack([motion.x_m, motion.y_m], 1),
+        "velocity_mps": motion.velocity_mps,
+        "track": motion.track,
+    }
+
+
+def slot_variables(sizes: Sizes, draws: dict[str, Array], params: Params) -> dict[str, Array]:
     """What belongs to one slot: tasks, fading, background load, errors of the twin, order of turns."""
     load = jnp.clip(params.bg_load_mean + params.bg_load_std * draws["n_bg"], 0, params.bg_load_max)
     shape = draws["u_task"].shape
-    bound = jnp.stack(
-        [jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in (params.twin_cpu_err, params.twin_bw_err)]
-    )
-    order = jnp.argsort(draws["u_order"], 0) if env.shuffle_order else lift(jnp.arange(shape[0]), len(shape) - 1)
+    bounds = (params.twin_cpu_err, params.twin_bw_err)
+    bound = jnp.stack([jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in bounds])
+    order = jnp.argsort(draws["u_order"], 0) if sizes.shuffle_order else lift(jnp.arange(shape[0]), len(shape) - 1)
     return {
         "task_bits": params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0)),
         "fade": draws["e_fade"],

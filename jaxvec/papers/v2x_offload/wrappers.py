@@ -13,7 +13,8 @@ from jaxvec.core.environment import ActFn
 from jaxvec.core.spaces import ActionSpace, Discrete
 from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.core.wrappers import Wrapper
-from jaxvec.envs.v2x_offload.env import GROUP, V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload.observation import GROUP
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.envs.v2x_offload.env import V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.envs.v2x_offload.params import Params, State
 from jaxvec.envs.v2x_offload.slot import server_places_m
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
@@ -94,7 +94,7 @@ def _vehicles(
                 load=LATE if late else float(info["turn_latency_s"][i] / params.deadline_s),
                 part=float(info["turn_split"][i, 0]),
                 text="too late" if late else "",
-                heading_rad=float(state.heading_rad[i]),
+                heading_rad=float(state.track[i]) if env.mobility == "heading" else 0.0,
                 present=bounds_m[0] <= x_m <= bounds_m[2] and bounds_m[1] <= y_m <= bounds_m[3],
                 values=(
                     ("turn", str(int(turn[i]) + 1)),

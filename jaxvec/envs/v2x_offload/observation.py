@@ -1,0 +1,94 @@
+"""What vehicles of `v2x_offload` see in their turns, (20), and the world: declared once, written by `observe` and `show`, read by
+`see`.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxvec.core.observation import Block, Encoded, Layout
+from jaxvec.core.types import Observation
+from jaxvec.envs.v2x_offload.params import Params, Sizes, State
+from jaxvec.envs.v2x_offload.slot import Pools, locate, open_pools
+
+GROUP = "vehicle"
+
+
+def layout(sizes: Sizes) -> dict[str, Layout]:
+    """Of a vehicle's row in its turn, 2 + 4N entries, and of the world, M(1 + 2N) + 2N, and M more if the order is shuffled.
+
+    The world has the twin as it opens the slot, and no residues: they follow from the actions.
+    """
+    m, n = sizes.n_vehicles, sizes.n_servers
+    tasks = (
+        Block("task_bits", None, "bit", "size of the task", "obs_task_bits"),
+        Block("dist_m", n, "m", "distance to each server", "obs_dist_m", clip=(0.0, 3.0)),
+        Block("fade", n, "-", "power gain of the fading, per server", curve="log10", clip=(-3.0, 1.0)),
+    )
+    pools = (
+        Block("free_hz", n, "Hz", "free CPU of each server, as the twin shows it", "obs_cpu_hz"),
+        Block("free_band_hz", n, "Hz", "free bandwidth of each server, as the twin shows it", "obs_bandwidth_hz"),
+    )
+    turn = Block("turn", None, "-", "turn in which the vehicle decides, from 0", float(max(m - 1, 1)))
+    of_all = tuple(replace(block, width=(m, *block.axes)) for block in (*tasks, turn))
+    world = (*of_all[:-1], *pools, *(of_all[-1:] if sizes.shuffle_order else ()))
+    return {GROUP: Layout((*tasks, *pools, turn)), "world": Layout(world)}
+
+
+def observe(sizes: Sizes, state: State, params: Params) -> Observation:
+    """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world."""
+    layouts = layout(sizes)
+    quantities = {
+        "task_bits": state.task_bits,
+        "dist_m": locate(sizes, state, params).dist_m,
+        "fade": state.fade,
+        "turn": jnp.argsort(state.order, 0),
+    }
+    entries = layouts[GROUP].encode(quantities, params) | twin_entries(sizes, open_pools(state, params), params)
+    rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
+    seen_by_all = {block.name: entries[block.name] for block in layouts["world"].blocks}
+    world = layouts["world"].write_world(seen_by_all, params, state.t.shape)
+    return Observation(agents={GROUP: rows}, world=world)
+
+
+def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:
+    """Rows `(n, 2 + 4N)` with the twin's pools as they are now."""
+    return layout(sizes)[GROUP].overwrite(rows, twin_entries(sizes, pools, params), params)
+
+
+def twin_entries(sizes: Sizes, pools: Pools, params: Params) -> dict[str, Encoded]:
+    """The entries of the pools that the twin shows; both are scaled at once, which is one division in every turn."""
+    blocks, names = layout(sizes)[GROUP], ("free_hz", "free_band_hz")
+    scales = [jnp.broadcast_to(blocks.block(name).scale_of(params), pools.twin.shape[2:]) for name in names]
+    free = pools.twin / jnp.stack(scales)[:, None]
+    return {name: Encoded(x) for name, x in zip(names, free, strict=True)}
+
+
+class Seen(NamedTuple):
+    """What is seen, in SI units, by one vehicle or more; `(n,)` and `(n, N)`."""
+
+    task_bits: Array
+    dist_m: Array
+    fade: Array
+    free_hz: Array  # the twin's free CPU
+    free_band_hz: Array  # the twin's free bandwidth
+    to_come: Array  # vehicles after this one
+
+
+def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
+    """Undo the scaling of an observation; distances and fading are cut at the ends of their entries' range."""
+    rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
+
+    def read(name: str) -> Array:
+        return blocks.read(rows, name, params)
+
+    return Seen(
+        task_bits=read("task_bits"),
+        dist_m=read("dist_m"),
+        fade=read("fade"),
+        free_hz=read("free_hz"),
+        free_band_hz=read("free_band_hz"),
+        to_come=sizes.n_vehicles - 1 - jnp.round(read("turn")),
+    )
