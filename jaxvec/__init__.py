@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from jaxvec.core.make import env_ids, make
 from jaxvec.core.registry import register
+from jaxvec.version import __version__
 
 if TYPE_CHECKING:
     from jaxvec import learners, policies
     from jaxvec.training import load, train
 
-__version__ = "0.2.0"
 __all__ = ["__version__", "env_ids", "learners", "load", "make", "policies", "register", "train"]
 
 

@@ -170,6 +170,6 @@ def test_the_whole_circle_from_the_shell(tmp_path):
     register = ("--register", "mine", "--json")
     assert json.loads(jaxvec_command("train", "--resume", "r", "--updates", "2", *register, **here))["updates"] == 2
     table = json.loads(jaxvec_command("evaluate", "r", "--episodes", "4", *register, **here))["policies"]
-    assert set(table) == {"sine_mappo", "random"}
+    assert set(table) == {"sine_mappo", "random", "loud"}
     assert json.loads(jaxvec_command("render", "r", *register, **here))["policy"] == "sine_mappo"
     assert (Path(tmp_path) / "r" / "episode.gif").stat().st_size > 1000

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import jaxvec
 from jaxvec.core.files import replacing
 from jaxvec.papers.series import Named
+from jaxvec.version import __version__
 
 FORMAT = 2
 """Of the files; it is part of every configuration, so that a file of another format has another name."""
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 def origin() -> dict[str, Any]:
     """What every configuration begins with: the format of the files and the version that makes them."""
-    return {"format": FORMAT, "version": jaxvec.__version__}
+    return {"format": FORMAT, "version": __version__}
 
 
 def file_name(label: str, config: Named) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-import jaxvec
 from jaxvec.core.files import replacing, write_json
 from jaxvec.learners.base import Learner
 from jaxvec.training.custom import class_path, networks_record
+from jaxvec.version import __version__
 
 FORMAT = 2
 MAY_DIFFER = ("versions", "device", "train.num_updates", "learner.custom")  # between a run and its resumption
@@ -52,7 +52,7 @@ def config_of(learner: Learner, params: Any, hyper: Any, key: jax.Array, **train
         },
         "train": {"key": np.asarray(jax.random.key_data(key)).tolist(), "impl": str(jax.random.key_impl(key)), **train},
         "versions": {name: version(name) for name in ("jax", "jaxlib", "flax", "optax", "distrax", "numpy")}
-        | {"jaxvec": jaxvec.__version__, "python": platform.python_version()},
+        | {"jaxvec": __version__, "python": platform.python_version()},
         "device": {
             "kind": jax.devices()[0].device_kind,
             "platform": jax.default_backend(),
@@ -116,7 +116,7 @@ def read_config(path: Path) -> dict[str, Any]:
         writer = config["versions"].get("jaxvec", "unknown")
         raise ConfigError(
             f"{file}: written by jaxvec {writer} in format {config.get('format')}; "
-            f"jaxvec {jaxvec.__version__} reads format {FORMAT}"
+            f"jaxvec {__version__} reads format {FORMAT}"
         )
     return config
 

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -93,48 +94,59 @@ def train(
     if resume and out is not None and (Path(out) / "config.json").exists():
         before = read_config(Path(out))["train"]
         chunk, planned = chunk or int(before["chunk"]), int(before["num_updates"])
+    chunk = chunk or max(1, -(-num_updates // 100))
     if hyper is None or isinstance(hyper, Mapping):
         hyper = _changed(scheduled(learner.hyper, planned), hyper or {})
-    chunk = chunk or max(1, -(-num_updates // 100))
     check_params(params), check_params(hyper)
-    folder = None
-    if out is not None:
-        sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
-        folder = _Folder(Path(out), config_of(learner, params, hyper, key, **sizes), params, resume)
-    line = Progress(progress)
-    try:
+    sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
+    config = config_of(learner, params, hyper, key, **sizes) if out is not None else {}
+    folder = _Folder(Path(out), config, params, resume) if out is not None else None
+    with closing(Progress(progress)) as line, closing(folder) if folder else nullcontext():
         started = time.perf_counter()
         line.start(f"{learner.name} on {learner.env.id}, {jax.devices()[0].device_kind}")
         fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
         state = fresh() if folder is None or folder.start == 0 else folder.checkpoints.restore(jax.eval_shape(fresh))
         run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
-        compile_s = time.perf_counter() - started
-        done = folder.start if folder else 0
-        steps = learner.steps_per_update * num_seeds
-        history: list[dict[str, np.ndarray]] = []
-        started = time.perf_counter()
-        first = done
-        while done < num_updates:
-            count = min(chunk - done % chunk, num_updates - done)
-            state, metrics, finite = run(state, jnp.int32(count))
-            rows = {name: np.asarray(x)[:count] for name, x in metrics.items()}
-            _check(rows, bool(np.all(finite)), done, out)
-            done += count
-            elapsed = time.perf_counter() - started
-            history.append(rows)
-            reward = float(np.mean(rows["reward"][-1]))
-            line.update(done, num_updates, reward, elapsed, start=first, steps=steps)
-            if folder:
-                folder.log(rows, done - count, learner.steps_per_update, elapsed)
-                folder.save(done, state, done == num_updates, checkpoint_every_s)
-        run_s = time.perf_counter() - started
-        line.close()
-        joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
-        return Result(learner, state, joined, num_seeds, Path(out) if out is not None else None, compile_s, run_s)
-    finally:
-        line.close()
+        compiled = time.perf_counter()
+        plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
+        state, metrics = _run(run, state, plan, folder, line)
+        run_s = time.perf_counter() - compiled
+    return Result(learner, state, metrics, num_seeds, Path(out) if out is not None else None, compiled - started, run_s)
+
+
+class _Plan(NamedTuple):
+    """Of a training: the learner, updates in total, seeds, updates in one program, seconds between checkpoints."""
+
+    learner: Learner
+    num_updates: int
+    num_seeds: int
+    chunk: int
+    checkpoint_every_s: float
+
+
+def _run(
+    run: Callable[..., Any], state: Any, plan: _Plan, folder: "_Folder | None", line: Progress
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Chunk after chunk, each watched, logged and saved; the last state, and the metrics of all updates."""
+    first = done = folder.start if folder else 0
+    steps = plan.learner.steps_per_update
+    history: list[dict[str, np.ndarray]] = []
+    started = time.perf_counter()
+    while done < plan.num_updates:
+        count = min(plan.chunk - done % plan.chunk, plan.num_updates - done)
+        state, metrics, finite = run(state, jnp.int32(count))
+        rows = {name: np.asarray(x)[:count] for name, x in metrics.items()}
+        _check(rows, bool(np.all(finite)), done, folder.path if folder else None)
+        done += count
+        elapsed = time.perf_counter() - started
+        history.append(rows)
+        reward = float(np.mean(rows["reward"][-1]))
+        line.update(done, plan.num_updates, reward, elapsed, start=first, steps=steps * plan.num_seeds)
         if folder:
-            folder.close()
+            folder.log(rows, done - count, steps, elapsed)
+            folder.save(done, state, done == plan.num_updates, plan.checkpoint_every_s)
+    joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
+    return state, joined
 
 
 def scheduled(hyper: Any, num_updates: int) -> Any:
@@ -164,12 +176,12 @@ def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
         shapes = jax.eval_shape(update, state)[1]
         metrics = jax.tree.map(lambda x: jnp.zeros((chunk, *x.shape), x.dtype), shapes)
 
-        def one(i, carry):
+        def update_once(i, carry):
             state, metrics = carry
             state, now = update(state)
             return state, jax.tree.map(lambda rows, x: rows.at[i].set(x), metrics, now)
 
-        state, metrics = jax.lax.fori_loop(0, count, one, (state, metrics))
+        state, metrics = jax.lax.fori_loop(0, count, update_once, (state, metrics))
         floats = [x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)]
         return state, metrics, jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in floats]))
 
@@ -178,15 +190,15 @@ def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
 
 def _check(rows: dict[str, np.ndarray], finite: bool, done: int, out: Any) -> None:
     bad = {name: np.argwhere(~np.isfinite(x)) for name, x in rows.items()}
-    found = sorted((int(where[0][0]), name, where[0][1:]) for name, where in bad.items() if len(where))
-    kept = f"; the last good checkpoint is in {out}" if out is not None else ""
-    if found:
-        update, name, seed = found[0]
+    first_bad = sorted((int(where[0][0]), name, where[0][1:]) for name, where in bad.items() if len(where))
+    checkpoint = f"; the last good checkpoint is in {out}" if out is not None else ""
+    if first_bad:
+        update, name, seed = first_bad[0]
         seed_words = f" of seed {seed[0]}" if len(seed) else ""
-        raise TrainingError(f"update {done + update + 1}: {name}{seed_words} is {rows[name][update]}{kept}")
+        raise TrainingError(f"update {done + update + 1}: {name}{seed_words} is {rows[name][update]}{checkpoint}")
     if not finite:
         last = done + len(next(iter(rows.values())))
-        raise TrainingError(f"update {last}: a parameter of the learner is not finite{kept}")
+        raise TrainingError(f"update {last}: a parameter of the learner is not finite{checkpoint}")
 
 
 class _Folder:
