@@ -57,7 +57,7 @@ def test_presets_are_the_extensions_and_the_literal_paper():
     assert (params.instr_bits_min, params.instr_bits_max) == (0.0, 0.0)
 
 
-def test_the_default_numbers_are_those_of_the_twin():
+def test_the_default_numbers_are_those_of_the_reference():
     for name, value in vars(reference.Config()).items():
         assert getattr(PARAMS if hasattr(PARAMS, name) else ENV, name) == value, name
 
@@ -149,7 +149,7 @@ def test_lanes_lie_and_lead_as_on_the_papers_road(draws):
 
 @cache
 def some_states(seed):
-    """States of the twin after a few slots of random scenarios, draws of a slot, and the scenarios' parameters."""
+    """States of the reference after a few slots of random scenarios, draws of a slot, and the scenarios' parameters."""
     rng = np.random.default_rng(seed)
     configs, params = PAIR.scenarios(ENV, seed)
     states = []

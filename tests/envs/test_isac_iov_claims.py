@@ -59,9 +59,12 @@ def offload(**settings):
     env, params = jaxvec.make("isac_iov", **settings)
     policy = fixed(env, params)["offload_equal"]
     names = ("reward", "cost_mean", "latency_mean_s", "energy_mean_j", "instr_fraction")
-    select = lambda slot: {name: slot.ts.info[name].mean() for name in names}  # noqa: E731
-    kept = jax.jit(lambda key: rollout(env, policy, key, params, 512, select=select))(KEY)
-    return {name: float(x.mean()) for name, x in kept.items()}
+
+    def select(slot):
+        return {name: slot.ts.info[name].mean() for name in names}
+
+    metrics = jax.jit(lambda key: rollout(env, policy, key, params, 512, select=select))(KEY)
+    return {name: float(x.mean()) for name, x in metrics.items()}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +124,10 @@ def test_energy_is_a_small_part_of_the_cost_of_offloading(table):
 
 def test_what_knowing_the_queues_is_worth(table, background):
     """P13: with background work the same rule gains at least 0.1 by the twin's backlogs; at default load less than 0.06."""
-    gain = lambda results: results["waterfill_twin"]["reward"] - results["waterfill"]["reward"]  # noqa: E731
+
+    def gain(results):
+        return results["waterfill_twin"]["reward"] - results["waterfill"]["reward"]
+
     assert gain(background).mean() >= 0.1
     assert abs(gain(table).mean()) < 0.06
     standard_error = gain(background).std() / np.sqrt(2 * SCENARIO)
@@ -210,26 +216,25 @@ def trajectories():
 
     def mixed(key, obs):
         actions = [rules[name](key, obs) for name in RULES]
-        pick = lambda *a: jnp.select([which == j for j in range(len(RULES))], a)  # noqa: E731
-        return jax.tree.map(pick, *actions)
+        return jax.tree.map(lambda *a: jnp.select([which == j for j in range(len(RULES))], a), *actions)
 
     def select(slot):
         s, info = slot.state, slot.ts.info
-        kept = {name: getattr(s, name) for name in ("q_loc_cycles", "q_rsu_cycles", "v_energy_j", "veh_cpu_hz")}
-        kept |= {"hist_loc": s.hist_loc[-1], "hist_rsu": s.hist_rsu[-1], "v_energy_after_j": info["v_energy_j"]}
-        return kept | {name: info[name] for name in ("f_rsu_hz", "energy_total_j")}
+        episodes = {name: getattr(s, name) for name in ("q_loc_cycles", "q_rsu_cycles", "v_energy_j", "veh_cpu_hz")}
+        episodes |= {"hist_loc": s.hist_loc[-1], "hist_rsu": s.hist_rsu[-1], "v_energy_after_j": info["v_energy_j"]}
+        return episodes | {name: info[name] for name in ("f_rsu_hz", "energy_total_j")}
 
-    kept = jax.jit(lambda key: rollout(env, mixed, key, params, len(which), select=select))(KEY)
-    return params, {name: np.asarray(x, np.float64) for name, x in kept.items()}, which, busy
+    episodes = jax.jit(lambda key: rollout(env, mixed, key, params, len(which), select=select))(KEY)
+    return params, {name: np.asarray(x, np.float64) for name, x in episodes.items()}, which, busy
 
 
 def test_queues_are_stable_when_offloading_and_grow_when_not(trajectories):
     """P7: offload_equal in slots 10 to 29: q_loc < 1e8, q_rsu < 5e8; all_local: q_loc grows by 0.9 to 1.2e9 cycles a slot."""
-    _, kept, which, busy = trajectories
+    _, episodes, which, busy = trajectories
     offloading, local = ((which == RULES.index(name)) & ~busy for name in ("offload_equal", "all_local"))
-    assert kept["q_loc_cycles"][10:, :, offloading].mean() < 1e8
-    assert kept["q_rsu_cycles"][10:, :, offloading].mean() < 5e8
-    mean = kept["q_loc_cycles"][:, :, local].mean((1, 2))
+    assert episodes["q_loc_cycles"][10:, :, offloading].mean() < 1e8
+    assert episodes["q_rsu_cycles"][10:, :, offloading].mean() < 5e8
+    mean = episodes["q_loc_cycles"][:, :, local].mean((1, 2))
     slope, start = np.polyfit(np.arange(30), mean, 1)
     assert 0.9e9 <= slope <= 1.2e9
     np.testing.assert_allclose(mean, start + slope * np.arange(30), atol=0.02 * mean[-1])  # on a line
@@ -237,9 +242,9 @@ def test_queues_are_stable_when_offloading_and_grow_when_not(trajectories):
 
 def test_the_energy_queue_bounds_the_energy(trajectories):
     """P8: on every trajectory, mean_t sum_i energy <= budget * I + V(T) / T."""
-    params, kept, _, _ = trajectories
-    spent = kept["energy_total_j"].mean(0)
-    bound = params.energy_budget_j * 5 + kept["v_energy_after_j"][-1] / 30
+    params, episodes, _, _ = trajectories
+    spent = episodes["energy_total_j"].mean(0)
+    bound = params.energy_budget_j * 5 + episodes["v_energy_after_j"][-1] / 30
     assert (spent <= bound * (1 + 1e-5)).all()
     assert (spent > params.energy_budget_j * 5).any()  # the queue was needed
     assert np.isclose(spent, bound, rtol=1e-4).any()  # and the bound is met where it never emptied
@@ -247,20 +252,20 @@ def test_the_energy_queue_bounds_the_energy(trajectories):
 
 def test_the_drift_is_bounded_as_in_lemma_1(trajectories):
     """P9, (54) to (56): per queue, (q'^2 - q^2) / 2 <= q (lam - s) + (lam - s)^2 / 2."""
-    params, kept, _, _ = trajectories
+    params, episodes, _, _ = trajectories
     slots = slice(None, -1)
-    excess = kept["energy_total_j"] - params.energy_budget_j * 5
+    excess = episodes["energy_total_j"] - params.energy_budget_j * 5
     queues = {  # backlog, the same one slot later, arrivals, service; in units of their references
         "loc": (
-            kept["q_loc_cycles"],
-            kept["hist_loc"][:, 1],
-            kept["veh_cpu_hz"] * params.slot_s,
+            episodes["q_loc_cycles"],
+            episodes["hist_loc"][:, 1],
+            episodes["veh_cpu_hz"] * params.slot_s,
             params.q_loc_ref_cycles,
         ),
         "rsu": (
-            kept["q_rsu_cycles"],
-            kept["hist_rsu"][:, 1],
-            kept["f_rsu_hz"] * params.slot_s,
+            episodes["q_rsu_cycles"],
+            episodes["hist_rsu"][:, 1],
+            episodes["f_rsu_hz"] * params.slot_s,
             params.q_rsu_ref_cycles,
         ),
     }
@@ -270,7 +275,7 @@ def test_the_drift_is_bounded_as_in_lemma_1(trajectories):
         assert slack.min() > -1e-5 * max(1.0, np.square(q).max()), name
         assert (np.abs(slack) < 1e-4).any(), name  # equal while the queue does not empty
         assert (slack > 0.01).any(), name
-    v, after, e = (x / params.energy_ref_j for x in (kept["v_energy_j"], kept["v_energy_after_j"], excess))
+    v, after, e = (x / params.energy_ref_j for x in (episodes["v_energy_j"], episodes["v_energy_after_j"], excess))
     slack = v * e + 0.5 * e**2 - 0.5 * (after**2 - v**2)
     assert slack.min() > -1e-4
     assert (slack > 1e-3).any()

@@ -1,4 +1,4 @@
-"""`isac_iov` against its NumPy twin, number by number: states, rewards, observations and every metric.
+"""`isac_iov` against its float64 reference in NumPy, number by number: states, rewards, observations and every metric.
 
 Each world has random numbers of its own for every parameter, random actions (also beyond the box) and the same draws on both
 sides. In float64 whole trajectories agree to 1e-9. In float32 single slots are compared, from states, actions, draws and
@@ -34,14 +34,17 @@ OTHERS = [
 ]
 
 
+def float64_atol(name):
+    """A queue of 1e9 cycles that is worked off may leave 1e-6 cycles of rounding."""
+    return 1e-4 if "cycles" in name or "hist" in name else 1e-12
+
+
 @pytest.mark.parametrize("settings", MODES + OTHERS, ids=named)
 def test_trajectories_agree_in_float64(settings):
     env, seen = IsacIov(**settings), Counter()
     with jax.enable_x64(True):
         for configs, state, ts, theirs in PAIR.play(env, seed=7, slots=SLOTS):
-            # a queue of 1e9 cycles that is worked off may leave 1e-6 cycles of rounding
-            atol = lambda name: 1e-4 if "cycles" in name or "hist" in name else 1e-12  # noqa: E731
-            assert_agree(PAIR.differences(env, configs, state, ts, theirs), 1e-9, atol)
+            assert_agree(PAIR.differences(env, configs, state, ts, theirs), 1e-9, float64_atol)
             assert state.x_m.dtype == np.float64
             if ts.info:
                 seen += happened(ts.info, theirs)
@@ -129,11 +132,16 @@ def clear_cut(config, state, action, after, info):
         if np.abs(np.hypot(dx, dy) - config.rsu_range_m).min() < 1e-3:
             return False
     covered = reference.geometry(state, config)[2]
-    own = np.ones((config.n_vehicles, 1), bool)
-    logit = np.where(np.hstack([own, covered]), config.split_logit_scale * np.clip(action["split"], -1, 1), -np.inf)
+    on_board = np.ones((config.n_vehicles, 1), bool)
+    logit = np.where(
+        np.hstack([on_board, covered]), config.split_logit_scale * np.clip(action["split"], -1, 1), -np.inf
+    )
     part = np.exp(logit) / np.exp(logit).sum(1, keepdims=True)  # before the cut
     used, ell = info["ell_rsu"] > 0, info["ell_rsu"]
-    divide = lambda a, b: np.where(used, a, 0) / np.where(used, b, 1)  # noqa: E731
+
+    def divide(a, b):
+        return np.where(used, a, 0) / np.where(used, b, 1)
+
     instruction_s = divide(ell * state.instr_bits[:, None], info["rate_bps"])
     instruction_s += divide(ell * (state.task_bits * state.align_cpb)[:, None], info["freq_hz"])
     gaps = [

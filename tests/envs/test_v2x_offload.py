@@ -66,7 +66,7 @@ def test_presets_are_the_operating_points_of_the_figures():
     assert jaxvec.make("v2x_offload", preset="partition") == (V2xOffload(partition=True), PARAMS)
 
 
-def test_the_default_numbers_are_those_of_the_twin():
+def test_the_default_numbers_are_those_of_the_reference():
     for name, value in (vars(reference.Params()) | vars(reference.Sizes())).items():
         assert getattr(PARAMS if hasattr(PARAMS, name) else ENV, name) == value, name
 
@@ -98,18 +98,18 @@ def draws():
 def test_draws_have_the_documented_names_and_shapes(draws):
     slot = {"u_task": (10,), "e_fade": (10, 3), "n_bg": (3,), "u_twin": (2, 3), "u_order": (10,)}
     expected = ({**slot, "u_pos": (10, 2), "u_heading": (10,)}, {**slot, "n_heading": (10,)})
-    for found, shapes in zip(draws, expected, strict=True):
-        assert {name: x.shape for name, x in found.items()} == {name: (*s, MANY) for name, s in shapes.items()}
+    for drawn, shapes in zip(draws, expected, strict=True):
+        assert {name: x.shape for name, x in drawn.items()} == {name: (*s, MANY) for name, s in shapes.items()}
     assert "u_order" not in jax.eval_shape(ENV.draw_step, jax.random.key(0), PARAMS)
 
 
 def test_draws_are_distributed_as_documented(draws):
     laws = {"u": stats.uniform(), "e": stats.expon(), "n": stats.norm()}
-    for found in draws:
-        for name, x in found.items():
+    for drawn in draws:
+        for name, x in drawn.items():
             law = stats.uniform(-1, 2) if name == "u_twin" else laws[name[0]]
             assert stats.kstest(x.ravel(), law.cdf).pvalue > 1e-3, name
-        rows = np.concatenate([x.reshape(-1, MANY) for x in found.values()])
+        rows = np.concatenate([x.reshape(-1, MANY) for x in drawn.values()])
         assert np.abs(np.corrcoef(rows) - np.eye(len(rows))).max() < 5 / np.sqrt(MANY)
 
 
@@ -202,13 +202,16 @@ def hand_state(load=(0.0, 0.0), bias=((0.0, 0.0), (0.0, 0.0)), order=(0, 1, 2), 
 
 def hand(target, cpu, bandwidth=None, power=(1, 1, 1), env=HAND, state=None, **numbers):
     """The phases with shares given as parts of what is left."""
-    raw = lambda part: 2 * np.asarray(part, float) - 1  # noqa: E731
+
+    def raw(part):
+        return 2 * np.asarray(part, float) - 1
+
     where = {"split": np.asarray(target, float)} if env.partition else {"target": np.array(target, np.int32)}
     action = where | {"power": raw(power), "cpu": raw(cpu), "bandwidth": raw(cpu if bandwidth is None else bandwidth)}
     numbers = {name: np.asarray(x, np.asarray(getattr(NUMBERS, name)).dtype) for name, x in numbers.items()}
     with jax.enable_x64(True):
-        found = all_phases(env)(hand_state() if state is None else state, action, NUMBERS.replace(**numbers))
-        return jax.tree.map(np.asarray, found)
+        results = all_phases(env)(hand_state() if state is None else state, action, NUMBERS.replace(**numbers))
+        return jax.tree.map(np.asarray, results)
 
 
 def test_geometry_by_hand():
@@ -230,11 +233,11 @@ def test_wires_of_many_worlds_are_those_of_few():
     rng = np.random.default_rng(0)
     places_m = np.float32(rng.uniform(0, 1000, (3, 2, 1)))
     dist_m = np.float32(rng.uniform(10, 900, (1, 3, 1 << 14)))
-    found = jax.jit(lambda dist_m: phases.reach(dist_m, places_m, PARAMS))(dist_m)
+    place = jax.jit(lambda dist_m: phases.reach(dist_m, places_m, PARAMS))(dist_m)
     nearest, far = dist_m[0].argmin(0), dist_m[0] > 500
     apart_m = np.linalg.norm(places_m - places_m[:, :, 0].T[None], axis=1)
     expected = np.where(far & (np.arange(3)[:, None] != nearest), apart_m[:, nearest], 0)
-    np.testing.assert_allclose(found.wire_m[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(place.wire_m[0], expected, rtol=1e-5)
 
 
 def test_grants_uploads_and_outcomes_by_hand():
@@ -291,8 +294,10 @@ def test_out_of_everybodys_reach_an_offloaded_task_gets_nothing():
 
 def test_the_order_of_turns_decides_who_finds_the_full_pools():
     shuffled = V2xOffload(n_vehicles=3, n_servers=2, shuffle_order=True)
-    found = hand([1, 1, 1], [0.5, 0.5, 0.5], env=shuffled, state=hand_state(order=(2, 0, 1)), hard_radius=False)
-    np.testing.assert_allclose(found[2].cpu_hz[:, 0], [5e9, 2.5e9, 10e9])  # a half, of it a half, of it a half
+    _, _, grants, *_ = hand(
+        [1, 1, 1], [0.5, 0.5, 0.5], env=shuffled, state=hand_state(order=(2, 0, 1)), hard_radius=False
+    )
+    np.testing.assert_allclose(grants.cpu_hz[:, 0], [5e9, 2.5e9, 10e9])  # a half, of it a half, of it a half
 
 
 def test_a_twin_that_is_not_refreshed_promises_too_much():
@@ -547,12 +552,12 @@ def test_sums_and_means_add_up(env, data, which):
     w = params.weight_latency
     cost = w * d["turn_latency_s"] / params.latency_ref_s + (1 - w) * d["turn_energy_j"] / params.energy_ref_j
     np.testing.assert_allclose(d["turn_cost"], cost, rtol=1e-5)
-    own = params.reward_offset - cost
-    np.testing.assert_allclose(d["reward_mean"], own.mean(0), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(d["reward_min"], own.min(0), rtol=1e-5, atol=1e-5)
+    worth = params.reward_offset - cost
+    np.testing.assert_allclose(d["reward_mean"], worth.mean(0), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(d["reward_min"], worth.min(0), rtol=1e-5, atol=1e-5)
     team = 1.0 if env.shared_reward else params.team_weight
-    expected = team * own.mean(0) + (1 - team) * own
-    np.testing.assert_allclose(ts.reward[GROUP], expected, rtol=2e-5, atol=2e-5 * np.abs(own).max())
+    expected = team * worth.mean(0) + (1 - team) * worth
+    np.testing.assert_allclose(ts.reward[GROUP], expected, rtol=2e-5, atol=2e-5 * np.abs(worth).max())
     slowest = np.maximum(d["latency_up_mean_s"], d["latency_cpu_mean_s"])
     assert (slowest <= d["latency_mean_s"] * (1 + TINY)).all()
     assert (d["latency_mean_s"] <= d["latency_max_s"] * (1 + TINY)).all()
@@ -608,8 +613,8 @@ def test_names_of_servers_and_of_vehicles_do_not_matter():
 
     new = rng.permutation(10)
     back = np.argsort(new)
-    own = {name: getattr(state, name)[new] for name in ("pos_m", "track", "task_bits", "fade")}
-    renamed = state.replace(**own, order=jnp.asarray(back, jnp.int32)[state.order])
+    of_vehicles = {name: getattr(state, name)[new] for name in ("pos_m", "track", "task_bits", "fade")}
+    renamed = state.replace(**of_vehicles, order=jnp.asarray(back, jnp.int32)[state.order])
     other = params.replace(cv_cpu_hz=params.cv_cpu_hz[new])
     again = compiled(PARTS)[1](renamed, {GROUP: {n: x[new] for n, x in action.items()}}, draws, other)[1].info
     for name in ("turn_latency_s", "turn_energy_j", "turn_split"):

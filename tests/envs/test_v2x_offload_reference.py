@@ -1,4 +1,4 @@
-"""`v2x_offload` against its NumPy twin, number by number: states, rewards, observations in every turn, and every metric.
+"""`v2x_offload` against its float64 reference in NumPy, by numbers: states, rewards, observations in every turn, metrics.
 
 Each world has random numbers of its own for every parameter, random actions (also beyond the box) and the same draws on both
 sides. In float64 whole trajectories agree to 1e-9. In float32 single slots are compared, from states, actions, draws and
@@ -118,7 +118,7 @@ class Reader:
         return {GROUP: self.action(out, out[:, : self.n], jnp)}
 
     def as_twin(self, obs, i, k):
-        """As the twin asks."""
+        """As the reference asks."""
         out = self.weight[i] @ obs
         return self.action(out[None], out[None, : self.n], np, lambda x: x[0])
 
@@ -129,7 +129,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("settings", [TARGETS, PARTS], ids=named)
-def test_a_rollout_asks_in_turns_as_the_twin_does(settings):
+def test_a_rollout_asks_in_turns_as_the_reference_does(settings):
     """What each vehicle sees depends on what its predecessors took: actions, rows and grants of whole slots agree."""
     env = V2xOffload(**settings, horizon=3)
     policy, taken = Reader(env), 0

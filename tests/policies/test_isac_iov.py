@@ -1,4 +1,4 @@
-"""The fixed rules of `isac_iov` against those of its NumPy twin, in the same states, and by hand."""
+"""The fixed rules of `isac_iov` against those of its float64 reference in NumPy, in the same states, and by hand."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ KEYS = policy_keys(jax.random.key(0), WORLDS)
 
 
 def some_states(config, absent):
-    """States of the twin after 0 to 5 slots, in which up to four of five vehicles may be absent."""
+    """States of the reference after 0 to 5 slots, in which up to four of five vehicles may be absent."""
     rng, states = np.random.default_rng(9), []
     for w in range(WORLDS):
         state = reference.reset_from(reference.reset_draws(rng, config), config)
@@ -44,7 +44,7 @@ def actions(env, config, states):
 
 
 @pytest.mark.parametrize("absent", [False, True], ids=["all present", "some absent"])
-def test_rules_agree_with_the_twins(absent):
+def test_rules_agree_with_the_references(absent):
     config = reference.Config(rsu_cpu_hz=np.array([8e9, 20e9, 14e9]), rsu_bg_prob=0.5)
     states = some_states(config, absent)
     ours = actions(IsacIov(mobility="trace" if absent else "road"), config, states)

@@ -1,4 +1,4 @@
-"""The fixed rules of `v2x_offload` against those of its NumPy twin, in the same turns, and by hand."""
+"""The fixed rules of `v2x_offload` against those of its float64 reference in NumPy, in the same turns, and by hand."""
 
 import jax
 import numpy as np
@@ -50,7 +50,7 @@ def asked(env, params, rows):
     ],
     ids=["targets", "parts of unequal servers"],
 )
-def test_rules_agree_with_the_twins(settings, numbers):
+def test_rules_agree_with_the_references(settings, numbers):
     env, params = V2xOffload(**settings), reference.Params(**numbers)
     rows, order = turns(env, params)
     ours = asked(env, PARAMS.replace(**numbers), rows)
@@ -94,8 +94,8 @@ def test_rules_by_hand():
         row(dist=(0.1, 0.12, 0.6), cpu=(0.05, 0.6, 0.6), turn=1.0),
         *(row(turn=k / 9) for k in (0, 3, 6, 9)),
     ]
-    found = asked(ENV, PARAMS, np.array(rows)[..., None])
-    targets = {name: action["target"][:6, 0].tolist() for name, action in found.items()}
+    actions = asked(ENV, PARAMS, np.array(rows)[..., None])
+    targets = {name: action["target"][:6, 0].tolist() for name, action in actions.items()}
     assert targets["alcs"] == [0] * 6
     assert targets["amcs"] == [1, 2, 3, 1, 1, 2]
     assert targets["amcs_nearest"] == [1, 1, 3, 1, 1, 1]
@@ -104,15 +104,15 @@ def test_rules_by_hand():
     assert targets["greedy"] == [1, 1, 2, 0, 0, 2]
     # 1 / (1 + 9 / 3) is 1/4, raw -1/2; the last asks for everything; in turn 4 five are to come: 1 / (1 + 5 / 3) is 3/8
     for name in ("amcs", "amcs_nearest", "greedy"):
-        np.testing.assert_allclose(found[name]["cpu"][:4, 0], [-0.5, 1, -0.25, -0.5])
-        np.testing.assert_array_equal(found[name]["cpu"], found[name]["bandwidth"])
+        np.testing.assert_allclose(actions[name]["cpu"][:4, 0], [-0.5, 1, -0.25, -0.5])
+        np.testing.assert_array_equal(actions[name]["cpu"], actions[name]["bandwidth"])
     # with three users left at a server, then two, then one: 1/4, 1/3 of the rest, 1/2 of the rest, the rest are equal
-    part = (1 + found["amcs"]["cpu"][6:, 0]) / 2
+    part = (1 + actions["amcs"]["cpu"][6:, 0]) / 2
     np.testing.assert_allclose(part * np.cumprod([1, *(1 - part[:-1])]), 1 / 4)
     # half as many users: 1 / (1 + 9 / 6) is 0.4; 1 / (1 + 5 / 6) is 6/11
-    np.testing.assert_allclose(found["rocs"]["cpu"][:3, 0], [-0.2, 1, 1 / 11])
+    np.testing.assert_allclose(actions["rocs"]["cpu"][:3, 0], [-0.2, 1, 1 / 11])
     for name in RULES:
-        assert (found[name]["power"] == 1).all()
+        assert (actions[name]["power"] == 1).all()
 
 
 def test_a_greedy_vehicle_would_not_be_cheaper_elsewhere():
@@ -133,11 +133,12 @@ def test_a_greedy_vehicle_would_not_be_cheaper_elsewhere():
     draws = {name: np.repeat(x[..., None], WORLDS, -1) for name, x in draws.items()}
     with jax.enable_x64(True):
         params = jax.tree.map(lambda x: np.full(WORLDS, x), PARAMS)
-        run = lambda target: np.asarray(  # noqa: E731
-            compiled(ENV)[1](PAIR.batch([state] * WORLDS), {GROUP: many | {"target": target}}, draws, params)[1].info[
-                "turn_cost"
-            ]
-        )
+        before, step = PAIR.batch([state] * WORLDS), compiled(ENV)[1]
+
+        def run(target):
+            _, ts = step(before, {GROUP: many | {"target": target}}, draws, params)
+            return np.asarray(ts.info["turn_cost"])
+
         chosen, others = run(many["target"]), run(changed)
     for w, (i, _) in enumerate(tried):
         assert others[i, w] > chosen[i, w]

@@ -48,8 +48,8 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     }
     entries = layouts[GROUP].encode(quantities, params) | twin_entries(sizes, open_pools(state, params), params)
     rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
-    seen_by_all = {block.name: entries[block.name] for block in layouts["world"].blocks}
-    world = layouts["world"].write_world(seen_by_all, params, state.t.shape)
+    of_world = {block.name: entries[block.name] for block in layouts["world"].blocks}
+    world = layouts["world"].write_world(of_world, params, state.t.shape)
     return Observation(agents={GROUP: rows}, world=world)
 
 
