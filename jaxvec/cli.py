@@ -1,11 +1,6 @@
 """The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce, read traffic."""
 
-import contextlib
-import functools
-import importlib
-import io
 import json as jsonlib
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +10,8 @@ from typing import Annotated, Any
 import tyro
 
 from jaxvec.core.make import ENVIRONMENTS, env_ids
+from jaxvec.shell import import_modules
+from jaxvec.shell import run as run_command
 
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
 Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
@@ -31,7 +28,7 @@ def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register 
     """
     from jaxvec import describe
 
-    _import_modules(register)
+    import_modules(register)
     if env is None:
         words = {name: describe.words_of(ENVIRONMENTS[name]).partition("\n")[0] for name in env_ids()}
         print(jsonlib.dumps(words) if json else "\n".join(f"{name:16s}{line}" for name, line in words.items()))
@@ -72,17 +69,17 @@ def train(
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
-    _import_modules(register)
+    import_modules(register)
     import jax
 
     from jaxvec.settings import setup
     from jaxvec.training import train as run_training
     from jaxvec.training.run_folder import rebuild
 
+    if env is not None and resume is not None:
+        raise ValueError("give an environment or --resume, not both")
     if resume is not None:
-        if env is not None:
-            raise ValueError("give an environment or --resume, not both")
-        config, made, params, hyper, key = rebuild(resume)
+        config, built, params, hyper, key = rebuild(resume)
         out, seeds = resume, config["train"]["num_seeds"]
         updates = config["train"]["num_updates"] if updates is None else updates
     elif env is None:
@@ -90,29 +87,28 @@ def train(
     else:
         updates = 1000 if updates is None else updates
         sizes = {} if worlds is None else {"n_worlds": worlds}
-        _, params, made, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
+        _, params, built, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
         key = jax.random.key(seed)
         out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
     result = run_training(
-        made, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
+        built, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
     )
-    summary = {"out": str(out), "updates": updates, "compile_s": result.compile_s, "run_s": result.run_s}
-    if result.metrics:
-        summary["reward"] = float(result.metrics["reward"][-max(1, updates // 20) :].mean())
-    picture = _learning_curve(out)
-    if json:
-        print(jsonlib.dumps(summary | {"learning_curve": str(picture)}))
-    else:
-        print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
+    _report_training(result, updates, json)
 
 
-def _learning_curve(out: Path) -> Path:
+def _report_training(result: Any, updates: int, json: bool) -> None:
+    """Draw the learning curve of a run, and print what became of it."""
     from jaxvec.training.run_folder import read_metrics
     from jaxvec.viz import plots
 
-    picture = out / "learning_curve.png"
+    out, picture = result.out, result.out / "learning_curve.png"
     plots.learning_curve(read_metrics(out), picture)
-    return picture
+    if not json:
+        print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
+        return
+    summary = {"out": str(out), "updates": updates, "compile_s": result.compile_s, "run_s": result.run_s}
+    last = {"reward": float(result.metrics["reward"][-max(1, updates // 20) :].mean())} if result.metrics else {}
+    print(jsonlib.dumps(summary | last | {"learning_curve": str(picture)}))
 
 
 def evaluate(
@@ -135,7 +131,7 @@ def evaluate(
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of a table.
     """
-    _import_modules(register)
+    import_modules(register)
     import jax
 
     from jaxvec import policies
@@ -202,7 +198,7 @@ def bench(
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of a table.
     """
-    _import_modules(register)
+    import_modules(register)
     from jaxvec import bench as bench_module
 
     bench_module.all_cores()
@@ -236,7 +232,7 @@ def render(
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
-    _import_modules(register)
+    import_modules(register)
     import jax
 
     from jaxvec import policies, viz
@@ -253,8 +249,8 @@ def render(
         name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
     else:
         cls = ENVIRONMENTS[what]
-        found = parse(set, {"env": fields_of(cls), "params": fields_of(cls.params_cls)})
-        env, params = make(what, preset=preset, **found["env"], **found["params"])
+        chosen = parse(set, {"env": fields_of(cls), "params": fields_of(cls.params_cls)})
+        env, params = make(what, preset=preset, **chosen["env"], **chosen["params"])
         known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
     if name not in known:
         raise ValueError(suggest("policy", name, known))
@@ -368,85 +364,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 
-def _import_modules(names: tuple[str, ...]) -> None:
-    """Import modules of the user's, which are looked for in the current folder too.
-
-    Raises:
-        ValueError: one is not found.
-    """
-    if names and "" not in sys.path:
-        sys.path.insert(0, "")
-    for name in names:
-        name = name.removesuffix(".py").replace("/", ".")
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name and not f"{name}.".startswith(f"{error.name}."):
-                raise
-            raise ValueError(f"--register {name}: there is no such module here or in the environment") from None
-
-
-def _gather(args: list[str]) -> list[str]:
-    """`--set a=1 --set b=2` as `--set a=1 b=2`, last; and each `--register` with one module, likewise."""
-    others, gathered, option = [], dict[str, list[str]](), ""
-    for arg in args:
-        name, equals, value = arg.partition("=")
-        if name in ("--set", "--register"):
-            option = name
-            gathered.setdefault(name, []).extend([value] if equals else [])
-        elif option == "--set" and not arg.startswith("-") and equals:
-            gathered[option].append(arg)
-        elif option == "--register" and not arg.startswith("-"):
-            gathered[option].append(arg)
-            option = ""
-        else:
-            option = ""
-            others.append(arg)
-    return others + [word for name, values in gathered.items() for word in (name, *values)]
-
-
-def _later(command: Callable[..., None]) -> Callable[..., Callable[[], None]]:
-    """The command with its arguments, to be run once parsing is over."""
-
-    @functools.wraps(command)
-    def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        return functools.partial(command, *args, **kwargs)
-
-    return parsed
-
-
-def _parse(args: list[str]) -> Callable[[], None]:
-    """The command that the arguments ask for; a complaint about them is cut to one line."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            commands = {name: _later(command) for name, command in COMMANDS.items()}
-            return tyro.extras.subcommand_cli_from_dict(commands, prog="jaxvec", description=__doc__, args=args)
-    except SystemExit as stop:
-        if stop.code:
-            words = re.sub(r"[^\x20-\x7e]+", " ", re.sub(r"\x1b\[[0-9;]*m", "", said.getvalue()))
-            _fail(re.sub(r"-{5,}", "", words).strip() or "bad usage; see --help", 2)
-        raise
-
-
 def main(args: list[str] | None = None) -> None:
-    """Run the command; bad input ends with status 2 and one line, a failed training with status 1."""
-    command = _parse(_gather(sys.argv[1:] if args is None else args))
-    try:
-        command()
-    except (ValueError, TypeError, OSError) as error:
-        _fail(str(error), 2)
-    except RuntimeError as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail(
-            "interrupted; `jaxvec train --resume DIR`, or the same `jaxvec reproduce`, goes on from what is kept", 130
-        )
-
-
-def _fail(message: str, code: int) -> None:
-    print(f"jaxvec: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
+    """Run the command of these words, or of the command line; see `jaxvec.shell.run`."""
+    run_command(COMMANDS, __doc__ or "", sys.argv[1:] if args is None else args)
 
 
 if __name__ == "__main__":
