@@ -105,14 +105,14 @@ def reader(how: Training, case_worlds: int, runs: Path) -> Any:
 
 def models(names: Sequence[str], cache: Path, timeout_s: float, threads: int | None) -> dict[str, Asker]:
     """Language models, as they are and held to the form of an answer."""
-    found = {}
+    askers = {}
     for name in names:
         plain = Http(timeout_s=timeout_s) if name == "http" else Embedded.load(timeout_s=timeout_s, cpu_threads=threads)
         held = dataclasses.replace(plain, constrain="gbnf" if name == "embedded" else "schema")
         for model in (plain, held):
             label = f"llm {model.model}{', constrained' if model.constrained else ''}"
-            found[label] = Asker(model, Cache(cache))
-    return found
+            askers[label] = Asker(model, Cache(cache))
+    return askers
 
 
 # In the same worlds
@@ -149,29 +149,29 @@ class Party:
 # What is written
 
 
-def rows_of(found: Contest, vehicles: int, bias: str, teacher: str) -> list[bench.Row]:
+def rows_of(results: Contest, vehicles: int, bias: str, teacher: str) -> list[bench.Row]:
     """Per policy: means, half widths of 95 % intervals, and paired differences to the teacher and to MARL."""
     rows = []
-    for name, metrics in found.metrics.items():
+    for name, metrics in results.metrics.items():
         row: bench.Row = {"what": "cases", "vehicles": vehicles, "bias": bias, "policy": name, "teacher": teacher}
         for metric in METRICS:
             it = interval(metrics[metric])
             row |= {metric: it.mean, f"{metric}_half": it.half}
-            row[f"{metric}_over_marl"] = bootstrap(metrics[metric] - found.metrics["MARL"][metric])
-        gap = bootstrap(metrics["reward"] - found.metrics[teacher]["reward"])
-        rows.append(row | {"sees": found.sees[name], "ahead": gap.mean, "ahead_low": gap.low, "ahead_high": gap.high})
+            row[f"{metric}_over_marl"] = bootstrap(metrics[metric] - results.metrics["MARL"][metric])
+        gap = bootstrap(metrics["reward"] - results.metrics[teacher]["reward"])
+        rows.append(row | {"sees": results.sees[name], "ahead": gap.mean, "ahead_low": gap.low, "ahead_high": gap.high})
     return rows
 
 
-def asked(found: Contest, vehicles: int, bias: str, slot_s: float) -> list[bench.Row]:
+def asked(results: Contest, vehicles: int, bias: str, slot_s: float) -> list[bench.Row]:
     """What each language model earned in its few worlds, and took for a decision."""
     rows = []
-    for name, counters in found.counters.items():
+    for name, counters in results.counters.items():
         n, median_s = counters["n_decisions"], counters["latency_p50_s"]
         row: bench.Row = {"what": "llm", "vehicles": vehicles, "bias": bias, "policy": name, **counters}
         row |= {f"{kind}_per_decision": counters[kind] / max(1, n) for kind in ("prompt_tokens", "completion_tokens")}
         row |= {"ms_per_decision": 1e3 * median_s, "slots_per_decision": median_s / slot_s}
-        rows.append(row | {metric: float(found.metrics[name][metric].mean()) for metric in METRICS})
+        rows.append(row | {metric: float(results.metrics[name][metric].mean()) for metric in METRICS})
     return rows
 
 
@@ -201,11 +201,11 @@ def claims(rows: list[bench.Row]) -> str:
     interval, and among how many the other sign.
     """
     rows = [row for row in rows if row["what"] == "cases"]
-    said = {"+0.5 GHz": CLAIMS, "-0.5 GHz": CLAIMS[-2:]}
+    claimed = {"+0.5 GHz": CLAIMS, "-0.5 GHz": CLAIMS[-2:]}
     deciders = [name for name in dict.fromkeys(row["policy"] for row in rows) if name.startswith(("icl", "bc"))]
     lines = [f"| against MARL, bias | {' | '.join(deciders)} |", "|" + "---|" * (len(deciders) + 1)]
-    for bias, several in said.items():
-        for words, metric, sign in several:
+    for bias, statements in claimed.items():
+        for words, metric, sign in statements:
             cells = []
             for name in deciders:
                 of = sorted(
@@ -280,7 +280,7 @@ def options(arguments: list[str] | None) -> Any:
 def main(arguments: list[str] | None = None) -> Path:
     """Train, compare, print and write."""
     args = options(arguments)
-    several = models(args.llm, args.runs / "answers.jsonl", args.timeout, args.cpu_threads)
+    askers = models(args.llm, args.runs / "answers.jsonl", args.timeout, args.cpu_threads)
     device = bench.machine()
     file = args.out / f"cases-{bench.slug(device)}.jsonl"
     rows, few = [], []
@@ -288,8 +288,8 @@ def main(arguments: list[str] | None = None) -> Path:
         party = Party(n, {what: learned(what, n, args.slots, args.runs) for what in LEARNERS}, args)
         for bias, bias_hz in BIASES_HZ.items():
             rows += rows_of(party.meet(bias_hz, args.episodes), n, bias, args.teacher)
-            if several and n in (args.llm_vehicles or args.vehicles):
-                fresh = {name: Asker(asker.backend, asker.cache) for name, asker in several.items()}
+            if askers and n in (args.llm_vehicles or args.vehicles):
+                fresh = {name: Asker(asker.backend, asker.cache) for name, asker in askers.items()}
                 short = party.meet(bias_hz, args.llm_worlds, args.llm_slots, fresh)
                 rows += asked(short, n, bias, float(party.params.slot_s))
                 what = f"{args.llm_worlds} episodes of {args.llm_slots} slots"

@@ -21,12 +21,12 @@ SERVERS = {"n_rsu": 84, "n_uav": 15}
 def case(vehicles: int, worlds: int) -> Case:
     """Random actions, with the memory that they take."""
     env, params = make("twin_migration", n_vehicles=vehicles, **SERVERS)
-    found = env_case(env, params, worlds)
+    timed = env_case(env, params, worlds)
     state = jax.eval_shape(env.reset, jax.random.key(0), params)[0]
     size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state))
-    row = {"state_bytes": size, "temp_bytes": found.program.memory_analysis().temp_size_in_bytes}
+    row = {"state_bytes": size, "temp_bytes": timed.program.memory_analysis().temp_size_in_bytes}
     row |= compiled_step(env, params, worlds)
-    return dataclasses.replace(found, row=found.row | row)
+    return dataclasses.replace(timed, row=timed.row | row)
 
 
 def page(rows: list[Row]) -> str:

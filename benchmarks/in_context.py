@@ -33,12 +33,12 @@ def deciding(name: str, policy: Policy, env: DtEdge, params: Any, worlds: int) -
     obs = jax.jit(env.reset)(keys, params)[1].obs
 
     def decide(key: jax.Array, units: jax.Array, obs: Any) -> jax.Array:
-        def one(i: jax.Array, total: jax.Array) -> jax.Array:
+        def decision(i: jax.Array, total: jax.Array) -> jax.Array:
             seen = obs.replace(agents={GROUP: obs.agents[GROUP] + 1e-6 * total})
             action = policy(rng.fold_in(jnp.broadcast_to(key, worlds), i), seen)[GROUP]
             return sum(jnp.mean(x) for x in action.values()) / 2
 
-        return jax.lax.fori_loop(0, units, one, jnp.zeros(()))
+        return jax.lax.fori_loop(0, units, decision, jnp.zeros(()))
 
     row = {"what": "decisions", "series": name, "worlds": worlds, "agents": env.n_vehicles}
     return bench.compiled(row, worlds, decide, obs)
@@ -50,20 +50,20 @@ def timed(env: DtEdge, params: Any, case_worlds: int) -> dict[str, Policy]:
     rules = fixed(env, params)
     library = in_context.collect(env, params, rules[TEACHER], key, source=TEACHER, n_worlds=case_worlds)
     unit = in_context.in_unit(env, params, library)
-    one = jax.tree.map(lambda x: x[0], unit)
+    first = jax.tree.map(lambda x: x[0], unit)
     near = transformer.Nearest(
-        *(jnp.stack([x] * in_context.MODEL.k) for x in (one.rows, one.shared, one.action, one.advantage)),
+        *(jnp.stack([x] * in_context.MODEL.k) for x in (first.rows, first.shared, first.action, first.advantage)),
         jnp.zeros(in_context.MODEL.k),
         jnp.ones(in_context.MODEL.k, bool),
     )
-    several = in_context.policies(
+    deciders = in_context.policies(
         env,
         params,
         library,
-        transformer_params=in_context.MODEL.init(key, one.situation, near),
+        transformer_params=in_context.MODEL.init(key, first.situation, near),
         clone_params=clone.fit(key, unit, clone.Training(1)).params,
     )
-    return {**several, **{name: rules[name] for name in RULES}}
+    return {**deciders, **{name: rules[name] for name in RULES}}
 
 
 def page(rows: list[bench.Row], slot_s: float) -> str:

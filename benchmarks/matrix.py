@@ -9,6 +9,7 @@ and go on later.
 import argparse
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from jaxvec.papers.series import Budget, Series, SweepPoint
 from jaxvec.policies import fixed
 from jaxvec.viz import plots
 
-LEARNERS = ("ippo", "mappo", "ddpg", "maddpg", "matd3", "sac", "masac")
+COMPARED = ("ippo", "mappo", "ddpg", "maddpg", "matd3", "sac", "masac")
 REPLAY = {  # where the future counts, critics that forget what exploration found at first come to believe in what it never tried
     "isac_iov": {"capacity": 262_144},
 }
@@ -48,13 +49,13 @@ def learner(env_id: str, name: str) -> Series:
     return Series(name, learner=name, settings={} if "ppo" in name else REPLAY.get(env_id, {}))
 
 
-def rows(data: Data) -> list[dict[str, object]]:
+def rows(data: Data) -> list[dict[str, Any]]:
     """Per policy, from the best: reward, distance to the best rule, and what a learner took to get there."""
     reward = {series.name: data.estimate(series.name, 0.0) for series in data.series}
     best = max((s.name for s in data.series if s.rule), key=lambda name: reward[name].mean)
     result = []
     for series in sorted(data.series, key=lambda s: -reward[s.name].mean):
-        row: dict[str, object] = {"policy": series.name, "reward": reward[series.name], "best_rule": best}
+        row: dict[str, Any] = {"policy": series.name, "reward": reward[series.name], "best_rule": best}
         row["ahead"], row["ahead_of_random"] = (data.ahead((series.name, 0.0), (o, 0.0)) for o in (best, "random"))
         if series.learner:
             runs = data.runs[series.name, 0.0]
@@ -68,17 +69,17 @@ def rows(data: Data) -> list[dict[str, object]]:
     return result
 
 
-def table(found: list[dict[str, object]], note: str) -> str:
-    """As Markdown."""
-    best = found[0]["best_rule"]
+def table(policies: list[dict[str, Any]], note: str) -> str:
+    """As Markdown, with a note under it."""
+    best = policies[0]["best_rule"]
     lines = [
         f"| policy | reward | ahead of `{best}` | slots to 95 % | seconds to 95 %, all seeds | slots/s, all seeds |",
         "|---|---|---|---|---|---|",
     ]
-    for row in found:
+    for row in policies:
         took = ["", "", ""]
         if "train_s" in row:
-            took = [f"{row['slots_to_95'].mean:,.0f}", f"{row['seconds_to_95']:.0f}", f"{row['slots_per_s']:,.0f}"]  # type: ignore[attr-defined]
+            took = [f"{row['slots_to_95'].mean:,.0f}", f"{row['seconds_to_95']:.0f}", f"{row['slots_per_s']:,.0f}"]
         lines.append(f"| {row['policy']} | {row['reward']} | {row['ahead']} | {' | '.join(took)} |")
     return "\n".join([*lines, "", note, ""])
 
@@ -87,7 +88,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="+", default=list(ENVIRONMENTS))
-    parser.add_argument("--learners", nargs="+", default=list(LEARNERS))
+    parser.add_argument("--learners", nargs="+", default=list(COMPARED), help="any of jaxvec.learners.LEARNERS")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--slots", type=int, default=1_024_000)
     parser.add_argument("--runs", type=Path, default=Path("reproductions"), help="where the runs are kept")
@@ -99,18 +100,19 @@ def main() -> None:
         runner = Runner(env_id, Budget(args.slots, 1024, args.seeds), args.runs / f"{env_id}-matrix", progress=True)
         data = runner.data(plan.series, plan.points, args.seeds)
         runner.progress.close()
-        found, here = rows(data), machine()
+        policies = rows(data)
         where = " and ".join(sorted({run.device for runs in data.runs.values() for run in runs if run.curves}))
         note = (
             f"{args.slots:,} slots of training, {args.seeds} seeds in one program, greedy on 1024 episodes that all "
             f"share, 95 % intervals (learners: over seeds; rules: over episodes). Trained on {where}, {date.today()}."
         )
-        text = table(found, note)
+        text = table(policies, note)
         print(f"\n{env_id}\n\n{text}")
         stem = args.out / f"matrix-{env_id}"
         with replacing(stem.with_suffix(".md")) as temporary:
             temporary.write_text(text)
-        drawn = {row["policy"] for row in found[: 1 + [row["policy"] for row in found].index("random")]}
+        names = [row["policy"] for row in policies]
+        drawn = set(names[: 1 + names.index("random")])
         parts = [
             (panel.title, panel.axis or plan.axis, [line for line in panel.lines(data) if line.name in drawn])
             for panel in plan.panels
@@ -118,7 +120,8 @@ def main() -> None:
         short = f"{args.seeds} seeds, {args.slots:,} slots each, 95 % intervals"
         plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=short)
         write_json(
-            stem.with_suffix(".json"), {"machine": here, "trained_on": where, "date": str(date.today()), "rows": found}
+            stem.with_suffix(".json"),
+            {"machine": machine(), "trained_on": where, "date": str(date.today()), "rows": policies},
         )
 
 

@@ -53,18 +53,27 @@ SEEDS = {"cpu": (1, 4, 16), "gpu": (1, 4, 16, 64)}
 
 
 def until(label: str, name: str, settings: dict[str, Any], goal: float, limit_s: float, window: int = 2048) -> Row:
-    """Training from the start, until the reward of the last `window` slots is `goal`, or for so many seconds."""
+    """Training from the start, until the reward of the last `window` slots is `goal`, or for so many seconds.
+
+    Args:
+        label: what the row calls it.
+        name: of the learner.
+        settings: of the learner.
+        goal: the mean reward that is asked for, exploration included.
+        limit_s: seconds after which it is given up [s].
+        window: slots over which the reward is the mean.
+    """
     env, params = make("v2x_offload", n_vehicles=8)
     learner = learners.make(name, env, **settings)
     state = jax.jit(lambda key: learner.init(key, params, learner.hyper.replace(warmup=0.0)))(jax.random.key(0))
-    several = max(1, window // 4 // learner.steps_per_update)  # updates between two looks
+    chunk = max(1, window // 4 // learner.steps_per_update)  # updates between two looks
 
     @jax.jit
     def advance(state: Any) -> Any:
-        state, metrics = jax.lax.scan(lambda s, _: learner.update(s), state, None, length=several)
+        state, metrics = jax.lax.scan(lambda s, _: learner.update(s), state, None, length=chunk)
         return state, jnp.mean(metrics["reward"])
 
-    program, slots, seconds = advance.lower(state).compile(), several * learner.steps_per_update, 0.0
+    program, slots, seconds = advance.lower(state).compile(), chunk * learner.steps_per_update, 0.0
     last: deque[float] = deque(maxlen=max(1, window // slots))
     done = 0
     while seconds < limit_s and not (len(last) == last.maxlen and np.mean(last) >= goal):
@@ -77,7 +86,14 @@ def until(label: str, name: str, settings: dict[str, Any], goal: float, limit_s:
 
 
 def case(label: str, name: str, settings: dict[str, Any], seeds: int = 1) -> Case:
-    """Updates of a learner with actors that learn from the first slot, looking ahead (gamma = 0.7)."""
+    """Updates of a learner with actors that learn from the first slot, looking ahead (gamma = 0.7).
+
+    Args:
+        label: what the row calls it.
+        name: of the learner.
+        settings: of the learner.
+        seeds: learners side by side.
+    """
     env, params = make("v2x_offload", n_vehicles=8)
     learner = learners.make(name, env, **settings)
     hyper = learner.hyper.replace(warmup=0.0, gamma=0.7)

@@ -49,8 +49,8 @@ def _package(name: str) -> ModuleType | str:
 
 def missing(name: str) -> str:
     """Why a package cannot be used, or nothing."""
-    found = _package(name)
-    return found if isinstance(found, str) else ""
+    package = _package(name)
+    return package if isinstance(package, str) else ""
 
 
 # The NumPy twin
@@ -216,7 +216,10 @@ class Ippo:
         self.env = wrappers.MPELogWrapper(_package("jaxmarl").make(MPE))
         self.net = ActorCritic(self.env.action_space(self.env.agents[0]).n)
         updates = s.total_steps // (s.n_steps * s.n_envs)
-        decay = lambda count: s.learning_rate * (1 - count // (s.minibatches * s.epochs) / updates)  # noqa: E731
+
+        def decay(count: Array) -> Array:
+            return s.learning_rate * (1 - count // (s.minibatches * s.epochs) / updates)
+
         self.tx = optax.chain(optax.clip_by_global_norm(s.max_grad_norm), optax.adam(decay, eps=1e-5))
 
     def stack(self, by_agent: dict[str, Array]) -> Array:
@@ -322,66 +325,85 @@ def mpe_ippo(n_envs: int = 16) -> Case:
 # MADDPG in PyTorch
 
 
-def torch_maddpg(row: dict[str, Any], obs: int, shared: int, actions: int, hidden: tuple[int, ...], batch: int) -> Case:
-    """Slots of acting and of learning, every agent in each slot, from a buffer of 10 000 random transitions.
+class TorchMaddpg:
+    """MADDPG in PyTorch: networks and optimisers of every agent, and a buffer of 10 000 random transitions.
 
     Args:
-        row: what it is called, and `agents`.
+        n_agents: how many.
         obs: entries of an agent's observation.
         shared: entries that critics see beside all observations of one agent and all actions.
         actions: entries of an agent's action.
         hidden: widths.
         batch: transitions a step.
     """
-    import torch
-    from torch import nn
 
-    n, rows = row["agents"], 10_000
+    rows = 10_000
 
-    def net(inputs: int, outputs: int, *last: nn.Module) -> nn.Module:
-        widths = (inputs, *hidden)
+    def __init__(self, n_agents: int, obs: int, shared: int, actions: int, hidden: tuple[int, ...], batch: int):
+        import torch
+        from torch import nn
+
+        self.torch, self.hidden, self.batch, self.n_actions = torch, hidden, batch, actions
+        torch.manual_seed(0)
+        self.actors = [self.net(obs, actions, nn.Tanh()) for _ in range(n_agents)]
+        self.critics = [self.net(obs + shared + n_agents * actions, 1) for _ in range(n_agents)]
+        pairs = list(zip(self.actors, self.critics, strict=True))
+        self.targets = [(copy.deepcopy(actor), copy.deepcopy(critic)) for actor, critic in pairs]
+        self.optimisers = [tuple(torch.optim.Adam(net.parameters(), 1e-3) for net in pair) for pair in pairs]
+        self.generator = np.random.default_rng(0)
+        shapes = [(n_agents, obs), (shared,), (n_agents, actions), (n_agents, 1), (n_agents, obs), (shared,)]
+        self.buffer = [self.generator.standard_normal((self.rows, *x), dtype=np.float32) for x in shapes]
+        self.buffer[2] = np.tanh(self.buffer[2])
+
+    def net(self, inputs: int, outputs: int, *last: Any) -> Any:
+        """A network of the hidden widths, with ReLU between and `last` behind."""
+        nn, widths = self.torch.nn, (inputs, *self.hidden)
         layers = [part for i, o in itertools.pairwise(widths) for part in (nn.Linear(i, o), nn.ReLU())]
         return nn.Sequential(*layers, nn.Linear(widths[-1], outputs), *last)
 
-    torch.manual_seed(0)
-    actors = [net(obs, actions, nn.Tanh()) for _ in range(n)]
-    critics = [net(obs + shared + n * actions, 1) for _ in range(n)]
-    targets = [(copy.deepcopy(a), copy.deepcopy(c)) for a, c in zip(actors, critics, strict=True)]
-    optimisers = [
-        (torch.optim.Adam(a.parameters(), 1e-3), torch.optim.Adam(c.parameters(), 1e-3))
-        for a, c in zip(actors, critics, strict=True)
-    ]
-    generator = np.random.default_rng(0)
-    draw = lambda *shape: generator.standard_normal((rows, *shape), dtype=np.float32)  # noqa: E731
-    buffer = [draw(n, obs), draw(shared), np.tanh(draw(n, actions)), draw(n, 1), draw(n, obs), draw(shared)]
+    def value(self, critic: Any, i: int, obs: Any, world: Any, actions: Any) -> Any:
+        """What a critic of the i-th agent says of a batch."""
+        return critic(self.torch.cat((obs[:, i], world, actions.flatten(1)), 1))
 
-    def learn(i: int) -> None:
-        rows_ = generator.integers(0, rows, batch)
-        seen, world, joint, reward, seen_next, world_next = (torch.from_numpy(part[rows_]) for part in buffer)
-        judged = lambda critic, seen, world, joint: critic(torch.cat((seen[:, i], world, joint.flatten(1)), 1))  # noqa: E731
+    def learn(self, i: int) -> None:
+        """A gradient step of the i-th agent's critic and actor, and of its targets towards them."""
+        torch, rows = self.torch, self.generator.integers(0, self.rows, self.batch)
+        obs, world, actions, reward, next_obs, next_world = (torch.from_numpy(part[rows]) for part in self.buffer)
         with torch.no_grad():
-            after = torch.stack([target(seen_next[:, j]) for j, (target, _) in enumerate(targets)], 1)
-            aim = reward[:, i] + 0.7 * judged(targets[i][1], seen_next, world_next, after)
-        optimisers[i][1].zero_grad()
-        nn.functional.mse_loss(judged(critics[i], seen, world, joint), aim).backward()
-        optimisers[i][1].step()
-        own = joint.clone()
-        own[:, i] = actors[i](seen[:, i])
-        optimisers[i][0].zero_grad()
-        (-judged(critics[i], seen, world, own).mean()).backward()
-        optimisers[i][0].step()
+            after = torch.stack([target(next_obs[:, j]) for j, (target, _) in enumerate(self.targets)], 1)
+            aim = reward[:, i] + 0.7 * self.value(self.targets[i][1], i, next_obs, next_world, after)
+        of_actor, of_critic = self.optimisers[i]
+        of_critic.zero_grad()
+        torch.nn.functional.mse_loss(self.value(self.critics[i], i, obs, world, actions), aim).backward()
+        of_critic.step()
+        chosen = actions.clone()
+        chosen[:, i] = self.actors[i](obs[:, i])
+        of_actor.zero_grad()
+        (-self.value(self.critics[i], i, obs, world, chosen).mean()).backward()
+        of_actor.step()
         with torch.no_grad():
-            for net, target in zip((actors[i], critics[i]), targets[i], strict=True):
+            for net, target in zip((self.actors[i], self.critics[i]), self.targets[i], strict=True):
                 for x, y in zip(net.parameters(), target.parameters(), strict=True):
                     y.lerp_(x, 0.01)
 
+    def slot(self, t: int) -> None:
+        """Every agent acts, then every agent learns."""
+        with self.torch.no_grad():
+            obs = self.buffer[0][t % self.rows]
+            means = [actor(self.torch.from_numpy(obs[j])) for j, actor in enumerate(self.actors)]
+        noise = [0.3 * self.generator.standard_normal(self.n_actions) for _ in means]
+        self.buffer[2][t % self.rows] = [np.clip(m.numpy() + n, -1, 1) for m, n in zip(means, noise, strict=True)]
+        for i in range(len(self.actors)):
+            self.learn(i)
+
+
+def torch_maddpg(row: dict[str, Any], obs: int, shared: int, actions: int, hidden: tuple[int, ...], batch: int) -> Case:
+    """Slots of acting and of learning, every agent in each slot; arguments as those of `TorchMaddpg`, `agents` is in the row."""
+    maddpg = TorchMaddpg(row["agents"], obs, shared, actions, hidden, batch)
+
     def call(seed: int, units: int) -> None:
         for t in range(units):
-            with torch.no_grad():
-                now = [a(torch.from_numpy(buffer[0][t % rows, j])) for j, a in enumerate(actors)]
-            noisy = [np.clip(a.numpy() + 0.3 * generator.standard_normal(actions), -1, 1) for a in now]
-            buffer[2][t % rows] = noisy
-            for i in range(n):
-                learn(i)
+            maddpg.slot(t)
 
+    torch = maddpg.torch
     return Case(row | {"torch": torch.__version__, "threads": torch.get_num_threads(), "compile_s": 0.0}, 1, call)

@@ -18,6 +18,7 @@ import peers
 from jaxvec import bench
 from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
 from jaxvec.core.make import ENVIRONMENTS, make
+from jaxvec.core.rollout import Slot
 from jaxvec.envs.isac_iov import env as isac_iov
 
 WORLDS = (1, 64, 1024, 16384)
@@ -34,7 +35,12 @@ QUICK_ROUNDS, QUICK_SECONDS = 3, 0.05
 
 
 class Report:
-    """What was found so far: speeds, ratios and proofs, printed as they come."""
+    """What was measured so far: speeds, ratios and proofs, printed as they come.
+
+    Args:
+        rounds: of every measurement.
+        seconds: of a program in a round.
+    """
 
     def __init__(self, rounds: int, seconds: float):
         self.rounds, self.seconds = rounds, seconds
@@ -96,7 +102,7 @@ def environments(report: Report, env: Any, params: Any, worlds: Sequence[int], w
     theirs = [row for row in rows if row["env"] == peers.MPE]
     if theirs:
         mine = [row for row in rows if row["what"] == "env"]
-        best = [max(some, key=_speed) for some in (mine, theirs)]
+        best = [max(group, key=_speed) for group in (mine, theirs)]
         again = take_turns([known[row["series"], row["worlds"]] for row in best], report.rounds, report.seconds)
         report.compare("each at its best", *again)
 
@@ -108,12 +114,12 @@ def _speed(row: Row) -> float:
 def _side_by_side(env: Any, params: Any, n: int, with_peers: bool, twin: bool) -> list[Case]:
     """Ours first; what is sharded over several devices also on one, ours and JaxMARL's alike."""
     everywhere = spread(n)
-    several = everywhere.num_devices > 1
+    sharded = everywhere.num_devices > 1
     cases = [env_case(env, params, n, sharding=everywhere)]
-    if several:
+    if sharded:
         cases.append(env_case(env, params, n, label="random actions, one device"))
     if with_peers and not peers.missing("jaxmarl"):
-        cases += [peers.mpe(n)] + ([peers.mpe(n, everywhere)] if several else [])
+        cases += [peers.mpe(n)] + ([peers.mpe(n, everywhere)] if sharded else [])
     if with_peers and not peers.missing("gymnax"):
         cases.append(peers.cartpole(n))
     if twin and with_peers:
@@ -171,15 +177,16 @@ def systems(
 
 def unused_info(report: Report, env: Any, params: Any, worlds: int) -> None:
     """The rollout that keeps only rewards, as it is and with the code that computes info taken out; and one that keeps info."""
-    scalars = lambda slot: {name: x for name, x in slot.ts.info.items() if x.ndim == 1}  # noqa: E731
+
+    def with_info(slot: Slot) -> Any:
+        return team_reward(slot), {name: x for name, x in slot.ts.info.items() if x.ndim == 1}
+
     dropped = env_case(env, params, worlds, label="info dropped")
     with mock.patch.object(isac_iov, "measure", return_value={}):
         without = env_case(env, params, worlds, label="no info computed")
-    kept = env_case(
-        env, params, worlds, label="scalar info kept", select=lambda slot: (team_reward(slot), scalars(slot))
-    )
-    rows = report.measure([dropped, without, kept])
-    programs = [_program(case, worlds) for case in (dropped, without, kept)]
+    cases = [dropped, without, env_case(env, params, worlds, label="scalar info kept", select=with_info)]
+    rows = report.measure(cases)
+    programs = [_program(case, worlds) for case in cases]
     for row, program in zip(rows, programs, strict=True):
         row.update(program, what="info")
     report.proofs.append(

@@ -10,6 +10,7 @@ difference is paired per episode, and the interval is over the seeds' mean diffe
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,27 +18,36 @@ from scipy import stats
 
 import jaxvec
 from jaxvec.bench import machine
+from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import evaluate, interval
 from jaxvec.core.files import write_json
+from jaxvec.core.rollout import Policy
 from jaxvec.policies import fixed
 
 
-def trained(preset: dict, seed: int, updates: int):
-    """A greedy policy of one seed, and the environment it learned on."""
-    env, params = jaxvec.make("isac_iov", **preset)
+def trained(settings: dict[str, Any], seed: int, updates: int) -> tuple[Environment, Any, Policy]:
+    """The environment that MAPPO learned on with one seed, its parameters, and the greedy policy."""
+    env, params = jaxvec.make("isac_iov", **settings)
     learner = jaxvec.learners.make("mappo", env)
     result = jaxvec.train(learner, params, jax.random.key(seed), updates, progress=False)
     return env, params, result.policy()
 
 
-def scenario(load: dict, seeds: int, updates: int, episodes: int) -> dict:
-    """Rewards with and without the twin per seed, and their paired difference."""
+def scenario(load: dict[str, Any], seeds: int, updates: int, episodes: int) -> dict[str, Any]:
+    """Rewards with and without the twin per seed, their paired difference, and those of rules.
+
+    Args:
+        load: settings of the environment.
+        seeds: of training.
+        updates: of training.
+        episodes: of evaluation, the same for all.
+    """
     rewards: dict[str, list[np.ndarray]] = {"with twin": [], "without twin": []}
     for seed in range(seeds):
         for name, twin in (("with twin", True), ("without twin", False)):
             env, params, policy = trained({**load, "dt_enabled": twin}, seed, updates)
-            found = evaluate(env, {name: policy}, jax.random.key(12345), params, episodes)
-            rewards[name].append(found[name]["reward"])
+            metrics = evaluate(env, {name: policy}, jax.random.key(12345), params, episodes)
+            rewards[name].append(metrics[name]["reward"])
     env, params = jaxvec.make("isac_iov", **load)
     rules = {name: p for name, p in fixed(env, params).items() if name in ("waterfill", "waterfill_twin", "capacity")}
     marks = evaluate(env, rules, jax.random.key(12345), params, episodes)
@@ -45,7 +55,7 @@ def scenario(load: dict, seeds: int, updates: int, episodes: int) -> dict:
     per_seed = difference.mean(1)
     spread = stats.t.ppf(0.975, seeds - 1) * per_seed.std(ddof=1) / np.sqrt(seeds) if seeds > 1 else float("nan")
     return {
-        **{name: [float(r.mean()) for r in found] for name, found in rewards.items()},
+        **{name: [float(reward.mean()) for reward in by_seed] for name, by_seed in rewards.items()},
         "difference_per_seed": per_seed.tolist(),
         "difference": [float(per_seed.mean()), float(spread)],
         "difference_over_episodes": list(interval(difference.mean(0))),

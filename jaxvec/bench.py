@@ -31,7 +31,10 @@ from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
 
 Row = dict[str, Any]
+"""What was measured of one program, by name; JSON can hold it."""
 ENOUGH_S = 0.5  # a timed run lasts at least about so long
+LEARNERS = ("ippo", "mappo")  # whose training is measured where none is named
+EVERY = "all"  # stands for every learner that is known
 
 
 def all_cores() -> None:
@@ -43,7 +46,7 @@ def all_cores() -> None:
 
 
 def machine() -> Row:
-    """Device, cores and versions."""
+    """The device, cores and versions that a row is measured with."""
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else platform.processor() or platform.machine()
     return {
@@ -64,7 +67,14 @@ def slug(machine: Row) -> str:
 
 
 def timed(run: Callable[[int], Any], repeats: int) -> dict[str, float]:
-    """Seconds of `run(i)`, which blocks until done: the first call apart (it compiles), then the median and the range."""
+    """Time a function: the first call apart (it compiles), then the median and the range.
+
+    Args:
+        run: `run(i)` blocks until it is done.
+        repeats: calls after the first.
+    Returns:
+        `first_s`, `median_s`, `low_s` and `high_s` [s].
+    """
     seconds = []
     for i in range(repeats + 1):
         start = time.perf_counter()
@@ -76,10 +86,10 @@ def timed(run: Callable[[int], Any], repeats: int) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Case:
-    """One program.
+    """One program to be timed.
 
     Attributes:
-        row: what it is, in the words of `jaxvec.bench`.
+        row: what it is: at least `series`, `worlds` and `agents`.
         steps: world-steps of one unit of work.
         call: `call(i, units)` does that much work with the i-th seed, and returns when it is done.
         program: the compiled program, if it is one.
@@ -92,7 +102,14 @@ class Case:
 
 
 def compiled(row: Row, steps: int, run: Callable[..., Any], *arguments: Any) -> Case:
-    """A case of `run(key, units, *arguments)`, traced and compiled here and now; how long that took is in the row."""
+    """A case of a function of JAX, traced and compiled here and now; how long that took is in the row.
+
+    Args:
+        row: what it is.
+        steps: world-steps of one unit of work.
+        run: `run(key, units, *arguments)` does so many units.
+        arguments: for it.
+    """
     start = time.perf_counter()
     program = jax.jit(run).lower(jax.random.key(0), jnp.int32(1), *arguments).compile()
     seconds = time.perf_counter() - start
@@ -123,16 +140,25 @@ def env_case(
     select: Callable[[Slot], Any] = team_reward,
     label: str = "random actions",
 ) -> Case:
-    """Whole episodes with random actions, resets included."""
+    """Whole episodes with random actions, resets included; a unit is an episode of every world.
+
+    Args:
+        env: the environment.
+        params: its parameters.
+        worlds: that run side by side.
+        sharding: of the axis of worlds over devices; None: one device.
+        select: what is used of a slot, so that the compiler leaves it in.
+        label: what the row calls it.
+    """
     policy = policies.random(env)
 
     def episodes(key: jax.Array, units: jax.Array, params: Any) -> Any:
-        def one(i: jax.Array) -> Any:
-            kept = rollout(env, policy, key, params, worlds, episode=i, select=select, sharding=sharding)
-            return jax.tree.map(lambda x: jnp.mean(x, 0), kept)
+        def episode(i: jax.Array) -> Any:
+            selected = rollout(env, policy, key, params, worlds, episode=i, select=select, sharding=sharding)
+            return jax.tree.map(lambda x: jnp.mean(x, 0), selected)
 
-        shape = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(one, jnp.int32(0)))
-        return jax.lax.fori_loop(0, units, lambda i, total: jax.tree.map(jnp.add, total, one(i)), shape)
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(episode, jnp.int32(0)))
+        return jax.lax.fori_loop(0, units, lambda i, total: jax.tree.map(jnp.add, total, episode(i)), zeros)
 
     row = {
         "what": "env",
@@ -146,7 +172,16 @@ def env_case(
 
 
 def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Case:
-    """Updates of a learner."""
+    """Updates of a learner; a unit is an update.
+
+    Args:
+        env: the environment.
+        params: its parameters.
+        name: of the learner.
+        settings: of the learner.
+    Raises:
+        ValueError: an unknown learner, or one that cannot learn on this environment.
+    """
     learner = learners.make(name, env, **settings)
     state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
 
@@ -169,6 +204,8 @@ def take_turns(cases: Sequence[Case], rounds: int, seconds: float) -> list[Row]:
     """Time all cases, one after the other in every round, and every other round backwards.
 
     Args:
+        cases: what is compared.
+        rounds: how often.
         seconds: about how long each is to run in a round.
     Returns:
         The cases' rows with their speeds: median, lowest, highest, and `by_round`.
@@ -201,10 +238,14 @@ def ratio(ours: Row, theirs: Row, per: str = "agent-step") -> Row:
     """How many times as fast, median over the rounds that both ran in, with the range.
 
     Args:
+        ours, theirs: rows of one call of `take_turns`.
         per: "agent-step" (an environment's step counts once for each agent) or "world-step".
     """
-    each = lambda row: np.asarray(row["by_round"]) * (row["agents"] if per == "agent-step" else 1)  # noqa: E731
-    times = each(ours) / each(theirs)
+
+    def speeds(row: Row) -> np.ndarray:
+        return np.asarray(row["by_round"]) * (row["agents"] if per == "agent-step" else 1)
+
+    times = speeds(ours) / speeds(theirs)
     return {
         "what": "ratio",
         "ours": ours["series"],
@@ -251,7 +292,7 @@ def compiled_step(env: Environment, params: Any, worlds: int) -> Row:
 
 
 def copy_bandwidth(n_bytes: int) -> float:
-    """Bytes per second, read and written, of an elementwise pass over an array of so many bytes on one device."""
+    """Bytes per second, read and written, of an elementwise pass over an array of `n_bytes` on one device."""
     x = jnp.zeros(max(n_bytes // 4, 1))
     many = jax.jit(lambda x, n: jax.lax.fori_loop(0, n, lambda i, x: x * 0.5 + 1.0, x))
     count = max(1, int(2e8 // n_bytes))
@@ -267,29 +308,62 @@ def step_row(env: Environment, params: Any, row: Row) -> Row:
 
 
 def run(
-    env_ids: Iterable[str], worlds: Sequence[int], *, train: bool = True, repeats: int = 5, quiet: bool = False
+    env_ids: Iterable[str],
+    worlds: Sequence[int],
+    *,
+    learner_names: Sequence[str] = LEARNERS,
+    repeats: int = 5,
+    quiet: bool = False,
 ) -> list[Row]:
-    """All rows, in order; a line for each as it comes, unless `quiet`."""
+    """Measure environments at each number of worlds, and training on them.
+
+    Args:
+        env_ids: names of environments.
+        worlds: numbers of worlds side by side.
+        learner_names: of learners, measured at their own settings; `EVERY` stands for all that are known, of which those that
+            cannot learn on an environment are left out there.
+        repeats: rounds, of which the median is taken.
+        quiet: print no line for each row as it comes.
+    Returns:
+        All rows, in order.
+    Raises:
+        ValueError: an unknown environment or learner, or a learner that is named and cannot learn on an environment.
+    """
+    every = EVERY in learner_names
+    for name in () if every else learner_names:
+        learners.LEARNERS[name]  # refuses what is unknown before anything is measured
     rows: list[Row] = []
 
-    def measure(*cases: Case, seconds: float) -> list[Row]:
-        found = [machine() | row for row in take_turns(cases, repeats, seconds)]
-        for row in () if quiet else found:
+    def measure(cases: Sequence[Case], seconds: float) -> list[Row]:
+        measured = [machine() | row for row in take_turns(cases, repeats, seconds)]
+        for row in () if quiet else measured:
             print(f"{row['series']}, {row['worlds']} worlds: {row['steps_per_s']:.4g} steps/s", flush=True)
-        return found
+        return measured
 
     for env_id in env_ids:
         env, params = make(env_id)
         for n in worlds:
-            (row,) = measure(env_case(env, params, n, sharding=spread(n)), seconds=ENOUGH_S)
+            (row,) = measure([env_case(env, params, n, sharding=spread(n))], ENOUGH_S)
             rows.append(row | step_row(env, params, row))
-        if train:
-            rows += measure(*(train_case(env, params, name) for name in ("ippo", "mappo")), seconds=2 * ENOUGH_S)
+        names = tuple(learners.LEARNERS) if every else learner_names
+        rows += measure(_train_cases(env, params, names, skip=every), 2 * ENOUGH_S)
     return rows
 
 
+def _train_cases(env: Environment, params: Any, names: Sequence[str], skip: bool) -> list[Case]:
+    """Training by each of several learners; with `skip` those that cannot learn on this environment are left out."""
+    cases = []
+    for name in names:
+        try:
+            cases.append(train_case(env, params, name))
+        except ValueError:
+            if not skip:
+                raise
+    return cases
+
+
 def write(rows: Iterable[Row], path: Path) -> None:
-    """JSON lines."""
+    """Write rows as JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -300,9 +374,14 @@ def table(rows: Sequence[Row]) -> str:
     head = ("what", "worlds", "steps/s", "range", "agent-steps/s", "compile s", "kernels", "bytes/step", "x floor")
     lines = [" | ".join(head), " | ".join(["---"] * len(head))]
     for row in rows:
-        number = lambda name, form: format(row[name], form) if name in row else ""  # noqa: B023, E731
         spread = f"{row['steps_per_s_low']:.3g} to {row['steps_per_s_high']:.3g}"
-        cells = [row["series"], str(row["worlds"]), number("steps_per_s", ".3g"), spread]
-        cells += [number("agent_steps_per_s", ".3g"), number("compile_s", ".1f"), number("kernels_per_step", "d")]
-        lines.append(" | ".join([*cells, number("bytes_per_step", ".0f"), number("times_floor", ".1f")]))
+        cells = [row["series"], str(row["worlds"]), _cell(row, "steps_per_s", ".3g"), spread]
+        cells += [_cell(row, "agent_steps_per_s", ".3g"), _cell(row, "compile_s", ".1f")]
+        cells += [_cell(row, "kernels_per_step", "d"), _cell(row, "bytes_per_step", ".0f")]
+        lines.append(" | ".join([*cells, _cell(row, "times_floor", ".1f")]))
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(row: Row, name: str, form: str) -> str:
+    """A number of a row, or nothing where the row has none of this name."""
+    return format(row[name], form) if name in row else ""

@@ -181,7 +181,7 @@ def bench(
     /,
     *,
     worlds: tuple[int, ...] = (1, 64, 1024, 16384),
-    train: bool = True,
+    learners: tuple[str, ...] = ("ippo", "mappo"),
     repeats: int = 5,
     out: Path | None = None,
     register: Register = (),
@@ -192,7 +192,7 @@ def bench(
     Args:
         env: environments, all if none is named.
         worlds: numbers of parallel worlds.
-        train: measure training too.
+        learners: whose training is measured; all stands for every learner, and none may be named.
         repeats: timed repetitions, of which the median is taken.
         out: write the rows there as JSON lines as well.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
@@ -202,7 +202,7 @@ def bench(
     from jaxvec import bench as bench_module
 
     bench_module.all_cores()
-    rows = bench_module.run(env or env_ids(), worlds, train=train, repeats=repeats, quiet=json)
+    rows = bench_module.run(env or env_ids(), worlds, learner_names=learners, repeats=repeats, quiet=json)
     if out is not None:
         bench_module.write(rows, out)
     print(jsonlib.dumps({"rows": rows}) if json else bench_module.table(rows))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from toy import Walkers
 
-from jaxvec import bench, make
+from jaxvec import bench, learners, make
+from jaxvec.core.make import ENVIRONMENTS
+from jaxvec.core.registry import Registry
 from jaxvec.papers.dt_edge.contest import Contest
 from jaxvec.policies import fixed
 from jaxvec.policies.llm.ask import Asker
@@ -86,6 +89,26 @@ def test_every_case_runs_in_every_round(load):
     rows = bench.take_turns(several, 3, 1e-9)
     assert [len(row["by_round"]) for row in rows] == [3, 3]
     assert "".join(done[-6:]) == "abbaab"
+
+
+def test_a_new_environment_and_a_new_learner_are_measured_by_their_names(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "copy_bandwidth", lambda n_bytes: 1e9)
+    monkeypatch.setattr(bench, "ENOUGH_S", 1e-4)
+    monkeypatch.setattr(ENVIRONMENTS, "_others", {"walkers": Walkers})
+    small = partial(learners.LEARNERS["ippo"], n_worlds=2, hidden=(4,), minibatches=1, epochs=1)
+
+    def refused(env, **settings):
+        raise ValueError("it cannot learn here")
+
+    monkeypatch.setattr(learners, "LEARNERS", Registry("learner", {"mine": small, "picky": refused}))
+    rows = bench.run(["walkers"], [2], learner_names=[bench.EVERY], repeats=1)
+    assert [row["series"] for row in rows] == ["walkers, random actions", "walkers, mine"]
+    assert all(row["steps_per_s"] > 0 for row in rows)
+    assert "walkers, mine, 2 worlds" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="it cannot learn here"):
+        bench.run(["walkers"], [], learner_names=["picky"], repeats=1)
+    with pytest.raises(ValueError, match=r"unknown learner 'min'\. Did you mean 'mine'\?"):
+        bench.run(["walkers"], [2], learner_names=["min"])
 
 
 def test_unused_info_costs_nothing(run):

@@ -169,9 +169,9 @@ def twin_pays(index: int) -> Check:
     """L3: at one of the values of the axis."""
 
     def check(data: Data) -> Verdict:
-        told, blind = ((series.name, data.xs[index]) for series in (DTMAPPO, MAPPO))
-        order = in_order(data, [told, blind])
-        return Verdict(order.outcome, f"{order.numbers}; difference {data.ahead(told, blind)}")
+        with_twin, without = ((series.name, data.xs[index]) for series in (DTMAPPO, MAPPO))
+        order = in_order(data, [with_twin, without])
+        return Verdict(order.outcome, f"{order.numbers}; difference {data.ahead(with_twin, without)}")
 
     return check
 

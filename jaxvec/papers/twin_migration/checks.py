@@ -140,9 +140,9 @@ def prediction_spares_losses(data: Data) -> Verdict:
     """C5."""
     x, text, fits = data.xs[0], [], []
     for series, blind in ((RANDOM, WITHOUT_PREDICTION[3]), (GREEDY, WITHOUT_PREDICTION[2])):
-        told, not_told = (data.mean(name, x, "packet_loss") for name in (series.name, blind.name))
-        fits.append(told <= 0.5 * not_told)
-        text.append(f"{series.name} {told:.2%} against {not_told:.2%}")
+        with_it, without = (data.mean(name, x, "packet_loss") for name in (series.name, blind.name))
+        fits.append(with_it <= 0.5 * without)
+        text.append(f"{series.name} {with_it:.2%} against {without:.2%}")
     return judge(all(fits), f"packet loss: {', '.join(text)}")
 
 
