@@ -81,9 +81,9 @@ def test_moments_of_parts_are_the_moments_of_the_whole():
     moments = normalise.start((4,))
     for part in (slice(0, 17), slice(17, 60), slice(60, 100)):
         moments = normalise.update(moments, x[part], weight[part])
-    kept = np.asarray(x)[np.asarray(weight) > 0]
-    np.testing.assert_allclose(moments.mean, kept.mean(0), rtol=1e-4)
-    np.testing.assert_allclose(moments.var, kept.var(0), rtol=1e-3)
+    counted = np.asarray(x)[np.asarray(weight) > 0]
+    np.testing.assert_allclose(moments.mean, counted.mean(0), rtol=1e-4)
+    np.testing.assert_allclose(moments.var, counted.var(0), rtol=1e-3)
     np.testing.assert_allclose(normalise.undo(moments, normalise.to(moments, x)), x, rtol=1e-4)
 
 
@@ -106,10 +106,10 @@ def test_units_are_those_of_targets_of_independent_rewards(ends, gamma):
     value = 2.0 / (1 - gamma * (1 - ends))  # of a state that is like every other: V = 2 + gamma (1 - ends) V
     targets = rewards + gamma * ~over * value
     moments = normalise.Moments(jnp.float32(2.0), jnp.float32(1.5**2), jnp.float32(1.0))
-    found = normalise.of_targets(moments, jnp.float32(ends), gamma)
-    np.testing.assert_allclose(found.mean, targets.mean(), rtol=0.01)
-    np.testing.assert_allclose(found.mean, value, rtol=1e-4)
-    np.testing.assert_allclose(found.var, targets.var(), rtol=0.02)
+    unit = normalise.of_targets(moments, jnp.float32(ends), gamma)
+    np.testing.assert_allclose(unit.mean, targets.mean(), rtol=0.01)
+    np.testing.assert_allclose(unit.mean, value, rtol=1e-4)
+    np.testing.assert_allclose(unit.var, targets.var(), rtol=0.02)
 
 
 SPACES = {"pick": Discrete(3), "x": Box(-2.0, 4.0, (2,)), "y": Box(0.0, 1.0)}

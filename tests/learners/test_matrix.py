@@ -1,67 +1,64 @@
-"""Every learner on every environment, at the smallest size: an update is finite, changes the networks, and serves a policy."""
+"""Every learner on every environment, at the smallest size, and what is registered from outside likewise."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
+from learners.checks import CHECKS, check_networks, check_settings, check_update
+from learners.probes import Probe
+from learners.reinforce import reinforce
 
 import jaxvec
 from jaxvec import learners
-from jaxvec.core.rollout import world_keys
+from jaxvec.core.make import ENVIRONMENTS
 
-SIZES = {
-    "isac_iov": {"n_vehicles": 2, "n_rsus": 2, "horizon": 4},
-    "v2x_offload": {"n_vehicles": 2, "n_servers": 2, "horizon": 4},
-    "dt_edge": {"n_vehicles": 2, "n_types": 2, "horizon": 4},
-    "twin_migration": {"n_vehicles": 2, "n_rsu": 60, "n_uav": 1, "horizon": 4},  # fewer leave no choice
-    "urllc_vec": {
-        **{"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "n_antennas": 1, "n_nlos_paths": 1, "horizon": 4},
-        **{"max_forwards": 1, "twin_history_len": 2, "twin_delay_slots": 1, "twin_mode": "lstm"},
-    },
-}
-ON_POLICY = {"n_worlds": 4, "epochs": 1, "minibatches": 2, "hidden": (8,), "n_qubits": 2, "n_circuit_layers": 1}
-OFF_POLICY = {"n_worlds": 4, "slots_per_update": 4, "batch_size": 8, "capacity": 32, "hidden": (8,)}
-OFF = ("ddpg", "maddpg", "maddpg_pooled", "td3", "matd3", "sac", "masac")
+FOR_ALL_LEARNERS = ("isac_iov", "v2x_offload")  # agents that act at once, and in turns
+FOR_ALL_ENVIRONMENTS = ("mappo", "masac")  # on-policy, and off-policy
+QUICK = {("qmarl", "urllc_vec")}  # circuits for several groups
+SLOW = {("mappo", "urllc_vec"), ("masac", "urllc_vec")}
 
 
-def test_every_environment_has_a_size():
-    assert set(SIZES) == set(jaxvec.env_ids())
+def pairs():
+    """All pairs of a learner and an environment; those that say little new are marked slow."""
+    for env_id in jaxvec.env_ids():
+        for name in learners.LEARNERS:
+            pair = name, env_id
+            quick = env_id in FOR_ALL_LEARNERS or name in FOR_ALL_ENVIRONMENTS or pair in QUICK
+            yield pytest.param(*pair, marks=[] if quick and pair not in SLOW else pytest.mark.slow)
 
 
-PAIRS = [(name, env_id) for env_id in ("isac_iov", "v2x_offload") for name in learners.LEARNERS]
-PAIRS += [
-    ("qmarl", "urllc_vec"),
-    ("mappo", "dt_edge"),
-    ("maddpg", "dt_edge"),
-    ("mappo", "twin_migration"),
-    ("masac", "twin_migration"),
-]
-PAIRS += [pytest.param(name, "urllc_vec", marks=pytest.mark.slow) for name in ("mappo_matched", "maddpg", "masac")]
-
-
-@pytest.mark.parametrize(("name", "env_id"), PAIRS)
+@pytest.mark.parametrize(("name", "env_id"), list(pairs()))
 def test_an_update_learns_something_finite(name, env_id):
-    env, params = jaxvec.make(env_id, **SIZES[env_id])
-    learner = learners.make(name, env, **(OFF_POLICY if name in OFF else ON_POLICY))
-    assert learner.name == name
-    hyper = learner.hyper.replace(warmup=0.0) if hasattr(learner.hyper, "warmup") else learner.hyper
+    check_update(name, env_id)
 
-    @jax.jit
-    def run(key):
-        start = learner.init(key, params, hyper)
-        after, metrics = learner.update(start)
-        keys = world_keys(key, 3)
-        action = learner.policy(after)(keys, env.reset(keys, params)[1].obs)
-        moved = [jnp.any(a != b) for a, b in zip(*map(jax.tree.leaves, (start.params, after.params)), strict=True)]
-        return after, metrics, action, jnp.mean(jnp.stack(moved))
 
-    after, metrics, action, moved = run(jax.random.key(0))
-    for path, x in jax.tree.leaves_with_path((after.params, metrics, action)):
-        assert np.isfinite(x).all(), jax.tree_util.keystr(path)
-    assert moved > 0.8  # of all weights and biases
-    assert "reward" in metrics
-    assert any(f"env/{metric}" in metrics for metric in env.info_fields)
-    assert ("forecaster/rmse_cpu" in metrics) == env.forecasts
-    for group, parts in env.action_space.items():
-        for component, space in parts.items():
-            assert bool(space.contains(action[group][component]))
+@pytest.mark.parametrize("name", learners.LEARNERS)
+def test_settings_make_the_learner_again(name):
+    check_settings(name, "isac_iov")
+
+
+@pytest.mark.parametrize("name", learners.LEARNERS)
+def test_networks_of_ones_own(name):
+    check_networks(name, "isac_iov")
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """A learner and an environment from outside, for a while."""
+    for registry in (learners.LEARNERS, ENVIRONMENTS):
+        monkeypatch.setattr(registry, "_others", dict(registry._others))
+    jaxvec.register("reinforce", reinforce, kind="learner")
+    jaxvec.register("probe", Probe)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_learner_from_outside_owes_the_same(registered, check):
+    CHECKS[check]("reinforce", "isac_iov")
+
+
+@pytest.mark.parametrize("name", FOR_ALL_ENVIRONMENTS)
+def test_an_environment_from_outside_gets_the_same(registered, name):
+    check_update(name, "probe")
+
+
+def test_what_makes_no_learner_is_refused(registered):
+    jaxvec.register("nothing", lambda env: None, kind="learner")
+    with pytest.raises(TypeError, match=r"learner 'nothing' must make a .*Learner"):
+        learners.make("nothing", Probe())

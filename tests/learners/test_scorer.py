@@ -20,9 +20,9 @@ THREE = Options(np.array([[0, 2, 5], [1, 3, 6], [-1, 4, 7]]), (4.0, 2.0, 1.0), (
 
 def test_properties_by_hand():
     seen = jnp.array([0.1, 0.2, 0.5, 0.6, 0.7, 0.0, 1.0, 0.0])
-    own = [[0.4, 1.0, 0.0], [0.8, 1.2, 1.0], [0.0, 1.4, 0.0]]
+    scaled = [[0.4, 1.0, 0.0], [0.8, 1.2, 1.0], [0.0, 1.4, 0.0]]
     more = [[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]  # it is somewhere; and the kinds
-    np.testing.assert_allclose(properties(THREE, seen), np.concatenate([own, more], 1), rtol=1e-6)
+    np.testing.assert_allclose(properties(THREE, seen), np.concatenate([scaled, more], 1), rtol=1e-6)
 
 
 def test_what_the_environment_says_of_its_servers():
