@@ -15,6 +15,10 @@ Metrics = dict[str, Array]
 def check_counts(name: str, settings: Any, counts: tuple[str, ...]) -> None:
     """Refuse settings that must be whole numbers of at least 1.
 
+    Args:
+        name: of the learner, for messages.
+        settings: its settings.
+        counts: names of those that are counts.
     Raises:
         ValueError: names the first such setting.
     """

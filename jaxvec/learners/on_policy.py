@@ -7,8 +7,6 @@ What a learner adds (`OnPolicy`'s hooks): `learn`, from a `Rollout` to a new sta
 or running moments of more than observations, `init_params` and `init_moments`.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -37,12 +35,12 @@ from jaxvec.learners.blocks.actors import (
     terminated_per_agent,
     update_moments,
 )
-from jaxvec.learners.blocks.circuits import circuit_builder, scale_circuit_updates
+from jaxvec.learners.blocks.circuits import scale_circuit_updates
 from jaxvec.learners.blocks.metrics import scalars, summary
-from jaxvec.learners.blocks.networks import Builder, Network, NetworkLike, apply_sequence, as_builder, mlp
+from jaxvec.learners.blocks.networks import NetworkLike, apply_sequence
 from jaxvec.learners.blocks.schedules import annealed
-from jaxvec.learners.blocks.scorer import scorers
-from jaxvec.learners.on_policy_types import ACTORS, Decisions, Rollout, Sampled, Settings, State
+from jaxvec.learners.on_policy_networks import actor_networks
+from jaxvec.learners.on_policy_types import Decisions, Rollout, Sampled, State
 
 COUNTS = ("n_worlds", "n_qubits", "n_circuit_layers", "forecaster_steps", "forecaster_batch")
 
@@ -104,7 +102,12 @@ class OnPolicy:
         raise NotImplementedError
 
     def init_params(self, key: Array, inputs: NetworkInputs) -> dict[str, Groups]:
-        """Parameters of all networks, from the inputs of one world, `(1, n, d)` per group and `(1, g)`."""
+        """Parameters of all networks, by name and group.
+
+        Args:
+            key: for all of them.
+            inputs: of one world, per group `(1, n, d)` and `(1, g)`.
+        """
         return {"actor": self.actors.init(rng.stream(key, "actor"), inputs.agents)}
 
     def init_moments(self) -> dict[str, Groups]:
@@ -114,7 +117,7 @@ class OnPolicy:
     # Acting
 
     def inputs(self, state: State, obs: Observation) -> NetworkInputs:
-        """What networks see of an environment's observation, batch-first."""
+        """What networks see, batch-first, of an environment's observation, normalised by the moments of a learner's state."""
         return network_inputs(obs_batch_first(obs), state.moments.get("obs", {}))
 
     def choose(
@@ -215,12 +218,13 @@ class OnPolicy:
         )
 
     def worlds(self, forecaster: ForecasterState | None) -> Environment:
-        """What rollouts unroll in."""
+        """The environment that rollouts unroll: with forecasts, where there are any, and with automatic resets where episodes are
+        not collected as a whole."""
         env = self.forecaster.wrap(forecaster)
         return auto_reset(env) if self.continuing else env
 
     def update(self, state: State) -> tuple[State, Metrics]:
-        """Collect, then learn; metrics are scalars."""
+        """Collect, then learn: the state after it, and metrics `()` by name."""
         hyper = annealed(state.hyper, state.update)
         key = rng.fold_in(state.key, state.update)
         carry, slots, windows = self.collect(state)
@@ -238,9 +242,11 @@ class OnPolicy:
         return after, summary(slots) | metrics | forecasting
 
     def collect(self, state: State) -> tuple[Any, Slot, Windows | None]:
-        """Where the worlds stand after a rollout, its slots `(time, ..., worlds)`, and what a forecaster learns from.
+        """A rollout under the policy of a state.
 
-        Of whole episodes, `final_obs` of the slots is the very last observation, with a time axis of length 1.
+        Returns:
+            Where the worlds stand after it, `(state, timestep, memory)`; its slots `(time, ..., worlds)`, whose `final_obs` is,
+            of whole episodes, the very last observation, with a time axis of length 1; and what a forecaster learns from.
         """
         n, env = self.settings.n_worlds, self.worlds(state.forecaster)
         keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
@@ -265,7 +271,12 @@ class OnPolicy:
         return carry, slots, windows
 
     def prepare(self, state: State, slots: Slot) -> tuple[Rollout, dict[str, Groups]]:
-        """A rollout as learners see it, and moments of observations after it, where they are normalised."""
+        """A rollout as learners see it, and moments of observations after it, where they are normalised.
+
+        Args:
+            state: as it was while the rollout was collected.
+            slots: of `collect`.
+        """
         ts, obs = slots.ts, _worlds_after_time(slots.obs)
         next_obs, sampled, reward = (_worlds_after_time(x) for x in (ts.next_obs, slots.extras, ts.reward))
         moments, weight = state.moments.get("obs", {}), agent_mask(obs)
@@ -325,51 +336,6 @@ def next_of(now: Any, last: Any) -> Any:
         `(time, ...)`.
     """
     return jax.tree.map(lambda x, end: jnp.concatenate([x[len(end) :], end]), now, last)
-
-
-def actor_networks(
-    name: str, env: Environment, s: Settings, network: NetworkLike | None = None
-) -> Callable[[str], Network]:
-    """The actor of each group, by the group's name.
-
-    Args:
-        name: of the learner, for messages.
-        env: what it learns on.
-        s: its settings, of which `actor` names the network.
-        network: in its place, see `jaxvec.learners.blocks.networks.as_builder`.
-    Raises:
-        ValueError: an unknown actor, one that cannot serve the environment, or `gru` for one that has no such layer. TypeError:
-            `network` is neither a builder nor a Flax module.
-    """
-    if s.actor not in ACTORS:
-        raise ValueError(f"{name}: unknown actor {s.actor!r}. Known: {', '.join(ACTORS)}")
-    if s.gru and (network is not None or s.actor != "mlp"):
-        what = "a network of your own" if network is not None else f"actor {s.actor!r}"
-        raise ValueError(f"{name}: gru is a layer of actor 'mlp': with {what} it must be 0")
-    if network is None and s.actor == "server_scorer":
-        return scorers(env, s, name)
-    build = _built_in(s) if network is None else as_builder(network, out_gain=0.01)
-
-    def of_group(group: str) -> Network:
-        spaces = env.action_space[group]
-        if s.free_std:
-            return heads.free_std(build, spaces)
-        return build(heads.size(spaces), bias=heads.initial_bias(spaces))
-
-    return of_group
-
-
-def _built_in(s: Settings) -> Builder:
-    """The builder that `actor` names."""
-    if s.actor == "mlp":
-        return partial(mlp, s.hidden, activation=s.activation, out_gain=0.01, gru=s.gru)
-    return circuit_builder(
-        n_qubits=s.n_qubits,
-        n_layers=s.n_circuit_layers,
-        encoding=s.encoding,
-        readout=s.readout,
-        classical=s.actor == "matched",
-    )
 
 
 def _optimiser(hyper: Any) -> optax.GradientTransformation:

@@ -85,7 +85,7 @@ class Ppo(OnPolicy):
         return {"value": {group: normalise.start(()) for group in self.critics}}
 
     def critic_inputs(self, inputs: NetworkInputs) -> Groups:
-        """What the critic of each group sees: `(*batch, n, d)`, or `(*batch, g)` for a central one, or both."""
+        """What the critic of each group sees of `inputs`: `(*batch, n, d)`, or `(*batch, g)` for a central one, or both."""
         if not self.settings.central_critic:
             return inputs.agents
         if not self.per_agent:
@@ -93,7 +93,12 @@ class Ppo(OnPolicy):
         return {group: (rows, inputs.world[..., None, :]) for group, rows in inputs.agents.items()}
 
     def values(self, critics: Groups, critic_inputs: Groups) -> Groups:
-        """Per group `(*batch, n)`, in units of the value's moments, under given parameters."""
+        """Values per group `(*batch, n)`, in units of the value's moments.
+
+        Args:
+            critics: parameters per group.
+            critic_inputs: as `critic_inputs` gives them.
+        """
         result = {}
         for group, network in self.critics.items():
             value = network.apply(critics[group], (), critic_inputs[group])[0]
@@ -103,7 +108,12 @@ class Ppo(OnPolicy):
         return result
 
     def real_values(self, state: State, inputs: NetworkInputs) -> Groups:
-        """Values in units of the reward, per group `(*batch, n)`."""
+        """Values in units of the reward, per group `(*batch, n)`, under the parameters and moments of a learner's state.
+
+        Args:
+            state: the learner's.
+            inputs: what networks see, normalised as in `state`.
+        """
         moments = state.moments.get("value", {})
         values = self.values(state.params["critic"], self.critic_inputs(inputs))
         return {group: normalise.undo(moments[group], v) if group in moments else v for group, v in values.items()}
@@ -124,7 +134,13 @@ class Ppo(OnPolicy):
         return state.replace(params=params, opt=opt, moments=moments), metrics
 
     def advantages(self, state: State, rollout: Rollout, hyper: Hyper) -> tuple[Batch, dict[str, Groups]]:
-        """Advantages and targets of a rollout, and the moments after it."""
+        """What to learn from a rollout, and the moments after it.
+
+        Args:
+            state: as it was while the rollout was collected.
+            rollout: what was collected.
+            hyper: the values in force.
+        """
         value = self.real_values(state, rollout.inputs)
         next_value = next_of(value, self.real_values(state, rollout.next_inputs))
         advantage, target, moments = {}, {}, dict(state.moments)

@@ -137,7 +137,7 @@ def sample(key: Array, spaces: Spaces, dists: Mapping[str, Any], n: int) -> Raw:
 
 
 def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
-    """The most probable raw action, per component `(*batch, n, *shape)`."""
+    """The most probable raw action under `distributions`, per component `(*batch, n, *shape)`."""
     return {
         name: dists[name].mode().astype(jnp.int32) if isinstance(space, Discrete) else dists[name].distribution.loc
         for name, space in spaces.items()
@@ -145,12 +145,13 @@ def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
 
 
 def log_prob(spaces: Spaces, dists: Mapping[str, Any], raw: Raw) -> Array:
-    """Of raw actions, summed over components and their entries: `(*batch, n)` [nat]."""
+    """Log-probabilities of raw actions under `distributions`, summed over components and their entries: `(*batch, n)` [nat]."""
     return _sum_components(spaces, {name: dists[name].log_prob(raw[name]) for name in spaces})
 
 
 def entropy(spaces: Spaces, dists: Mapping[str, Any]) -> Array:
-    """Summed over components and their entries: `(*batch, n)` [nat]; of numbers, in units where [-1, 1] is the box."""
+    """Entropies of `distributions`, summed over components and their entries: `(*batch, n)` [nat]; of numbers, in units where
+    [-1, 1] is the box."""
     return _sum_components(spaces, {name: dists[name].entropy() for name in spaces})
 
 

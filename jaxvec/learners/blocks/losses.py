@@ -41,6 +41,10 @@ def clipped_surrogate(
 
 
 def approximate_kl(log_ratio: Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Estimate of KL(old || new) per sample that is never negative: r - 1 - log r (Schulman 2020)."""
+    """Estimate of KL(old || new) per sample that is never negative: r - 1 - log r [nat] (Schulman 2020).
+
+    Args:
+        log_ratio: log of new over old probability; bounded to +-10.
+    """
     log_ratio = jnp.clip(log_ratio, -LOG_RATIO_MAX, LOG_RATIO_MAX)
     return jnp.exp(log_ratio) - 1 - log_ratio

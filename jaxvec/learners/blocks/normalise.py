@@ -19,7 +19,7 @@ class Moments(struct.PyTreeNode):
 
 
 def start(shape: tuple[int, ...]) -> Moments:
-    """Mean 0, variance 1, which soon give way: they count as 1e-4 of an entry."""
+    """Moments of an array of this shape: mean 0, variance 1, which soon give way: they count as 1e-4 of an entry."""
     return Moments(jnp.zeros(shape), jnp.ones(shape), jnp.asarray(1e-4))
 
 
