@@ -17,5 +17,8 @@ def sum_over_tasks(term: Callable[..., Array], *of_task: Array) -> Array:
         An array like the terms.
     """
     shape = jax.eval_shape(term, *(jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for x in of_task))
-    together = lambda total, values: (total + term(*values), None)  # noqa: E731
-    return jax.lax.scan(together, jnp.zeros(shape.shape, shape.dtype), of_task, unroll=min(16, len(of_task[0])))[0]
+
+    def add(total: Array, values: tuple[Array, ...]) -> tuple[Array, None]:
+        return total + term(*values), None
+
+    return jax.lax.scan(add, jnp.zeros(shape.shape, shape.dtype), of_task, unroll=min(16, len(of_task[0])))[0]

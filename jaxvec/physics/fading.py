@@ -194,6 +194,9 @@ def jakes_correlation(
         Correlation [-], between -0.41 and 1; 1 for who stands.
     """
     x = 2.0 * math.pi * speed_mps * slot_s / jnp.asarray(wavelength_m)
+
     # both halves of the circle are the same: the ends once, and 127 terms twice
-    term = lambda j, total: total + jnp.cos(x * jnp.sin(math.pi * j.astype(x.dtype) / 256.0))  # noqa: E731
-    return (1.0 + jnp.cos(x) + 2.0 * jax.lax.fori_loop(1, 128, term, jnp.zeros_like(x))) / 256.0
+    def add(j: Array, total: Array) -> Array:
+        return total + jnp.cos(x * jnp.sin(math.pi * j.astype(x.dtype) / 256.0))
+
+    return (1.0 + jnp.cos(x) + 2.0 * jax.lax.fori_loop(1, 128, add, jnp.zeros_like(x))) / 256.0

@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jaxvec.core.layout import lift
 from jaxvec.physics.geometry import norm_m
 
 
@@ -67,9 +68,9 @@ def reflect(
     """
     below, above = position_m < 0, position_m > side_m
     position_m = jnp.where(below, -position_m, jnp.where(above, 2 * side_m - position_m, position_m))
-    turned = below | above
-    heading_rad = jnp.where(turned[:, 0], math.pi - heading_rad, heading_rad)
-    heading_rad = jnp.where(turned[:, 1], -heading_rad, heading_rad)
+    reflected = below | above
+    heading_rad = jnp.where(reflected[:, 0], math.pi - heading_rad, heading_rad)
+    heading_rad = jnp.where(reflected[:, 1], -heading_rad, heading_rad)
     return position_m, jnp.mod(heading_rad, 2 * math.pi)
 
 
@@ -140,14 +141,14 @@ def along_loop(
     """
     legs_m = jnp.roll(corner_m, -1, 1) - corner_m
     length_m = norm_m(legs_m[..., 0], legs_m[..., 1])  # (vehicle, corner)
-    lift = lambda x: x.reshape(x.shape + (1,) * (jnp.ndim(along_m) - 1))  # noqa: E731
-    total_m = lift(jnp.sum(length_m, 1))
+    batch_axes = jnp.ndim(along_m) - 1
+    total_m = lift(jnp.sum(length_m, 1), batch_axes)
     left_m = drive_m(along_m, 0.0, 0.0, jnp.where(total_m > 0.0, total_m, 1.0))  # on the round
     direction = legs_m / jnp.where(length_m > 0.0, length_m, 1.0)[..., None]
-    place_m = lift(corner_m[:, 0])
+    place_m = lift(corner_m[:, 0], batch_axes)
     for k in range(corner_m.shape[1]):
-        leg_m = jnp.clip(left_m, 0.0, lift(length_m[:, k]))
-        place_m, left_m = place_m + leg_m[:, None] * lift(direction[:, k]), left_m - leg_m
+        leg_m = jnp.clip(left_m, 0.0, lift(length_m[:, k], batch_axes))
+        place_m, left_m = place_m + leg_m[:, None] * lift(direction[:, k], batch_axes), left_m - leg_m
     return place_m
 
 
@@ -164,7 +165,7 @@ def grid_xy(n: int, half_width_m: Float[Array | float, "*batch"]) -> Float[Array
     rows = math.ceil(n / columns)
     index = np.arange(n)
     parts = np.stack([(2 * (index % columns) + 1) / columns - 1, (2 * (index // columns) + 1) / rows - 1], 1)
-    return jnp.asarray(parts.reshape(parts.shape + (1,) * jnp.ndim(half_width_m)), float) * half_width_m
+    return lift(jnp.asarray(parts, float), jnp.ndim(half_width_m)) * half_width_m
 
 
 def interpolate_rows(

@@ -1,5 +1,7 @@
 """Path-loss models that a study can swap: each is `model(link, radio) -> loss_db`, positive where power is lost.
 
+To add one write its function and a line in `MODELS`; from outside, `jaxvec.register("mine", model, kind="pathloss")`.
+
 `radio` is anything with the numbers that the model names as attributes. A link of length exactly 0 (a node to itself,
 masked by the caller) counts as 1 m, so that neither values nor gradients become infinite; nothing else is clamped.
 """
@@ -275,7 +277,13 @@ MODELS: Registry[Callable[[Link, Any], Array]] = Registry(
 
 
 def usable(radio: type) -> tuple[str, ...]:
-    """Names of the models that find all their numbers in a class of parameters, by its defaults."""
+    """Names of the models that find all their numbers in a class of parameters, `jaxvec.register`ed ones too.
+
+    Args:
+        radio: the class, of which a model is given an object with the defaults.
+    Returns:
+        Their names, those of the package first.
+    """
     return tuple(name for name, model in MODELS.items() if _finds_its_numbers(model, radio))
 
 

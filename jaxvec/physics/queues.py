@@ -40,9 +40,9 @@ def serve_bounded(
     Returns:
         Backlog at the end of the slot, departures during it, and drops [unit].
     """
-    kept = jnp.minimum(load, capacity)
-    departures = jnp.minimum(kept, service)
-    return kept - departures, departures, load - kept
+    admitted = jnp.minimum(load, capacity)
+    departures = jnp.minimum(admitted, service)
+    return admitted - departures, departures, load - admitted
 
 
 def little_wait_s(

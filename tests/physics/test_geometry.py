@@ -108,7 +108,10 @@ def test_arcs_have_finite_gradients_on_the_spot_and_at_the_antipode():
 
 
 def test_arcs_are_exact_near_and_far():
-    exact = lambda hav: 2 * np.arctan2(np.sqrt(hav), np.sqrt(1 - hav))  # noqa: E731
+
+    def exact(hav):
+        return 2 * np.arctan2(np.sqrt(hav), np.sqrt(1 - hav))
+
     hav = np.concatenate([np.geomspace(1e-14, 1, 400), 1 - np.geomspace(1e-14, 0.9, 400), [0.0, 0.25, 1.0]])
     with jax.enable_x64(True):
         np.testing.assert_allclose(geometry.arc_m(hav, 1.0), exact(hav), rtol=1e-14)
