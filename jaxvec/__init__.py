@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxvec.core.make import env_ids, make
 from jaxvec.core.registry import register
-from jaxvec.version import __version__
+from jaxvec.core.version import __version__
 
 if TYPE_CHECKING:
     from jaxvec import learners, policies

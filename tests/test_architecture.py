@@ -1,6 +1,8 @@
-"""Who may import whom, how long a module may be, and that everything public says what it is."""
+"""Who may import whom, without circles; how long modules and functions may be; how often the type checker may be silenced; that
+everything public says what it is. Each rule is tried on files that break it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ import jaxvec
 
 ROOT = Path(jaxvec.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
-LONGEST = 450  # lines; more means that a concept is missing
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines; more means that a concept is missing
+MOST_SILENCED = 20  # "type: ignore"
 EVERYTHING = None
 
 # What the modules of a folder may import of ours, besides their own folder. Physics and core stand alone; an environment
@@ -21,18 +24,17 @@ MAY_IMPORT = {
     "forecast": {"core"},
     "traces": {"core", "forecast"},
     "envs": {"core", "physics", "forecast", "traces"},
-    "policies": {"core", "physics", "envs", "traces"},
+    "policies": {"core", "physics", "envs"},
     "learners": {"core", "quantum", "forecast"},
     "training": {"core", "learners"},
     "papers": EVERYTHING,
-    "adapters": EVERYTHING,
     "viz": EVERYTHING,
     "": EVERYTHING,  # the modules of the package itself: the command line, the benchmark
 }
 
 
-def name_of(path):
-    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+def name_of(path, root=ROOT):
+    parts = path.relative_to(root.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -42,9 +44,14 @@ def folder_of(module):
     return parts[1] if len(parts) > 1 and (ROOT / parts[1]).is_dir() else ""
 
 
+def nodes_of(path):
+    """Every node of a file's syntax."""
+    return ast.walk(ast.parse(path.read_text()))
+
+
 def imports_of(path):
-    """Every module of ours that a file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Every module of ours that a file imports, wherever in the file: in functions and for the type checker alone, too."""
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -70,7 +77,7 @@ def test_imports_follow_the_arrows(path):
 
 
 def test_policies_import_only_the_environment_whose_rules_they_are():
-    for path in (ROOT / "policies").glob("*.py"):
+    for path in (ROOT / "policies").rglob("*.py"):
         for name, _ in imports_of(path):
             if name.startswith("jaxvec.envs."):
                 assert name.split(".")[2].startswith(path.stem), f"{path.name} imports {name}"
@@ -86,16 +93,128 @@ def test_a_wrong_import_would_be_seen(tmp_path):
     assert wrong_imports("", imports_of(file), MAY_IMPORT) == []
 
 
+def graph_of(paths, root=ROOT):
+    """Module -> the modules that it imports; what is imported from a module is that module's affair."""
+    names = {name_of(path, root): path for path in paths}
+    graph = {}
+    for name, path in names.items():
+        graph[name] = set()
+        for imported, _ in imports_of(path):
+            while imported and imported not in names:
+                imported = imported.rpartition(".")[0]
+            graph[name] |= {imported} - {""}
+    return graph
+
+
+def circles(graph):
+    """Modules that import each other, directly or by way of others: the sets of those that reach one another."""
+    reached = {name: reachable(graph, name) for name in graph}
+    among = {frozenset({name, *(other for other in reached[name] if name in reached[other])}) for name in graph}
+    return sorted(sorted(circle) for circle in among if len(circle) > 1 or set(circle) <= graph[min(circle)])
+
+
+def reachable(graph, name):
+    """What a module imports, and what that imports, and so on."""
+    seen, ahead = set(), [name]
+    while ahead:
+        new = graph[ahead.pop()] - seen
+        seen |= new
+        ahead += new
+    return seen
+
+
+def test_no_modules_import_each_other():
+    assert circles(graph_of(MODULES)) == []
+
+
+def test_a_circle_would_be_seen(tmp_path):
+    root = tmp_path / "jaxvec"
+    files = {
+        "__init__": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from jaxvec.a import x\n",
+        "a": "def f():\n    from jaxvec import b\n",
+        "b": "import jaxvec.c\n",
+        "c": "from jaxvec.sub.d import x\n",
+        "sub/__init__": "",
+        "sub/d": "from jaxvec.a import f\nimport jax, os.path\n",
+        "e": "from jaxvec.sub import d\nfrom jaxvec import version_of_nothing\n",
+    }
+    for name, text in files.items():
+        path = root / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    circle = ["jaxvec.a", "jaxvec.b", "jaxvec.c", "jaxvec.sub.d"]
+    assert circles(graph_of(sorted(root.rglob("*.py")), root)) == [circle]
+    (root / "c.py").write_text("import jaxvec\n")  # the front door leads to a
+    assert circles(graph_of(sorted(root.rglob("*.py")), root)) == [["jaxvec", "jaxvec.a", "jaxvec.b", "jaxvec.c"]]
+    (root / "c.py").write_text("")
+    assert circles(graph_of(sorted(root.rglob("*.py")), root)) == []
+    (root / "e.py").write_text("import jaxvec.e\n")
+    assert circles(graph_of(sorted(root.rglob("*.py")), root)) == [["jaxvec.e"]]
+
+
+def too_long(path, module=LONGEST_MODULE, function=LONGEST_FUNCTION):
+    """What of a file has too many lines, docstrings included: the file itself, and its functions."""
+    lines = len(path.read_text().splitlines())
+    parts = [(path.name, lines)] if lines > module else []
+    functions = [node for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = [(node.name, node.end_lineno - node.lineno + 1) for node in functions]
+    return parts + [(name, length) for name, length in lengths if length > function]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_module_is_too_long(path):
-    assert len(path.read_text().splitlines()) <= LONGEST
+def test_no_module_and_no_function_is_too_long(path, request):
+    if name_of(path) in UNFINISHED:
+        request.applymarker(pytest.mark.xfail(reason="being divided"))
+    assert too_long(path) == []
+
+
+UNFINISHED = {"jaxvec.learners.off_policy", "jaxvec.envs.urllc_vec.slot"}
+
+
+def test_what_is_too_long_would_be_seen(tmp_path):
+    file = tmp_path / "long.py"
+    file.write_text(
+        "def f():\n    x = 1\n    def g():\n        return x\n    return g\n\nclass C:\n    async def h(self):\n        1\n"
+    )
+    assert too_long(file, module=8, function=4) == [("long.py", 9), ("f", 5)]
+    assert too_long(file, module=9, function=1) == [("f", 5), ("g", 2), ("h", 2)]
+    assert too_long(file, module=9, function=5) == []
+
+
+def silenced(paths):
+    """Where the type checker is told to look away."""
+    lines = ((path, number, line) for path in paths for number, line in enumerate(path.read_text().splitlines(), 1))
+    return [f"{path}:{number}" for path, number, line in lines if re.search(r"#\s*type:\s*ignore", line)]
+
+
+def test_the_type_checker_is_hardly_ever_silenced():
+    assert len(silenced(MODULES)) <= MOST_SILENCED, silenced(MODULES)
+
+
+def test_silence_would_be_seen(tmp_path):
+    file = tmp_path / "silent.py"
+    file.write_text('x = f()  # type: ignore[arg-type]\ny = g()  #type:ignore\nz = "type: ignore"\n')
+    assert silenced([file]) == [f"{file}:1", f"{file}:2"]
+
+
+def undocumented(path):
+    """What of a file has no docstring: the module, and what is public in it."""
+    tree = ast.parse(path.read_text())
+    module = [] if ast.get_docstring(tree) else [path.name]
+    return module + [name for name, node in public(tree) if not ast.get_docstring(node)]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_everything_public_has_a_docstring(path):
-    tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree), "the module"
-    assert [name for name, node in public(tree) if not ast.get_docstring(node)] == []
+    assert undocumented(path) == []
+
+
+def test_a_missing_docstring_would_be_seen(tmp_path):
+    file = tmp_path / "mute.py"
+    file.write_text(
+        'class A:\n    """It."""\n    def f(self): 1\n    def _g(self): 1\n\ndef h():\n    def inner(): 1\n'
+    )
+    assert undocumented(file) == ["mute.py", "A.f", "h"]
 
 
 def public(tree, prefix=""):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.core.files import replacing
+from jaxvec.core.version import __version__
 from jaxvec.papers.series import Named
-from jaxvec.version import __version__
 
 FORMAT = 2
 """Of the files; it is part of every configuration, so that a file of another format has another name."""

@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from jaxvec.core.files import replacing, write_json
+from jaxvec.core.version import __version__
 from jaxvec.learners.base import Learner
 from jaxvec.training.custom import class_path, networks_record
-from jaxvec.version import __version__
 
 FORMAT = 2
 MAY_DIFFER = ("versions", "device", "train.num_updates", "learner.custom")  # between a run and its resumption
