@@ -43,8 +43,13 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
         rule: `rule(name, numbers, sizes, metric)` of a rule in another world.
     """
     rng = np.random.default_rng(0)
-    level = lambda series, x, metric: np.full(POINTS, mean(series, x, metric))  # noqa: E731
-    noisy = lambda value, shape: value * (1 + noise * rng.normal(size=shape))  # noqa: E731
+
+    def level(series, x, metric):
+        return np.full(POINTS, mean(series, x, metric))
+
+    def noisy(value, shape):
+        return value * (1 + noise * rng.normal(size=shape))
+
     runs = {}
     for series in figure.series:
         for point in figure.points_of(quick):
@@ -63,8 +68,10 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
             ]
 
     def rules(names, worlds, sizes):
-        one = lambda name, numbers: {m: noisy((rule or (lambda *_: 0.8))(name, numbers, sizes, m), 16) for m in METRICS}  # noqa: E731
-        return {name: [Run(one(name, numbers), {}, {}, {}) for numbers in worlds] for name in names}
+        def metrics(name, numbers):
+            return {m: noisy(0.8 if rule is None else rule(name, numbers, sizes, m), 16) for m in METRICS}
+
+        return {name: [Run(metrics(name, numbers), {}, {}, {}) for numbers in worlds] for name in names}
 
     return Data(figure.series, runs, rules)
 

@@ -1,5 +1,7 @@
 """What the papers' modules say: every figure can be made and drawn, and every claim is judged by its numbers, both ways."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from papers.synthetic import POINTS, by, judged, synthetic
@@ -150,16 +152,32 @@ def test_claims_of_v2x_offload_are_judged_both_ways(name, mean, outcome):
     assert verdict.outcome == outcome, verdict.numbers
 
 
-def test_claims_about_other_worlds_are_judged_both_ways():
-    proportional = lambda name, numbers, sizes, metric: 1 - 0.2 * numbers["task_bits"] / 1e5  # noqa: E731
-    for rule, outcome in ((proportional, "holds"), (lambda *_: 0.8, "does not hold")):
-        assert judged(PAPERS["v2x_offload"], "C5", by(FALLING), rule=rule, noise=1e-6).outcome == outcome
-    for slope, outcome in ((0.0, "holds"), (0.01, "does not hold")):
-        rule = lambda name, numbers, sizes, metric, k=slope: 0.8 - k * numbers["speed_mps"]  # noqa: E731
-        assert judged(PAPERS["v2x_offload"], "C10", by({}), rule=rule, noise=1e-6).outcome == outcome
-    for worth, outcome in ((0.1, "holds"), (0.02, "does not hold")):
-        rule = lambda name, numbers, sizes, metric, w=worth: 0.9 - w * bool(numbers)  # noqa: E731
-        assert judged(PAPERS["v2x_offload"], "C16", by({}), rule=rule, noise=1e-6).outcome == outcome
+def proportional(name, numbers, sizes, metric):
+    return 1 - 0.2 * numbers["task_bits"] / 1e5
+
+
+def falling_with_speed(name, numbers, sizes, metric, slope):
+    return 0.8 - slope * numbers["speed_mps"]
+
+
+def refreshed(name, numbers, sizes, metric, worth):
+    return 0.9 - worth * bool(numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "rule", "outcome"),
+    [
+        ("C5", by(FALLING), proportional, "holds"),
+        ("C5", by(FALLING), lambda *_: 0.8, "does not hold"),
+        ("C10", by({}), partial(falling_with_speed, slope=0.0), "holds"),
+        ("C10", by({}), partial(falling_with_speed, slope=0.01), "does not hold"),
+        ("C16", by({}), partial(refreshed, worth=0.1), "holds"),
+        ("C16", by({}), partial(refreshed, worth=0.02), "does not hold"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_claims_about_other_worlds_are_judged_both_ways(name, mean, rule, outcome):
+    assert judged(PAPERS["v2x_offload"], name, mean, rule=rule, noise=1e-6).outcome == outcome
 
 
 LY = "Ly-DTMAPPO"
@@ -310,18 +328,25 @@ def test_claims_of_dt_edge_are_judged_both_ways(name, mean, outcome):
     assert verdict.outcome == outcome, verdict.numbers
 
 
-def test_a_table_that_leaves_nothing_to_learn_is_judged_both_ways():
-    for printed, ours, outcome in ((0.005, 0.3, "holds"), (0.1, 0.3, "does not hold"), (0.005, 0.1, "does not hold")):
-        gap = lambda numbers, printed=printed, ours=ours: printed if "task_bits_min" in numbers else ours  # noqa: E731
-        rule = lambda name, numbers, sizes, metric: (name == "slot_optimum") * gap(numbers)  # noqa: B023, E731
-        assert judged(PAPERS["dt_edge"], "P10", by({}), rule=rule).outcome == outcome
+@pytest.mark.parametrize(
+    ("printed", "ours", "outcome"),
+    [(0.005, 0.3, "holds"), (0.1, 0.3, "does not hold"), (0.005, 0.1, "does not hold")],
+)
+def test_a_table_that_leaves_nothing_to_learn_is_judged_both_ways(printed, ours, outcome):
+    def rule(name, numbers, sizes, metric):
+        gap = printed if "task_bits_min" in numbers else ours
+        return gap if name == "slot_optimum" else 0.0
+
+    assert judged(PAPERS["dt_edge"], "P10", by({}), rule=rule).outcome == outcome
 
 
-def test_forecasts_are_judged_by_their_errors():
-    for ratio, outcome in ((0.9, "holds"), (1.1, "does not hold")):
-        curve = lambda series, x, metric, r=ratio: np.full(POINTS, 0.2 * (r if "rmse" in metric else 1.0))  # noqa: E731
-        verdict = judged(PAPERS["urllc_vec"], "17", by({}), curve=curve)
-        assert verdict.outcome == outcome, verdict.numbers
+@pytest.mark.parametrize(("ratio", "outcome"), [(0.9, "holds"), (1.1, "does not hold")])
+def test_forecasts_are_judged_by_their_errors(ratio, outcome):
+    def curve(series, x, metric):
+        return np.full(POINTS, 0.2 * (ratio if "rmse" in metric else 1.0))
+
+    verdict = judged(PAPERS["urllc_vec"], "17", by({}), curve=curve)
+    assert verdict.outcome == outcome, verdict.numbers
 
 
 def test_the_latency_table_is_what_the_paper_prints():

@@ -1,5 +1,7 @@
 """The paper of `twin_migration`: its claims judged both ways, what is watched in a slot, forecasts that are scored."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,8 +139,7 @@ def test_whether_the_truth_suffices_is_asked_of_rules_elsewhere():
 
     assert judged(PAPER, "C19", by({}), rule=rule).outcome == "holds"
     assert ("myopic", {"bg_jitter_std": 0.0}, {"n_vehicles": 1, "workload_info": "actual"}) in asked
-    lossy = lambda *at: rule(*at, loss=0.001)  # noqa: E731
-    assert judged(PAPER, "C19", by({}), rule=lossy).outcome == "does not hold"
+    assert judged(PAPER, "C19", by({}), rule=partial(rule, loss=0.001)).outcome == "does not hold"
 
 
 def test_a_day_is_drawn_with_its_forecasts():
@@ -190,9 +191,8 @@ def watched():
         here = params.replace(cache_bits=cache_mb * MB, rsu_range_m=reach_m, uav_range_m=reach_m)
         start = env.reset(keys, here)[0] if state is None else state
         after, ts = env.step(keys, start, {"vehicle": {"server": jnp.asarray(servers)[:, None]}}, here)
-        return after, {name: float_of(ts.info[name]) for name in WATCHED}
+        return after, {name: ts.info[name][0] for name in WATCHED}
 
-    float_of = lambda x: x[0]  # noqa: E731
     return env, slot
 
 

@@ -80,7 +80,9 @@ def test_what_was_decided_in_turn_is_what_happens(wrap):
 
     @jax.jit
     def theirs(keys, state, ts, whole):
-        rows = lambda key, obs: jax.tree.map(lambda x: x[obs.ids["vehicle"]], whole)  # noqa: E731
+        def rows(key, obs):
+            return jax.tree.map(lambda x: x[obs.ids["vehicle"]], whole)
+
         _, turn = ENV.act(lambda key, obs: (rows(key, obs), obs.agents), rng.fold_in(keys, 1), state, ts, PARAMS)
         return turn, ENV.step(rng.fold_in(keys, 2), state, whole, PARAMS)[1]
 
@@ -100,8 +102,11 @@ def test_what_was_decided_in_turn_is_what_happens(wrap):
 @pytest.mark.parametrize(("wrap", "local"), [(ServersOnly, 0.0), (RandomTarget, 0.5)])
 def test_where_tasks_go(wrap, local):
     env = wrap(ENV)
-    select = lambda slot: slot.ts.info["turn_split"]  # noqa: E731
-    split = np.asarray(jax.jit(lambda: rollout(env, random(env), KEY, PARAMS, 400, select=select))())
+
+    def play():
+        return rollout(env, random(env), KEY, PARAMS, 400, select=lambda slot: slot.ts.info["turn_split"])
+
+    split = np.asarray(jax.jit(play)())
     # 4800 tasks: a deviation of 0.007
     np.testing.assert_allclose(split.mean((0, 1, 3)), [local, *[(1 - local) / 3] * 3], atol=0.03)
     assert local or split[:, :, 0].max() == 0
