@@ -143,7 +143,7 @@ class PassingRoad(Mobility):
         """Vehicles take the lanes in turn."""
         x_m = draws["x_m"]
         lane = lift(jnp.arange(sizes.n_vehicles, dtype=jnp.int32) % sizes.n_lanes, x_m.ndim - 1)
-        y_m = params.lane_offset_m + params.lane_width_m * jnp.broadcast_to(lane, x_m.shape)
+        y_m = params.lane_offset_m + params.lane_width_m * jnp.broadcast_to(lane, x_m.shape).astype(x_m.dtype)
         return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
 
     def speed_mps(self, velocity_mps: Array) -> Array:

@@ -99,15 +99,11 @@ def numbers_of(params):
     return {f.name: jnp.asarray(getattr(params, f.name), float) for f in fields}
 
 
-def one(tree, w=0):
-    return jax.tree.map(lambda x: x[..., w], tree)
-
-
 def blanks(env):
     """What `jaxvec envs` could not say of an environment: names without a meaning, unit or choice, and rows without a layout."""
     described = describe(env)
     parts = ("sizes", "switches", "params", "info")
-    named = {f"{part}.{name}": said for part in parts for name, said in described[part].items()}
+    named = {f"{part}.{name}": entry for part in parts for name, entry in described[part].items()}
     for group, observation in described["observation"].items():
         blocks = observation["blocks"]
         named |= {f"observation.{group}.{block['name']}": block for block in blocks}
@@ -115,9 +111,9 @@ def blanks(env):
             yield f"observation.{group}: blocks of {blocks[-1]['last'] + 1} entries, not {observation['size']}"
         if not blocks and group != "world":
             yield f"observation.{group}: no layout"
-    for name, said in named.items():
-        data = said.get("axes", ()) is None  # arrays of several units
-        if not (said["meaning"] and (data or said.get("unit", "-")) and said.get("at_least", 0) is not None):
+    for name, entry in named.items():
+        data = entry.get("axes", ()) is None  # arrays of several units
+        if not (entry["meaning"] and (data or entry.get("unit", "-")) and entry.get("at_least", 0) is not None):
             yield name
 
 
@@ -253,7 +249,7 @@ def env_repeats(env):
 
 
 def test_worlds_last_equals_vmap_and_each_world_alone(case):
-    first = lambda tree: batch_first(tree, 1)  # noqa: E731
+    first = partial(batch_first, rank=1)
     start = jax.jit(jax.vmap(case.env.reset, (0, None)))(case.keys, case.params)
     close(start, first((case.state, case.ts)))
     step = jax.jit(jax.vmap(case.env.step, (0, 0, 0, None)))

@@ -17,6 +17,7 @@ from scipy import special, stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
+from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge import slot as phases
 from jaxvec.envs.dt_edge.observation import GROUP
@@ -45,6 +46,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("drift_mode", "exact, bound"),
         *((name, "True, False") for name in ("bandwidth_shared", "queue_wait", "shared_reward")),
         ("pathloss", ".*macro, free_space.*"),
+        ("mobility", "passing.*"),
     ],
 )
 def test_a_bad_switch_is_refused_with_what_is_accepted(name, accepted):
@@ -113,12 +115,12 @@ def test_draws_are_distributed_as_documented(draws):
         "z_fading": ((N, 2), stats.norm()),
         "u_task": ((N, K), stats.uniform()),
     }
-    for found, expected in zip(draws, (first, later), strict=True):
-        assert set(found) == set(expected)
+    for drawn, expected in zip(draws, (first, later), strict=True):
+        assert set(drawn) == set(expected)
         for name, (shape, law) in expected.items():
-            assert found[name].shape == (*shape, MANY), name
-            assert stats.kstest(found[name].ravel(), law.cdf).pvalue > 1e-3, name
-        rows = np.concatenate([x.reshape(-1, MANY) for x in found.values()])
+            assert drawn[name].shape == (*shape, MANY), name
+            assert stats.kstest(drawn[name].ravel(), law.cdf).pvalue > 1e-3, name
+        rows = np.concatenate([x.reshape(-1, MANY) for x in drawn.values()])
         assert np.abs(np.corrcoef(rows) - np.eye(len(rows))).max() < 5.5 / np.sqrt(MANY)
 
 
@@ -152,11 +154,10 @@ def test_fading_and_shadowing_keep_their_laws_and_are_correlated_as_documented(d
 FLOOR, TOP = 0.005, 0.25
 
 
-def ask(omega, alpha):
+def action_for(omega, alpha):
     """The action that asks for a ratio and a share."""
     share = np.log(max(alpha, FLOOR) / FLOOR) / np.log(TOP / FLOOR)
-    full = lambda x: np.full((N, K, WORLDS), x, np.float32)  # noqa: E731
-    return {GROUP: {"offload": full(omega), "share": full(share)}}
+    return {GROUP: {name: np.full((N, K, WORLDS), x, np.float32) for name, x in (("offload", omega), ("share", share))}}
 
 
 def worked(env, action, queue_bits=0.0, **numbers):
@@ -182,14 +183,14 @@ def worked(env, action, queue_bits=0.0, **numbers):
 
 
 CASES = {  # in ms, J and -: upload, computing, local, latency, local energy, edge energy, in use, reward
-    "offloaded": (ENV, ask(1, 0.032), {}, (54.6227, 23.4962, 0, 78.1190, 0, 0.884736, 0.9975, 0.209373)),
+    "offloaded": (ENV, action_for(1, 0.032), {}, (54.6227, 23.4962, 0, 78.1190, 0, 0.884736, 0.9975, 0.209373)),
     "too much asked for": (
-        *(ENV, ask(0.4, 0.2), {}),
+        *(ENV, action_for(0.4, 0.2), {}),
         (21.8491, 9.3750, 37.5, 68.7241, 14.0625, 0.891666, 1, 0.153248),
     ),
-    "starved": (ENV, ask(1, 0), {}, (54.6227, 125.0, 0, 179.6227, 0, 0.003375, 0.1875, -0.861063)),
+    "starved": (ENV, action_for(1, 0), {}, (54.6227, 125.0, 0, 179.6227, 0, 0.003375, 0.1875, -0.861063)),
     "waiting": (
-        *(DENSE, ask(0.5, 0.02), {"queue_bits": 5e6, "server_cpu_hz": 100e9, "kappa_server": 1e-30}),
+        *(DENSE, action_for(0.5, 0.02), {"queue_bits": 5e6, "server_cpu_hz": 100e9, "kappa_server": 1e-30}),
         (2.731137, 62.5, 31.25, 135.5436, 11.71875, 0.216, 0.75, -0.422540),
     ),
 }
@@ -205,8 +206,8 @@ def test_slots_worked_by_hand(name):
     np.testing.assert_allclose(info["rate_bps"], rate, rtol=1e-5)
     times = [1e3 * info[f"{part}_s"] for part in ("t_tx", "t_comp", "t_local", "t")]
     others = [info[part] for part in ("energy_local_j", "energy_edge_j", "capacity_used_frac")]
-    for found, value in zip([*times, *others, ts.reward[GROUP]], expected, strict=True):
-        np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6)
+    for measured, value in zip([*times, *others, ts.reward[GROUP]], expected, strict=True):
+        np.testing.assert_allclose(measured, value, rtol=1e-5, atol=1e-6)
     alpha = {"offloaded": 0.032, "too much asked for": 0.9625 / 30, "starved": 0.005, "waiting": 0.02}[name]
     np.testing.assert_allclose(info["alpha"], alpha, rtol=1e-5)
     assert (info["oversubscribed"] == (name == "too much asked for")).all()
@@ -239,11 +240,39 @@ def test_queues_of_the_worked_slots():
 
 def test_a_task_is_given_up_after_the_cap():
     # 125 + 54.6 ms against a cap of 150: QoS of 1 - 1.5
-    _, ts = worked(ENV, ask(1, 0), latency_cap_s=0.15)
+    _, ts = worked(ENV, action_for(1, 0), latency_cap_s=0.15)
     np.testing.assert_allclose(ts.info["t_s"], 0.15)
     np.testing.assert_allclose(ts.info["qos_mean"], -0.5, rtol=1e-5)
     assert (ts.info["timeout_rate"] == 1).all()
     assert (ts.info["deadline_violation_rate"] == 1).all()
+
+
+class Braking(mobility.PassingRoad):
+    """Vehicles that drive the other way and lose half of their speed in every slot."""
+
+    constant_speed = False
+
+    def start(self, draws, sizes, params):
+        motion = super().start(draws, sizes, params)
+        return motion._replace(velocity_mps=-motion.velocity_mps)
+
+    def speed_mps(self, velocity_mps):
+        return mobility.Mobility.speed_mps(self, velocity_mps)
+
+    def advance(self, motion, draws, sizes, params):
+        return super().advance(motion, draws, sizes, params)._replace(velocity_mps=0.5 * motion.velocity_mps)
+
+
+def test_what_depends_on_speeds_follows_them(monkeypatch):
+    """12.5 m/s to the west, then half of it: the way and the speed observed, and how long a channel is remembered."""
+    monkeypatch.setitem(mobility.MODELS._others, "braking", Braking())
+    after, ts = worked(DtEdge(mobility="braking"), action_for(0.5, 0.02), slot_s=0.01)
+    np.testing.assert_allclose(after.velocity_mps, -6.25)
+    np.testing.assert_allclose(after.x_m, 249.7274 - 0.125, rtol=1e-6)
+    np.testing.assert_allclose(after.fading_corr, special.j0(2 * np.pi * 6.25 * 2e9 / 3e8 * 0.01), atol=1e-5)
+    np.testing.assert_allclose(after.shadow_corr, np.exp(-0.0625 / 50), rtol=1e-6)
+    np.testing.assert_allclose(after.fading_re, special.j0(2 * np.pi * 12.5 * 2e9 / 3e8 * 0.01), atol=1e-5)
+    np.testing.assert_allclose(ts.obs.agents[GROUP][:, K + 1], (6.25 - 12.5) / 2.5, rtol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------- any state, any action, any mode
@@ -287,16 +316,16 @@ def test_any_action_becomes_a_feasible_decision(env, action, which):
     assert ((info["omega"] >= 0) & (info["omega"] <= 1)).all()
     # (17d): nobody gets more than asked for, nor less than the floor, and the server runs at its speed at most
     low = np.minimum(params.alpha_min, 0.15 / (N * K))
-    asked = low * (params.alpha_max / low) ** np.clip(action["share"].astype(float), 0, 1)
+    request = low * (params.alpha_max / low) ** np.clip(action["share"].astype(float), 0, 1)
     alpha, bias = info["alpha"].astype(float), state.cpu_bias_hz / params.server_cpu_hz
-    assert (alpha <= asked * (1 + TINY)).all()
+    assert (alpha <= request * (1 + TINY)).all()
     assert (alpha >= low * (1 - TINY)).all()
     budget = np.maximum(1 - bias.sum((0, 1)), N * K * low)
     assert (alpha.sum((0, 1)) <= np.maximum(budget, N * K * low) * (1 + TINY)).all()
     np.testing.assert_allclose(info["capacity_used_frac"], (alpha + bias).sum((0, 1)), rtol=1e-4, atol=1e-4)
-    fits = asked.sum((0, 1)) < budget * (1 - TINY)
-    np.testing.assert_allclose(alpha[..., fits], asked[..., fits], rtol=TINY)
-    over = asked.sum((0, 1)) > budget * (1 + TINY)
+    fits = request.sum((0, 1)) < budget * (1 - TINY)
+    np.testing.assert_allclose(alpha[..., fits], request[..., fits], rtol=TINY)
+    over = request.sum((0, 1)) > budget * (1 + TINY)
     np.testing.assert_allclose(alpha[..., over].sum((0, 1)), budget[over], rtol=TINY)
     assert info["oversubscribed"][over].all()
     assert not info["oversubscribed"][fits].any()
@@ -309,9 +338,9 @@ def test_any_request_is_projected_as_by_the_reference(requests, which):
     decision = projected(requests, requests, state, params)
     for w, config in enumerate(PAIR.scenarios(ENV, which)[0]):
         budget = reference.share_budget(PAIR.unbatch(state, w, config), *config)
-        alpha, asked = reference.project(requests[..., w], budget, *config)
+        alpha, request = reference.project(requests[..., w], budget, *config)
         np.testing.assert_allclose(decision.budget[w], budget, rtol=TINY, atol=1e-5)
-        np.testing.assert_allclose(decision.request[w], asked, rtol=TINY)
+        np.testing.assert_allclose(decision.request[w], request, rtol=TINY)
         np.testing.assert_allclose(decision.alpha[..., w], alpha, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(decision.omega[..., w], np.clip(requests[..., w], 0, 1), atol=1e-37)
 
@@ -381,13 +410,13 @@ def test_names_of_vehicles_and_of_types_do_not_matter(env):
     action = single(PAIR.actions(rng, env))
     info = slot(env, 2, action)[2].info
     vehicles, types = rng.permutation(N), rng.permutation(K)
-    own = ("x_m", "y_m", "velocity_mps", "shadow_db", "fading_re", "fading_im", "fading_corr", "shadow_corr")
-    moved = {name: getattr(state, name)[vehicles] for name in own}
+    of_vehicles = ("x_m", "y_m", "velocity_mps", "shadow_db", "fading_re", "fading_im", "fading_corr", "shadow_corr")
+    moved = {name: getattr(state, name)[vehicles] for name in of_vehicles}
     moved |= {name: getattr(state, name)[vehicles][:, types] for name in ("task_bits", "cpu_bias_hz")}
     renamed = state.replace(**moved, queue_bits=state.queue_bits[types])
-    asked = {name: x[vehicles][:, types] for name, x in action.items()}
+    renamed_action = {name: x[vehicles][:, types] for name, x in action.items()}
     other = params.replace(cycles_per_bit=params.cycles_per_bit[types], t_max_s=params.t_max_s[types])
-    again = compiled(env)[1](renamed, {GROUP: asked}, draws, other)[1].info
+    again = compiled(env)[1](renamed, {GROUP: renamed_action}, draws, other)[1].info
     for name in ("t_s", "alpha", "t_comp_s"):
         np.testing.assert_allclose(again[name], info[name][vehicles][:, types], rtol=1e-4, err_msg=name)
     for name in ("qos_mean", "energy_sys_j", "drift_exact", "queue_total_bits"):

@@ -48,7 +48,10 @@ def player(env, rules, n_worlds):
     @jax.jit
     def run(params, which):
         policies = fixed(env, params) | {"modest": modest(env, params)}
-        choose = lambda key, obs: jax.lax.switch(which, [partial(policies[name], key, obs) for name in rules])  # noqa: E731
+
+        def choose(key, obs):
+            return jax.lax.switch(which, [partial(policies[name], key, obs) for name in rules])
+
         return episode_means(env, choose, KEY, params, n_worlds)
 
     return run
@@ -63,8 +66,8 @@ def play(preset, n_vehicles, horizon=100, rules=QUICK, n_worlds=256, **numbers):
     return {name: jax.tree.map(np.asarray, run(params, i)) for i, name in enumerate(rules)}
 
 
-def mean(found, metric):
-    return {rule: metrics[metric].mean() for rule, metrics in found.items()}
+def mean(by_rule, metric):
+    return {rule: metrics[metric].mean() for rule, metrics in by_rule.items()}
 
 
 def assert_met(samples, documented, theirs, digit, spread=0.0):
@@ -84,11 +87,11 @@ DIGITS = (1e-3, 1e-4, 1e-3, 1e-2, 1e-3, 1e-2)
 @pytest.mark.parametrize("n_vehicles", ALL)
 @pytest.mark.parametrize("rule", QUICK)
 def test_rules_meet_the_documented_means(n_vehicles, rule):
-    found, (reward, spread, *columns) = play("balanced", n_vehicles)[rule], DOCUMENTED[n_vehicles][rule]
-    assert_met(found["reward"], reward, 200, 1e-3, spread)
-    assert found["reward"].std() == pytest.approx(spread, rel=0.3, abs=5e-4)
+    metrics, (reward, spread, *columns) = play("balanced", n_vehicles)[rule], DOCUMENTED[n_vehicles][rule]
+    assert_met(metrics["reward"], reward, 200, 1e-3, spread)
+    assert metrics["reward"].std() == pytest.approx(spread, rel=0.3, abs=5e-4)
     for name, value, digit in zip(COLUMNS, columns, DIGITS, strict=False):
-        assert_met(found[name], value, 200, digit)
+        assert_met(metrics[name], value, 200, digit)
 
 
 OTHERS = {  # reward and quality of service
@@ -123,10 +126,10 @@ OTHERS = {  # reward and quality of service
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "n_vehicles"), OTHERS)
 def test_rules_meet_the_documented_means_of_other_presets(preset, n_vehicles):
-    found = play(preset, n_vehicles)
+    by_rule = play(preset, n_vehicles)
     for rule, (reward, qos) in OTHERS[preset, n_vehicles].items():
-        assert_met(found[rule]["reward"], reward, 40, 1e-3)
-        assert_met(found[rule]["qos_mean"], qos, 40, 1e-3)
+        assert_met(by_rule[rule]["reward"], reward, 40, 1e-3)
+        assert_met(by_rule[rule]["qos_mean"], qos, 40, 1e-3)
 
 
 OPTIMA = {  # local, greedy_latency, local_threshold, slot_optimum
@@ -147,15 +150,15 @@ OPTIMA = {  # local, greedy_latency, local_threshold, slot_optimum
     [case if case == ("balanced", 10) else pytest.param(*case, marks=pytest.mark.slow) for case in OPTIMA],
 )
 def test_rules_next_to_the_optimum_of_a_slot(preset, n_vehicles):
-    found = play(preset, n_vehicles, horizon=5, rules=BEST, n_worlds=64)
+    by_rule = play(preset, n_vehicles, horizon=5, rules=BEST, n_worlds=64)
     names = ("local", "greedy_latency", "local_threshold", "slot_optimum")
     for rule, reward in zip(names, OPTIMA[preset, n_vehicles], strict=True):
-        assert_met(found[rule]["reward"], reward, 40, 1e-3)
-    best = found["slot_optimum"]["reward"]
+        assert_met(by_rule[rule]["reward"], reward, 40, 1e-3)
+    best = by_rule["slot_optimum"]["reward"]
     for rule in ("local", "offload_equal", "greedy_latency", "local_threshold"):
         # shares on seven levels, the last in full use: the rules may be better by what lies between
-        assert (found[rule]["reward"] <= best + 2e-3).all(), rule
-    gain = best.mean() - found["offload_equal"]["reward"].mean()
+        assert (by_rule[rule]["reward"] <= best + 2e-3).all(), rule
+    gain = best.mean() - by_rule["offload_equal"]["reward"].mean()
     if preset == "table1":  # P10: one constant action is best everywhere
         assert gain < 0.01
     elif (preset, n_vehicles) == ("balanced", 10):
@@ -189,10 +192,10 @@ def test_numbers_of_vehicles_are_as_documented(n_vehicles):
         for rule in SWEPT
     ]
     runs += [play("table1", n_vehicles, 20, SWEPT)["offload_equal"]]
-    for found, (ms, qos, joules) in zip(runs, SWEEP[n_vehicles], strict=True):
-        assert_met(1e3 * found["latency_mean_s"], ms, 50, 0.1)
-        assert_met(found["qos_mean"], qos, 50, 1e-3)
-        assert_met(found["energy_sys_j"], joules, 50, 1e-4 if joules < 0.01 else 1e-2)
+    for metrics, (ms, qos, joules) in zip(runs, SWEEP[n_vehicles], strict=True):
+        assert_met(1e3 * metrics["latency_mean_s"], ms, 50, 0.1)
+        assert_met(metrics["qos_mean"], qos, 50, 1e-3)
+        assert_met(metrics["energy_sys_j"], joules, 50, 1e-4 if joules < 0.01 else 1e-2)
 
 
 # ------------------------------------------------------------------------------------------------------------------ claims
@@ -339,7 +342,7 @@ def test_the_printed_drift_can_be_farmed():
     env, params = world("balanced", 4, 100)
     farm = jax.tree.map(np.asarray, jax.jit(lambda p: episode_means(env, Farm(env, p), KEY, p, 64))(params))
     honest = play("balanced", 4)["greedy_latency"]
-    bound = lambda x: (x["reward"] + x["drift_exact"] - x["drift_bound"]).mean()  # noqa: E731
-    assert bound(farm) == pytest.approx(2.10, abs=0.1)
-    assert bound(honest) == pytest.approx(0.6, abs=0.05)
+    as_printed = [(x["reward"] + x["drift_exact"] - x["drift_bound"]).mean() for x in (farm, honest)]
+    assert as_printed[0] == pytest.approx(2.10, abs=0.1)
+    assert as_printed[1] == pytest.approx(0.6, abs=0.05)
     assert farm["reward"].mean() == pytest.approx(-0.47, abs=0.1)

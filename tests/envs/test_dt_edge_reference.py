@@ -51,7 +51,10 @@ def float64_atol(name):
 
 def happened(configs, before, info, after):
     """How often the branches of the model were taken in a slot."""
-    number = lambda name: np.array([getattr(c.params, name) for c in configs])  # noqa: E731
+
+    def number(name):
+        return np.array([getattr(c.params, name) for c in configs])
+
     least = np.array([reference.streams(c.sizes) * reference.share_floor(*c) for c in configs])
     true_hz = info["alpha"] * number("server_cpu_hz") + before.cpu_bias_hz
     gain = [reference.row_features(PAIR.unbatch(before, w, c), *c)[:, -1] for w, c in enumerate(configs)]

@@ -43,16 +43,16 @@ def worlds(params, sizes, many=WORLDS, slots=3):
 def asker(env):
     """All rules' requests of given parameters, in one program for all numbers."""
 
-    def ask(keys, batch, params):
+    def plans_of(keys, batch, params):
         whole = world_params(params)
         obs = observe(env, batch, whole)
         actions = {name: policy(keys, obs) for name, policy in fixed(env, params).items()}
         return {name: Plan(*decode(env, action[GROUP], whole)) for name, action in actions.items()}
 
-    return jax.jit(ask)
+    return jax.jit(plans_of)
 
 
-def asked(env, params, states):
+def requests(env, params, states):
     """Every rule's requests `(N, K, worlds)` in float64."""
     configs = [Config(reference.Params(), sizes_of(env))] * len(states)  # all roads are alike
     with jax.enable_x64(True):
@@ -66,7 +66,7 @@ def test_rules_agree_with_those_of_the_reference(name):
     env, params = DtEdge(**settings), reference.Params(**numbers)
     sizes = sizes_of(env)
     states, rng, divided = worlds(params, sizes, 2 * WORLDS), np.random.default_rng(0), set()
-    ours = asked(env, Params(**vars(params)), states)
+    ours = requests(env, Params(**vars(params)), states)
     assert set(ours) == set(reference.POLICIES)
     for rule in RULES:
         expected = [reference.POLICIES[rule](state, params, sizes, rng) for state in states]
@@ -84,10 +84,10 @@ def test_worlds_may_have_numbers_of_their_own():
     env, sizes = DtEdge(n_vehicles=4), sizes_of(DtEdge(n_vehicles=4))
     states = worlds(reference.Params(), sizes)
     bias, cycles = np.linspace(-2e9, 2e9, WORLDS), np.linspace(200.0, 600.0, WORLDS)
-    together = asked(env, Params(cpu_bias_mean_hz=bias, cycles_per_bit=cycles[None]), states)
+    together = requests(env, Params(cpu_bias_mean_hz=bias, cycles_per_bit=cycles[None]), states)
     for w in (1, 10):
         params = Params(cpu_bias_mean_hz=bias[w], cycles_per_bit=np.full(3, cycles[w]))
-        alone = asked(env, params, states)
+        alone = requests(env, params, states)
         for rule in RULES:
             for ours, theirs in zip(together[rule], alone[rule], strict=True):
                 np.testing.assert_allclose(ours[..., w], theirs[..., w], 1e-12, err_msg=rule)
@@ -97,7 +97,7 @@ def test_worlds_may_have_numbers_of_their_own():
 def test_rules_by_hand():
     """Ten vehicles 250 m from the mast, mean tasks: 54.6 ms of upload and 23.5 ms of computing against 62.5 ms on board."""
     env = DtEdge()
-    found = asked(env, Params(), [state_by_hand(n=10)] * WORLDS)
+    plans = requests(env, Params(), [state_by_hand(n=10)] * WORLDS)
     budget = 1 - 30 * 0.5e9 / 400e9  # 0.9625
     expected = {  # ratio, share
         "local": (0, 0.005),
@@ -108,11 +108,11 @@ def test_rules_by_hand():
         "local_threshold": (1, 0.125),  # the energy is worth 25 ms: 78.1 < 87.5; half of the largest share
     }
     for rule, (ratio, share) in expected.items():
-        np.testing.assert_allclose(found[rule].omega, ratio, err_msg=rule)
-        np.testing.assert_allclose(found[rule].alpha, share, err_msg=rule)
-    near = asked(env, Params(), [state_by_hand(n=10, x_m=100.0)] * WORLDS)  # 34 ms of upload
+        np.testing.assert_allclose(plans[rule].omega, ratio, err_msg=rule)
+        np.testing.assert_allclose(plans[rule].alpha, share, err_msg=rule)
+    near = requests(env, Params(), [state_by_hand(n=10, x_m=100.0)] * WORLDS)  # 34 ms of upload
     assert (near["greedy_latency"].omega == 1).all()
-    far = asked(env, Params(), [state_by_hand(n=10, x_m=400.0)] * WORLDS)  # 88 ms
+    far = requests(env, Params(), [state_by_hand(n=10, x_m=400.0)] * WORLDS)  # 88 ms
     assert (far["local_threshold"].omega == 0).all()
     np.testing.assert_allclose(far["local_threshold"].alpha, 0.005)
 
@@ -129,13 +129,13 @@ def test_chance_of_the_random_rules():
     """Ratios uniform, or of a softmax over six: a sixth each on average, as are doubled shares."""
     env = DtEdge()
     many = 40
-    found = asked(env, Params(), [state_by_hand(n=10)] * (many * WORLDS))
-    n = found["random"].omega.size
+    plans = requests(env, Params(), [state_by_hand(n=10)] * (many * WORLDS))
+    n = plans["random"].omega.size
     assert n == 30 * many * WORLDS
-    assert found["random"].omega.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * n))
-    u = np.log(found["random"].alpha / 0.005) / np.log(50)
+    assert plans["random"].omega.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * n))
+    u = np.log(plans["random"].alpha / 0.005) / np.log(50)
     assert u.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * n))
-    soft = found["softmax_random"]
+    soft = plans["softmax_random"]
     inside = (soft.omega > 0.01) & (soft.omega < 0.99)
     assert soft.omega.mean() == pytest.approx(1 / 6, abs=4 * soft.omega.std() / np.sqrt(n))
     assert soft.alpha.mean() == pytest.approx(1 / 12, abs=4 * soft.alpha.std() / np.sqrt(n))
@@ -151,7 +151,10 @@ def test_the_optimum_is_not_improved_by_changes():
     rng, gains = np.random.default_rng(1), []
     for state in worlds(params, sizes)[:4]:
         best = reference.slot_optimum(state, params, sizes, rng)
-        value = lambda plan, state=state: reference.play_slot(state, plan, params, sizes)["team_reward"]  # noqa: E731
+
+        def value(plan, state=state):
+            return reference.play_slot(state, plan, params, sizes)["team_reward"]
+
         start = top = value(best)
         for _ in range(300):
             other = {name: x.copy() for name, x in best.items()}

@@ -11,11 +11,11 @@ def features(rows, shared, metric):
 def distances(cases, rows, shared, metric):
     """To every case that there is: (squared distance, place), sorted."""
     mine = features(rows, shared, metric)
-    found = []
+    pairs = []
     for i in np.flatnonzero(cases["valid"]):
         theirs = features(cases["rows"][i], cases["shared"][i], metric)
-        found.append((float(((mine - theirs) ** 2).sum()), int(i)))
-    return sorted(found)
+        pairs.append((float(((mine - theirs) ** 2).sum()), int(i)))
+    return sorted(pairs)
 
 
 def kernel(cases, places, rows, shared, metric, hard, width=0.2, temperature=0.3):
@@ -51,7 +51,7 @@ class Ring:
         if None in self.slots:
             place = self.slots.index(None)
         else:
-            own = [s for s in self.slots if s[1] == 1] or self.slots
-            place = self.slots.index(min(own))
+            appended = [s for s in self.slots if s[1] == 1] or self.slots
+            place = self.slots.index(min(appended))
         self.slots[place] = (self.written, 1, value)
         self.written += 1

@@ -11,7 +11,10 @@ METRIC = Metric(rows=(0.5, 0.0, 2.0), shared=(1.5,), sort_by=2)
 def arrays(seed, n_valid, n_rows=ROWS, capacity=CAPACITY):
     """The arrays of a set, float32; what is not valid is rubbish, which must not matter."""
     rng = np.random.default_rng(seed)
-    uniform = lambda *shape: rng.uniform(0, 1, shape).astype(np.float32)  # noqa: E731
+
+    def uniform(*shape):
+        return rng.uniform(0, 1, shape).astype(np.float32)
+
     return {
         "rows": uniform(capacity, n_rows, FEATURES),
         "shared": uniform(capacity, SHARED),

@@ -44,8 +44,8 @@ def test_rows_fall_by_the_feature_to_sort_by_and_equals_keep_their_order():
 
 
 def test_features_by_hand():
-    found = METRIC.features(Situation(np.float32([[1, 9, 3], [2, 9, -1]]), np.float32([4])))
-    assert found.tolist() == [[0.5, 6.0, 6.0], [1.0, -2.0, 6.0]]  # 0.5 and 2 times its own, 1.5 times the shared one
+    features = METRIC.features(Situation(np.float32([[1, 9, 3], [2, 9, -1]]), np.float32([4])))
+    assert features.tolist() == [[0.5, 6.0, 6.0], [1.0, -2.0, 6.0]]  # 0.5 and 2 times its own, 1.5 times the shared one
     assert METRIC.features(cases(0, 3).situation).shape == (CAPACITY, ROWS, 3)
 
 
@@ -87,8 +87,8 @@ def test_retrieval_is_the_same_for_many_at_once():
 def test_two_searches_are_one():
     x, s = arrays(3, CAPACITY), situation(4)
     halves = [CaseSet(**x).replace(valid=x["valid"] & (np.arange(CAPACITY) % 2 == i)) for i in (0, 1)]
-    found = nearer(*(look(half, s) for half in halves))
-    jax.tree.map(np.testing.assert_array_equal, found, look(CaseSet(**x), s))
+    together = nearer(*(look(half, s) for half in halves))
+    jax.tree.map(np.testing.assert_array_equal, together, look(CaseSet(**x), s))
 
 
 # Selection
@@ -102,28 +102,28 @@ def solved(seed, n):
 @given(seeds)
 def test_the_worst_are_dropped_and_rows_are_sorted_together(seed):
     situations, action, reward, advantage = solved(seed, 10)
-    kept = select(situations, action, reward, advantage, METRIC, capacity=12)
+    selected = select(situations, action, reward, advantage, METRIC, capacity=12)
     best = sorted(np.argsort(-advantage.astype(float).mean(1))[:8])  # a fifth of 10 is dropped, the rest in its order
-    assert kept.valid.tolist() == [True] * 8 + [False] * 4
-    assert kept.stamp[:8].tolist() == list(range(8))
-    assert not kept.tag.any()
+    assert selected.valid.tolist() == [True] * 8 + [False] * 4
+    assert selected.stamp[:8].tolist() == list(range(8))
+    assert not selected.tag.any()
     for j, i in enumerate(best):
         order = np.argsort(-situations.rows[i, :, METRIC.sort_by], kind="stable")
         whole = (
-            (kept.rows, situations.rows),
-            (kept.action, action),
-            (kept.reward, reward),
-            (kept.advantage, advantage),
+            (selected.rows, situations.rows),
+            (selected.action, action),
+            (selected.reward, reward),
+            (selected.advantage, advantage),
         )
         for ours, theirs in whole:
             np.testing.assert_array_equal(ours[j], theirs[i][order])
-        np.testing.assert_array_equal(kept.shared[j], situations.shared[i])
-    assert not kept.rows[8:].any()
+        np.testing.assert_array_equal(selected.shared[j], situations.shared[i])
+    assert not selected.rows[8:].any()
 
 
 def test_selections_that_make_no_sense_are_refused():
-    for wrong, said in (({"drop": 1.0}, "less than 1"), ({"capacity": 7}, "8 cases do not go into a set of 7")):
-        with pytest.raises(ValueError, match=said):
+    for wrong, message in (({"drop": 1.0}, "less than 1"), ({"capacity": 7}, "8 cases do not go into a set of 7")):
+        with pytest.raises(ValueError, match=message):
             select(*solved(0, 10), METRIC, **wrong)
 
 

@@ -86,9 +86,9 @@ def test_a_case_is_what_was_done_in_a_slot_and_what_that_was_worth(library):
     assert np.all((gain > -3) & (gain < 3))  # none is clipped, so that what is seen is all that counts
 
     # another way to the same numbers: from what was observed, not from the state
-    here = in_context.problem_of(ENV, PARAMS)
-    unit = here.unit(PARAMS, cases.action[:CASES])
-    judge = jax.jit(jax.vmap(lambda obs, matrix: here.judge(PARAMS, obs, matrix), (-1, 0)))
+    problem = in_context.problem_of(ENV, PARAMS)
+    unit = problem.unit(PARAMS, cases.action[:CASES])
+    judge = jax.jit(jax.vmap(lambda obs, matrix: problem.judge(PARAMS, obs, matrix), (-1, 0)))
     judged = judge(of_cases(library), unit)
     np.testing.assert_allclose(judged.action, cases.action[:CASES], rtol=1e-4)
     np.testing.assert_allclose(judged.reward, cases.reward[:CASES], atol=1e-4)
@@ -102,8 +102,8 @@ def test_lessons_are_the_same_cases_and_what_a_teacher_would_have_done(library, 
     assert cases.valid.sum() == n
     np.testing.assert_allclose(cases.rows[:n], library.cases.rows[best], atol=1e-5)
     np.testing.assert_allclose(cases.action[:n], in_context.in_unit(ENV, PARAMS, library).action[best], atol=1e-5)
-    here, seen = in_context.problem_of(ENV, PARAMS), jax.tree.map(lambda x: x[..., best], of_cases(library))
-    simple = jax.jit(jax.vmap(lambda obs: here.fallback(PARAMS, obs), -1))(seen)
+    problem, seen = in_context.problem_of(ENV, PARAMS), jax.tree.map(lambda x: x[..., best], of_cases(library))
+    simple = jax.jit(jax.vmap(lambda obs: problem.fallback(PARAMS, obs), -1))(seen)
     np.testing.assert_allclose(solved.target[:n], simple, atol=1e-5)
     np.testing.assert_allclose(solved.worth[:n], 0, atol=1e-5)  # above itself
 
@@ -153,17 +153,20 @@ def test_chance_spoils_what_it_may_and_no_more(library):
 
 def test_without_a_case_the_rule_decides(library):
     none = library._replace(cases=empty_like(library.cases, 16))
-    ask = {**in_context.policies(ENV, PARAMS, none), "rule": fixed(ENV, PARAMS)["greedy_latency"]}
-    decided = jax.jit(lambda obs: {name: policy(KEY, obs)[GROUP] for name, policy in ask.items()})(
+    contestants = {**in_context.policies(ENV, PARAMS, none), "rule": fixed(ENV, PARAMS)["greedy_latency"]}
+    decided = jax.jit(lambda obs: {name: policy(KEY, obs)[GROUP] for name, policy in contestants.items()})(
         jax.tree.map(lambda x: x[..., 0], of_cases(library))
     )
-    for name in ask:
+    for name in contestants:
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), decided[name], decided["rule"])
 
 
 def test_cases_of_other_sizes_are_refused(library):
-    for other, said in ((replace(ENV, n_vehicles=5), "5 vehicles of 3 types"), (replace(ENV, n_types=2), "of 2 types")):
-        with pytest.raises(ValueError, match=said):
+    for other, message in (
+        (replace(ENV, n_vehicles=5), "5 vehicles of 3 types"),
+        (replace(ENV, n_types=2), "of 2 types"),
+    ):
+        with pytest.raises(ValueError, match=message):
             in_context.policies(other, PARAMS, library)
     with pytest.raises(ValueError, match="the cases are of toy"):
         in_context.policies(ENV, PARAMS, library._replace(about={"env": "toy", "source": ""}))
@@ -174,8 +177,8 @@ def test_worlds_are_evaluated_and_growth_is_remembered(library):
     none = library._replace(cases=empty_like(library.cases, 16))
     grown = in_context.policies(ENV, PARAMS, none, grows=2)["icl_copy"]
     order, keys = [2, 0, 3, 1], jax.random.split(KEY, CASES)
-    obs, ask = of_cases(library, order), jax.jit(grown)
-    action, memory = ask(keys, obs, grown.memory((CASES,)))
+    obs, decide = of_cases(library, order), jax.jit(grown)
+    action, memory = decide(keys, obs, grown.memory((CASES,)))
     rule = jax.jit(fixed(ENV, PARAMS)["greedy_latency"])(keys, obs)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), action, rule)
     assert memory.valid.tolist() == [[True] * CASES, [False] * CASES]
@@ -185,14 +188,14 @@ def test_worlds_are_evaluated_and_growth_is_remembered(library):
     np.testing.assert_allclose(done[:, :K], rule[GROUP]["offload"], atol=1e-6)
     assert np.ptp(done[:, :K], 0).any()
     np.testing.assert_allclose(memory.advantage[0], 0, atol=1e-5)  # by how much it is better than itself
-    again, after = ask(keys, obs, memory)
+    again, after = decide(keys, obs, memory)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), again, rule)
     assert after.valid.sum() >= CASES
 
     swept = PARAMS.replace(cpu_bias_mean_hz=jnp.float32([-0.5e9, 0.5e9]))  # each world its own server
-    found = evaluate(ENV, {"grows": in_context.policies(ENV, swept, none, grows=2)["icl_copy"]}, KEY, swept, 2)
-    assert np.isfinite(found["grows"]["reward"]).all()
-    used = found["grows"]["resource_ratio"]  # the rule and its copies use the budget that each world has
+    results = evaluate(ENV, {"grows": in_context.policies(ENV, swept, none, grows=2)["icl_copy"]}, KEY, swept, 2)
+    assert np.isfinite(results["grows"]["reward"]).all()
+    used = results["grows"]["resource_ratio"]  # the rule and its copies use the budget that each world has
     np.testing.assert_allclose(used, [1 + N * K * 0.5 / 400, 1 - N * K * 0.5 / 400], rtol=1e-4)
 
 
@@ -203,9 +206,9 @@ def test_a_kernel_exceeds_a_teacher_whose_decisions_are_spoilt_by_chance():
     library = in_context.collect(env, params, teacher, KEY, source="a rule, spoilt by chance")
     unit = in_context.in_unit(env, params, library)
     several = in_context.policies(env, params, library, clone_params=clone.fit(KEY, unit).params)
-    found = evaluate(env, {"teacher": teacher, **several}, KEY, params, 32)
-    ahead = {name: interval(x["reward"] - found["teacher"]["reward"]) for name, x in found.items()}
-    print({name: str(gap) for name, gap in ahead.items()}, interval(found["teacher"]["reward"]))
+    results = evaluate(env, {"teacher": teacher, **several}, KEY, params, 32)
+    ahead = {name: interval(x["reward"] - results["teacher"]["reward"]) for name, x in results.items()}
+    print({name: str(gap) for name, gap in ahead.items()}, interval(results["teacher"]["reward"]))
     assert ahead["icl_kernel_64"].mean > ahead["icl_kernel_64"].half
     assert ahead["icl_kernel_64"].mean > ahead["icl_copy"].mean + ahead["icl_copy"].half
     assert ahead["icl_kernel_64"].mean > ahead["icl_kernel_soft_64"].mean

@@ -53,8 +53,8 @@ def test_everything_in_a_token_matters(decide):
     s, near = situation(1), retrieved(2, K, k=K)
     plain = decide(s, near, 0.1, everyone())
     changed = [(s._replace(**{name: getattr(s, name) + 0.5}), near, 0.1) for name in s._fields]
-    told = ("rows", "shared", "action", "advantage")
-    changed += [(s, near._replace(**{name: getattr(near, name) + 0.5}), 0.1) for name in told]
+    fields = ("rows", "shared", "action", "advantage")
+    changed += [(s, near._replace(**{name: getattr(near, name) + 0.5}), 0.1) for name in fields]
     changed.append((s, near, 0.6))
     for other in changed:
         assert np.abs(decide(*other, everyone()) - plain).max() > 1e-4
@@ -81,29 +81,29 @@ def sets():
 
 
 def test_lessons_are_of_their_own_set_and_never_of_themselves():
-    found = lessons(sets(), K, METRIC)
-    assert len(found.rows) == 5 + 6
-    assert found.present.tolist() == [[True] * 3] * 5 + [[True, True, False]] * 6
+    taught = lessons(sets(), K, METRIC)
+    assert len(taught.rows) == 5 + 6
+    assert taught.present.tolist() == [[True] * 3] * 5 + [[True, True, False]] * 6
     for start, (several, target, worth) in zip((0, 5), sets(), strict=True):
         n, rows = int(several.valid.sum()), several.rows.shape[1]
         for i in range(n):
-            own = METRIC.features(Situation(several.rows[i], several.shared[i]))
-            apart = np.array([float(((METRIC.features(several.situation)[j] - own) ** 2).sum()) for j in range(n)])
+            mine = METRIC.features(Situation(several.rows[i], several.shared[i]))
+            apart = np.array([float(((METRIC.features(several.situation)[j] - mine) ** 2).sum()) for j in range(n)])
             apart[i] = np.inf
-            assert found.near[start + i].tolist() == [start + j for j in np.argsort(apart)[:K]]
-        assert found.valid[start : start + n].all()
-        np.testing.assert_array_equal(found.target[start : start + n, :rows], target[:n])
-        np.testing.assert_array_equal(found.worth[start : start + n, :rows], worth[:n])
+            assert taught.near[start + i].tolist() == [start + j for j in np.argsort(apart)[:K]]
+        assert taught.valid[start : start + n].all()
+        np.testing.assert_array_equal(taught.target[start : start + n, :rows], target[:n])
+        np.testing.assert_array_equal(taught.worth[start : start + n, :rows], worth[:n])
         wish = np.quantile(several.advantage[:n], 0.9)
-        np.testing.assert_allclose(found.wish[start : start + n], wish, rtol=1e-5)
-    assert not found.rows[5:, 2].any()
+        np.testing.assert_allclose(taught.wish[start : start + n], wish, rtol=1e-5)
+    assert not taught.rows[5:, 2].any()
 
 
 def test_too_few_cases_leave_places_empty():
     alone = cases(7, 2)
-    found = lessons([Solved(alone, alone.action, alone.advantage)], K, METRIC)
-    assert found.valid.tolist() == [[True, False, False]] * 2
-    assert found.near[:, 0].tolist() == [1, 0]
+    taught = lessons([Solved(alone, alone.action, alone.advantage)], K, METRIC)
+    assert taught.valid.tolist() == [[True, False, False]] * 2
+    assert taught.near[:, 0].tolist() == [1, 0]
 
 
 def one_habit_each(seed, groups):
@@ -122,9 +122,9 @@ def test_a_transformer_learns_to_read_its_cases():
     taught, x = one_habit_each(0, 64), one_habit_each(1, 16)
     fitted = transformer.fit(MODEL, jax.random.key(1), taught, Training(300, batch_size=32, learning_rate=3e-3))
     assert np.isfinite(fitted.loss).all()
-    told = Nearest(x.rows[x.near], x.shared[x.near], x.action[x.near], x.advantage[x.near], 0.0 * x.near, x.valid)
-    found = MODEL.apply(fitted.params, Situation(x.rows, x.shared), told, x.wish, x.present)
-    error, ignorant = (float(jnp.mean((y - x.target) ** 2)) for y in (found, jnp.mean(taught.target, (0, 1))))
+    near = Nearest(x.rows[x.near], x.shared[x.near], x.action[x.near], x.advantage[x.near], 0.0 * x.near, x.valid)
+    decided = MODEL.apply(fitted.params, Situation(x.rows, x.shared), near, x.wish, x.present)
+    error, ignorant = (float(jnp.mean((y - x.target) ** 2)) for y in (decided, jnp.mean(taught.target, (0, 1))))
     assert error < 0.05 * ignorant
 
 
@@ -136,8 +136,8 @@ def test_a_clone_learns_what_is_seen_in_a_row_and_only_from_cases():
         if name not in ("valid", "stamp"):
             array[6:] = 1 - array[0] if name == "action" else array[0]
     fitted = clone.fit(jax.random.key(0), CaseSet(**x), Training(300, batch_size=32, learning_rate=3e-3))
-    found = clone.decide(fitted.params, NUMBERS)(Situation(x["rows"][0], x["shared"][0]))
-    np.testing.assert_allclose(found, x["action"][0], atol=0.05)
+    decided = clone.decide(fitted.params, NUMBERS)(Situation(x["rows"][0], x["shared"][0]))
+    np.testing.assert_allclose(decided, x["action"][0], atol=0.05)
 
 
 def test_training_that_is_none_is_refused():

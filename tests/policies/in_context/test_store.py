@@ -52,11 +52,11 @@ BAD = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_damaged_files_are_refused(what, tmp_path):
-    x, said = BAD[what]
+    x, message = BAD[what]
     write_npz(tmp_path / "bad.npz", 1, ABOUT, x)
-    with pytest.raises(CasesError, match=said) as told:
+    with pytest.raises(CasesError, match=message) as refusal:
         read(tmp_path / "bad.npz")
-    assert "bad.npz" in str(told.value)
+    assert "bad.npz" in str(refusal.value)
 
 
 def test_files_of_something_else_are_refused(tmp_path):
@@ -64,9 +64,9 @@ def test_files_of_something_else_are_refused(tmp_path):
     file.write_bytes(b"cases")
     with pytest.raises(CasesError, match="not an npz file"):
         read(file)
-    for header, version, said in (({"env": "toy"}, 1, "no text 'source'"), (ABOUT, 2, "format is 2")):
+    for header, version, message in (({"env": "toy"}, 1, "no text 'source'"), (ABOUT, 2, "format is 2")):
         write_npz(file, version, header, arrays(0, 5))
-        with pytest.raises(CasesError, match=said):
+        with pytest.raises(CasesError, match=message):
             read(file)
     x = arrays(0, 5)
     del x["advantage"]
@@ -89,11 +89,11 @@ def test_what_could_not_be_read_is_not_written(tmp_path):
 def test_weights(tmp_path):
     file, weights = tmp_path / "weights.npz", {"params": {"a": {"w": np.ones((2, 3), np.float32)}, "b": np.float32(2)}}
     write_weights(file, weights, {"k": 5})
-    found, about = read_weights(file)
+    weights, about = read_weights(file)
     assert about == {"k": 5}
-    assert set(found) == {"params"}
-    np.testing.assert_array_equal(found["params"]["a"]["w"], np.ones((2, 3)))
-    assert found["params"]["b"] == 2
+    assert set(weights) == {"params"}
+    np.testing.assert_array_equal(weights["params"]["a"]["w"], np.ones((2, 3)))
+    assert weights["params"]["b"] == 2
     write_weights(file, {"a": np.float32([1, np.inf])}, {})
     with pytest.raises(CasesError, match=r"a\[1\] is inf"):
         read_weights(file)

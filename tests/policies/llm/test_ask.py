@@ -41,11 +41,11 @@ def test_no_answer_is_not_asked_for_again():
 @given(st.lists(st.sampled_from([GOOD, FENCED, WRONG, "no", "[[2, 2]]", TIMEOUT, FAILED["http_error"]]), min_size=1))
 def test_counters_balance(answers):
     asker = Asker(Scripted(answers))
-    found = asker.matrices(questions(5), 1, 2, again="!")
-    found += asker.matrices(questions(5), 1, 2, again="!")  # what was answered is known by now
+    matrices = asker.matrices(questions(5), 1, 2, again="!")
+    matrices += asker.matrices(questions(5), 1, 2, again="!")  # what was answered is known by now
     r = asker.tally.report()
     assert r["n_decisions"] == len(asker.tally.seconds) == 10
-    assert r["n_fallback"] == sum(matrix is None for matrix in found)
+    assert r["n_fallback"] == sum(matrix is None for matrix in matrices)
     assert r["n_ok"] + r["n_repaired"] + r["n_fallback"] == 10
     bad = r["n_bad_json"] + r["n_bad_shape"] + r["n_bad_range"]
     assert r["n_calls"] + r["n_cache_hit"] == 10 + r["n_retry"]
@@ -69,15 +69,15 @@ def test_a_cache_answers_what_it_knows_and_a_replay_nothing_else(tmp_path):
     file = tmp_path / "answers.jsonl"
     script = [Completion(GOOD, 5, 7, 0.25), TIMEOUT, WRONG, WRONG]
     first = Asker(Scripted(script), Cache(file))
-    found = first.matrices(questions(3), 1, 2, again="!")
-    assert [matrix is None for matrix in found] == [False, True, True]
+    matrices = first.matrices(questions(3), 1, 2, again="!")
+    assert [matrix is None for matrix in matrices] == [False, True, True]
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert [row["status"] for row in rows] == ["ok", "timeout", "bad_shape", "bad_shape"]
     assert all(len(row["key"]) == 64 for row in rows)
 
     replay = Asker(Scripted([]), Cache(file, "replay"))  # a model that cannot say anything
     again = replay.matrices(questions(3), 1, 2, again="!")
-    assert again[0].tolist() == found[0].tolist()
+    assert again[0].tolist() == matrices[0].tolist()
     ours, theirs = replay.tally.report(), first.tally.report()
     assert {name for name in ours if ours[name] != theirs[name]} == {"n_calls", "n_cache_hit"}
     with pytest.raises(CacheMissError, match="no answer of scripted"):
@@ -109,9 +109,9 @@ def test_the_key_of_a_question_depends_on_all_that_the_answer_does():
 
 def test_two_writers_keep_what_both_have(tmp_path):
     file = tmp_path / "answers.jsonl"
-    one, two = Cache(file), Cache(file)
-    Asker(Scripted([GOOD]), one).matrices(questions(1), 1, 2, again="")
-    Asker(Scripted([GOOD]), two).matrices([QUESTION], 1, 2, again="")
+    first, second = Cache(file), Cache(file)
+    Asker(Scripted([GOOD]), first).matrices(questions(1), 1, 2, again="")
+    Asker(Scripted([GOOD]), second).matrices([QUESTION], 1, 2, again="")
     assert len(file.read_text().splitlines()) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["answers.jsonl"]  # no temporary is left
 

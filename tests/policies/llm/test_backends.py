@@ -181,12 +181,12 @@ def test_bad_settings_are_refused_without_repeating_the_key(monkeypatch):
     for bad in ({"base_url": "localhost:8000"}, {"base_url": "ftp://x"}, {"model": ""}, {"constrain": "xml"}):
         with pytest.raises(ValueError, match=r"JAXVEC_LLM|constrain"):
             dataclasses.replace(http("http://127.0.0.1:1/v1"), **bad)
-    with pytest.raises(ValueError, match="user or password") as told:
+    with pytest.raises(ValueError, match="user or password") as refusal:
         http(f"http://me:{KEY}@127.0.0.1/v1")
-    assert KEY not in str(told.value)
-    with pytest.raises(ValueError, match="header cannot hold") as told:
+    assert KEY not in str(refusal.value)
+    with pytest.raises(ValueError, match="header cannot hold") as refusal:
         http("http://127.0.0.1:1/v1", api_key=f"{KEY}\n")
-    assert KEY not in str(told.value)
+    assert KEY not in str(refusal.value)
 
 
 def test_the_environment_configures(monkeypatch):

@@ -145,17 +145,17 @@ def test_shares_are_those_of_the_answer(run):
 
 def test_the_bias_is_told_to_who_is_to_know_it(run):
     budgets = []
-    for tell in (False, True):
-        run(model := Scripted([GOOD]), tell_bias=tell)
+    for knows in (False, True):
+        run(model := Scripted([GOOD]), tell_bias=knows)
         budgets.append(model.requests[0].messages[1]["content"].split("stay below ")[1].split("\n")[0])
     assert budgets == ["1.000.", "0.985."]  # 12 streams of 0.5 GHz, of 400 GHz
 
 
 @pytest.mark.parametrize(("worth", "grown"), [(-9.0, SLOTS), (9.0, 0)])
 def test_worlds_grow_cases_of_their_own_where_they_do_better(run, library, worth, grown):
-    told = library._replace(cases=library.cases.replace(advantage=library.cases.advantage * 0 + worth))
-    own = run(Scripted([GOOD]), library=told, grows=SLOTS).grown
-    assert np.asarray(own.valid).sum(0).tolist() == [grown] * WORLDS  # the second time, against its own cases too
+    valued = library._replace(cases=library.cases.replace(advantage=library.cases.advantage * 0 + worth))
+    cases = run(Scripted([GOOD]), library=valued, grows=SLOTS).grown
+    assert np.asarray(cases.valid).sum(0).tolist() == [grown] * WORLDS  # the second time, against its own cases too
     assert run(Scripted([GOOD])).grown is None
 
 

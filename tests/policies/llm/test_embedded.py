@@ -9,7 +9,7 @@ from jaxvec.policies.llm.backends import Request
 from jaxvec.policies.llm.embedded import GGUF, Embedded, missing, weights
 from jaxvec.policies.llm.parse import parse_action_matrix
 
-here = pytest.mark.skipif(bool(missing()), reason=missing())
+installed = pytest.mark.skipif(bool(missing()), reason=missing())
 ASKED = Request(({"role": "user", "content": "Two rows of three numbers:"},), 2, 3, 64)
 
 
@@ -26,7 +26,7 @@ def test_what_is_not_there_is_named(monkeypatch, tmp_path):
     assert missing() == f"{tmp_path / 'model.gguf'}: no such file ({GGUF})"
 
 
-@here
+@installed
 @pytest.mark.slow
 def test_the_real_one():
     model = Embedded.load(context=512, cpu_threads=1, timeout_s=100)

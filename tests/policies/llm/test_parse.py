@@ -47,8 +47,8 @@ GOOD = "[[0.1, 0.2], [0.3, 0.4]]"
     ],
 )
 def test_statuses(text, status):
-    found, matrix = parse_action_matrix(text, 2, 2)
-    assert found == status
+    outcome, matrix = parse_action_matrix(text, 2, 2)
+    assert outcome == status
     assert (matrix is None) == status.startswith("bad")
 
 
