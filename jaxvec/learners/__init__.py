@@ -11,7 +11,6 @@ from typing import Any
 from jaxvec.core.environment import Environment
 from jaxvec.core.registry import Registry
 from jaxvec.learners.base import Learner
-from jaxvec.learners.blocks.networks import pooled
 from jaxvec.learners.ddpg import ddpg
 from jaxvec.learners.ppo import ppo
 from jaxvec.learners.sac import sac
@@ -25,7 +24,7 @@ LEARNERS: Registry[Callable[..., Learner]] = Registry(
         "qmarl": partial(ppo, central_critic=True, actor="circuit"),
         "ddpg": partial(ddpg, central_critic=False, double_critics=False),
         "maddpg": partial(ddpg, central_critic=True, double_critics=False),
-        "maddpg_pooled": partial(ddpg, central_critic=True, double_critics=False, critic=pooled),
+        "maddpg_pooled": partial(ddpg, central_critic=True, double_critics=False, pooled_critic=True),
         "td3": partial(ddpg, central_critic=False, double_critics=True),
         "matd3": partial(ddpg, central_critic=True, double_critics=True),
         "sac": partial(sac, central_critic=False),

@@ -1,17 +1,16 @@
-"""What DDPG and SAC share: acting in many worlds, the replay buffer, critics, targets, and the loop around them.
+"""What DDPG and SAC share: the replay buffer, double critics, target networks, and the loop around them.
 
 An update is `slots_per_update` slots in each of `n_worlds` worlds; after every `learn_every` of them `gradient_steps` steps on
 batches from the buffer. A central critic of agent i sees its observation and action, the world, and the actions of all others;
-a pooled one its observation and action, and the mean of what it makes of everybody else's.
-Critics work in units that follow from the rewards' running mean and deviation, so that rewards of any size and offset learn
-alike.
+a pooled one its observation and action, and the mean of an encoding of everybody else's.
 
-What a learner adds (`_OffPolicy`'s hooks): how an actor's outputs become an action, and what its action costs beside its value.
+To add a learner: say what is its own by an `ActionHead`, and hand that to `OffPolicy`. How it acts is in
+`jaxvec.learners.off_policy_acting`, what it learns in `jaxvec.learners.off_policy_losses`.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,146 +18,99 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep
-from jaxvec.core.layout import batch_first, batch_last
-from jaxvec.core.params import check_params, params_of_worlds, world_params
-from jaxvec.core.rollout import Actor, Policy, Slot, policy_keys, unroll, world_keys
+from jaxvec.core.environment import Environment
+from jaxvec.core.layout import batch_first
+from jaxvec.core.params import check_params, world_params
+from jaxvec.core.rollout import Actor, Slot, policy_keys, unroll, world_keys
 from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import reset_where_done
-from jaxvec.forecast.online import OnlineForecaster, Windows
-from jaxvec.learners.base import Learner, Metrics, check_counts
-from jaxvec.learners.blocks import flat, losses, normalise, replay
+from jaxvec.forecast.online import Windows
+from jaxvec.learners.base import Learner, Metrics
+from jaxvec.learners.blocks import flat, normalise, replay
 from jaxvec.learners.blocks.actors import (
-    Actors,
     Groups,
     agent_mask,
     network_inputs,
     obs_batch_first,
     start_moments,
-    terminated_per_agent,
     update_moments,
 )
 from jaxvec.learners.blocks.critics import Critics
-from jaxvec.learners.blocks.metrics import by_group, scalars, summary
-from jaxvec.learners.blocks.networks import Network
+from jaxvec.learners.blocks.metrics import scalars, summary
+from jaxvec.learners.blocks.networks import Builder, Network, NetworkLike, as_builder, mlp, pooled
 from jaxvec.learners.blocks.schedules import annealed
-from jaxvec.learners.off_policy_types import Entry, Proposal, State
-
-COUNTS = (
-    "n_worlds",
-    "slots_per_update",
-    "learn_every",
-    "gradient_steps",
-    "batch_size",
-    "capacity",
-    "policy_delay",
-    "forecaster_steps",
-    "forecaster_batch",
-)
+from jaxvec.learners.off_policy_acting import Acting, started
+from jaxvec.learners.off_policy_losses import Losses
+from jaxvec.learners.off_policy_types import ActionHead, Entry, Settings, State, check_settings
 
 
 class OffPolicy:
-    """A learner's functions, closed over the environment and its static settings."""
+    """A learner's functions, closed over the environment and its static settings.
 
-    use_min_q = False  # actors climb the smaller of twin critics, else the first
+    Attributes:
+        env, settings, hyper: what it learns on, its settings and default hyper-parameters.
+        acting, critics, losses: its parts.
+    """
 
     def __init__(
         self,
         name: str,
         env: Environment,
-        settings: Any,
+        settings: Settings,
         hyper: Any,
-        actor: Callable[[str, flat.Spaces], Network],
-        critic: Callable[..., Network],
+        head: ActionHead,
+        network: NetworkLike | None = None,
+        critic: NetworkLike | None = None,
+        actor: Callable[[str], Network] | None = None,
     ):
+        """
+        Args:
+            name: of the learner.
+            env: what to learn on.
+            settings: `jaxvec.learners.off_policy_types.Settings`, or a dataclass derived from it.
+            hyper: default hyper-parameters, but for the discount, which is the environment's.
+            head: what is the learner's own.
+            network: in place of the MLP of actors: a builder or a Flax module, see
+                `jaxvec.learners.blocks.networks.as_builder`.
+            critic: likewise, in place of the MLP of critics, or of the network of `pooled_critic`.
+            actor: `actor(group)`, built-in networks of actors other than an MLP.
+        Raises:
+            ValueError: a bad setting. TypeError: `network` or `critic` is neither a builder nor a module.
+        """
+        check_settings(name, settings)
         s = settings
-        check_counts(name, s, COUNTS)
-        if s.choices not in flat.CHOICES:
-            raise ValueError(f"choices must be one of {', '.join(flat.CHOICES)}, not {s.choices!r}")
-        if s.slots_per_update % s.learn_every:
-            raise ValueError(f"slots_per_update = {s.slots_per_update} is no multiple of learn_every = {s.learn_every}")
-        if s.capacity % s.n_worlds:
-            raise ValueError(f"capacity = {s.capacity} is no multiple of n_worlds = {s.n_worlds}")
-        steps = s.slots_per_update // s.learn_every * s.gradient_steps
-        if steps % s.policy_delay:
-            raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
-        self.env, self.settings, self.hyper = env, s, hyper.replace(gamma=env.discount)
-        self.forecaster = OnlineForecaster(env, s.forecaster, s.forecaster_steps, s.forecaster_batch)
-        self.inner = {group: flat.inner_spaces(spaces, s.choices) for group, spaces in env.action_space.items()}
-        self.actors = Actors(env, lambda group: actor(group, self.inner[group]), s.share_parameters)
-        choices = {group: flat.whole_choice(inner) for group, inner in self.inner.items() if flat.whole_choice(inner)}
-        judge = partial(critic, s.hidden, activation=s.activation)
-        self.critics = Critics(env.n_agents, judge, s.central_critic, s.share_parameters, choices)
-        self.name = f"{name}_pooled" if self.critics.pools else name
+        build_actor: Builder = partial(mlp, s.hidden, activation=s.activation, out_gain=0.01)
+        build_critic: Builder = partial(pooled if s.pooled_critic else mlp, s.hidden, activation=s.activation)
+        if network is not None:
+            build_actor, actor = as_builder(network, out_gain=0.01), None
+        if critic is not None:
+            build_critic = as_builder(critic)
+
+        def of_group(group: str) -> Network:
+            return build_actor(head.outputs(group), bias=head.bias(group))
+
+        choices = {group: n for group, spaces in head.flat_spaces.items() if (n := flat.whole_choice(spaces))}
+        self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
+        self.acting = Acting(name, env, s, head, actor or of_group)
+        self.critics = Critics(env.n_agents, build_critic, s.central_critic, s.share_parameters, choices)
+        self.losses = Losses(self.acting, self.critics)
+        self.forecaster = self.acting.forecaster
+        self.custom = tuple(part for part, x in (("network", network), ("critic", critic)) if x is not None)
 
     def learner(self) -> Learner:
         """As pure functions."""
-        steps = self.settings.slots_per_update * self.settings.n_worlds
-        return Learner(self.name, self.env, self.settings, self.hyper, self.init, self.update, self.policy, steps)
-
-    # What a learner says for itself
-
-    def propose(
-        self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Any, role: str
-    ) -> Proposal:
-        """From an actor's outputs to its action.
-
-        Args:
-            outputs: `(*batch, n, outputs)`.
-            mask: per discrete component, batch-first.
-            key: typed keys `(*batch)`.
-            role: "act" in training, "greedy" without chance, "target" for the value of what follows, "improve" for the actor's
-                own gradient.
-        """
-        raise NotImplementedError
-
-    def start_temperature(self, hyper: Any) -> Groups:
-        """Temperatures at the start, per group."""
-        return {}
-
-    def tune(self, temperature: Groups, entropy: Groups, room: Groups, hyper: Any) -> Groups:
-        """Temperatures after an actor's step whose mean entropies were these, among so much room for them."""
-        return temperature
-
-    # Acting
-
-    def answer(
-        self, state: State, actor: Groups, key: Array, obs: Observation, hyper: Any, role: str
-    ) -> tuple[Groups, dict[str, Proposal]]:
-        """Actions of the agents that are asked, and the proposals behind them, all batch-last."""
-        rank = key.ndim
-        seen, mask = (
-            network_inputs(obs_batch_first(obs), state.moments.get("obs", {})).agents,
-            batch_first(obs.mask, rank),
+        return Learner(
+            name=self.name,
+            env=self.env,
+            settings=self.settings,
+            hyper=self.hyper,
+            init=self.init,
+            update=self.update,
+            policy=self.acting.policy,
+            steps_per_update=self.settings.slots_per_update * self.settings.n_worlds,
+            custom=self.custom,
+            networks=self.networks,
         )
-        said, _ = self.actors.outputs(actor, self.actors.memory(key.shape), seen, obs.ids, rank)
-        action, made = {}, {}
-        for group, spaces in self.env.action_space.items():
-            own = rng.stream(key, group)
-            made[group] = self.propose(group, said[group], mask.get(group, {}), own, state, hyper, role)
-            chosen = made[group].action
-            action[group] = flat.to_space(spaces, self.inner[group], chosen, obs.mask.get(group, {}), rank)
-        return action, batch_last(made, rank)
-
-    def anything(self, key: Array, obs: Observation) -> tuple[Groups, Groups]:
-        """Uniform actions of the agents that are asked, and the same in flat form, batch-last."""
-        action, kept, rank = {}, {}, key.ndim
-        for group, spaces in self.env.action_space.items():
-            inner, mask = self.inner[group], obs.mask.get(group, {})
-            shape = {"u": (len(obs.agents[group]), flat.width(inner))}
-            u = batch_first(rng.uniforms(rng.stream(key, f"any/{group}"), shape)["u"], rank)
-            chosen = flat.uniform(inner, u, batch_first(mask, rank))
-            action[group] = flat.to_space(spaces, inner, chosen, mask, rank)
-            kept[group] = batch_last(chosen, rank)
-        return action, kept
-
-    def policy(self, state: State, greedy: bool = True) -> Policy:
-        """The current policy; without `greedy`, exploring as in training."""
-        hyper, role = annealed(state.hyper, state.update), "greedy" if greedy else "act"
-        tell = partial(self.forecaster.add_forecast, state.forecaster)
-        return lambda key, obs: self.answer(state, state.params["actor"], key, tell(obs), hyper, role)[0]
-
-    # Learning
 
     def init(self, key: Array, params: Any, hyper: Any = None) -> State:
         """A fresh learner with an empty buffer.
@@ -167,6 +119,8 @@ class OffPolicy:
             key: everything random follows from it.
             params: the environment's, of one world or with `(n_worlds,)` leaves.
             hyper: hyper-parameters, the defaults if None.
+        Raises:
+            ValueError: a parameter is not a finite number, or out of its range.
         """
         s, n = self.settings, self.settings.n_worlds
         params = jax.tree.map(jnp.asarray, world_params(check_params(params)))
@@ -174,24 +128,20 @@ class OffPolicy:
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
         carry = self.forecaster.wrap(forecaster).reset(world_keys(key_run, n), params)
-        one = jax.tree.map(lambda x: x[:1], network_inputs(obs_batch_first(carry[1].obs), {}))
-        nothing = {g: jnp.zeros((1, k, flat.width(self.inner[g]))) for g, k in self.env.n_agents.items()}
-        inputs = self.critics.inputs(one, nothing, nothing)
-        critics = tuple(
-            self.critics.init(rng.stream(key_net, f"critic {i}"), inputs) for i in range(1 + s.double_critics)
-        )
-        nets = {"actor": self.actors.init(rng.stream(key_net, "actor"), one.agents), "critic": critics}
-        moments: dict[str, Groups] = {"reward": {group: normalise.start(()) for group in self.inner}}
-        moments["end"] = {group: normalise.start(()) for group in self.inner}
+        obs = obs_batch_first(carry[1].obs)
+        nets = self.init_networks(key_net, obs)
+        moments: dict[str, Groups] = {
+            name: {group: normalise.start(()) for group in self.env.n_agents} for name in ("reward", "end")
+        }
         if s.normalise_observations:
-            moments["obs"] = start_moments(obs_batch_first(carry[1].obs))
+            moments["obs"] = start_moments(obs)
         state = State(
             params=nets,
             target=jax.tree.map(jnp.copy, nets),
             opt={part: _optimiser(hyper, part).init(nets[part]) for part in nets},
-            temperature=self.start_temperature(hyper),
+            temperature=self.acting.head.initial_temperature(hyper),
             moments=moments,
-            replay=None,  # type: ignore[arg-type]
+            replay=replay.start(0, n, 0),  # its width follows from the rest
             forecaster=forecaster,
             hyper=hyper,
             env_params=params,
@@ -201,252 +151,194 @@ class OffPolicy:
         )
         return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))
 
+    def init_networks(self, key: Array, obs: Observation) -> dict[str, Any]:
+        """Parameters of actors and critics, as `State.params`, for observations like these, batch-first."""
+        seen = jax.tree.map(lambda x: x[:1], network_inputs(obs, {}))
+        spaces = self.acting.head.flat_spaces
+        actions = {group: jnp.zeros((1, n, flat.width(spaces[group]))) for group, n in self.env.n_agents.items()}
+        inputs = self.critics.inputs(seen, actions, actions)
+        n_critics = 2 if self.settings.double_critics else 1
+        critics = tuple(self.critics.init(rng.stream(key, f"critic {i}"), inputs) for i in range(n_critics))
+        return {"actor": self.acting.actors.init(rng.stream(key, "actor"), seen.agents), "critic": critics}
+
+    def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Parameters and outputs of the networks, see `Learner.networks`; critics judge actions from one end of the boxes to the
+        other.
+
+        Args:
+            state: of the learner.
+            obs: the environment's, batch-last.
+        """
+        seen = self.losses.seen(state, obs_batch_first(obs))
+        actions = {}
+        for group, spaces in self.acting.head.flat_spaces.items():
+            ramp = jnp.linspace(-1.0, 1.0, flat.width(spaces))
+            actions[group] = jnp.broadcast_to(ramp, (*seen.agents[group].shape[:-1], len(ramp)))
+        inputs = self.critics.inputs(seen, actions, actions)
+        outputs = {
+            "network": self.acting.outputs(state.params["actor"], seen.agents, {}, seen.world.shape[:-1]),
+            "critic": [self.critics.values(critic, inputs) for critic in state.params["critic"]],
+        }
+        return {"network": state.params["actor"], "critic": state.params["critic"]}, outputs
+
+    # Acting
+
     def packing(self, state: State) -> replay.Packing:
         """How an entry of one world lies in the buffer."""
-        entry = jax.eval_shape(lambda state: self.slot(state, state.hyper, jnp.int32(0))[1], state)
-        return replay.packing(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[:-1], x.dtype), entry))
+        entry = jax.eval_shape(lambda state: self.collect_slot(state, state.hyper, jnp.int32(0))[1], state)
+        return replay.packing(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), entry))
 
-    def slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Windows | None, Metrics]:
-        """The t-th slot in all worlds: where they stand after it, what to remember, what a forecaster learns from, metrics."""
+    def collect_slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Windows | None, Metrics]:
+        """The t-th slot in all worlds.
+
+        Returns:
+            Where the worlds stand after it; the entry to be remembered `(n_worlds, ...)`; what a forecaster learns from; metrics.
+        """
         n, env = self.settings.n_worlds, self.forecaster.wrap(state.forecaster)
         keys = world_keys(state.key, n, t), policy_keys(state.key, n, t)
 
-        def ask(memory, key, obs):
-            action, made = self.answer(state, state.params["actor"], key, obs, hyper, "act")
-            kept = {group: proposal.action for group, proposal in made.items()}
-            choose = partial(jnp.where, _started(state, hyper))
-            action, kept = jax.tree.map(choose, (action, kept), self.anything(key, obs))
-            return action, memory, kept
+        act_fn = self.acting.explore(state, hyper)
 
-        select = lambda slot: (slot._replace(state=(), ts=scalars(slot.ts)), self.forecaster.window(slot))  # noqa: E731
-        unroll_one = partial(unroll, env, Actor((), ask, ()), keys, state.env_params, n_steps=1, select=select)
-        (following, ts, _), slots = unroll_one(state.carry)
-        seen: Slot
-        metrics, (seen, windows) = summary(slots[0]), jax.tree.map(lambda x: x[0], slots)
+        def act(memory: Any, key: Array, obs: Observation) -> tuple[Groups, Any, Groups]:
+            action, flat_actions = act_fn(key, obs)
+            return action, memory, flat_actions
+
+        def select(slot: Slot) -> tuple[Slot, Windows | None]:
+            return slot._replace(state=(), ts=scalars(slot.ts)), self.forecaster.window(slot)
+
+        end, slots = unroll(env, Actor((), act, ()), keys, state.env_params, state.carry, 1, select)
+        next_state, ts, _ = end
+        slot: Slot
+        metrics, (slot, windows) = summary(slots[0]), jax.tree.map(lambda x: x[0], slots)
         entry = Entry(
-            seen.obs.replace(aux={}),
-            seen.extras,
-            seen.ts.reward,
-            seen.ts.terminated,
-            ts.obs.replace(aux={}),
-            following if self.env.takes_turns else (),
+            obs=slot.obs.replace(aux={}),
+            flat_action=slot.extras,
+            reward=slot.ts.reward,
+            terminated=slot.ts.terminated,
+            next_obs=ts.obs.replace(aux={}),
+            next_state=next_state if self.env.takes_turns else (),
         )
-        after = reset_where_done(env, rng.stream(keys[0], "reset"), following, ts, state.env_params)
-        return after, entry, windows, metrics
+        carry = reset_where_done(env, rng.stream(keys[0], "reset"), next_state, ts, state.env_params)
+        return carry, batch_first(entry, 1), windows, metrics
+
+    # Learning
 
     def update(self, state: State) -> tuple[State, Metrics]:
-        """Act and learn in turns; metrics are means over the update."""
+        """Acting and learning by turns.
+
+        Returns:
+            The state after an update, and metrics: means over the update.
+        """
         s, hyper, packing = self.settings, annealed(state.hyper, state.update), self.packing(state)
 
         def act(state: State, i: Array) -> tuple[State, tuple[Windows | None, Metrics]]:
-            carry, entry, windows, metrics = self.slot(state, hyper, 1 + state.update * s.slots_per_update + i)
+            t = 1 + state.update * s.slots_per_update + i
+            carry, entry, windows, metrics = self.collect_slot(state, hyper, t)
             moments = dict(state.moments)
             if "obs" in moments:
-                moments["obs"] = update_moments(
-                    moments["obs"],
-                    network_inputs(obs_batch_first(entry.obs), {}),
-                    agent_mask(obs_batch_first(entry.obs)),
-                )
-            buffer = replay.add(state.replay, packing.pack(batch_first(entry, 1)))
-            after = state.replace(carry=carry, moments=moments, replay=buffer)
-            return after, (windows, metrics)
+                moments["obs"] = update_moments(moments["obs"], entry.obs, agent_mask(entry.obs))
+            buffer = replay.add(state.replay, packing.pack(entry))
+            return state.replace(carry=carry, moments=moments, replay=buffer), (windows, metrics)
 
         def learn(state: State, i: Array) -> tuple[State, Metrics]:
             key = rng.fold_in(rng.fold_in(rng.stream(state.key, "learn"), state.update), i)
-            return self.step(state, packing, hyper, key, i)
+            return self.gradient_step(state, packing, hyper, key, i)
 
-        def turn(state: State, i: Array) -> tuple[State, tuple[Windows | None, Metrics]]:
-            state, (windows, acted) = jax.lax.scan(act, state, i * s.learn_every + jnp.arange(s.learn_every))
-            state, learned = jax.lax.scan(learn, state, i * s.gradient_steps + jnp.arange(s.gradient_steps))
-            return state, (windows, jax.tree.map(jnp.mean, acted | learned))
+        def act_then_learn(state: State, i: Array) -> tuple[State, tuple[Windows | None, Metrics]]:
+            state, (windows, acting) = jax.lax.scan(act, state, i * s.learn_every + jnp.arange(s.learn_every))
+            state, learning = jax.lax.scan(learn, state, i * s.gradient_steps + jnp.arange(s.gradient_steps))
+            return state, (windows, jax.tree.map(jnp.mean, acting | learning))
 
-        state, (windows, metrics) = jax.lax.scan(turn, state, jnp.arange(s.slots_per_update // s.learn_every))
-        # turns and their slots are one axis of time
+        phases = jnp.arange(s.slots_per_update // s.learn_every)
+        state, (windows, metrics) = jax.lax.scan(act_then_learn, state, phases)
+        # phases and their slots are one axis of time
         windows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), windows)
         key = rng.fold_in(rng.stream(state.key, "twin"), state.update)
         forecaster, forecasting = self.forecaster.learn(state.forecaster, key, windows, hyper.forecaster_learning_rate)
         after = state.replace(update=state.update + 1, forecaster=forecaster)
         return after, jax.tree.map(jnp.mean, metrics) | forecasting
 
-    def step(self, state: State, packing: replay.Packing, hyper: Any, key: Array, i: Array) -> tuple[State, Metrics]:
-        """The i-th gradient step of an update: of the critics, and every `policy_delay`-th time of actors and targets."""
+    def gradient_step(
+        self, state: State, packing: replay.Packing, hyper: Any, key: Array, i: Array
+    ) -> tuple[State, Metrics]:
+        """The i-th gradient step of an update: of the critics, and every `policy_delay`-th time of actors and targets.
+
+        Args:
+            state: before it.
+            packing: of the buffer's entries.
+            hyper: hyper-parameters in force.
+            key: one typed key, of this step alone.
+            i: int32 `()`.
+        Returns:
+            The state after it, and metrics.
+        """
         key_sample, key_next, key_own = (rng.stream(key, name) for name in ("sample", "next", "own"))
         rows, world = replay.sample(state.replay, key_sample, self.settings.batch_size)
-        entry: Entry = batch_last(packing.unpack(rows), 1)
-        state = state.replace(moments=self.follow(state.moments, entry, hyper))
-        target = self.targets(state, entry, world, hyper, key_next)
-        grad, found = jax.grad(self.critic_loss, has_aux=True)(state.params["critic"], state, entry, target)
-        critic, critic_opt = _descend(state, "critic", grad, hyper)
-        state = state.replace(
-            params=state.params | {"critic": critic},
-            opt=state.opt | {"critic": critic_opt},
-        )
-        found["off_policy/critic_grad_norm"] = optax.tree.norm(grad)
-        changing = state.params["actor"], state.opt["actor"], state.temperature, state.target
+        entry: Entry = packing.unpack(rows)
+        state = state.replace(moments=self.losses.ema_update(state.moments, entry, hyper))
+        targets = self.losses.targets(state, entry, world, hyper, key_next)
+        grad, metrics = jax.grad(self.losses.critic_loss, has_aux=True)(state.params["critic"], state, entry, targets)
+        critic, opt = _descend(state, "critic", grad, hyper)
+        state = state.replace(params=state.params | {"critic": critic}, opt=state.opt | {"critic": opt})
+        metrics["off_policy/critic_grad_norm"] = optax.tree.norm(grad)
 
-        def improve() -> tuple[Any, Metrics]:
-            grad, (found, (entropy, room)) = jax.grad(self.actor_loss, has_aux=True)(
-                state.params["actor"], state, entry, hyper, key_own
-            )
-            after = *_descend(state, "actor", grad, hyper), self.tune(state.temperature, entropy, room, hyper)
-            after = jax.tree.map(partial(jnp.where, _started(state, hyper)), after, changing[:3])
-            target = optax.incremental_update(state.params | {"actor": after[0]}, state.target, hyper.tau)
-            return (*after, target), found | {"off_policy/actor_grad_norm": optax.tree.norm(grad)}
+        def improve() -> tuple[_ActorSide, Metrics]:
+            return self.actor_step(state, entry, hyper, key_own)
 
         delay = self.settings.policy_delay
         if delay == 1:
-            changed, more = improve()
+            actor_side, actor_metrics = improve()
         else:
-            none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve)[1])
-            changed, more = jax.lax.cond((i + 1) % delay == 0, improve, lambda: (changing, none))
-            more = jax.tree.map(lambda x: x * delay, more)  # a mean over steps then is one over those that improved
-        actor, actor_opt, temperature, target_nets = changed
-        state = state.replace(
-            params=state.params | {"actor": actor},
-            opt=state.opt | {"actor": actor_opt},
-            temperature=temperature,
-            target=target_nets,
-        )
-        return state, found | more
+            zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(improve)[1])
+            unchanged = _ActorSide.of(state), zeros
+            actor_side, actor_metrics = jax.lax.cond((i + 1) % delay == 0, improve, lambda: unchanged)
+            actor_metrics = jax.tree.map(lambda x: x * delay, actor_metrics)  # a mean over those steps that improved
+        return actor_side.put_into(state), metrics | actor_metrics
 
-    # Values
+    def actor_step(self, state: State, entry: Entry, hyper: Any, key: Array) -> tuple["_ActorSide", Metrics]:
+        """A step of the actors and temperatures, once they have started, and of the target networks.
 
-    def real_values(self, state: State, obs: Observation, action: Groups) -> Groups:
-        """Values in units of the reward, `(*batch, n)`, of flat actions."""
-        seen = network_inputs(obs_batch_first(obs), state.moments.get("obs", {}))
-        values = self.critics.values(state.params["critic"][0], self.critics.inputs(seen, action, action))
-        values = self.critics.of(values, action)
-        unit = self.unit(state.moments, state.hyper)
-        return {group: normalise.undo(unit[group], v) for group, v in values.items()}
-
-    def unit(self, moments: dict[str, Groups], hyper: Any) -> dict[str, normalise.Moments]:
-        """In what critics count, per group."""
-        ends = moments["end"]
-        return {g: normalise.of_targets(m, ends[g].mean, hyper.gamma) for g, m in moments["reward"].items()}
-
-    def follow(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
-        """Moments after the rewards and ends of a batch."""
-        weight, rate = agent_mask(obs_batch_first(entry.obs)), hyper.unit_rate
-        reward = {
-            group: normalise.follow(old, batch_first(entry.reward[group], 1), weight[group], rate)
-            for group, old in moments["reward"].items()
-        }
-        end = {
-            group: normalise.follow(moments["end"][group], ended.astype(float), weight[group], rate)
-            for group, ended in self.terminated_per_agent(entry).items()
-        }
-        return moments | {"reward": reward, "end": end}
-
-    def terminated_per_agent(self, entry: Entry) -> Groups:
-        """Per group, bool `(batch, n)`: nothing follows."""
-        return terminated_per_agent(self.env, entry.terminated, agent_mask(obs_batch_first(entry.next_obs)))
-
-    def targets(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
-        """r + gamma (1 - over) (min Q'(s', a') - cost), with a' of the target actors, who take their turns anew.
-
+        Args:
+            state: before it, with critics that learned already.
+            entry: a batch of the buffer.
+            hyper: hyper-parameters in force.
+            key: one typed key, of the actors' chance.
         Returns:
-            Per group `(batch, n)`, in the critics' units.
+            What it changes, and metrics.
         """
-        following = partial(self.following, state, entry, world, hyper, key)
-        nothing = {group: jnp.zeros((len(world), n)) for group, n in self.env.n_agents.items()}
-        value = jax.lax.cond(hyper.gamma > 0, following, lambda: nothing)  # a bandit needs no look ahead
-        result, ended = {}, self.terminated_per_agent(entry)
-        for group, unit in self.unit(state.moments, hyper).items():
-            ahead = hyper.gamma * ~ended[group] * normalise.undo(unit, value[group])
-            target = batch_first(entry.reward[group], 1) + ahead
-            result[group] = jax.lax.stop_gradient(normalise.to(unit, target))
-        return result
-
-    def following(self, state: State, entry: Entry, world: Array, hyper: Any, key: Array) -> Groups:
-        """min Q'(s', a') - cost, per group `(batch, n)`, in the critics' units."""
-        size = len(world)
-        keys = rng.fold_in(key, jnp.arange(size))
-        params = params_of_worlds(state.env_params, world, self.settings.n_worlds)
-        ask = lambda key, obs: self.answer(state, state.target["actor"], key, obs, hyper, "target")  # noqa: E731
-        ts = first_timestep(self.env, entry.next_obs, (size,))
-        _, turn = self.env.act(ask, keys, entry.next_state, ts, params)
-        made = batch_first(turn.extras, 1)
-        action = {group: proposal.action for group, proposal in made.items()}
-        inputs = self.critics.inputs(
-            network_inputs(obs_batch_first(turn.obs), state.moments.get("obs", {})), action, action
+        grad, (metrics, (entropy, max_entropy)) = jax.grad(self.losses.actor_loss, has_aux=True)(
+            state.params["actor"], state, entry, hyper, key
         )
-        several = [self.critics.values(critic, inputs) for critic in state.target["critic"]]
-        smallest = {group: jnp.stack([values[group] for values in several]).min(0) for group in made}
-        value = self.critics.of(smallest, {group: proposal.chance for group, proposal in made.items()})
-        return {group: value[group] - made[group].cost for group in made}
+        temperature = self.acting.head.tune(state.temperature, entropy, max_entropy, hyper)
+        before = state.params["actor"], state.opt["actor"], state.temperature
+        after = *_descend(state, "actor", grad, hyper), temperature
+        actor, opt, temperature = jax.tree.map(partial(jnp.where, started(state, hyper)), after, before)
+        target = optax.incremental_update(state.params | {"actor": actor}, state.target, hyper.tau)
+        metrics["off_policy/actor_grad_norm"] = optax.tree.norm(grad)
+        return _ActorSide(actor, opt, temperature, target), metrics
 
-    def every_choice(self, group: str, proposal: Proposal) -> Array:
-        """The proposed action; of an agent with boxes and a single discrete choice, with each choice in turn,
-        `(k, *batch, n, width)`: its value is then an expectation and not a sample."""
-        if proposal.chance is None or group in self.critics.choices:
-            return proposal.action
-        one_hots = jnp.eye(proposal.chance.shape[-1])
-        return jnp.stack([flat.with_choice(self.inner[group], proposal.action, choice) for choice in one_hots])
 
-    def critic_loss(
-        self, critics: tuple[Groups, ...], state: State, entry: Entry, target: Groups
-    ) -> tuple[Array, Metrics]:
-        """Mean squared error, summed over critics and groups."""
-        action, weight = batch_first(entry.action, 1), agent_mask(obs_batch_first(entry.obs))
-        inputs = self.critics.inputs(
-            network_inputs(obs_batch_first(entry.obs), state.moments.get("obs", {})), action, action
+class _ActorSide(NamedTuple):
+    """What a step of the actors changes: their parameters and optimiser, temperatures, and all target networks."""
+
+    params: Groups
+    opt: Any
+    temperature: Groups
+    target: dict[str, Any]
+
+    @classmethod
+    def of(cls, state: State) -> "_ActorSide":
+        """Of a state."""
+        return cls(state.params["actor"], state.opt["actor"], state.temperature, state.target)
+
+    def put_into(self, state: State) -> State:
+        """The state with it."""
+        return state.replace(
+            params=state.params | {"actor": self.params},
+            opt=state.opt | {"actor": self.opt},
+            temperature=self.temperature,
+            target=self.target,
         )
-        several = [self.critics.of(self.critics.values(critic, inputs), action) for critic in critics]
-        loss, found, unit = jnp.zeros(()), {}, self.unit(state.moments, state.hyper)
-        for group, y in target.items():
-            errors = [losses.weighted_mean((values[group] - y) ** 2, weight[group]) for values in several]
-            loss += sum(errors)
-            real = normalise.undo(unit[group], several[0][group])
-            found[group] = {
-                "off_policy/critic_loss": jnp.mean(jnp.stack(errors)),
-                "off_policy/value": losses.weighted_mean(real, weight[group]),
-            }
-        return loss, by_group(found)
-
-    def actor_loss(self, actor: Groups, state: State, entry: Entry, hyper: Any, key: Array) -> tuple[Array, Any]:
-        """Minus the value of each agent's own new action among the others' old ones, plus its cost; summed over groups.
-
-        A pooled critic sees the others' new ones, through which every agent climbs the values of all: those of a team.
-        """
-        seen, weight = (
-            network_inputs(obs_batch_first(entry.obs), state.moments.get("obs", {})),
-            agent_mask(obs_batch_first(entry.obs)),
-        )
-        joint, mask = batch_first((entry.action, entry.obs.mask), 1)
-        size = len(entry.terminated)
-        keys = rng.fold_in(key, jnp.arange(size))
-        said, _ = self.actors.outputs(actor, self.actors.memory((size,)), seen.agents, {}, 1)
-        made = {
-            group: self.propose(group, x, mask.get(group, {}), rng.stream(keys, group), state, hyper, "improve")
-            for group, x in said.items()
-        }
-        own = {group: self.every_choice(group, proposal) for group, proposal in made.items()}
-        if self.critics.pools:
-            joint = {group: proposal.action for group, proposal in made.items()}
-        inputs = self.critics.inputs(seen, own, joint)
-        judges = state.params["critic"] if self.use_min_q else state.params["critic"][:1]
-        several = [self.critics.values(critic, inputs) for critic in judges]
-        loss, found, entropy, room = jnp.zeros(()), {}, {}, {}
-        for group, proposal in made.items():
-            mean = partial(losses.weighted_mean, weight=weight[group])
-            value = jnp.stack([values[group] for values in several]).min(0)
-            if group in self.critics.choices:
-                value = self.critics.of({group: value}, {group: proposal.chance})[group]
-            elif proposal.chance is not None:
-                value = jnp.sum(jnp.moveaxis(proposal.chance, -1, 0) * value, 0)
-            loss += mean(proposal.cost - value)
-            entropy[group], room[group] = (jax.tree.map(mean, x) for x in (proposal.entropy, proposal.room))
-            found[group] = {
-                "off_policy/actor_loss": mean(proposal.cost - value),
-                "off_policy/cost": mean(proposal.cost),
-            }
-            found[group] |= {f"off_policy/entropy_{kind}": x for kind, x in entropy[group].items()}
-        return loss, (by_group(found), (entropy, room))
-
-
-def _started(state: State, hyper: Any) -> Array:
-    """The actors act and learn: the first part of training is uniform, and only the critics learn."""
-    return state.update >= hyper.warmup * hyper.anneal_updates
 
 
 def _optimiser(hyper: Any, part: str) -> optax.GradientTransformation:
@@ -457,5 +349,6 @@ def _optimiser(hyper: Any, part: str) -> optax.GradientTransformation:
 
 
 def _descend(state: State, part: str, grad: Any, hyper: Any) -> tuple[Any, Any]:
+    """Parameters and optimiser of the "actor" or the "critic" after a gradient step."""
     updates, opt = _optimiser(hyper, part).update(grad, state.opt[part])
     return optax.apply_updates(state.params[part], updates), opt

@@ -1,15 +1,34 @@
-"""What off-policy learners are set by, and what they keep."""
+"""What off-policy learners are set by, what they keep, and what each of them says for itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from flax import struct
 from jax import Array
 
 from jaxvec.core.types import Observation
 from jaxvec.forecast.online import ForecasterState
+from jaxvec.learners.base import check_counts
 from jaxvec.learners.blocks.actors import Groups
+from jaxvec.learners.blocks.flat import Spaces
 from jaxvec.learners.blocks.replay import Replay
+
+COUNTS = (
+    "n_worlds",
+    "slots_per_update",
+    "learn_every",
+    "gradient_steps",
+    "batch_size",
+    "capacity",
+    "policy_delay",
+    "forecaster_steps",
+    "forecaster_batch",
+)
+
+Role = Literal["act", "greedy", "target", "improve"]
+"""What an action is for: "act" in training, "greedy" without chance, "target" for the value of the slot that follows, "improve"
+for the actor's own gradient."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +37,9 @@ class Settings:
 
     Attributes:
         central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
+        pooled_critic: it sees an agent's own observation and action and the mean of an encoding of all others', see
+            `jaxvec.learners.blocks.networks.pooled`: for agents who are alike, have one reward and act at once (not in turns,
+            where those who follow show what those before them did). Needs `central_critic` and `share_parameters`.
         double_critics: two critics, of which targets take the smaller value.
         share_parameters: the agents of a group share their networks; else each has its own.
         choices: discrete components as "one_hot" vectors, or as "bins" of a number.
@@ -36,6 +58,7 @@ class Settings:
     """
 
     central_critic: bool = False
+    pooled_critic: bool = False
     double_critics: bool = False
     share_parameters: bool = True
     choices: str = "one_hot"
@@ -54,16 +77,40 @@ class Settings:
     normalise_observations: bool = False
 
 
+def check_settings(name: str, settings: Settings) -> None:
+    """Refuse settings that do not fit each other.
+
+    Args:
+        name: of the learner, for the message.
+        settings: to be checked.
+    Raises:
+        ValueError: a count is no whole number of at least 1, or one is no multiple of another.
+    """
+    s = settings
+    check_counts(name, s, COUNTS)
+    if s.slots_per_update % s.learn_every:
+        raise ValueError(f"slots_per_update = {s.slots_per_update} is no multiple of learn_every = {s.learn_every}")
+    if s.capacity % s.n_worlds:
+        raise ValueError(f"capacity = {s.capacity} is no multiple of n_worlds = {s.n_worlds}")
+    steps = s.slots_per_update // s.learn_every * s.gradient_steps
+    if steps % s.policy_delay:
+        raise ValueError(f"{steps} gradient steps an update are no multiple of policy_delay = {s.policy_delay}")
+
+
 class Hyper(struct.PyTreeNode):
     """What may be swept without recompiling.
 
     A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
 
     Attributes:
-        tau: by which part targets follow at each step.
-        unit_rate: by which part the units of critics follow at each step.
-        forecaster_learning_rate: of a forecaster.
+        critic_learning_rate, actor_learning_rate: of Adam.
+        anneal_updates: see above [updates].
+        gamma: discount per slot.
+        tau: by which part target networks move to the networks at each step of the actors.
+        unit_rate: by which part the units of critics move to those of a batch at each step.
         warmup: the part of `anneal_updates` in which actions are uniform and only critics learn.
+        forecaster_learning_rate: of a forecaster.
+        max_grad_norm: gradients are shortened to it, those of all actors or of all critics together.
     """
 
     critic_learning_rate: float = 1e-3
@@ -80,47 +127,125 @@ class Hyper(struct.PyTreeNode):
 
 
 class State(struct.PyTreeNode):
-    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept."""
+    """Everything that an update reads and writes; environment parameters and hyper-parameters live here too, to be swept.
 
-    params: dict[str, Any]  # {"actor": per group, "critic": tuple of per group}
-    target: dict[str, Any]  # the same, slower
+    Attributes:
+        params: {"actor": per group, "critic": tuple of per group}.
+        target: the same, slower.
+        opt: the optimiser's, {"actor", "critic"}.
+        temperature: logarithms of SAC's, per group and kind of component; empty elsewhere.
+        moments: {"obs" (where observations are normalised), "reward", "end"}, each per group.
+        replay: the buffer.
+        forecaster: where the environment `forecasts`, else None.
+        hyper: hyper-parameters.
+        env_params: the environment's numbers, of one world or with a last axis of worlds.
+        key: of all randomness.
+        update: int32 `()`, updates so far.
+        carry: the worlds' (state, timestep), batch-last.
+    """
+
+    params: dict[str, Any]
+    target: dict[str, Any]
     opt: dict[str, Any]
-    temperature: Groups  # of SAC, per group; empty elsewhere
-    moments: dict[str, Groups]  # {"obs", "reward", "end"} per group
+    temperature: Groups
+    moments: dict[str, Groups]
     replay: Replay
-    forecaster: ForecasterState | None  # where the environment has one to be told
+    forecaster: ForecasterState | None
     hyper: Any
     env_params: Any
     key: Array
-    update: Array  # () int32
-    carry: Any  # where the worlds stand
+    update: Array
+    carry: Any
 
 
 class Entry(NamedTuple):
-    """What the buffer keeps of a slot in one world."""
+    """What the buffer keeps of a slot in one world; everything is batch-first, `(*batch, ...)`.
 
-    obs: Observation  # as each agent saw it when it was asked
-    action: Groups  # flat
+    Attributes:
+        obs: as each agent saw it when it was asked.
+        flat_action: per group `(*batch, n, width)`.
+        reward: per group `(*batch, n)`.
+        terminated: bool `(*batch)`.
+        next_obs: at the start of the slot that followed.
+        next_state: the environment's, only where agents take turns, because `Environment.act` reads it; else ().
+    """
+
+    obs: Observation
+    flat_action: Groups
     reward: Groups
     terminated: Array
     next_obs: Observation
-    next_state: Any  # only where agents take turns: `act` reads it
+    next_state: Any
 
 
 class Proposal(NamedTuple):
-    """An actor's answer.
+    """The action that an actor's outputs propose.
 
     Attributes:
-        action: flat, `(*batch, n, width)`.
-        cost: what is taken off its value, `(*batch, n)`, in the critics' units.
-        chance: of each choice `(*batch, n, k)`, of an agent with a single discrete choice, under which its value is a mean; None
-            elsewhere.
-        entropy: per kind of component `(*batch, n)`, of a learner that steers it.
-        room: what its target is a part of: entries of boxes, and the entropy of uniform choices among what is allowed.
+        flat_action: `(*batch, n, width)`.
+        penalty: what is taken off its value, `(*batch, n)`, in the critics' units.
+        action_probs: of each choice `(*batch, n, k)`, of an agent with a single discrete choice, under which its value is a mean;
+            None elsewhere.
+        entropy: per kind of component `(*batch, n)` [nat], of a learner that steers it.
+        max_entropy: what its target is a part of, likewise: the number of entries of boxes, and the entropy of uniform choices
+            among what is allowed [nat].
     """
 
-    action: Array
-    cost: Array
-    chance: Array | None
+    flat_action: Array
+    penalty: Array
+    action_probs: Array | None
     entropy: dict[str, Array]
-    room: dict[str, Array]
+    max_entropy: dict[str, Array]
+
+
+class ActionHead:
+    """What an off-policy learner says for itself: how an actor's outputs become an action, and what that costs beside its value.
+
+    Attributes:
+        use_min_q: actors climb the smallest of the critics' values, else the first's.
+        flat_spaces: per group, the spaces that networks act in, see `jaxvec.learners.blocks.flat`.
+    """
+
+    use_min_q = False
+
+    def __init__(self, flat_spaces: Mapping[str, Spaces]):
+        self.flat_spaces = flat_spaces
+
+    def outputs(self, group: str) -> int:
+        """How many outputs an actor of this group needs."""
+        raise NotImplementedError
+
+    def bias(self, group: str) -> tuple[float, ...]:
+        """Where those start; empty for 0."""
+        return ()
+
+    def propose(
+        self,
+        group: str,
+        outputs: Array,
+        mask: Mapping[str, Array],
+        key: Array,
+        temperature: Mapping[str, Array],
+        hyper: Any,
+        role: Role,
+    ) -> Proposal:
+        """From an actor's outputs to its action.
+
+        Args:
+            group: whose actor it is.
+            outputs: `(*batch, n, outputs)`.
+            mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
+            key: typed keys `(*batch)`.
+            temperature: the group's, see `State`.
+            hyper: hyper-parameters in force.
+            role: what the action is for.
+        """
+        raise NotImplementedError
+
+    def initial_temperature(self, hyper: Any) -> Groups:
+        """Logarithms of the temperatures at the start, per group and kind of component."""
+        return {}
+
+    def tune(self, temperature: Groups, entropy: Groups, max_entropy: Groups, hyper: Any) -> Groups:
+        """Temperatures after an actor's step, given the mean entropies of its proposals and of what they are parts of."""
+        return temperature

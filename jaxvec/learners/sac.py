@@ -6,9 +6,8 @@ are in the critics' units. The loop is in `jaxvec.learners.off_policy`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,25 +15,24 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtri
 
-from jaxvec.core import rng
 from jaxvec.core.environment import Environment
-from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Discrete
 from jaxvec.learners import off_policy_types
 from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.actors import Groups
-from jaxvec.learners.blocks.networks import Network, mlp
+from jaxvec.learners.blocks.networks import NetworkLike
 from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.off_policy import OffPolicy
-from jaxvec.learners.off_policy_types import Proposal, State
+from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role
 
 LOG_STD_RANGE = (-5.0, 1.0)
+BOX, CHOICE = "box", "choice"  # kinds of components
 
 
 @dataclass(frozen=True)
 class Settings(off_policy_types.Settings):
-    """As `jaxvec.learners.off_policy_types.Settings`, with twin critics.
+    """As `jaxvec.learners.off_policy_types.Settings`, with double critics.
 
     Attributes:
         actor: "mlp", or "server_scorer", one small network that scores each option of a choice, see
@@ -54,7 +52,7 @@ class Settings(off_policy_types.Settings):
 
 
 class Hyper(off_policy_types.Hyper):
-    """What may be swept without recompiling.
+    """What may be swept without recompiling, beside the fields of `jaxvec.learners.off_policy_types.Hyper`.
 
     Attributes:
         temperature: at the start.
@@ -71,91 +69,100 @@ class Hyper(off_policy_types.Hyper):
     entropy_choice_end: float = 0.05
 
 
-class _Sac(OffPolicy):
-    """Stochastic actors that are paid for their entropy."""
+class StochasticHead(ActionHead):
+    """A sample of the distribution that an actor's outputs say; its entropy is a reward."""
 
     use_min_q = True
 
+    def outputs(self, group: str) -> int:
+        """Means and logarithms of deviations, and logits."""
+        return heads.size(self.flat_spaces[group])
+
+    def bias(self, group: str) -> tuple[float, ...]:
+        """See `heads.initial_bias`."""
+        return heads.initial_bias(self.flat_spaces[group])
+
     def propose(
-        self, group: str, outputs: Array, mask: Groups, key: Array, state: State, hyper: Hyper, role: str
+        self,
+        group: str,
+        outputs: Array,
+        mask: Mapping[str, Array],
+        key: Array,
+        temperature: Mapping[str, Array],
+        hyper: Hyper,
+        role: Role,
     ) -> Proposal:
-        """See `OffPolicy.propose`; the cost is minus the entropy, weighted by the temperatures."""
-        inner, rank = self.inner[group], key.ndim
-        dists = heads.distributions(inner, outputs, mask, LOG_STD_RANGE)
-        words = {"u": (outputs.shape[-2], flat.width(inner))}
-        u = flat.split(inner, batch_first(rng.uniforms(key, words)["u"], rank))
-        action, nothing = {}, jnp.zeros(outputs.shape[:-1])
-        entropy, room = {"box": nothing, "choice": nothing}, {"box": nothing, "choice": nothing}
-        chance, only = None, flat.single_choice(inner)
-        for name, space in inner.items():
-            over = tuple(range(-len(space.shape), 0))
+        """See `ActionHead.propose`; the penalty is minus the entropy, weighted by the temperatures."""
+        spaces = self.flat_spaces[group]
+        dists = heads.distributions(spaces, outputs, mask, LOG_STD_RANGE)
+        u = flat.split(spaces, flat.uniforms(key, spaces, outputs.shape[-2])["u"])
+        components, action_probs, zeros = {}, None, jnp.zeros(outputs.shape[:-1])
+        entropy, max_entropy = {BOX: zeros, CHOICE: zeros}, {BOX: zeros, CHOICE: zeros}
+        for name, space in spaces.items():
+            entries = tuple(range(-len(space.shape), 0))
             if isinstance(space, Discrete):
                 logits, gumbel = dists[name].logits, -jnp.log(-jnp.log(u[name]))
-                if name == only:
-                    chance = dists[name].probs.reshape(*outputs.shape[:-1], -1)
-                action[name] = flat.hard(logits if role == "greedy" else logits + gumbel)
-                entropy["choice"] += jnp.sum(dists[name].entropy(), over)
+                if name == flat.single_choice(spaces):
+                    action_probs = dists[name].probs.reshape(*outputs.shape[:-1], -1)
+                components[name] = flat.hard(logits if role == "greedy" else logits + gumbel)
+                entropy[CHOICE] += jnp.sum(dists[name].entropy(), entries)
                 allowed = jnp.broadcast_to(mask.get(name, True), logits.shape)
-                room["choice"] += jnp.sum(jnp.log(jnp.sum(allowed, -1)), over)
+                max_entropy[CHOICE] += jnp.sum(jnp.log(jnp.sum(allowed, -1)), entries)
             else:
                 normal = dists[name].distribution
                 z = normal.loc if role == "greedy" else normal.loc + normal.scale * ndtri(u[name])
-                action[name] = jnp.tanh(z)
-                shrunk = 2 * (math.log(2) - z - jax.nn.softplus(-2 * z))  # log of the derivative of tanh
-                entropy["box"] += jnp.sum(shrunk - normal.log_prob(z), over)
-                room["box"] += space.size
-        temperature = jax.tree.map(jnp.exp, state.temperature[group])
-        cost = -sum(temperature[kind] * entropy[kind] for kind in temperature)
-        told = lambda kinds: {kind: kinds[kind] for kind in temperature}  # noqa: E731
-        return Proposal(flat.join(inner, action), cost, chance, told(entropy), told(room))
+                components[name] = jnp.tanh(z)
+                log_slope = 2 * (math.log(2) - z - jax.nn.softplus(-2 * z))  # log of the derivative of tanh
+                entropy[BOX] += jnp.sum(log_slope - normal.log_prob(z), entries)
+                max_entropy[BOX] += space.size
+        entropy, max_entropy = ({kind: x[kind] for kind in temperature} for x in (entropy, max_entropy))
+        penalty = -sum((jnp.exp(log) * entropy[kind] for kind, log in temperature.items()), start=zeros)
+        return Proposal(flat.join(spaces, components), penalty, action_probs, entropy, max_entropy)
 
-    def start_temperature(self, hyper: Hyper) -> Groups:
-        """Their logarithms, of the kinds of components that there are."""
-        there = lambda group: {isinstance(space, Discrete) for space in self.inner[group].values()}  # noqa: E731
-        kinds = {
-            group: [kind for kind, it in (("box", False), ("choice", True)) if it in there(group)]
-            for group in self.inner
+    def initial_temperature(self, hyper: Hyper) -> Groups:
+        """Logarithms of `hyper.temperature`, for the kinds of components that a group has."""
+        return {
+            group: {kind: jnp.log(hyper.temperature) for kind in _kinds(spaces)}
+            for group, spaces in self.flat_spaces.items()
         }
-        return {group: {kind: jnp.log(hyper.temperature) for kind in some} for group, some in kinds.items()}
 
-    def tune(self, temperature: Groups, entropy: Groups, room: Groups, hyper: Hyper) -> Groups:
+    def tune(self, temperature: Groups, entropy: Groups, max_entropy: Groups, hyper: Hyper) -> Groups:
         """Lower where there is too much entropy, higher where there is too little."""
-        target = {"box": hyper.entropy_box, "choice": hyper.entropy_choice}
+        target = {BOX: hyper.entropy_box, CHOICE: hyper.entropy_choice}
         return {
             group: {
-                kind: log - hyper.temperature_rate * (entropy[group][kind] - target[kind] * room[group][kind])
+                kind: log - hyper.temperature_rate * (entropy[group][kind] - target[kind] * max_entropy[group][kind])
                 for kind, log in logs.items()
             }
             for group, logs in temperature.items()
         }
 
 
+def _kinds(spaces: flat.Spaces) -> list[str]:
+    """Kinds of components among these."""
+    discrete = {isinstance(space, Discrete) for space in spaces.values()}
+    return [kind for kind, is_discrete in ((BOX, False), (CHOICE, True)) if is_discrete in discrete]
+
+
 def sac(
-    env: Environment,
-    *,
-    network: Callable[[int, tuple[float, ...]], Network] | None = None,
-    critic: Callable[..., Network] = mlp,
-    **settings: Any,
+    env: Environment, *, network: NetworkLike | None = None, critic: NetworkLike | None = None, **settings: Any
 ) -> Learner:
     """SAC, or MASAC with `central_critic=True`.
 
     Args:
         env: what to learn on.
-        network: `network(outputs, bias) -> Network` in place of the actor that `actor` names.
-        critic: `critic(hidden, outputs, activation=...) -> Network` in place of the MLP, see `ddpg`.
+        network: in place of the actor that `actor` names: a builder `build(outputs, bias=()) -> Network`, or a Flax module, see
+            `jaxvec.learners.blocks.networks.as_builder`.
+        critic: likewise, in place of the critics' MLP or the network of `pooled_critic`; its input are parts, see
+            `jaxvec.learners.blocks.critics.Critics.inputs`.
         settings: fields of `Settings`.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
     Raises:
-        TypeError: an unknown setting. ValueError: a bad one.
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
     """
     s = Settings(**settings)
-    layers = partial(mlp, s.hidden, activation=s.activation)
-    own = network or (lambda out, bias: layers(out, out_gain=0.01, bias=bias))
+    head = StochasticHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})
+    actor = scorers(env, s, "sac") if s.actor == "server_scorer" and network is None else None
     name = "masac" if s.central_critic else "sac"
-    score = scorers(env, s, "sac") if s.actor == "server_scorer" and network is None else None
-
-    def actor_of(group: str, inner: flat.Spaces) -> Network:
-        return score(group) if score else own(heads.size(inner), heads.initial_bias(inner))
-
-    return _Sac(name, env, s, Hyper(), actor_of, critic).learner()
+    return OffPolicy(name, env, s, Hyper(), head, network, critic, actor).learner()

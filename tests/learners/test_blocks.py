@@ -90,12 +90,12 @@ def test_moments_of_parts_are_the_moments_of_the_whole():
 def test_following_moments_begin_as_a_plain_mean_of_batches():
     x, moments = 100 * np.random.default_rng(0).normal(5.0, 2.0, (6, 8)).astype(np.float32), normalise.start(())
     for batch in x[:4]:
-        moments = normalise.follow(moments, batch, jnp.ones(8), 0.25)
+        moments = normalise.ema_update(moments, batch, jnp.ones(8), 0.25)
     np.testing.assert_allclose(moments.mean, x[:4].mean(), rtol=1e-4)
     np.testing.assert_allclose(moments.var, x[:4].var(1).mean(), rtol=1e-4)
     for batch in x[4:]:
         expected = 0.75 * moments.mean + 0.25 * batch.mean()
-        moments = normalise.follow(moments, batch, jnp.ones(8), 0.25)
+        moments = normalise.ema_update(moments, batch, jnp.ones(8), 0.25)
         np.testing.assert_allclose(moments.mean, expected, rtol=1e-5)
 
 

@@ -2,7 +2,8 @@
 
 Per agent, each box contributes its entries scaled to [-1, 1], each discrete choice a one-hot vector (`choices="one_hot"`) or one
 number in [-1, 1] that is cut into equal bins (`choices="bins"`, as published for deterministic actors). Networks and
-distributions see `inner_spaces`, where binned choices are boxes. Arrays are batch-first, `(*batch, n, width)`.
+distributions see `flat_spaces`, where binned choices are boxes; all functions but `to_space` know these alone. Arrays are
+batch-first, `(*batch, n, width)`, for n agents.
 """
 
 from collections.abc import Mapping
@@ -12,100 +13,149 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.layout import batch_last
+from jaxvec.core import rng
+from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.spaces import Box, Discrete, Space
 from jaxvec.learners.blocks import heads
 
 CHOICES = ("one_hot", "bins")
+FORBIDDEN = -1e9  # the logit of a choice that is not allowed
 Spaces = Mapping[str, Space]
 
 
-def inner_spaces(spaces: Spaces, choices: str) -> dict[str, Space]:
-    """The spaces that networks act in."""
-    binned = lambda space: isinstance(space, Discrete) and choices == "bins"  # noqa: E731
-    return {name: Box(-1.0, 1.0, space.shape) if binned(space) else space for name, space in spaces.items()}
+def flat_spaces(spaces: Spaces, choices: str) -> dict[str, Space]:
+    """The spaces that networks act in.
+
+    Args:
+        spaces: of the environment, by component, of ONE agent.
+        choices: "one_hot", or "bins": discrete components as boxes of the same shape.
+    Raises:
+        ValueError: another word.
+    """
+    if choices not in CHOICES:
+        raise ValueError(f"choices must be one of {', '.join(CHOICES)}, not {choices!r}")
+    return {
+        name: Box(-1.0, 1.0, space.shape) if isinstance(space, Discrete) and choices == "bins" else space
+        for name, space in spaces.items()
+    }
 
 
-def width(inner: Spaces) -> int:
+def width(spaces: Spaces) -> int:
     """Entries of an agent's flat action."""
-    return sum(space.size * (space.n if isinstance(space, Discrete) else 1) for space in inner.values())
+    return sum(_width(space) for space in spaces.values())
 
 
-def split(inner: Spaces, x: Array) -> dict[str, Array]:
+def _width(space: Space) -> int:
+    return space.size * (space.n if isinstance(space, Discrete) else 1)
+
+
+def split(spaces: Spaces, flat_action: Array) -> dict[str, Array]:
     """A vector `(*batch, n, width)` by component: `(*batch, n, *shape)`, and another axis of choices where discrete."""
     result, start = {}, 0
-    for name, space in inner.items():
+    for name, space in spaces.items():
         shape = (*space.shape, *((space.n,) if isinstance(space, Discrete) else ()))
-        end = start + space.size * (space.n if isinstance(space, Discrete) else 1)
-        result[name] = x[..., start:end].reshape(*x.shape[:-1], *shape)
+        end = start + _width(space)
+        result[name] = flat_action[..., start:end].reshape(*flat_action.shape[:-1], *shape)
         start = end
     return result
 
 
-def join(inner: Spaces, parts: Mapping[str, Array]) -> Array:
-    """The inverse of `split`."""
-    flat = []
-    for name, space in inner.items():
-        own = len(space.shape) + isinstance(space, Discrete)
-        x = parts[name]
-        flat.append(x.reshape(*x.shape[: x.ndim - own], -1))
-    return jnp.concatenate(flat, -1)
+def join(spaces: Spaces, components: Mapping[str, Array]) -> Array:
+    """The inverse of `split`: components to `(*batch, n, width)`."""
+    vectors = []
+    for name, space in spaces.items():
+        x, axes = components[name], len(space.shape) + isinstance(space, Discrete)
+        vectors.append(x.reshape(*x.shape[: x.ndim - axes], -1))
+    return jnp.concatenate(vectors, -1)
 
 
-def single_choice(inner: Spaces) -> str:
+def uniforms(key: Array, spaces: Spaces, n: int, names: tuple[str, ...] = ("u",)) -> dict[str, Array]:
+    """Uniform numbers on (0, 1), one for each entry of the agents' flat actions.
+
+    Args:
+        key: typed keys `(*batch)`; a world's numbers depend on its own key alone.
+        spaces: of `flat_spaces`.
+        n: agents.
+        names: of independent sets of such numbers.
+    Returns:
+        Per name, `(*batch, n, width)`.
+    """
+    shape = (n, width(spaces))
+    return batch_first(rng.uniforms(key, dict.fromkeys(names, shape)), key.ndim)
+
+
+def single_choice(spaces: Spaces) -> str:
     """The name of the discrete component of a group whose agents have exactly one such choice; "" elsewhere."""
-    names = [name for name, space in inner.items() if isinstance(space, Discrete)]
-    return names[0] if len(names) == 1 and inner[names[0]].size == 1 else ""
+    names = [name for name, space in spaces.items() if isinstance(space, Discrete)]
+    return names[0] if len(names) == 1 and spaces[names[0]].size == 1 else ""
 
 
-def whole_choice(inner: Spaces) -> int:
+def whole_choice(spaces: Spaces) -> int:
     """How many choices a group's agents have whose whole action is a single one; 0 elsewhere."""
-    name = single_choice(inner)
-    return inner[name].n if name and len(inner) == 1 else 0  # type: ignore[union-attr]
+    space = spaces.get(single_choice(spaces))
+    return space.n if isinstance(space, Discrete) and len(spaces) == 1 else 0
 
 
-def with_choice(inner: Spaces, x: Array, choice: Array) -> Array:
-    """Flat actions with another single choice, one-hot `(k,)`."""
-    parts, name = split(inner, x), single_choice(inner)
-    shape = parts[name].shape
-    return join(inner, parts | {name: jnp.broadcast_to(choice, (*shape[:-1], *choice.shape)).reshape(shape)})
+def with_choice(spaces: Spaces, flat_action: Array, choice: Array) -> Array:
+    """Flat actions `(*batch, n, width)` with another single choice, one-hot `(k,)`."""
+    components, name = split(spaces, flat_action), single_choice(spaces)
+    shape = components[name].shape
+    return join(spaces, components | {name: jnp.broadcast_to(choice, (*shape[:-1], *choice.shape)).reshape(shape)})
 
 
 def hard(logits: Array) -> Array:
-    """The best choice as a one-hot vector, with the gradient of the softmax (straight through; Bengio et al. 2013)."""
+    """The best choice as a one-hot vector, with the gradient of the softmax (straight through; Bengio et al. 2013).
+
+    Args:
+        logits: `(..., k)`.
+    Returns:
+        `(..., k)`.
+    """
     soft = jax.nn.softmax(logits)
     best = jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1], dtype=logits.dtype)
     return best + soft - jax.lax.stop_gradient(soft)
 
 
 def masked(logits: Array, mask: Array | None) -> Array:
-    """Logits with what is not allowed out of the question."""
-    return logits if mask is None else jnp.where(mask, logits, -1e9)
+    """Logits `(..., k)`, out of the question where the bool mask `(..., k)` is False; None allows everything."""
+    return logits if mask is None else jnp.where(mask, logits, FORBIDDEN)
 
 
-def uniform(inner: Spaces, u: Array, mask: Mapping[str, Array]) -> Array:
-    """Uniform flat actions, over what is allowed, from uniform numbers `(*batch, n, width)`; `mask` is batch-first."""
-    parts = {
-        name: hard(masked(x, mask.get(name))) if isinstance(inner[name], Discrete) else 2 * x - 1
-        for name, x in split(inner, u).items()
-    }
-    return join(inner, parts)
-
-
-def to_space(spaces: Spaces, inner: Spaces, flat: Array, mask: Mapping[str, Array], rank: int) -> dict[str, Any]:
-    """Flat actions to the environment's, batch-last: `(n, *shape, *batch)`.
+def uniform(spaces: Spaces, u: Array, mask: Mapping[str, Array]) -> Array:
+    """Uniform flat actions, over what is allowed.
 
     Args:
-        flat: `(*batch, n, width)`.
-        mask: of the observation, batch-last; bins are cut among what is allowed.
+        spaces: of `flat_spaces`.
+        u: uniform numbers `(*batch, n, width)`, see `uniforms`.
+        mask: per discrete component, bool `(*batch, n, *shape, k)`; missing where everything is allowed.
+    Returns:
+        `(*batch, n, width)`.
+    """
+    components = {
+        name: hard(masked(x, mask.get(name))) if isinstance(spaces[name], Discrete) else 2 * x - 1
+        for name, x in split(spaces, u).items()
+    }
+    return join(spaces, components)
+
+
+def to_space(spaces: Spaces, choices: str, flat_action: Array, mask: Mapping[str, Array], rank: int) -> dict[str, Any]:
+    """Flat actions to the environment's: out of the order of networks, into that of environments.
+
+    Args:
+        spaces: of the environment.
+        choices: "one_hot" or "bins".
+        flat_action: `(*batch, n, width)`.
+        mask: of the environment's observation, batch-last `(n, *shape, k, *batch)`; bins are cut among what is allowed.
         rank: batch axes.
+    Returns:
+        By component, batch-last: `(n, *shape, *batch)`, in the bounds of the spaces.
     """
     raw = {}
-    for name, x in split(inner, flat).items():
+    for name, x in split(flat_spaces(spaces, choices), flat_action).items():
         space, x = spaces[name], batch_last(x, rank)
         if isinstance(space, Box):
             raw[name] = x
-        elif isinstance(inner[name], Box):
+        elif choices == "bins":
             raw[name] = space.from_uniform((jnp.clip(x, -1, 1) + 1) / 2, mask.get(name))
         else:
             raw[name] = jnp.argmax(x, 1 + len(space.shape)).astype(jnp.int32)

@@ -43,8 +43,9 @@ def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
     return Moments(moments.mean + delta * count / total, squares / total, total)
 
 
-def follow(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Moments:
-    """Moments moved towards those of a batch by a part `rate`: for what changes while it is learned.
+def ema_update(moments: Moments, x: Array, weight: Array, rate: Array | float) -> Moments:
+    """Moments moved towards those of a batch by a part `rate` (an exponential moving average): for what changes while it is
+    learned.
 
     At first by a larger part, which makes a plain mean of the first `1 / rate` batches: where it started is soon forgotten.
 

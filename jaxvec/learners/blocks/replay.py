@@ -15,7 +15,12 @@ from jax import Array
 
 
 class Packing(NamedTuple):
-    """How an entry becomes a row: its structure, and the shape and dtype of each leaf."""
+    """How an entry becomes a row.
+
+    Attributes:
+        structure: of the pytree.
+        shapes, dtypes: of each leaf, without batch axes.
+    """
 
     structure: Any
     shapes: tuple[tuple[int, ...], ...]
@@ -27,13 +32,16 @@ class Packing(NamedTuple):
         return sum(math.prod(shape) for shape in self.shapes)
 
     def pack(self, entries: Any) -> Array:
-        """Entries with leading batch axes to rows `(*batch, width)`; whole numbers must be below 2^24 in float32."""
+        """Entries, whose leaves are `(*batch, *shape)`, to rows `(*batch, width)`.
+
+        Everything becomes the default float type: whole numbers must be below 2^24 in float32.
+        """
         leaves = jax.tree.leaves(entries)
         batch = leaves[0].shape[: leaves[0].ndim - len(self.shapes[0])]
         return jnp.concatenate([x.reshape(*batch, -1).astype(jnp.result_type(float)) for x in leaves], -1)
 
     def unpack(self, rows: Array) -> Any:
-        """The inverse of `pack`."""
+        """Rows `(*batch, width)` to entries, the inverse of `pack`."""
         leaves, start = [], 0
         for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             end = start + math.prod(shape)
@@ -49,27 +57,46 @@ def packing(entry: Any) -> Packing:
 
 
 class Replay(struct.PyTreeNode):
-    """The buffer: `rows` (slots, worlds, width), the slot to be written next, and how many were written, at most all."""
+    """The buffer.
+
+    Attributes:
+        rows: `(slots, worlds, width)`.
+        cursor: int32 `()`, the slot to be written next.
+        filled: int32 `()`, how many were written, at most all.
+    """
 
     rows: Array
-    cursor: Array  # () int32
-    filled: Array  # () int32
+    cursor: Array
+    filled: Array
 
 
 def start(slots: int, worlds: int, width: int) -> Replay:
-    """An empty buffer for `slots * worlds` entries."""
+    """An empty buffer for `slots * worlds` entries of so many numbers."""
     return Replay(jnp.zeros((slots, worlds, width)), jnp.int32(0), jnp.int32(0))
 
 
 def add(replay: Replay, rows: Array) -> Replay:
-    """Write one slot `(worlds, width)`, over the oldest once the buffer is full."""
+    """The buffer with one more slot, written over the oldest once it is full.
+
+    Args:
+        replay: the buffer before.
+        rows: `(worlds, width)`.
+    """
     slots = len(replay.rows)
     written = jax.lax.dynamic_update_index_in_dim(replay.rows, rows, replay.cursor, 0)
     return Replay(written, (replay.cursor + 1) % slots, jnp.minimum(replay.filled + 1, slots))
 
 
 def sample(replay: Replay, key: Array, n: int) -> tuple[Array, Array]:
-    """n entries, uniform over those written, with replacement: rows `(n, width)`, and the world of each `(n,)`."""
+    """n entries, uniform over those written, with replacement.
+
+    Args:
+        replay: the buffer; an empty one gives zeros.
+        key: one typed key.
+        n: static.
+    Returns:
+        Rows `(n, width)`, and the world of each, int32 `(n,)`.
+    """
     worlds = replay.rows.shape[1]
     index = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1) * worlds)
     slot, world = index // worlds, index % worlds
