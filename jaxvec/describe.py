@@ -37,7 +37,7 @@ def describe(env: Environment) -> dict[str, Any]:
         column, name, unit, meaning, and entry, how it follows from the quantity;
         `features`, of systems where a forecaster may help, name to first and last column;
         `actions`, per group and component the space, shape, and low and high or n;
-        `presets`, each with its settings; `info`, each with unit and meaning.
+        `presets`, each with meaning and settings; `info`, each with unit and meaning.
     """
     fields = dataclasses.fields(env)  # type: ignore[arg-type]
     layout = env.observation_layout
@@ -58,7 +58,9 @@ def describe(env: Environment) -> dict[str, Any]:
             group: {name: _space(space) for name, space in components.items()}
             for group, components in env.action_space.items()
         },
-        "presets": {name: dict(settings) for name, settings in env.presets.items()},
+        "presets": {
+            name: {"meaning": preset.doc, "settings": dict(preset.settings)} for name, preset in env.presets.items()
+        },
         "info": {name: {"unit": unit, "meaning": meaning} for name, (unit, meaning) in env.info_fields.items()},
     }
 
@@ -137,7 +139,7 @@ def text(description: Mapping[str, Any]) -> str:
                 for number, x in description["params"].items()
             ],
         ),
-        _table("Presets (preset=NAME, or --preset NAME)", ("name", "settings"), _presets(description)),
+        _table("Presets (preset=NAME, or --preset NAME)", ("name", "meaning [settings]"), _presets(description)),
         _table(
             "Told of every slot, in Timestep.info",
             ("name", "unit", "meaning"),
@@ -185,10 +187,11 @@ def _switches(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _presets(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    return [
-        (name, ", ".join(f"{setting}={plain(value)}" for setting, value in settings.items()) or "the defaults")
-        for name, settings in description["presets"].items()
-    ]
+    rows: list[tuple[str, ...]] = []
+    for name, preset in description["presets"].items():
+        settings = ", ".join(f"{setting}={plain(value)}" for setting, value in preset["settings"].items())
+        rows.append((name, f"{preset['meaning']} [{settings or 'the defaults'}]"))
+    return rows
 
 
 def _meaning(number: Mapping[str, Any]) -> str:

@@ -168,7 +168,7 @@ def test_no_module_and_no_function_is_too_long(path, request):
     assert too_long(path) == []
 
 
-UNFINISHED = {"jaxvec.learners.off_policy", "jaxvec.envs.urllc_vec.slot"}
+UNFINISHED = {"jaxvec.envs.urllc_vec.slot"}
 
 
 def test_what_is_too_long_would_be_seen(tmp_path):

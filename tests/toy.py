@@ -16,7 +16,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.layout import lift
-from jaxvec.core.params import number
+from jaxvec.core.params import number, preset
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 
@@ -36,7 +36,7 @@ class State(struct.PyTreeNode):
 class Walkers(Environment):
     id: ClassVar[str] = "walkers"
     params_cls: ClassVar[type] = Params
-    presets: ClassVar = {"crowd": {"n_walkers": 5, "spread": 2.0}}
+    presets: ClassVar = {"crowd": preset("many walkers, much noise", n_walkers=5, spread=2.0)}
     info_fields: ClassVar = {"t": ("slot", "slots done"), "noise": ("-", "(walker,) noise"), "limit": ("slot", "last")}
 
     n_walkers: int = 2

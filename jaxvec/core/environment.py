@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core.observation import Layout
-from jaxvec.core.params import check_sizes
+from jaxvec.core.params import Preset, check_sizes
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import ActTrace, Observation, Timestep
 
@@ -52,14 +52,14 @@ class Environment:
     Class attributes:
         id: the name under which `jaxvec.make` finds it.
         params_cls: the environment's struct of numbers, whose fields are `jaxvec.core.params.number` or `data`.
-        presets: named settings (sizes and numbers together) for `jaxvec.make(id, preset=...)`.
+        presets: named configurations, each a `jaxvec.core.params.preset`, for `jaxvec.make(id, preset=...)`.
 
     What is the same at all sizes, such as `info_fields` and `discount`, may be a class attribute in place of the property.
     """
 
     id: ClassVar[str]
     params_cls: ClassVar[type]
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    presets: ClassVar[Mapping[str, Preset]] = {}
     horizon: int
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
     if preset is not None:
         if preset not in cls.presets:
             raise ValueError(suggest(f"preset of {env_id}", preset, cls.presets))
-        settings = {**cls.presets[preset], **settings}
+        settings = {**cls.presets[preset].settings, **settings}
     sizes = {field.name for field in dataclasses.fields(cls)}
     numbers = {field.name for field in dataclasses.fields(cls.params_cls)}
     for name in settings:

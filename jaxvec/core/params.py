@@ -1,8 +1,8 @@
-"""The numbers of an environment, a pytree to be swept, and its sizes and switches, which fix shapes."""
+"""The numbers of an environment, a pytree to be swept; its sizes and switches, which fix shapes; and its presets."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -112,6 +112,23 @@ def switch(default: Any, choices: tuple[Any, ...] | Callable[[], tuple[Any, ...]
         doc: its meaning, in the words of `jaxvec envs ENV`.
     """
     return dataclasses.field(default=default, metadata={"doc": doc, "choices": choices})
+
+
+class Preset(NamedTuple):
+    """A named configuration of an environment.
+
+    Attributes:
+        doc: its meaning, in the words of `jaxvec envs ENV`.
+        settings: by name, the sizes, switches and numbers that differ from the defaults.
+    """
+
+    doc: str
+    settings: Mapping[str, Any]
+
+
+def preset(doc: str, **settings: Any) -> Preset:
+    """An entry of an environment's `presets`: its meaning `doc`, and the `settings` that differ from the defaults."""
+    return Preset(doc, settings)
 
 
 def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:

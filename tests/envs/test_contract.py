@@ -19,6 +19,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.observation import Block, Layout
+from jaxvec.core.params import preset
 from jaxvec.core.rollout import Slot, rollout, world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.describe import describe
@@ -102,7 +103,7 @@ def numbers_of(params):
 def blanks(env):
     """What `jaxvec envs` could not say of an environment: names without a meaning, unit or choice, and rows without a layout."""
     described = describe(env)
-    parts = ("sizes", "switches", "params", "info")
+    parts = ("sizes", "switches", "params", "presets", "info")
     named = {f"{part}.{name}": entry for part in parts for name, entry in described[part].items()}
     for group, observation in described["observation"].items():
         blocks = observation["blocks"]
@@ -128,14 +129,15 @@ def test_everything_has_words(case, request):
     assert isinstance(env, Environment)
     assert type(env).__doc__
     assert list(blanks(env)) == []
-    for preset in env.presets:
-        jaxvec.make(env.id, preset=preset)
+    for name in env.presets:
+        jaxvec.make(env.id, preset=name)
 
 
 class Mute(toy.Walkers):
     """An environment whose declarations have gaps, one of each kind."""
 
     info_fields: ClassVar = {"t": ("", "slots done"), "limit": ("slot", "")}
+    presets: ClassVar = {"quiet": preset("", spread=0.0)}
 
     @property
     def n_agents(self):
@@ -155,7 +157,7 @@ class Mute(toy.Walkers):
 
 def test_a_missing_word_would_be_seen():
     assert set(blanks(Mute())) == {
-        *("sizes.n_walkers", "sizes.horizon", "sizes.longest", "info.t", "info.limit"),
+        *("sizes.n_walkers", "sizes.horizon", "sizes.longest", "info.t", "info.limit", "presets.quiet"),
         *("observation.walker.t", "observation.walker: blocks of 1 entries, not 2"),
         *("observation.runner.x", "observation.sitter: no layout"),
     }

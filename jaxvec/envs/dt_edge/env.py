@@ -36,6 +36,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.observation import Layout
+from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
@@ -62,13 +63,23 @@ class DtEdge(Sizes, Environment):
     discount: ClassVar[float] = 0.95
     info_fields: ClassVar = INFO
     presets: ClassVar = {
-        "balanced": {},
-        "table1": {
-            **{"task_bits_min": 8e3, "task_bits_max": 12e3, "cycles_per_bit": 31250.0, "kappa_server": 1.5625e-35},
-            "bandwidth_shared": False,
-        },
-        "dense": {"server_cpu_hz": 100e9, "kappa_server": 1e-30, "bandwidth_shared": False, "queue_wait": True},
-        "eq27": {"reward_mode": "eq27"},
+        "balanced": preset("tasks a hundred times those of Table I and as many times lighter, every load as printed"),
+        "table1": preset(
+            "Table I as printed: radio and server cost next to nothing, and one constant action is best everywhere",
+            task_bits_min=8e3,
+            task_bits_max=12e3,
+            cycles_per_bit=31250.0,
+            kappa_server=1.5625e-35,
+            bandwidth_shared=False,
+        ),
+        "dense": preset(
+            "a quarter of the server, for which tasks queue, and a whole band for each vehicle",
+            server_cpu_hz=100e9,
+            kappa_server=1e-30,
+            bandwidth_shared=False,
+            queue_wait=True,
+        ),
+        "eq27": preset("the printed reward of the learners (27)", reward_mode="eq27"),
     }
 
     @property

@@ -29,6 +29,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.observation import Layout
+from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
@@ -55,15 +56,16 @@ class IsacIov(Sizes, Environment):
     team_reward: ClassVar[bool] = True
     info_fields: ClassVar = INFO
     presets: ClassVar = {
-        "background": {"rsu_bg_prob": 0.2},
-        "no_twin": {"dt_enabled": False},
-        "traffic": {"mobility": "trace"},
-        "literal": {
-            "bandwidth_mode": "per_vehicle",
-            "rsu_cpu_mode": "common",
-            "instr_bits_min": 0.0,
-            "instr_bits_max": 0.0,
-        },
+        "background": preset("RSUs get work from elsewhere, in a fifth of the slots (extension)", rsu_bg_prob=0.2),
+        "no_twin": preset("vehicles do not see the RSUs' backlogs", dt_enabled=False),
+        "traffic": preset("vehicles of a SUMO recording, which come and go", mobility="trace"),
+        "literal": preset(
+            "the band and the processors of the literal C4, (10), (13) and (17), and instructions of no length",
+            bandwidth_mode="per_vehicle",
+            rsu_cpu_mode="common",
+            instr_bits_min=0.0,
+            instr_bits_max=0.0,
+        ),
     }
 
     @property

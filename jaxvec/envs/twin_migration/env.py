@@ -44,6 +44,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, Options, first_timestep
 from jaxvec.core.layout import lift
 from jaxvec.core.observation import Layout
+from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.types import Timestep
 from jaxvec.envs.twin_migration.info import INFO, measure
@@ -74,20 +75,27 @@ class TwinMigration(Sizes, Environment):
     discount: ClassVar[float] = 0.95
     info_fields: ClassVar = INFO
     presets: ClassVar = {
-        "city": {},
-        "rural": {"region": "rural"},
-        "no_uav": {"use_uav": 0.0},
-        "no_satellite": {"use_satellite": 0.0},
-        "no_mask": {"use_mask": False},
-        "no_prediction": {"workload_info": "none"},
-        "dynamic": {"n_vehicles": 7, "n_uav": 11, "vehicle_schedule": "dynamic", "uav_schedule": "dynamic"},
-        "literal": {
-            "haversine": "paper",
-            "overload_rule": "paper",
-            "migration_adds_load": False,
-            "obs_prev_server": False,
-            "failure_delay_s": 0.0,
-        },
+        "city": preset("a made-up city, 10 km wide"),
+        "rural": preset("a made-up rural area, 30 km wide", region="rural"),
+        "no_uav": preset("UAVs serve nobody (Fig. 8)", use_uav=0.0),
+        "no_satellite": preset("the satellite serves nobody (Fig. 8)", use_satellite=0.0),
+        "no_mask": preset("servers out of reach, or too full, may be chosen", use_mask=False),
+        "no_prediction": preset("vehicles are not told of ordinary traffic", workload_info="none"),
+        "dynamic": preset(
+            "two of the vehicles start later, UAVs come and go (VII-C5)",
+            n_vehicles=7,
+            n_uav=11,
+            vehicle_schedule="dynamic",
+            uav_schedule="dynamic",
+        ),
+        "literal": preset(
+            "(1), (8a), (9), (13) and (19) as printed",
+            haversine="paper",
+            overload_rule="paper",
+            migration_adds_load=False,
+            obs_prev_server=False,
+            failure_delay_s=0.0,
+        ),
     }
 
     def __post_init__(self) -> None:

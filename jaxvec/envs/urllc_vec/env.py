@@ -36,6 +36,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.layout import lift
+from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs.urllc_vec.info import INFO, measure
@@ -90,11 +91,19 @@ class UrllcVec(Sizes, Environment):
     whole_world: ClassVar[bool] = False
     info_fields: ClassVar = INFO
     presets: ClassVar = {
-        "base": {},
-        "sparse": {"n_vehicles": 2},
-        "dense": {"n_vehicles": 20},
-        "paper_1mb": {"n_vehicles": 2, "n_subtasks": 10, "task_min_bits": 1e6, "task_max_bits": 1e6},
-        "literal_gains": {"antenna_gain_bs_db": 0.0, "antenna_gain_uav_db": 0.0},
+        "base": preset("eight vehicles on the map of Table II"),
+        "sparse": preset("hardly any vehicles", n_vehicles=2),
+        "dense": preset("many vehicles", n_vehicles=20),
+        "paper_1mb": preset(
+            "few vehicles with the largest tasks of the paper, 1 Mbit in ten subtasks",
+            n_vehicles=2,
+            n_subtasks=10,
+            task_min_bits=1e6,
+            task_max_bits=1e6,
+        ),
+        "literal_gains": preset(
+            "antennas without gain, as the paper has none", antenna_gain_bs_db=0.0, antenna_gain_uav_db=0.0
+        ),
     }
 
     @property

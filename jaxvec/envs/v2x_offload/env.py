@@ -34,6 +34,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import ActFn, Environment, first_timestep
 from jaxvec.core.observation import Layout
+from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.types import ActTrace, Timestep
 from jaxvec.envs import mobility
@@ -78,10 +79,14 @@ class V2xOffload(Sizes, Environment):
     discount: ClassVar[float] = 0.0  # nothing that is decided outlasts its slot (the paper has 0.7)
     info_fields: ClassVar = INFO
     presets: ClassVar = {
-        "base": {},
-        "contended": {"n_vehicles": 40, "es_cpu_hz": 15e9},
-        "fig7": {"boundary": "open"},
-        "partition": {"partition": True},
+        "base": preset("the setting of the paper's figures"),
+        "contended": preset(
+            "four times the vehicles at slower servers, so that there is not enough for all",
+            n_vehicles=40,
+            es_cpu_hz=15e9,
+        ),
+        "fig7": preset("an open plane, on which vehicles drift out of reach, as in Fig. 7", boundary="open"),
+        "partition": preset("tasks are split over processors (extension)", partition=True),
     }
 
     @property
