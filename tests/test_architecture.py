@@ -181,6 +181,28 @@ def test_what_is_too_long_would_be_seen(tmp_path):
     assert too_long(file, module=9, function=5) == []
 
 
+def named_lambdas(path):
+    """Lambdas that are given a name: a function says what it is for."""
+    for node in nodes_of(path):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Lambda):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_lambda_has_a_name(path, request):
+    if "urllc_vec" in name_of(path):
+        request.applymarker(pytest.mark.xfail(reason="being divided"))
+    assert list(named_lambdas(path)) == []
+
+
+def test_a_named_lambda_would_be_seen(tmp_path):
+    file = tmp_path / "named.py"
+    file.write_text(
+        "f = lambda x: x\ng: object = lambda: 1\nclass C:\n    h = property(lambda self: 1)\n\ndef k():\n    m = lambda: 2\n    return m\n"
+    )
+    assert sorted(named_lambdas(file)) == [1, 2, 7]
+
+
 def silenced(paths):
     """Where the type checker is told to look away."""
     lines = ((path, number, line) for path in paths for number, line in enumerate(path.read_text().splitlines(), 1))
