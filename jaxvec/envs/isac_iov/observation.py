@@ -54,6 +54,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     shown_cycles = state.q_rsu_cycles * (1 + params.twin_queue_err * state.twin_err)
     q_rsu = blocks.block("q_rsu_cycles").encode(shown_cycles, params) * sizes.dt_enabled
     q_rsu_mean = jnp.mean(q_rsu, 0)
+    energy_scale_j = blocks.block("v_energy_j").scale_of(params) * n_present(state)  # so that one division does it
     values = {
         "task_bits": state.task_bits,
         "instr_bits": state.instr_bits,
@@ -65,7 +66,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "velocity_mps": state.velocity_mps,
         "t_max_s": params.t_max_s,
         "q_loc_cycles": state.q_loc_cycles,
-        "v_energy_j": state.v_energy_j / n_present(state),
+        "v_energy_j": Encoded(state.v_energy_j / energy_scale_j),
         "dx_m": place.dx_m,
         "covered": place.covered,
         "free_hz": params.rsu_free_hz,
