@@ -248,7 +248,9 @@ class Layout:
 
     def write_world(self, values: Mapping[str, Any], params: Any, batch: tuple[int, ...]) -> Array:
         """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`."""
-        return self.write({name: _first_axis(x) for name, x in values.items()}, params, (1, *batch))[0]
+        self._check(values)
+        rows = [block.spread(_first_axis(values[block.name]), params, (1, *batch)) for block in self.blocks]
+        return jnp.concatenate([row[0] for row in rows])
 
 
 def _repeat(part: Array, n: int) -> Array:

@@ -28,13 +28,19 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
         Block("fade", n, "-", "power gain of the fading, per server", curve="log10", clip=(-3.0, 1.0)),
     )
     pools = (
-        Block("free_hz", n, "Hz", "free CPU of each server, as the twin shows it", "obs_cpu_hz"),
-        Block("free_band_hz", n, "Hz", "free bandwidth of each server, as the twin shows it", "obs_bandwidth_hz"),
+        Block(
+            "free_hz", (2, n), "Hz", "free CPU, then free bandwidth, of each server as the twin shows it", pool_scales
+        ),
     )
     turn = Block("turn", None, "-", "turn in which the vehicle decides, from 0", float(max(m - 1, 1)))
     of_all = tuple(replace(block, width=(m, *block.axes)) for block in (*tasks, turn))
     world = (*of_all[:-1], *pools, *(of_all[-1:] if sizes.shuffle_order else ()))
     return {GROUP: Layout((*tasks, *pools, turn)), "world": Layout(world)}
+
+
+def pool_scales(params: Params) -> Array:
+    """obs_cpu_hz, obs_bandwidth_hz"""
+    return jnp.stack(jnp.broadcast_arrays(params.obs_cpu_hz, params.obs_bandwidth_hz))
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
@@ -46,7 +52,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "fade": state.fade,
         "turn": jnp.argsort(state.order, 0),
     }
-    entries = layouts[GROUP].encode(quantities, params) | twin_entries(sizes, open_pools(state, params), params)
+    entries = layouts[GROUP].encode(quantities, params) | twin_entries(open_pools(state, params), params)
     rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
     of_world = {block.name: entries[block.name] for block in layouts["world"].blocks}
     world = layouts["world"].write_world(of_world, params, state.t.shape)
@@ -55,15 +61,13 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:
     """Rows `(n, 2 + 4N)` with the twin's pools as they are now."""
-    return layout(sizes)[GROUP].overwrite(rows, twin_entries(sizes, pools, params), params)
+    return layout(sizes)[GROUP].overwrite(rows, twin_entries(pools, params), params)
 
 
-def twin_entries(sizes: Sizes, pools: Pools, params: Params) -> dict[str, Encoded]:
-    """The entries of the pools that the twin shows; both are scaled at once, which is one division in every turn."""
-    blocks, names = layout(sizes)[GROUP], ("free_hz", "free_band_hz")
-    scales = [jnp.broadcast_to(blocks.block(name).scale_of(params), pools.twin.shape[2:]) for name in names]
-    free = pools.twin / jnp.stack(scales)[:, None]
-    return {name: Encoded(x) for name, x in zip(names, free, strict=True)}
+def twin_entries(pools: Pools, params: Params) -> dict[str, Encoded]:
+    """The entries of the pools that the twin shows."""
+    scales = [jnp.broadcast_to(x, pools.twin.shape[2:]) for x in pool_scales(params)]
+    return {"free_hz": Encoded(pools.twin / jnp.stack(scales)[:, None])}
 
 
 class Seen(NamedTuple):
@@ -80,6 +84,7 @@ class Seen(NamedTuple):
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
     """Undo the scaling of an observation; distances and fading are cut at the ends of their entries' range."""
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
+    free = blocks.entries(rows, "free_hz")  # (n, 2, N)
 
     def read(name: str) -> Array:
         return blocks.read(rows, name, params)
@@ -88,7 +93,7 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
         task_bits=read("task_bits"),
         dist_m=read("dist_m"),
         fade=read("fade"),
-        free_hz=read("free_hz"),
-        free_band_hz=read("free_band_hz"),
+        free_hz=free[:, 0] * params.obs_cpu_hz,
+        free_band_hz=free[:, 1] * params.obs_bandwidth_hz,
         to_come=sizes.n_vehicles - 1 - jnp.round(read("turn")),
     )
