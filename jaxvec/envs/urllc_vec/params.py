@@ -151,25 +151,45 @@ class Tasks(struct.PyTreeNode):
 class Sizes:
     """The sizes and switches of `urllc_vec`."""
 
-    n_vehicles: int = size(8, "")
-    n_uavs: int = size(10, "")
-    n_bs: int = size(4, "")
-    n_subtasks: int = size(4, "")
-    n_antennas: int = size(4, "")
-    n_nlos_paths: int = size(8, "")
-    max_forwards: int = size(2, "")
-    horizon: int = size(50, "")
-    twin_history_len: int = size(8, "")
-    twin_delay_slots: int = size(3, "")
-    pathloss_v2b: str = switch("uma", ("uma", "okumura_hata"), "")
-    pathloss_air: str = switch("uma_av", ("uma_av", "free_space"), "")
-    los_air: str = switch("tr36777", ("tr36777", "paper"), "")
-    okumura_fc_unit: str = switch("mhz", ("mhz", "ghz"), "")
-    v2b_rayleigh: bool = switch(False, ON_OFF, "")
-    cpu_share: str = switch("priority", ("priority", "equal", "none"), "")
-    enforce_coverage: bool = switch(True, ON_OFF, "")
-    carry_backlog: bool = switch(True, ON_OFF, "")
-    twin_mode: str = switch("hold", ("hold", "lstm", "none"), "")
+    n_vehicles: int = size(8, "V, vehicles, each with a task per slot")
+    n_uavs: int = size(10, "U, UAVs, nodes that fly")
+    n_bs: int = size(4, "B, base stations (BSs), nodes on the ground")
+    n_subtasks: int = size(4, "J, parts of a task, each sent to a node of its own")
+    n_antennas: int = size(4, "M, antennas of a BS")
+    n_nlos_paths: int = size(8, "scattered paths of a UAV's link beside the direct one")
+    max_forwards: int = size(2, "how often a subtask may be sent on")
+    horizon: int = size(50, "slots of an episode")
+    twin_history_len: int = size(8, "H, measurements that a forecaster is given")
+    twin_delay_slots: int = size(3, "slots until a measurement has arrived")
+    pathloss_v2b: str = switch(
+        "uma",
+        ("uma", "okumura_hata"),
+        "path loss of links between vehicles and BSs: uma is (16) to (20), okumura_hata (15)",
+    )
+    pathloss_air: str = switch(
+        "uma_av",
+        ("uma_av", "free_space"),
+        "path loss of links to UAVs: uma_av is (27) and (28), free_space (26) with an exponent of each link",
+    )
+    los_air: str = switch(
+        "tr36777", ("tr36777", "paper"), "chance of line of sight to a UAV, by its height, or (29) as printed"
+    )
+    okumura_fc_unit: str = switch(
+        "mhz", ("mhz", "ghz"), "unit in which (15) is given the carrier: MHz, or GHz, the slip that explains Table III"
+    )
+    v2b_rayleigh: bool = switch(False, ON_OFF, "links between vehicles and BSs have Rayleigh fading")
+    cpu_share: str = switch(
+        "priority",
+        ("priority", "equal", "none"),
+        "subtasks share a processor by priority, or equally; none: each has all of it, the literal (5)",
+    )
+    enforce_coverage: bool = switch(True, ON_OFF, "a target out of reach is replaced by the best link")
+    carry_backlog: bool = switch(True, ON_OFF, "work that is not done waits for the next slot; off: it is gone")
+    twin_mode: str = switch(
+        "hold",
+        ("hold", "lstm", "none"),
+        "the twin shows the last measurement that has arrived; lstm: and gives a learner the last H; none: nothing",
+    )
 
 
 class State(struct.PyTreeNode):
