@@ -39,10 +39,13 @@ class OnlyTwos:
 @pytest.fixture
 def load(monkeypatch):
     """Import a module of benchmarks/ as its scripts do."""
-    folder = str(Path(__file__).parents[1] / "benchmarks")
-    monkeypatch.syspath_prepend(folder)
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    for path in folder.glob("*.py"):  # tests have folders of the same names, which may have been imported before
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
     yield import_module
-    for name in ("run", "peers"):
+    for name in {path.stem for path in folder.glob("*.py")} - before:
         sys.modules.pop(name, None)
 
 

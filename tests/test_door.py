@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import jax
@@ -16,16 +17,32 @@ from outside import mine
 import jaxvec
 from jaxvec import learners, policies
 from jaxvec.core.evaluation import evaluate
+from jaxvec.core.registry import KINDS
 from jaxvec.core.wrappers import episode_statistics
 from jaxvec.training import ConfigError
 
 KEY = jax.random.key(3)
+REGISTRIES = [getattr(import_module(module), name) for module, name in (path.split(":") for path in KINDS.values())]
+OURS = [
+    dict(registry._others) for registry in REGISTRIES
+]  # what the import has registered: for this module's tests alone
+for registry in REGISTRIES:
+    registry._others.clear()
 SMALL = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 QUIET = {"chunk": 1, "progress": False}
 
 
 def trained(learner, params, out, n=2):
     return jaxvec.train(learner, params, KEY, n, out=out, **QUIET)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    for registry, entries in zip(REGISTRIES, OURS, strict=True):
+        registry._others.update(entries)
+    yield
+    for registry in REGISTRIES:
+        registry._others.clear()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from scipy import stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
-from jaxvec.envs import urllc_vec_slot as phases
+from jaxvec.envs.urllc_vec import slot as phases
 from jaxvec.envs.urllc_vec.env import UrllcVec
 from jaxvec.policies.random import random
 
