@@ -162,13 +162,8 @@ def too_long(path, module=LONGEST_MODULE, function=LONGEST_FUNCTION):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_module_and_no_function_is_too_long(path, request):
-    if name_of(path) in UNFINISHED:
-        request.applymarker(pytest.mark.xfail(reason="being divided"))
+def test_no_module_and_no_function_is_too_long(path):
     assert too_long(path) == []
-
-
-UNFINISHED = {"jaxvec.envs.urllc_vec.slot"}
 
 
 def test_what_is_too_long_would_be_seen(tmp_path):

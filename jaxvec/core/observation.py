@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -21,9 +22,11 @@ Number = float | str | Callable[[Any], Any]
 """A number, the name of a number of the environment's parameters, or a function of these."""
 
 
-def _value(number: Number, params: Any) -> Any:
+def _value(number: Number | tuple[float, ...], params: Any, rank: int = 0) -> Any:
     if isinstance(number, str):
         return getattr(params, number)
+    if isinstance(number, tuple):
+        return np.array(number).reshape(-1, *(1,) * rank)
     return number(params) if callable(number) else number
 
 
@@ -60,7 +63,7 @@ class Block:
             several axes, whose entries stand in the order of `reshape`.
         unit: of the quantity; "-" if it has none.
         doc: its meaning.
-        scale, offset: in the quantity's unit.
+        scale, offset: in the quantity's unit; a scale may be one number for each of `width` entries.
         curve: one of `CURVES`.
         clip: lowest and highest entry, or None.
     """
@@ -69,7 +72,7 @@ class Block:
     width: int | tuple[int, ...] | None
     unit: str
     doc: str
-    scale: Number = 1.0
+    scale: Number | tuple[float, ...] = 1.0
     offset: Number = 0.0
     curve: str = "linear"
     clip: tuple[float, float] | None = None
@@ -89,16 +92,19 @@ class Block:
         return _value(self.scale, params)
 
     def encode(self, x: Any, params: Any) -> Any:
-        """From a quantity `x` to its entries, elementwise; `params` are the environment's."""
+        """From a quantity `x` to its entries, elementwise (`x` is `(n, width, *batch)` if entries have scales of their own).
+
+        `params` are the environment's.
+        """
         x = x if isinstance(self.offset, float) and self.offset == 0 else x - _value(self.offset, params)
-        x = x if isinstance(self.scale, float) and self.scale == 1 else x / _value(self.scale, params)
+        x = x if isinstance(self.scale, float) and self.scale == 1 else x / _value(self.scale, params, jnp.ndim(x) - 2)
         y = CURVES[self.curve][0](x)
         return y if self.clip is None else jnp.clip(y, *self.clip)
 
     def decode(self, y: Any, params: Any) -> Any:
-        """From entries `y` inside `clip` back to the quantity, elementwise; `params` are the environment's."""
+        """From entries `y` inside `clip` back to the quantity, as `encode`; `params` are the environment's."""
         x = CURVES[self.curve][1](y)
-        x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params)
+        x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params, jnp.ndim(x) - 2)
         return x if isinstance(self.offset, float) and self.offset == 0 else x + _value(self.offset, params)
 
     def spread(self, x: Any, params: Any, shape: tuple[int, ...]) -> Array:
@@ -121,9 +127,11 @@ class Block:
     def describe(self) -> str:
         """How an entry follows from the quantity, in words."""
 
-        def say(number: Number) -> str:
+        def say(number: Number | tuple[float, ...]) -> str:
             if isinstance(number, str):
                 return number
+            if isinstance(number, tuple):
+                return f"({', '.join(map(say, number))})"
             return (number.__doc__ or number.__name__).strip() if callable(number) else f"{number:g}"
 
         text = self.name
@@ -135,6 +143,9 @@ class Block:
             text = f"{f'({text})' if self.offset != 0 else text} / {say(self.scale)}"
         text = text if self.curve == "linear" else f"{self.curve}({text})"
         return text if self.clip is None else f"{text} in [{self.clip[0]:g}, {self.clip[1]:g}]"
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -204,18 +215,25 @@ class Layout:
         self._check(values)
         return {name: Encoded(self.block(name).encode(x, params)) for name, x in values.items()}
 
-    def write(self, values: Mapping[str, Any], params: Any, shape: tuple[int, ...]) -> Array:
+    def write(
+        self,
+        values: Mapping[str, Any],
+        params: Any,
+        shape: tuple[int, ...],
+        written: Mapping["Layout", Array] = NOTHING,
+    ) -> Array:
         """Rows `(n, size, *batch)` of quantities.
 
         Args:
             values: of every block, see `Block.spread`.
             params: the environment's.
             shape: `(n, *batch)`.
+            written: of layouts whose blocks follow one another here, what these wrote, `(n, their size, *batch)`, or `(1, ...)`
+                if all rows have it alike: for what several layouts share.
         Raises:
-            KeyError: a block has no value. ValueError: a value belongs to no block.
+            KeyError: a block has no value. ValueError: a value belongs to no block, or what was written is no part of a row.
         """
-        self._check(values)
-        parts = [block.spread(values[block.name], params, shape) for block in self.blocks]
+        parts = self._parts(values, params, shape, written)
         # neighbours that all rows have alike are joined before they are repeated: one kernel instead of one each
         joined = [jnp.concatenate(list(run), 1) for _, run in groupby(parts, len)]
         return jnp.concatenate([_repeat(part, shape[0]) for part in joined], 1)
@@ -246,11 +264,38 @@ class Layout:
         if unknown:
             raise ValueError(f"no block is called {', '.join(sorted(unknown))}")
 
-    def write_world(self, values: Mapping[str, Any], params: Any, batch: tuple[int, ...]) -> Array:
-        """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`."""
+    def write_world(
+        self,
+        values: Mapping[str, Any],
+        params: Any,
+        batch: tuple[int, ...],
+        written: Mapping["Layout", Array] = NOTHING,
+    ) -> Array:
+        """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`.
+
+        Of what is `written` it takes rows likewise, `(their size, *batch)`.
+        """
+        one_row = {name: _first_axis(x) for name, x in values.items()}
+        parts = self._parts(one_row, params, (1, *batch), {part: row[None] for part, row in written.items()})
+        return jnp.concatenate([part[0] for part in parts])
+
+    def _parts(
+        self, values: Mapping[str, Any], params: Any, shape: tuple[int, ...], written: Mapping["Layout", Array]
+    ) -> list[Array]:
+        """Of each block or written part, from the first on, `(n, its size, *batch)` or `(1, ...)`."""
         self._check(values)
-        rows = [block.spread(_first_axis(values[block.name]), params, (1, *batch)) for block in self.blocks]
-        return jnp.concatenate([row[0] for row in rows])
+        part_of = {block.name: part for part in written for block in part.blocks}
+        for part in written:
+            start = [block.name for block in self.blocks].index(part.blocks[0].name)
+            if self.blocks[start : start + len(part.blocks)] != part.blocks:
+                raise ValueError(f"other blocks follow on {part.blocks[0].name} than were written")
+        parts = []
+        for block in self.blocks:
+            if block.name not in part_of:
+                parts.append(block.spread(values[block.name], params, shape))
+            elif block == part_of[block.name].blocks[0]:
+                parts.append(written[part_of[block.name]])
+        return parts
 
 
 def _repeat(part: Array, n: int) -> Array:

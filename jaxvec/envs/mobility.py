@@ -5,7 +5,7 @@ it finds among the environment's sizes and parameters; an environment takes ever
 add one: write its class, add a line to `MODELS`, or register it from outside as a "mobility" (see `jaxvec.register`).
 
 Coordinates are the environment's: `isac_iov` has x along its road from 0 and y from the centre line; `dt_edge` has x along the
-road and y across it, both from the mast; `v2x_offload` and `urllc_vec` have x and y on their map from a corner.
+road and y across it, both from the mast; `v2x_offload` has x and y on its map from a corner, `urllc_vec` from the centre.
 `twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up.
 """
 
@@ -30,10 +30,11 @@ class Motion(NamedTuple):
 
     Attributes:
         x_m, y_m: place [m].
-        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s], or None if it is the parameter
-            `speed_mps` for all and always.
+        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s]; None of a model whose vehicles all have the speed of
+            a number, see `Mobility.course`.
         present: bool, on the road; environments that know no absent vehicles take models without any.
         track: a model's own memory, any pytree: the heading, say.
+        z_m: height [m]; None of a model that knows none: all are on the ground then.
     """
 
     x_m: Array
@@ -41,6 +42,26 @@ class Motion(NamedTuple):
     velocity_mps: Any
     present: Array
     track: Any
+    z_m: Any = None
+
+    def on_ground(self) -> dict[str, Any]:
+        """All but the height, by name."""
+        return {name: x for name, x in self._asdict().items() if name != "z_m"}
+
+
+class Course(NamedTuple):
+    """How fast and where to vehicles drive; shapes `(vehicle,)`.
+
+    Attributes:
+        speed_mps: not negative [m/s].
+        cos_heading, sin_heading: of the direction on the ground, 0 along x [-].
+        climb_rad: of the way up, negative down [rad].
+    """
+
+    speed_mps: Array
+    cos_heading: Array
+    sin_heading: Array
+    climb_rad: Array
 
 
 class Mobility:
@@ -83,6 +104,11 @@ class Mobility:
     def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
         """The next slot."""
         raise NotImplementedError
+
+    def course(self, motion: Motion, sizes: Any, params: Any) -> Course:
+        """How fast and where to the vehicles drive; here along x, as on a road."""
+        ahead = jnp.where(motion.velocity_mps < 0, -1.0, 1.0)
+        return Course(jnp.abs(motion.velocity_mps), ahead, jnp.zeros_like(ahead), jnp.zeros_like(ahead))
 
 
 @dataclass(frozen=True)
@@ -197,6 +223,11 @@ class RandomHeading(Mobility):
             return self._motion(*mobility.reflect(place_m, heading_rad, params.area_m))
         return self._motion(place_m, jnp.mod(heading_rad, 2 * math.pi))
 
+    def course(self, motion: Motion, sizes: Any, params: Any) -> Course:
+        """Along the heading."""
+        speed_mps = jnp.broadcast_to(params.speed_mps, motion.x_m.shape)
+        return Course(speed_mps, jnp.cos(motion.track), jnp.sin(motion.track), jnp.zeros_like(motion.track))
+
     def _motion(self, place_m: Array, heading_rad: Array) -> Motion:
         return Motion(place_m[:, 0], place_m[:, 1], None, jnp.ones(heading_rad.shape, bool), heading_rad)
 
@@ -248,9 +279,62 @@ class RecordedTraffic(Mobility):
         return Motion(x_m, y_m, velocity, present, (row, clock_s))
 
 
+@dataclass(frozen=True)
+class RandomWaypoint(Mobility):
+    """From waypoint to waypoint in a box as flat as streets are, all at one speed (URLLC-VEC paper, (8) to (10)).
+
+    A waypoint that is reached is replaced by another one anywhere in the box. The memory is the waypoints `(vehicle, 3)` [m].
+    """
+
+    numbers = ("n_vehicles", "veh_xy_m", "veh_z_min_m", "veh_z_max_m", "veh_speed_mps", "phi_max_rad", "slot_s")
+
+    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """Place and waypoint of each vehicle."""
+        return dict.fromkeys(("veh_pos", "veh_wp"), (sizes.n_vehicles, 3))
+
+    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """Anywhere in the box, on the way to anywhere in it."""
+        box_m = self._box_m(draws["veh_pos"].ndim - 2, params)
+        return self._at(*(mobility.in_box_m(box_m, draws[name]) for name in ("veh_pos", "veh_wp")))
+
+    def step_shapes(self, sizes: Any, params: Any) -> Shapes:
+        """The next waypoint of each vehicle."""
+        return {"veh_wp": (sizes.n_vehicles, 3)}
+
+    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
+        """(8) to (10)."""
+        box_m, speed_mps = self._box_m(motion.x_m.ndim - 1, params), self.course(motion, sizes, params).speed_mps
+        place_m, there = mobility.waypoint_step(
+            self._place_m(motion), motion.track, speed_mps, params.slot_s, params.phi_max_rad
+        )
+        waypoint_m = jnp.where(there[:, None], mobility.in_box_m(box_m, draws["veh_wp"]), motion.track)
+        return self._at(jnp.clip(place_m, *box_m), waypoint_m)
+
+    def course(self, motion: Motion, sizes: Any, params: Any) -> Course:
+        """Towards the waypoint."""
+        speed_mps = jnp.broadcast_to(params.veh_speed_mps, motion.x_m.shape)
+        return Course(speed_mps, *mobility.bearing(self._place_m(motion), motion.track, params.phi_max_rad))
+
+    def _box_m(self, rank: int, params: Any) -> tuple[Array, Array]:
+        return mobility.box_m(params.veh_xy_m, params.veh_z_min_m, params.veh_z_max_m, rank)
+
+    def _place_m(self, motion: Motion) -> Array:
+        return jnp.stack([motion.x_m, motion.y_m, motion.z_m], 1)
+
+    def _at(self, place_m: Array, waypoint_m: Array) -> Motion:
+        x_m, y_m, z_m = (place_m[:, i] for i in range(3))
+        return Motion(x_m, y_m, None, jnp.ones(x_m.shape, bool), waypoint_m, z_m)
+
+
 MODELS: Registry[Mobility] = Registry(
     "mobility model",
-    {"road": ConstantSpeedRoad(), "passing": PassingRoad(), "heading": RandomHeading(), "trace": RecordedTraffic()},
+    {
+        "road": ConstantSpeedRoad(),
+        "passing": PassingRoad(),
+        "heading": RandomHeading(),
+        "waypoint": RandomWaypoint(),
+        "trace": RecordedTraffic(),
+    },
 )
 
 

@@ -128,6 +128,41 @@ def waypoint_step(
     return position_m + reach_m[:, None] * direction, away_m <= reach_m
 
 
+def box_m(
+    half_width_m: Float[Array | float, "*#batch"],
+    low_m: Float[Array | float, "*#batch"],
+    high_m: Float[Array | float, "*#batch"],
+    rank: int,
+) -> tuple[Float[Array, "1 3 *batch"], Float[Array, "1 3 *batch"]]:
+    """Corners of a box whose ground is a square round the origin, to broadcast against places in it.
+
+    Args:
+        half_width_m: half the side of the square [m].
+        low_m, high_m: lowest and highest z [m].
+        rank: batch axes of the places.
+    Returns:
+        The lowest corner and the highest [m].
+    """
+    xy_m, low_m, high_m = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (half_width_m, low_m, high_m)))
+    ones = (1,) * (rank - xy_m.ndim)
+    low, high = jnp.stack([-xy_m, -xy_m, low_m])[None], jnp.stack([xy_m, xy_m, high_m])[None]
+    return low.reshape(low.shape + ones), high.reshape(high.shape + ones)
+
+
+def in_box_m(
+    corners_m: tuple[Float[Array, "1 3 *#batch"], Float[Array, "1 3 *#batch"]], u: Float[Array, "vehicle 3 *batch"]
+) -> Float[Array, "vehicle 3 *batch"]:
+    """Places spread evenly over a box.
+
+    Args:
+        corners_m: the lowest and the highest, as of `box_m` [m].
+        u: uniform on (0, 1) [-].
+    Returns:
+        x, y and z [m].
+    """
+    return corners_m[0] + (corners_m[1] - corners_m[0]) * u
+
+
 def along_loop(
     corner_m: Float[Array, "vehicle corner 2"], along_m: Float[Array, "vehicle *batch"]
 ) -> Float[Array, "vehicle 2 *batch"]:

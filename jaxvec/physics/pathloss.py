@@ -7,7 +7,7 @@ masked by the caller) counts as 1 m, so that neither values nor gradients become
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -285,6 +285,13 @@ def usable(radio: type) -> tuple[str, ...]:
         Their names, those of the package first.
     """
     return tuple(name for name, model in MODELS.items() if _finds_its_numbers(model, radio))
+
+
+def pairs(names: Iterable[str]) -> tuple[str, ...]:
+    """Of names of models, every NAME for which there is one in line of sight, NAME_los, and one without, NAME_nlos."""
+    known = list(names)
+    bases = (name.removesuffix("_los") for name in known if name.endswith("_los"))
+    return tuple(base for base in bases if f"{base}_nlos" in known)
 
 
 @cache

@@ -6,7 +6,7 @@ whoever it expects to be least busy.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,43 +16,13 @@ from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.core.types import Observation
-from jaxvec.envs.urllc_vec.env import CYCLES_SCALE, SNR_SCALE_DB, UrllcVec
+from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.urllc_vec.links import rate_bps
-from jaxvec.envs.urllc_vec.params import Params
+from jaxvec.envs.urllc_vec.observation import Seen, see
+from jaxvec.envs.urllc_vec.params import Params, split_nodes
 from jaxvec.envs.urllc_vec.slot import load_of
 
 SWEEPS = 3
-
-
-class Seen(NamedTuple):
-    """Observations in SI units, of everybody; V vehicles, J subtasks, K = V J, N nodes."""
-
-    gain: Array  # (V, N)
-    reach: Array  # (V, N) bool
-    relays: Array  # (N, N) bool
-    bits: Array  # (V,) of each subtask
-    cycles: Array  # (K,)
-    cpu_hz: Array  # (N,)
-    backlog: Array  # (N,) [cycle]
-
-
-def see(obs: Observation, env: UrllcVec, params: Params) -> Seen:
-    """Undo the scaling of the observations."""
-    v, n, j = env.n_vehicles, env.n_nodes, env.n_subtasks
-    rows, nodes = obs.agents["vehicle"], jnp.concatenate([obs.agents["bs"], obs.agents["uav"]])
-    snr = 10.0 ** (rows[:, 7 : 7 + n] * (SNR_SCALE_DB / 10))
-    size = rows[:, 7 + 2 * n + 3 * j] * params.task_max_bits / j
-    cycles = rows[:, 7 + 2 * n : 7 + 2 * n + j] * CYCLES_SCALE * size[:, None]
-    forward = jnp.concatenate([obs.mask["bs"]["forward"], obs.mask["uav"]["forward"]])
-    return Seen(
-        gain=snr * params.noise_w / params.p_max_vehicle_w,
-        reach=obs.mask["vehicle"]["target"][:, 0],
-        relays=forward & ~lift(jnp.eye(n, dtype=bool), forward.ndim - 2),
-        bits=size,
-        cycles=cycles.reshape(-1, *cycles.shape[2:]),
-        cpu_hz=nodes[:, 7 + v + n] * params.f_max_hz,
-        backlog=nodes[:, 8 + v + n] * params.slot_cycles,
-    )
 
 
 def greedy(seen: Seen, env: UrllcVec, params: Params) -> Array:
@@ -105,37 +75,37 @@ def forwarding(target: Array, admit: float, seen: Seen, env: UrllcVec, params: P
         forward = jnp.where(mine & some, to, forward)
         return (load + jnp.where((index == to) & some, more, 0), forward), None
 
-    own = jnp.broadcast_to(index, load.shape)
-    return jax.lax.scan(choose, (load, own), jnp.argsort(-load, 0))[0][1]
+    itself = jnp.broadcast_to(index, load.shape)
+    return jax.lax.scan(choose, (load, itself), jnp.argsort(-load, 0))[0][1]
 
 
-RULES: dict[str, Callable[[Seen, UrllcVec, Params], Array]] = {"greedy": greedy, "spread": spread, "nash": nash}
+Rule = Callable[[Seen, UrllcVec, Params], Array]
+RULES: dict[str, Rule] = {"greedy": greedy, "spread": spread, "nash": nash}
+
+
+def encode(target: Array, forward: Array, admit: float, env: UrllcVec) -> dict[str, dict[str, Array]]:
+    """The action that sends subtasks to `target` (K,) and forwards to `forward` (N,), by group."""
+    batch = target.shape[1:]
+    subtasks, full = (env.n_vehicles, env.n_subtasks, *batch), jnp.ones((env.n_nodes, *batch))
+    vehicle = {
+        "target": target.reshape(subtasks).astype(jnp.int32),
+        "power": jnp.ones(subtasks),
+        "split": 0.5 * jnp.ones(subtasks),
+        "priority": 0.5 * jnp.ones((env.n_vehicles, 3, *batch)),
+    }
+    node = {"forward": forward.astype(jnp.int32), "power": full, "frequency": full, "admit": admit * full}
+    return {"vehicle": vehicle, **split_nodes(env, node)}
 
 
 def rules(env: UrllcVec, params: Params) -> dict[str, Policy]:
     """Every rule of `RULES` as a policy, with the whole budget and with half of it."""
 
-    def policy_of(rule: Callable[[Seen, UrllcVec, Params], Array], admit: float) -> Policy:
+    def policy_of(rule: Rule, admit: float) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             known = world_params(params) if key.ndim else params
-            seen = see(obs, env, known)
+            seen = see(env, obs, known)
             target = rule(seen, env, known)
-            forward = forwarding(target, admit, seen, env, known).astype(jnp.int32)
-            batch, b = seen.bits.shape[1:], env.n_bs
-            each = (env.n_vehicles, env.n_subtasks, *batch)
-            full = lambda *shape: jnp.ones((*shape, *batch))  # noqa: E731
-
-            def node(rows: slice, n: int) -> dict[str, Array]:
-                numbers = {"power": full(n), "frequency": full(n), "admit": admit * full(n)}
-                return {"forward": forward[rows], **numbers}
-
-            vehicle = {
-                "target": target.reshape(each).astype(jnp.int32),
-                "power": jnp.ones(each),
-                "split": 0.5 * jnp.ones(each),
-                "priority": 0.5 * full(env.n_vehicles, 3),
-            }
-            return {"vehicle": vehicle, "bs": node(slice(b), b), "uav": node(slice(b, None), env.n_uavs)}
+            return encode(target, forwarding(target, admit, seen, env, known), admit, env)
 
         return policy
 

@@ -133,6 +133,33 @@ def test_layouts_add_up():
         ROWS + ROWS
 
 
+def test_entries_may_have_a_scale_each():
+    block = Block("place_m", 3, "m", "x, y and height", (100.0, 100.0, 10.0))
+    place_m = np.array([[50.0, -100.0, 5.0]])
+    np.testing.assert_allclose(block.encode(place_m, Numbers), [[0.5, -1, 0.5]])
+    many = block.encode(np.repeat(place_m[..., None], 7, 2), Numbers)
+    np.testing.assert_allclose(many, np.repeat([[[0.5], [-1], [0.5]]], 7, 2))
+    np.testing.assert_allclose(block.decode(many, Numbers)[..., 0], place_m)
+    assert block.describe() == "place_m / (100, 100, 10)"
+
+
+def test_what_several_layouts_share_is_written_once():
+    place, speed, rest = (Layout(ROWS.blocks[i:j]) for i, j in ((0, 1), (1, 2), (2, 5)))
+    own, last = (Layout((Block(name, None, "-", "of this layout"),)) for name in ("own", "end"))
+    both, shared = own + place + speed + rest + last, {}
+    shared[place + speed] = (place + speed).write({n: VALUES[n] for n in ("place_m", "speed_mps")}, Numbers, SHAPE)
+    shared[rest] = jnp.ones((1, rest.size, 7))  # all rows alike
+    rows = both.write({"own": 3.0, "end": 4.0}, Numbers, SHAPE, shared)
+    assert (rows[:, 0] == 3).all()
+    np.testing.assert_array_equal(rows[:, 1:4], ROWS.write(VALUES, Numbers, SHAPE)[:, :3])
+    assert (rows[:, 4:14] == 1).all()
+    assert (rows[:, 14] == 4).all()
+    one_row = both.write_world({"own": 3.0, "end": 4.0}, Numbers, (7,), {part: x[0] for part, x in shared.items()})
+    np.testing.assert_array_equal(one_row, rows[0])
+    with pytest.raises(ValueError, match="other blocks follow on place_m than were written"):
+        both.write({"own": 3.0, "end": 4.0, "speed_mps": 0.0}, Numbers, SHAPE, {place + rest: rows[:, 1:13]})
+
+
 def test_values_and_blocks_must_match():
     with pytest.raises(ValueError, match="no block is called heading, z"):
         ROWS.write({**VALUES, "z": 0, "heading": 0}, Numbers, SHAPE)

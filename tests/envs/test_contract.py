@@ -118,13 +118,8 @@ def blanks(env):
             yield name
 
 
-WORDLESS = {"urllc_vec"}  # not described yet
-
-
-def test_everything_has_words(case, request):
+def test_everything_has_words(case):
     env = case.env
-    if env.id in WORDLESS:
-        request.applymarker(pytest.mark.xfail(reason="not described yet"))
     assert ENVIRONMENTS[env.id] is type(env)
     assert isinstance(env, Environment)
     assert type(env).__doc__

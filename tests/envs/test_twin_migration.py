@@ -30,7 +30,7 @@ SMALL = {
     "n_uav": 2,
     "horizon": 12,
     "slots_per_bin": 3,
-}  # as in the comparison with the twin
+}  # as in the comparison with the reference
 ENV = TwinMigration(**SMALL)
 PARAMS = Params(region=region_of(ENV))
 

@@ -1,4 +1,4 @@
-"""`twin_migration` against its NumPy twin, number by number: states, rewards, observations, masks, and every metric.
+"""`twin_migration` against its float64 reference, number by number: states, rewards, observations, masks, and every metric.
 
 Each world has random numbers of its own for every parameter, random actions and the same draws on both sides. In float64
 whole trajectories agree to 1e-9. In float32 single slots are compared, from states, actions, draws and numbers that both sides

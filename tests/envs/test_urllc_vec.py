@@ -20,8 +20,12 @@ from scipy import stats
 import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
+from jaxvec.envs import mobility
+from jaxvec.envs.urllc_vec import UrllcVec, links
 from jaxvec.envs.urllc_vec import slot as phases
-from jaxvec.envs.urllc_vec.env import UrllcVec
+from jaxvec.envs.urllc_vec.env import NORMAL
+from jaxvec.envs.urllc_vec.params import split_nodes, stack_nodes
+from jaxvec.physics import pathloss
 from jaxvec.policies.random import random
 
 SIZES = {"n_vehicles": 3, "n_uavs": 2, "n_bs": 2, "n_subtasks": 2, "n_antennas": 2, "n_nlos_paths": 2, "horizon": 4}
@@ -42,10 +46,10 @@ def test_a_bad_size_is_refused_by_name(name, value):
 @pytest.mark.parametrize(
     ("name", "accepted"),
     [
-        ("pathloss_v2b", "uma, okumura_hata"),
-        ("pathloss_air", "uma_av, free_space"),
+        ("pathloss_v2b", "uma, okumura_hata, umi, uma_av, free_space, umi_los, .*, okumura_hata_ghz"),
+        ("pathloss_air", "uma_av, free_space, umi, uma, umi_los, .*, okumura_hata, okumura_hata_ghz"),
+        ("mobility", "waypoint"),
         ("los_air", "tr36777, paper"),
-        ("okumura_fc_unit", "mhz, ghz"),
         ("v2b_rayleigh", "True, False"),
         ("cpu_share", "priority, equal, none"),
         ("enforce_coverage", "True, False"),
@@ -83,6 +87,18 @@ def test_sizes_of_spaces_follow_the_counts():
     assert jaxvec.make("urllc_vec", preset="literal_gains")[1].antenna_gain_bs_db == 0
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_nodes_are_base_stations_first_then_uavs(axis):
+    bs, uav = np.ones((3, 3)), np.zeros((3, 3))
+    of_group = {"bs": {"x": np.take(bs, [0, 1], axis)}, "uav": {"x": np.take(uav, [0, 1], axis)}, "vehicle": {}}
+    stacked = stack_nodes(of_group, axis)
+    np.testing.assert_array_equal(stacked["x"].sum(1 - axis), [3, 3, 0, 0])
+    apart = split_nodes(ENV, stacked, axis)
+    assert list(apart) == ["uav", "bs"]
+    for group in apart:
+        np.testing.assert_array_equal(apart[group]["x"], of_group[group]["x"])
+
+
 # ------------------------------------------------------------------------------------------------------------------ chance
 
 MANY = 2000
@@ -93,7 +109,7 @@ def test_draws_are_distributed_as_documented():
     keys, params = world_keys(jax.random.key(2), MANY), env.default_params()
     of_reset, of_step = jax.jit(lambda keys: (env.draw_reset(keys, params), env.draw_step(keys, params)))(keys)
     slot = {"vu_los": (3, 2), "vu_nlos": (3, 2, 2), "uu_los": (1,), "uu_nlos": (1, 2), "ub_los": (2, 2)}
-    slot |= {"ub_nlos": (2, 2, 2, 2), "n_vb": (3, 2, 2), "n_cpu": (4,), "n_task": (3,)}
+    slot |= {"ub_nlos": (2, 2, 2, 2), "z_vb": (3, 2, 2), "z_cpu": (4,), "z_task": (3,)}
     slot |= dict.fromkeys(("c", "chi", "w_c", "w_d"), (3, 2))
     slot |= {
         f"los_{what}_{name}": shape
@@ -113,11 +129,11 @@ def test_draws_are_distributed_as_documented():
     for found, shapes in ((of_reset, slot | places | reset), (of_step, slot | places | step)):
         assert {name: x.shape for name, x in found.items()} == {name: (*s, MANY) for name, s in shapes.items()}
         for name, x in found.items():
-            law = stats.norm() if name.startswith("n_") else stats.uniform()
+            law = stats.norm() if name in NORMAL else stats.uniform()
             assert stats.kstest(np.ravel(x), law.cdf).pvalue > 1e-4, name
         rows = np.concatenate([np.reshape(x, (-1, MANY)) for x in found.values()])
         assert np.abs(np.corrcoef(rows) - np.eye(len(rows))).max() < 6 / np.sqrt(MANY)
-    assert "n_vb" not in jax.eval_shape(ENV.draw_step, jax.random.key(0), params)
+    assert "z_vb" not in jax.eval_shape(ENV.draw_step, jax.random.key(0), params)
 
 
 # ------------------------------------------------------------------------------------------- any state, any action, any mode
@@ -198,7 +214,7 @@ sets = st.integers(0, SETS - 1)
 
 
 def of_nodes(action, name):
-    return np.concatenate([action["bs"][name], action["uav"][name]])
+    return np.asarray(stack_nodes(action)[name])
 
 
 def at(of_node, node):
@@ -384,7 +400,7 @@ def test_everybody_stays_in_its_box(env, which):
         (after.pos_u, p.uav_xy_m, p.uav_z_min_m, p.uav_z_max_m),
         (after.wp_u, p.uav_xy_m, p.uav_z_min_m, p.uav_z_max_m),
         (after.pos_v, p.veh_xy_m, p.veh_z_min_m, p.veh_z_max_m),
-        (after.wp_v, p.veh_xy_m, p.veh_z_min_m, p.veh_z_max_m),
+        (after.track_v, p.veh_xy_m, p.veh_z_min_m, p.veh_z_max_m),
     ):
         assert (np.abs(places_m[:, :2]) <= xy_m * (1 + TINY)).all()
         assert (places_m[:, 2] >= low_m * (1 - TINY)).all()
@@ -623,3 +639,121 @@ def test_gradients_of_rewards_are_finite_at_any_action():
             assert np.isfinite(x).all(), jax.tree_util.keystr(path)
 
     finite()
+
+
+# ------------------------------------------------------------------------------------------------ path losses and mobilities
+
+
+def losses(name, air):
+    """Loss [dB] of links from vehicles as a function of their latents; the links, their chance of sight, and the numbers."""
+    env = UrllcVec(**SIZES, **{"pathloss_air" if air else "pathloss_v2b": name})
+    params, keys = env.default_params(), world_keys(jax.random.key(3), 40)
+    state, _ = env.reset(keys, params)
+    ground_m, distance_m = links.distances_m(state.pos_v, state.pos_u if air else state.pos_bs, params)
+    height_m = state.pos_u[None, :, 2] if air else params.bs_antenna_height_m
+    between = links.AirLinks(ground_m, distance_m, height_m, params.ut_antenna_height_m, None, state.alpha_vu)
+
+    def loss_db(latent):
+        if not air:
+            return links.ground_loss_db(env, state.replace(los_vb=latent), params)
+        return links.air_loss_db(env, between._replace(latent=latent), params)
+
+    d1_m, p1_m = pathloss.uma_av_los_d1_p1(height_m) if air else (params.los_v2b_d1_m, params.los_v2b_p1_m)
+    chance = pathloss.los_probability(ground_m, d1_m, p1_m)
+    return loss_db, pathloss.Link(ground_m, distance_m, height_m, params.ut_antenna_height_m), chance, params
+
+
+@pytest.mark.parametrize("air", [False, True], ids=["ground", "air"])
+@pytest.mark.parametrize("name", ["free_space", "umi_los", "uma_nlos", "okumura_hata", "okumura_hata_ghz"])
+def test_a_single_path_loss_is_the_registered_one_whatever_is_in_sight(name, air):
+    if air and name == "free_space":
+        pytest.skip("of the air's links it is (26), with an exponent of each")
+    loss_db, link, chance, params = losses(name, air)
+    expected = np.broadcast_to(pathloss.MODELS[name](link, params), chance.shape)
+    for latent in (0, 1):
+        np.testing.assert_allclose(loss_db(jnp.full_like(chance, latent)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "air", "of_sight", "of_blocked"),
+    [
+        ("uma", False, "uma_los_fixed", "uma_nlos_fixed"),
+        ("umi", False, "umi_los", "umi_nlos"),
+        ("uma_av", True, "uma_av_los", "uma_av_nlos"),
+        ("umi", True, "umi_los", "umi_nlos"),
+    ],
+)
+def test_a_mixture_is_of_two_models_by_line_of_sight(name, air, of_sight, of_blocked):
+    """A link is in sight while its latent is below its chance."""
+    loss_db, link, chance, params = losses(name, air)
+    if name == "uma_av":
+        link = link._replace(rx_height_m=link.tx_height_m)
+    los_db, nlos_db = (np.broadcast_to(pathloss.MODELS[x](link, params), chance.shape) for x in (of_sight, of_blocked))
+    np.testing.assert_allclose(loss_db(0.999 * chance), los_db, rtol=1e-6)
+    np.testing.assert_allclose(loss_db(1.001 * chance), nlos_db, rtol=1e-6)
+    assert (nlos_db - los_db > 1).mean() > 0.9  # the two are told apart
+
+
+def test_a_path_loss_from_outside_serves_both_kinds_of_links(monkeypatch):
+    monkeypatch.setattr(pathloss.MODELS, "_others", {})
+    jaxvec.register("flat", lambda link, radio: jnp.full(jnp.shape(link.distance_3d_m), 90.0), kind="pathloss")
+    jaxvec.register("far_los", lambda link, radio: 0 * link.distance_3d_m + 80.0, kind="pathloss")
+    jaxvec.register("far_nlos", lambda link, radio: 0 * link.distance_3d_m + 120.0, kind="pathloss")
+    env, params = jaxvec.make("urllc_vec", **SIZES, pathloss_v2b="far", pathloss_air="flat")
+    loss_db = split_nodes(env, env.reset(world_keys(jax.random.key(1), 50), params)[0].links.loss_db, axis=1)
+    np.testing.assert_array_equal(np.unique(loss_db["bs"]), [80.0, 120.0])
+    np.testing.assert_array_equal(np.unique(loss_db["uav"]), [90.0])
+
+
+class Parade(mobility.Mobility):
+    """Vehicles that drive west, each at a speed of its own, and know no heights."""
+
+    numbers = ("n_vehicles", "veh_xy_m", "slot_s")
+    constant_speed = True
+
+    def reset_shapes(self, sizes, params):
+        return dict.fromkeys(("x_m", "speed_mps"), (sizes.n_vehicles,))
+
+    def start(self, draws, sizes, params):
+        x_m = params.veh_xy_m * draws["x_m"]
+        return mobility.Motion(x_m, jnp.full_like(x_m, 7), -20 * draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
+
+    def advance(self, motion, draws, sizes, params):
+        return motion._replace(x_m=motion.x_m + motion.velocity_mps * params.slot_s)
+
+
+def test_vehicles_may_move_otherwise(monkeypatch):
+    monkeypatch.setattr(mobility.MODELS, "_others", {})
+    jaxvec.register("parade", Parade(), kind="mobility")
+    env, params = jaxvec.make("urllc_vec", **SIZES, mobility="parade", veh_z_min_m=3.0)
+    keys = world_keys(jax.random.key(0), 5)
+    assert "veh_wp" not in jax.eval_shape(env.draw_step, keys, params)
+    first, ts = env.reset(keys, params)
+    action = random(env)(keys, ts.obs)
+    second, ts = env.step(keys, first, action, params)
+    np.testing.assert_array_equal(second.velocity_v, first.velocity_v)
+    np.testing.assert_allclose(second.pos_v[:, 0], first.pos_v[:, 0] + 0.02 * first.velocity_v, rtol=1e-6)
+    np.testing.assert_array_equal(second.pos_v[:, 1:], np.broadcast_to([[[7], [3]]], (3, 2, 5)))
+    row = env.observation_layout["vehicle"]
+    seen = {
+        name: row.read(ts.obs.agents["vehicle"], name, params) for name in ("speed_mps", "cos_heading", "climb_rad")
+    }
+    np.testing.assert_allclose(seen["speed_mps"], -first.velocity_v, rtol=1e-6)
+    assert (seen["cos_heading"] == -1).all()
+    assert (seen["climb_rad"] == 0).all()
+
+
+def test_vehicles_drive_from_waypoint_to_waypoint():
+    """Straight on to where they are headed, at their speed; and whoever arrives gets another waypoint."""
+    params, keys = ENV.default_params(veh_speed_mps=5e3), world_keys(jax.random.key(6), 50)
+    before, ts = ENV.reset(keys, params)
+    after, _ = ENV.step(keys, before, random(ENV)(keys, ts.obs), params)
+    ahead_m, moved_m = before.track_v - before.pos_v, np.asarray(after.pos_v - before.pos_v)
+    arrived = np.hypot(ahead_m[:, 0], ahead_m[:, 1]) <= 100
+    assert 0 < arrived.mean() < 0.5
+    same = (after.track_v == before.track_v).all(1)
+    np.testing.assert_array_equal(same, ~arrived)
+    away_m = np.hypot(moved_m[:, 0], moved_m[:, 1])
+    inside = (np.abs(after.pos_v[:, :2]) < params.veh_xy_m).all(1)
+    assert (away_m[inside] <= 100 + 1e-3).all()
+    assert (away_m[inside] >= 100 * np.cos(params.phi_max_rad) - 1e-3).all()

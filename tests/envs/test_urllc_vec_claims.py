@@ -18,9 +18,11 @@ from reference.urllc_vec_policies import COLUMNS, DOCUMENTED
 
 import jaxvec
 from jaxvec.core.rollout import rollout, world_keys
+from jaxvec.envs.urllc_vec.observation import see
+from jaxvec.envs.urllc_vec.params import split_nodes
 from jaxvec.policies import fixed
 from jaxvec.policies.urllc_vec import RULES as PLANS
-from jaxvec.policies.urllc_vec import forwarding, see
+from jaxvec.policies.urllc_vec import forwarding
 
 KEY = jax.random.key(0)
 EPISODES, SLOTS = 256, 25
@@ -76,13 +78,13 @@ def planned(rule, env, params, knobs):
     """A rule that knows what power and speed everybody will choose, and plans with any budget."""
 
     def policy(key, obs):
-        seen, action = see(obs, env, params), fixed(env, params)["greedy"](key, obs)
+        seen, action = see(env, obs, params), fixed(env, params)["greedy"](key, obs)
         knob = lambda name: jnp.where(jnp.isnan(knobs[name]), 1, knobs[name])  # noqa: E731
         power = params.p_floor_frac + (1 - params.p_floor_frac) * knob("power")
         cpu_hz = params.f_min_hz + (seen.cpu_hz - params.f_min_hz) * knob("frequency")
         target = rule(seen._replace(gain=seen.gain * power, cpu_hz=cpu_hz), env, params)
         forward = forwarding(target, knobs["budget"], seen, env, params).astype(jnp.int32)
-        own, rows = action["vehicle"], {"bs": forward[: env.n_bs], "uav": forward[env.n_bs :]}
+        own, rows = action["vehicle"], split_nodes(env, forward)
         vehicle = own | {"target": target.reshape(own["target"].shape).astype(jnp.int32)}
         return {"vehicle": vehicle} | {group: action[group] | {"forward": x} for group, x in rows.items()}
 
@@ -296,14 +298,16 @@ def test_uavs_are_heard_better_than_base_stations():
     env, params = jaxvec.make("urllc_vec")
     links = jax.jit(lambda keys: env.reset(keys, params)[0].links)(world_keys(KEY, 1024))
     snr_db = 10 * np.log10(np.asarray(links.gain, float) * params.p_max_vehicle_w / params.noise_w)
-    bs, uav = (np.median(snr_db[:, nodes].max(1)) for nodes in (slice(env.n_bs), slice(env.n_bs, None)))
+    snr_db, reach, relays = (
+        split_nodes(env, x, axis) for x, axis in ((snr_db, 1), (links.reach, 1), (links.relays, 0))
+    )
+    bs, uav = (np.median(snr_db[group].max(1)) for group in ("bs", "uav"))
     assert 10 <= uav - bs <= 20
     assert (bs, uav) == pytest.approx((2, 17), abs=1)
-    reach, relays = np.asarray(links.reach, float), np.asarray(links.relays, float)
-    assert reach.sum(1).mean() == pytest.approx(5.7, rel=0.05)
-    assert reach[:, : env.n_bs].sum(1).mean() == pytest.approx(0.45, rel=0.1)
-    assert relays[env.n_bs :].sum(1).mean() == pytest.approx(12.9, abs=0.1)
-    assert relays[: env.n_bs].sum(1).mean() == pytest.approx(10, abs=0.05)
+    assert np.sum(links.reach, 1).mean() == pytest.approx(5.7, rel=0.05)
+    assert np.sum(reach["bs"], 1).mean() == pytest.approx(0.45, rel=0.1)
+    assert np.sum(relays["uav"], 1).mean() == pytest.approx(12.9, abs=0.1)
+    assert np.sum(relays["bs"], 1).mean() == pytest.approx(10, abs=0.05)
 
 
 def quality(found, hz=1e10):

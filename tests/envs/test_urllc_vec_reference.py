@@ -1,4 +1,4 @@
-"""`urllc_vec` against its NumPy twin, number by number: states, rewards, observations, masks, and every metric.
+"""`urllc_vec` against its float64 reference in NumPy, number by number: states, rewards, observations, masks, and every metric.
 
 Each world has random numbers of its own for every parameter, random actions and the same draws on both sides. In float64
 whole trajectories agree to 1e-9.
@@ -12,13 +12,13 @@ import pytest
 from envs.side_by_side import assert_agree
 from envs.urllc_vec_pair import PAIR
 
-from jaxvec.envs.urllc_vec.env import INFO, UrllcVec
+from jaxvec.envs.urllc_vec import UrllcVec
+from jaxvec.envs.urllc_vec.info import INFO
 
 SMALL = {"n_vehicles": 3, "n_uavs": 3, "n_bs": 2, "n_subtasks": 3}
 OTHERWISE = {
     **SMALL,
-    "pathloss_v2b": "okumura_hata",
-    "okumura_fc_unit": "ghz",
+    "pathloss_v2b": "okumura_hata_ghz",
     "pathloss_air": "free_space",
     "v2b_rayleigh": True,
     "cpu_share": "equal",

@@ -1,4 +1,4 @@
-"""`twin_migration` and its NumPy twin, to be compared side by side, in a region that is made up for it."""
+"""`twin_migration` and its float64 reference in NumPy, to be compared side by side, in a region that is made up for it."""
 
 from functools import cache, partial
 
@@ -50,7 +50,7 @@ def region_of(env):
 
 
 def switches(env):
-    """The twin's."""
+    """The reference's."""
     return reference.Switches(**{name: getattr(env, name) for name in reference.Switches.__dataclass_fields__})
 
 
@@ -75,7 +75,7 @@ def numbers(rng):
 
 
 class TwinMigrationPair(Pair):
-    """A config is the twin's world: numbers, switches and the region."""
+    """A config is the reference's world: numbers, switches and the region."""
 
     Params, State, ReferenceState = Params, State, reference.State
 

@@ -1,4 +1,4 @@
-"""`urllc_vec` and its NumPy twin, to be compared side by side."""
+"""`urllc_vec` and its float64 reference in NumPy, to be compared side by side."""
 
 from dataclasses import fields, replace
 
@@ -10,8 +10,10 @@ from jaxvec.envs.urllc_vec.params import Params, State
 
 NODE_ACTIONS = {"forward": "fwd", "power": "power", "frequency": "freq", "admit": "admit"}
 GROUPS = ("vehicle", "uav", "bs")
-SAME = ("t", "pos_bs", "pos_u", "wp_u", "pos_v", "wp_v", "spd_u", "alpha_vu", "alpha_ub", "los_vb", "los_vu", "los_ub")
+SAME = ("t", "pos_bs", "pos_u", "wp_u", "pos_v", "spd_u", "alpha_vu", "alpha_ub", "los_vb", "los_vu", "los_ub")
 SAME += ("cpu_z", "task_z", "backlog", "prev_share")
+RENAMED_STATE = {"track_v": "wp_v", "measured": "meas_hist"}  # fields of the state under other names
+DRAWS = {"n_vb": "z_vb", "n_cpu": "z_cpu", "n_task": "z_task"}  # draws of the reference, and what they are here
 LINKS = {"gain": "g_vn_est", "relay": "g_nn", "reach": "conn_vn", "uncovered": "uncovered", "relays": "conn_nn"}
 TASKS = {"size_bits": "d_task", "cycles": "c", "urgency": "chi", "cycles_weight": "w_c", "size_weight": "w_d"}
 RENAMED = {
@@ -28,8 +30,11 @@ NOT_MOVED = {"bs_z_max_m", "uav_z_max_m", "veh_z_max_m", "f_max_hz", "task_max_b
 
 
 def sizes_of(env):
-    """The twin's sizes and switches of an environment."""
-    return {f.name: getattr(env, f.name) for f in fields(reference.Config) if hasattr(env, f.name)}
+    """The reference's sizes and switches of an environment; its Okumura-Hata loss has a switch for the unit of the carrier."""
+    sizes = {f.name: getattr(env, f.name) for f in fields(reference.Config) if hasattr(env, f.name)}
+    if sizes["pathloss_v2b"] == "okumura_hata_ghz":
+        sizes |= {"pathloss_v2b": "okumura_hata", "okumura_fc_unit": "ghz"}
+    return sizes
 
 
 def numbers(rng, env):
@@ -57,7 +62,7 @@ def numbers(rng, env):
 
 
 class UrllcVecPair(Pair):
-    """A config is the twin's, with sizes and switches."""
+    """A config is the reference's, with sizes and switches."""
 
     Params, State, ReferenceState = Params, State, reference.State
 
@@ -75,7 +80,7 @@ class UrllcVecPair(Pair):
         return reference.reset_from(draws, config)
 
     def actions(self, rng, env, worlds=WORLDS):
-        """Of all groups; the twin knows nodes only, BSs first."""
+        """Of all groups; the reference knows nodes only, BSs first."""
         return {group: self.of_group(rng, env, group, worlds) for group in GROUPS}
 
     def of_group(self, rng, env, group, worlds):
@@ -98,13 +103,15 @@ class UrllcVecPair(Pair):
         return {f"reward.{g}": (np.asarray(ts.reward[g]), together(r[g] for r in rewards)) for g in GROUPS}
 
     def to_env(self, draws):
-        """The twin's draws as the environment's: links between UAVs pair by pair."""
+        """The reference's draws as the environment's: normal ones under other names, links between UAVs pair by pair."""
         upper = np.triu_indices(draws["uu_los"].shape[0], 1)
-        return draws | {n: draws[n][upper] for n in ("uu_los", "uu_nlos", "alpha_uu") if n in draws}
+        of_pairs = {n: draws[n][upper] for n in ("uu_los", "uu_nlos", "alpha_uu") if n in draws}
+        return {DRAWS.get(name, name): x for name, x in (draws | of_pairs).items()}
 
     def states(self, state, states):
         pairs = {n: (np.asarray(getattr(state, n)), together(getattr(s, n) for s in states)) for n in SAME}
-        pairs["measured"] = np.asarray(state.measured), together(s.meas_hist for s in states)
+        for name, of in RENAMED_STATE.items():
+            pairs[name] = np.asarray(getattr(state, name)), together(getattr(s, of) for s in states)
         for name, of in LINKS.items():
             pairs[name] = np.asarray(getattr(state.links, name)), together(getattr(s.ch, of) for s in states)
         for name, of in TASKS.items():

@@ -169,6 +169,18 @@ def test_a_grid_by_hand():
     assert mobility.grid_xy(4, jnp.ones(7)).shape == (4, 2, 7)
 
 
+def test_places_in_a_box_by_hand():
+    # 2000 m wide, from 10 to 30 m high: the middle; a quarter from the lowest corner; in the second of two worlds twice as wide
+    box_m = mobility.box_m(1000.0, 10.0, 30.0, 0)
+    np.testing.assert_array_equal(np.concatenate(box_m), [[-1000, -1000, 10], [1000, 1000, 30]])
+    np.testing.assert_allclose(mobility.in_box_m(box_m, jnp.full((1, 3), 0.5)), [[0, 0, 20]])
+    np.testing.assert_allclose(mobility.in_box_m(box_m, jnp.full((1, 3), 0.25)), [[-500, -500, 15]])
+    sweep_m = mobility.box_m(jnp.array([1000.0, 2000.0]), 10.0, 30.0, 1)
+    places_m = mobility.in_box_m(sweep_m, jnp.full((2, 3, 2), 0.25))
+    np.testing.assert_allclose(places_m[0], [[-500, -1000], [-500, -1000], [15, 15]])
+    assert mobility.box_m(1000.0, 10.0, 30.0, 2)[0].shape == (1, 3, 1, 1)
+
+
 def test_a_loop_by_hand():
     # a square of 100 m: 40 m, 130 m, 250 m, 399 m along it, and 440 m, a round later; a loop of one point; a triangle
     square = [[0, 0], [100, 0], [100, 100], [0, 100]]

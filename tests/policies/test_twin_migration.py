@@ -1,4 +1,4 @@
-"""The fixed rules of `twin_migration` against those of its NumPy twin, with and without mask, and by hand."""
+"""The fixed rules of `twin_migration` against those of its float64 reference, with and without mask, and by hand."""
 
 from functools import partial
 
@@ -42,7 +42,7 @@ def decided(env, params, obs):
 
 
 @pytest.mark.parametrize("settings", [MASKED, FREE], ids=["masked", "free"])
-def test_rules_agree_with_the_twins(settings):
+def test_rules_agree_with_the_reference(settings):
     env, seen = TwinMigration(**SMALL | settings), {name: set() for name in RULES}
     with jax.enable_x64(True):
         params = PAIR.scenarios(env, 5)[1].replace(region=region_of(env))

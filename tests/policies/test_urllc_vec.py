@@ -1,4 +1,4 @@
-"""The fixed rules of `urllc_vec` against those of its NumPy twin, on states that random play leads to."""
+"""The fixed rules of `urllc_vec` against those of its float64 reference, on states that random play leads to."""
 
 from functools import partial
 
@@ -13,6 +13,7 @@ from reference import urllc_vec_policies as theirs
 import jaxvec
 from jaxvec.core.rollout import policy_keys
 from jaxvec.core.types import Observation
+from jaxvec.envs.urllc_vec.params import split_nodes, stack_nodes
 from jaxvec.policies import fixed
 
 STATES = 16
@@ -36,13 +37,13 @@ def observation(env, config, states):
     target = together(s["mask_target"] for s in seen)
     forward = together(s["mask_fwd"] for s in seen)
     vehicles = {"target": np.repeat(target[:, None], env.n_subtasks, 1)}
-    mask = {"vehicle": vehicles, "bs": {"forward": forward[: env.n_bs]}, "uav": {"forward": forward[env.n_bs :]}}
+    mask = {"vehicle": vehicles, **split_nodes(env, {"forward": forward})}
     agents = {group: together(s[group] for s in seen) for group in GROUPS}
     return Observation(agents=agents, world=np.zeros((env.world_size, len(states))), mask=mask)
 
 
 @pytest.mark.parametrize("changes", [{}, {"latency_target_s": 0.002, "f_max_hz": 9e9, "bits_per_data_unit": 3.0}])
-def test_rules_agree_with_the_twins(changes):
+def test_rules_agree_with_the_reference(changes):
     env, params = jaxvec.make("urllc_vec")
     params, config = params.replace(**changes), reference.Config(**sizes_of(env) | changes)
     states = states_of(config)
@@ -66,9 +67,9 @@ def test_rules_agree_with_the_twins(changes):
         }.items():
             np.testing.assert_array_equal(mine["vehicle"][part], together(a[theirs_part] for a in told), err_msg=name)
         for part, short in {"forward": "fwd", "power": "power", "frequency": "freq", "admit": "admit"}.items():
-            nodes = np.concatenate([mine["bs"][part], mine["uav"][part]])
+            nodes = stack_nodes(mine)[part]
             np.testing.assert_array_equal(nodes, together(a[f"z_{short}"] for a in told), err_msg=f"{name} {part}")
     kinds = {name: ours[name]["vehicle"]["target"] for name in ("greedy", "spread", "nash")}
     assert all((kinds[a] != kinds[b]).any() for a, b in (("greedy", "spread"), ("spread", "nash"), ("greedy", "nash")))
-    forward = np.concatenate([ours["nash_half"]["bs"]["forward"], ours["nash_half"]["uav"]["forward"]])
+    forward = stack_nodes(ours["nash_half"])["forward"]
     assert (forward != np.arange(env.n_nodes)[:, None]).any()

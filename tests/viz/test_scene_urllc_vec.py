@@ -61,7 +61,7 @@ def test_everybody_is_at_its_place(network):
         np.testing.assert_allclose(places_m[:B, :2], [[-500, 0], [500, 0]])
         assert [node.text for node in frame.nodes[: B + U]] == ["", "", *(f"{z:.0f} m" for z in state.pos_u[:, 2])]
         for node, place_m, waypoint_m in zip(
-            frame.nodes[B:], places_m[B:], np.concatenate([state.wp_u, state.wp_v]), strict=True
+            frame.nodes[B:], places_m[B:], np.concatenate([state.wp_u, state.track_v]), strict=True
         ):
             dx, dy, _ = waypoint_m - place_m
             along = np.array([np.cos(node.heading_rad), np.sin(node.heading_rad)])

@@ -211,7 +211,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
     return State(
         t=jnp.zeros(batch, jnp.int32),
-        **motion._asdict(),
+        **motion.on_ground(),
         veh_cpu_hz=draws["veh_cpu_hz"],
         work_cpb=draws["work_cpb"],
         align_cpb=draws["align_cpb"],
@@ -234,7 +234,7 @@ def advance(
     motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
     return state.replace(
         t=state.t + 1,
-        **motion._asdict(),
+        **motion.on_ground(),
         task_bits=jnp.where(motion.present, draws["next_task_bits"], 0),
         instr_bits=jnp.where(motion.present, draws["next_instr_bits"], 0),
         q_loc_cycles=work.q_loc,

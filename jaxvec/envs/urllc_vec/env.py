@@ -30,27 +30,22 @@ from operator import add
 from typing import ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
-from jaxvec.core.layout import lift
+from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
+from jaxvec.envs import mobility
 from jaxvec.envs.urllc_vec.info import INFO, measure
-from jaxvec.envs.urllc_vec.links import node_power_max_w
-from jaxvec.envs.urllc_vec.params import Params as UrllcVecParams
-from jaxvec.envs.urllc_vec.params import Sizes, State
+from jaxvec.envs.urllc_vec.next_slot import advance, start
+from jaxvec.envs.urllc_vec.observation import feature_blocks, features, layout, observe
+from jaxvec.envs.urllc_vec.params import GROUPS, Params, Sizes, State, split_nodes
 from jaxvec.envs.urllc_vec.slot import (
-    advance,
     available_hz,
-    begin,
     decode,
-    features,
-    inside,
-    normal,
     prepare,
     process,
     remaining,
@@ -58,28 +53,19 @@ from jaxvec.envs.urllc_vec.slot import (
     score_nodes,
     score_vehicles,
     sent,
-    uav_box,
-    uav_speed_mps,
     upload,
-    vehicle_box,
 )
-from jaxvec.physics import mobility
+from jaxvec.physics import fading
 
-PLACE_SCALE_M = (1500.0, 1500.0, 75.0)
-SPEED_SCALE_MPS = 50.0
-SNR_SCALE_DB = 30.0
-CYCLES_SCALE = 330.0 * 1.2  # cycles per bit
+NORMAL = ("z_vb", "z_cpu", "z_task")  # draws that are standard normal; all others are uniform
 
 
 @dataclass(frozen=True)
 class UrllcVec(Sizes, Environment):
     """Vehicles, UAVs and base stations; see the module. Truncates at `horizon`, never terminates.
 
-    Observation of a vehicle, 8 + 5N + 3J + V entries (98): place, speed and heading, SNR to each node at full power, path losses,
-    subtasks (complexity, urgency, weight), task size, and the twin. Of a UAV or BS, 10 + 2V + 4N (82): place, speed and
-    heading, SNR from each vehicle and to each node, its speed and backlog, all tasks' sizes, the twin. The twin is the last
-    measurement that has arrived ("hold"; "lstm" the same, with the last H in `Observation.aux["history"]` (H, F), for a
-    learner that forecasts), or zeros ("none"). `Observation.world` (F + VN) has the measurement without delay and all SNRs.
+    Observation of a vehicle, 8 + 5N + 3J + V entries (98), of a UAV or BS, 10 + 2V + 4N (82), and `Observation.world` (F + VN):
+    see `jaxvec.envs.urllc_vec.observation`.
 
     Actions: of a vehicle `target` (J,), `power` (J,), `split` (J,) and `priority` (3,); of a node `forward`, `power`,
     `frequency`, `admit`; numbers in [0, 1]. Masks are the usable links; a node that reaches nobody may forward to itself,
@@ -87,7 +73,7 @@ class UrllcVec(Sizes, Environment):
     """
 
     id: ClassVar[str] = "urllc_vec"
-    params_cls: ClassVar[type] = UrllcVecParams
+    params_cls: ClassVar[type] = Params
     whole_world: ClassVar[bool] = False
     info_fields: ClassVar = INFO
     presets: ClassVar = {
@@ -107,16 +93,6 @@ class UrllcVec(Sizes, Environment):
     }
 
     @property
-    def n_nodes(self) -> int:
-        """BSs and UAVs."""
-        return self.n_bs + self.n_uavs
-
-    @property
-    def n_features(self) -> int:
-        """F, what a twin is told of a slot."""
-        return 3 * self.n_nodes + self.n_vehicles
-
-    @property
     def forecasts(self) -> bool:  # type: ignore[override]
         """A learner may forecast what the twin does not know yet."""
         return self.twin_mode == "lstm"
@@ -124,9 +100,7 @@ class UrllcVec(Sizes, Environment):
     @property
     def feature_blocks(self) -> dict[str, slice]:
         """Of what a twin is told: speeds, backlogs and loads of the nodes, sizes of the tasks."""
-        n = self.n_nodes
-        nodes = {name: slice(i * n, (i + 1) * n) for i, name in enumerate(("cpu", "backlog", "load"))}
-        return nodes | {"task": slice(3 * n, self.n_features)}
+        return feature_blocks(self)
 
     @property
     def joint_size(self) -> int:
@@ -149,16 +123,9 @@ class UrllcVec(Sizes, Environment):
         return {"vehicle": vehicle, "uav": node, "bs": node}
 
     @property
-    def observation_space(self) -> dict[str, Box]:
-        """Of order 1, but for a long backlog."""
-        v, n = self.n_vehicles, self.n_nodes
-        node = Box(-np.inf, np.inf, (10 + 2 * v + 4 * n,))
-        return {"vehicle": Box(-np.inf, np.inf, (8 + 5 * n + 3 * self.n_subtasks + v,)), "uav": node, "bs": node}
-
-    @property
-    def world_size(self) -> int:
-        """The measurement without delay, and all SNRs."""
-        return self.n_features + self.n_vehicles * self.n_nodes
+    def observation_layout(self) -> dict[str, Layout]:
+        """Place, motion, links, tasks or processor, and the twin."""
+        return layout(self)
 
     def joint(self, obs: Observation) -> Array:
         """What all see, row by row, with the twin once, at the end."""
@@ -181,71 +148,43 @@ class UrllcVec(Sizes, Environment):
             "ub_nlos": (u, b, self.n_antennas, paths),
             **{f"los_new_{name}": shape for name, shape in between.items()},
             **{f"los_flip_{name}": shape for name, shape in between.items()},
-            **({"n_vb": (v, b, 2)} if self.v2b_rayleigh else {}),
-            "n_cpu": (self.n_nodes,),
-            "n_task": (v,),
+            **({"z_vb": (v, b, 2)} if self.v2b_rayleigh else {}),
+            "z_cpu": (self.n_nodes,),
+            "z_task": (v,),
             **dict.fromkeys(("c", "chi", "w_c", "w_d"), (v, j)),
         }
 
-    def draw_reset(self, key: Array, params: UrllcVecParams) -> dict[str, Array]:
-        """Uniform numbers, and normal ones where a name begins with `n_`: of the first slot's fading, line of sight and tasks,
-        with UAV pairs in the order of `numpy.triu_indices`; `bs_z` (B,); `uav_pos`, `uav_wp` (U, 3), `uav_speed` (U,);
-        `veh_pos`, `veh_wp` (V, 3); `alpha_vu`, `alpha_ub`, `alpha_uu`, per link."""
-        v, u, b = self.n_vehicles, self.n_uavs, self.n_bs
-        shapes = {
-            "bs_z": (b,),
-            "uav_pos": (u, 3),
-            "uav_wp": (u, 3),
-            "uav_speed": (u,),
-            "veh_pos": (v, 3),
-            "veh_wp": (v, 3),
-        }
+    def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
+        """Uniform numbers, and normal ones under the names of `NORMAL`: of the first slot's fading, line of sight and tasks, with
+        UAV pairs in the order of `numpy.triu_indices`; `bs_z` (B,); `uav_pos`, `uav_wp` (U, 3), `uav_speed` (U,); what the
+        mobility model takes (`veh_pos`, `veh_wp` (V, 3), of "waypoint"); `alpha_vu`, `alpha_ub`, `alpha_uu`, per link."""
+        v, u, b, model = self.n_vehicles, self.n_uavs, self.n_bs, mobility.MODELS[self.mobility]
+        shapes = self._slot_shapes() | {"bs_z": (b,), "uav_pos": (u, 3), "uav_wp": (u, 3), "uav_speed": (u,)}
+        shapes |= model.reset_shapes(self, params)
         shapes |= {"alpha_vu": (v, u), "alpha_ub": (u, b), "alpha_uu": (u * (u - 1) // 2,)}
-        return normal(rng.uniforms(key, self._slot_shapes() | shapes))
+        uniforms = rng.uniforms(key, shapes)
+        return normal(uniforms) | model.reset_draws(uniforms, self, params)
 
-    def draw_step(self, key: Array, params: UrllcVecParams) -> dict[str, Array]:
+    def draw_step(self, key: Array, params: Params) -> dict[str, Array]:
         """The same of the next slot, and of this one: `eps_vb_r`, `eps_vb_ph` (V, B, M), `eps_vu_r`, `eps_vu_ph` (V, U), errors
-        of the channel estimates; `twin_cpu` (N,); `uav_wp` (U, 3), `uav_speed` (U,), `veh_wp` (V, 3)."""
-        v, u = self.n_vehicles, self.n_uavs
+        of the channel estimates; `twin_cpu` (N,); `uav_wp` (U, 3), `uav_speed` (U,); what the mobility model takes (`veh_wp`)."""
+        v, u, model = self.n_vehicles, self.n_uavs, mobility.MODELS[self.mobility]
         errors = {"eps_vb": (v, self.n_bs, self.n_antennas), "eps_vu": (v, u)}
-        shapes = {f"{name}_{part}": shape for name, shape in errors.items() for part in ("r", "ph")}
-        shapes |= {"twin_cpu": (self.n_nodes,), "uav_wp": (u, 3), "uav_speed": (u,), "veh_wp": (v, 3)}
-        return normal(rng.uniforms(key, self._slot_shapes() | shapes))
+        shapes = self._slot_shapes()
+        shapes |= {f"{name}_{part}": shape for name, shape in errors.items() for part in ("r", "ph")}
+        shapes |= {"twin_cpu": (self.n_nodes,), "uav_wp": (u, 3), "uav_speed": (u,)}
+        uniforms = rng.uniforms(key, shapes | model.step_shapes(self, params))
+        return normal(uniforms) | model.step_draws(uniforms, self, params)
 
     # Transition
 
-    def reset_from(self, draws: dict[str, Array], params: UrllcVecParams) -> tuple[State, Timestep]:
+    def reset_from(self, draws: dict[str, Array], params: Params) -> tuple[State, Timestep]:
         """BSs on a grid, everybody else anywhere, no backlog, a twin that has heard nothing."""
-        batch = draws["n_task"].shape[1:]
-        rank, nodes = len(batch), jnp.zeros((self.n_nodes, *batch))
-        flying, driving = uav_box(params, rank), vehicle_box(params, rank)
-        xy_m = jnp.broadcast_to(lift(mobility.grid_xy(self.n_bs, 1.0), rank), (self.n_bs, 2, *batch)) * params.bs_xy_m
-        z_m = params.bs_z_min_m + (params.bs_z_max_m - params.bs_z_min_m) * draws["bs_z"]
-        spread = params.pathloss_exponent_max - params.pathloss_exponent_min
-        memory = self.twin_history_len + self.twin_delay_slots - 1
-        state = State(
-            t=jnp.zeros(batch, jnp.int32),
-            pos_bs=jnp.concatenate([xy_m, z_m[:, None]], 1),
-            pos_u=inside(flying, draws["uav_pos"]),
-            wp_u=inside(flying, draws["uav_wp"]),
-            pos_v=inside(driving, draws["veh_pos"]),
-            wp_v=inside(driving, draws["veh_wp"]),
-            spd_u=uav_speed_mps(draws["uav_speed"], params),
-            **{n: params.pathloss_exponent_min + spread * draws[n] for n in ("alpha_vu", "alpha_ub", "alpha_uu")},
-            **{f"los_{name}": draws[f"los_new_{name}"] for name in ("vb", "vu", "ub")},
-            cpu_z=draws["n_cpu"],
-            task_z=draws["n_task"],
-            backlog=nodes,
-            prev_share=jnp.zeros((self.n_vehicles, self.n_nodes, *batch)),
-            measured=jnp.zeros((memory, self.n_features, *batch)),
-            links=None,  # type: ignore[arg-type]
-            tasks=None,  # type: ignore[arg-type]
-        )
-        state = begin(self, state, draws, params)
-        return state, first_timestep(self, observe(self, state, params), batch)
+        state = start(self, draws, params)
+        return state, first_timestep(self, observe(self, state, params), state.t.shape)
 
     def step_from(
-        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: UrllcVecParams
+        self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order."""
         decision = decode(self, action, state, params)
@@ -256,15 +195,14 @@ class UrllcVec(Sizes, Environment):
 
         vehicles = score_vehicles(self, outcome, params)
         nodes = score_nodes(self, decision, way, outcome, state, params)
-        own = {"vehicle": vehicles.own, "uav": nodes.own[self.n_bs :], "bs": nodes.own[: self.n_bs]}
-        team = reduce(add, (jnp.mean(x, 0) for x in own.values()))  # (63)
-        reward = {group: (1 - params.reward_mix) * x + params.reward_mix * team for group, x in own.items()}
+        own = {"vehicle": vehicles.own, **split_nodes(self, nodes.own)}
+        team = reduce(add, (jnp.mean(own[group], 0) for group in GROUPS))  # (63)
+        reward = {group: (1 - params.reward_mix) * own[group] + params.reward_mix * team for group in GROUPS}
 
         backlog = remaining(self, decision, outcome, state, params)
         speed_hz, what = available_hz(state, params), (backlog, outcome.load, state.tasks.size_bits)
         error_hz = params.twin_cpu_error_hz * (2 * draws["twin_cpu"] - 1)
-        told = features(speed_hz + error_hz, *what, params)
-        true = features(speed_hz, *what, params)
+        measured, true = (features(self, hz, *what, params) for hz in (speed_hz + error_hz, speed_hz))
         share = sent(self, decision)
         after = advance(
             self,
@@ -273,7 +211,7 @@ class UrllcVec(Sizes, Environment):
             params,
             backlog=backlog,
             prev_share=share,
-            measured=jnp.concatenate([state.measured[1:], told[None]]),
+            measured=jnp.concatenate([state.measured[1:], measured[None]]),
         )
         ts = Timestep(
             obs=observe(self, after, params),
@@ -288,54 +226,6 @@ class UrllcVec(Sizes, Environment):
         return after, ts
 
 
-def motion(place_m: Array, waypoint_m: Array, speed_mps: Array, params: UrllcVecParams) -> Array:
-    """Speed, heading and climb (n, 4)."""
-    cos_heading, sin_heading, climb_rad = mobility.bearing(place_m, waypoint_m, params.phi_max_rad)
-    return jnp.stack([speed_mps / SPEED_SCALE_MPS, cos_heading, sin_heading, climb_rad / params.phi_max_rad], 1)
-
-
-def snr_seen(gain: Array, power_w: Array | float, params: UrllcVecParams) -> Array:
-    """SNR in units of 30 dB, between -1 and 2."""
-    snr = jnp.maximum(power_w * gain / params.noise_w, 1e-30)
-    return jnp.clip(10 * jnp.log10(snr) / SNR_SCALE_DB, -1, 2)
-
-
-def twin_seen(env: UrllcVec, state: State) -> Array:
-    """(F,): the last measurement that has arrived."""
-    latest = state.measured[env.twin_history_len - 1]
-    return jnp.zeros_like(latest) if env.twin_mode == "none" else latest
-
-
-def observe(env: UrllcVec, state: State, params: UrllcVecParams) -> Observation:
-    """What everybody sees at the start of a slot, and the masks of usable links."""
-    rank, n_bs, batch = state.t.ndim, env.n_bs, state.t.shape
-    place = lift(np.array(PLACE_SCALE_M), rank)
-    twin, asked = twin_seen(env, state), state.tasks
-    tell = lambda n: jnp.broadcast_to(twin, (n, *twin.shape))  # noqa: E731
-    snr = snr_seen(state.links.gain, params.p_max_vehicle_w, params)
-    speed = jnp.broadcast_to(params.veh_speed_mps, asked.size_bits.shape)
-    weight = asked.cycles_weight * asked.size_weight
-    size = asked.size_bits[:, None] / params.task_max_bits
-    vehicle = [state.pos_v / place, motion(state.pos_v, state.wp_v, speed, params), snr, state.links.loss_db / 100 - 1]
-    vehicle += [asked.cycles / CYCLES_SCALE, asked.urgency, weight, size, tell(env.n_vehicles)]
-
-    own = jnp.stack([available_hz(state, params) / params.f_max_hz, state.backlog / params.slot_cycles], 1)
-    all_sizes = jnp.broadcast_to(jnp.mean(size, 0, keepdims=True), own[:, :1].shape)
-    power_w = node_power_max_w(env, params, rank)[:, None]
-    moves = motion(state.pos_u, state.wp_u, state.spd_u, params)
-    node = [jnp.concatenate([state.pos_bs, state.pos_u]) / place]
-    node += [jnp.concatenate([jnp.zeros((n_bs, 4, *batch)), moves]), jnp.swapaxes(snr, 0, 1)]
-    node += [snr_seen(state.links.relay, power_w, params), own, all_sizes, tell(env.n_nodes)]
-    nodes = jnp.concatenate(node, 1)
-
-    target = jnp.broadcast_to(
-        state.links.reach[:, None], (env.n_vehicles, env.n_subtasks, *state.links.reach.shape[1:])
-    )
-    alone = ~jnp.any(state.links.relays, 1, keepdims=True)
-    forward = state.links.relays | (alone & lift(np.eye(env.n_nodes, dtype=bool), rank))
-    return Observation(
-        agents={"vehicle": jnp.concatenate(vehicle, 1), "uav": nodes[n_bs:], "bs": nodes[:n_bs]},
-        world=jnp.concatenate([state.measured[-1], snr.reshape(-1, *batch)]),
-        mask={"vehicle": {"target": target}, "uav": {"forward": forward[n_bs:]}, "bs": {"forward": forward[:n_bs]}},
-        aux={"history": state.measured[: env.twin_history_len]} if env.twin_mode == "lstm" else {},
-    )
+def normal(uniforms: dict[str, Array]) -> dict[str, Array]:
+    """Uniform numbers, those under the names of `NORMAL` made standard normal."""
+    return {name: fading.standard_normal(u) if name in NORMAL else u for name, u in uniforms.items()}

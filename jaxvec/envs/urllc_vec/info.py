@@ -1,12 +1,13 @@
-"""What `urllc_vec` reports of a slot: costs, and how often each constraint of the paper is broken."""
+"""What `urllc_vec` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured.
 
-from typing import Any
+These are costs, and how often each constraint of the paper is broken.
+"""
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.envs.urllc_vec.params import Params, State
+from jaxvec.envs.urllc_vec.params import Params, Sizes, State, split_nodes
 from jaxvec.envs.urllc_vec.slot import Decision, Outcome, Route, Uplink, Work
 from jaxvec.physics import computing
 
@@ -69,7 +70,7 @@ INFO = {
 
 
 def measure(
-    env: Any,
+    sizes: Sizes,
     state: State,
     d: Decision,
     work: Work,
@@ -80,7 +81,10 @@ def measure(
     params: Params,
 ) -> dict[str, Array]:
     """Everything of `INFO` that the slot itself knows."""
-    mean = lambda x: jnp.mean(x.astype(o.latency_s.dtype), 0)  # noqa: E731
+
+    def mean(x: Array) -> Array:
+        return jnp.mean(x.astype(o.latency_s.dtype), 0)
+
     placed, load = jnp.maximum(jnp.sum(way.placed, 0), 1), mean(o.load)
     cost = jnp.sum(o.vehicle_latency_s, 0) / params.latency_target_s
     cost += params.lambda_e * jnp.sum(o.energy_j, 0) / params.e_max_node_j
@@ -88,7 +92,7 @@ def measure(
     return {
         "latency_mean_s": mean(o.latency_s),
         "latency_weighted_s": mean(o.vehicle_latency_s),
-        "latency_total_v_s": jnp.sum(o.latency_s, 0) / env.n_vehicles,
+        "latency_total_v_s": jnp.sum(o.latency_s, 0) / sizes.n_vehicles,
         "latency_p95_s": jnp.percentile(o.latency_s, 95, axis=0),
         "latency_up_s": mean(up.delay_s),
         "latency_fwd_s": mean(way.delay_s),
@@ -104,9 +108,9 @@ def measure(
         "load_cycles": load,
         "load_imbalance": jnp.std(o.load, 0) / jnp.maximum(load, 1),
         "forwards_per_subtask": mean(way.hops),
-        "share_bs": jnp.sum(way.placed & (way.node < env.n_bs), 0) / placed,
+        "share_bs": jnp.sum(way.placed & (way.node < sizes.n_bs), 0) / placed,
         "rate_up_mean_bps": mean(up.rate_bps),
-        "objective": cost / env.n_vehicles,
+        "objective": cost / sizes.n_vehicles,
         "task_latency_s": o.latency_s,
         "task_energy_j": o.energy_j,
         "task_node": way.node,
@@ -114,38 +118,49 @@ def measure(
         "node_load_cycles": o.load,
         "node_energy_j": o.node_energy_j,
         "vehicle_energy_j": o.vehicle_energy_j,
-        **violations(env, state, d, work, way, o, share, params),
+        **violations(sizes, state, d, work, way, o, share, params),
     }
 
 
 def violations(
-    env: Any, state: State, d: Decision, work: Work, way: Route, o: Outcome, share: Array, params: Params
+    sizes: Sizes, state: State, d: Decision, work: Work, way: Route, o: Outcome, share: Array, params: Params
 ) -> dict[str, Array]:
     """How often each constraint is broken; 0 where there is no case."""
-    n, b, target_s = env.n_nodes, env.n_bs, params.latency_target_s
-    mean = lambda x: jnp.mean(x.astype(o.latency_s.dtype), 0)  # noqa: E731
+    n, dtype = sizes.n_nodes, o.latency_s.dtype
+
+    def mean(x: Array) -> Array:
+        return jnp.mean(x.astype(dtype), 0)
+
+    def of_bs_and_uav(x: Array) -> tuple[Array, Array]:
+        parts = split_nodes(sizes, x)
+        return mean(parts["bs"]), mean(parts["uav"])
+
     first = d.target.reshape(work.bits.shape)
-    over = computing.sum_at_node(work.cycles, first, n) > params.capacity_cycles
-    late, to_bs = o.latency_s > target_s, first < b
-    part = lambda of: jnp.sum(late & of, 0) / jnp.maximum(jnp.sum(of, 0), 1)  # noqa: E731
+    late, to_bs = o.latency_s > params.latency_target_s, first < sizes.n_bs
+
+    def part_late(of: Array) -> Array:
+        return jnp.sum(late & of, 0) / jnp.maximum(jnp.sum(of, 0), 1)
+
+    over = of_bs_and_uav(computing.sum_at_node(work.cycles, first, n) > params.capacity_cycles)
     change = jnp.abs(share - state.prev_share) - params.delta_s_max
     swings = jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max  # (49), (50)
-    tardy = computing.sum_at_node((late & way.placed).astype(o.latency_s.dtype), way.node, n) > 0  # (51), (52)
-    spent = o.node_energy_j > params.e_max_node_j
+    swings_to = split_nodes(sizes, swings, axis=1)
+    tardy = of_bs_and_uav(computing.sum_at_node((late & way.placed).astype(dtype), way.node, n) > 0)  # (51), (52)
+    spent = of_bs_and_uav(o.node_energy_j > params.e_max_node_j)
     return {
         "viol_c1": mean(state.links.uncovered),
-        "viol_c3": mean(over[:b]),
-        "viol_c4": mean(over[b:]),
-        "viol_c5": part(to_bs),
-        "viol_c6": part(~to_bs),
+        "viol_c3": over[0],
+        "viol_c4": over[1],
+        "viol_c5": part_late(to_bs),
+        "viol_c6": part_late(~to_bs),
         "viol_c8": mean(way.slowest_bps < params.rate_min_bps),
         "viol_c9": mean(o.vehicle_energy_j > params.e_max_vehicle_slot_j),
         "viol_c10": mean(o.quality < params.q_min),
-        "viol_c13": jnp.mean(mean(swings[:, :b]), 0),
-        "viol_c14a": jnp.mean(mean(swings[:, b:]), 0),
-        "viol_c14b": mean(tardy[:b]),
-        "viol_c15": mean(tardy[b:]),
-        "viol_c18": mean(spent[:b]),
-        "viol_c19": mean(spent[b:]),
+        "viol_c13": jnp.mean(mean(swings_to["bs"]), 0),
+        "viol_c14a": jnp.mean(mean(swings_to["uav"]), 0),
+        "viol_c14b": tardy[0],
+        "viol_c15": tardy[1],
+        "viol_c18": spent[0],
+        "viol_c19": spent[1],
         **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17", "c20")},
     }

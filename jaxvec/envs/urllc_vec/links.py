@@ -1,17 +1,22 @@
 """The links of a slot in `urllc_vec`: what is in sight, losses, fading, gains, and who can reach whom.
 
 Shapes are one world's, with `V` vehicles, `U` UAVs, `B` base stations (BSs), `N = B + U` nodes (BSs first) and `M` antennas of
-a BS; batch axes come last. Equation numbers are those of the paper.
+a BS; batch axes come last. Equation numbers are those of the paper. `sizes` has the sizes and switches.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxvec.envs.urllc_vec.params import Links, Params, State
+from jaxvec.core.layout import lift
+from jaxvec.envs.urllc_vec.params import Links, Params, Sizes, State, split_nodes, stack_nodes
 from jaxvec.physics import fading, geometry, pathloss, rate, units
+
+Model = Callable[[pathloss.Link, Any], Array]
+BREAKPOINT_AS_PRINTED = {"uma": ("uma_los_fixed", "uma_nlos_fixed")}  # (16) to (20)
 
 
 class _PowerLaw(NamedTuple):
@@ -32,11 +37,11 @@ def rate_bps(gain: Array, power_w: Array | float, params: Params) -> Array:
     return rate.finite_blocklength_bps(params.bandwidth_hz, snr, params.blocklength_symbols, params.decode_error_prob)
 
 
-def node_power_max_w(env: Any, params: Params, batch: int) -> Array:
-    """Largest transmit power of each node, `(N, *ones)`."""
+def node_power_max_w(sizes: Sizes, params: Params, rank: int) -> Array:
+    """Largest transmit power of each node, `(N, *ones)`; `rank` batch axes."""
     bs, uav = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (params.p_max_bs_w, params.p_max_uav_w)))
-    stacked = jnp.stack([bs] * env.n_bs + [uav] * env.n_uavs)
-    return stacked if bs.ndim else stacked.reshape(-1, *(1,) * batch)
+    power_w = stack_nodes({"bs": jnp.stack([bs] * sizes.n_bs), "uav": jnp.stack([uav] * sizes.n_uavs)})
+    return power_w if bs.ndim else lift(power_w, rank)
 
 
 def distances_m(a: Array, b: Array, params: Params) -> tuple[Array, Array]:
@@ -45,108 +50,136 @@ def distances_m(a: Array, b: Array, params: Params) -> tuple[Array, Array]:
     return geometry.norm_m(x, y), jnp.maximum(geometry.norm_m(x, y, z), params.min_distance_m)
 
 
-def ground_loss_db(env: Any, state: State, params: Params) -> Array:
+def models_of(name: str) -> tuple[Model, Model | None]:
+    """The path-loss models behind a name: in line of sight, and where it is blocked; None if a single one serves both.
+
+    A mixture NAME is of NAME_los and NAME_nlos; "uma" is the paper's, whose breakpoint is a number.
+    """
+    los, nlos = BREAKPOINT_AS_PRINTED.get(name, (f"{name}_los", f"{name}_nlos"))
+    if name not in BREAKPOINT_AS_PRINTED and name in pathloss.MODELS:
+        return pathloss.MODELS[name], None
+    return pathloss.MODELS[los], pathloss.MODELS[nlos]
+
+
+def ground_loss_db(sizes: Sizes, state: State, params: Params) -> Array:
     """Vehicle to BS (V, B), (15) to (20)."""
     ground_m, distance_m = distances_m(state.pos_v, state.pos_bs, params)
     link = pathloss.Link(ground_m, distance_m, params.bs_antenna_height_m, params.ut_antenna_height_m)
-    if env.pathloss_v2b == "okumura_hata":
-        hata = {"mhz": pathloss.okumura_hata, "ghz": pathloss.okumura_hata_ghz}
-        return hata[env.okumura_fc_unit](link, params)
+    in_sight, blocked = models_of(sizes.pathloss_v2b)
+    if blocked is None:
+        return in_sight(link, params)
     chance = pathloss.los_probability(ground_m, params.los_v2b_d1_m, params.los_v2b_p1_m)
-    return jnp.where(state.los_vb < chance, pathloss.uma_los_fixed(link, params), pathloss.uma_nlos_fixed(link, params))
+    return jnp.where(state.los_vb < chance, in_sight(link, params), blocked(link, params))
 
 
-def air_loss_db(
-    env: Any, ground_m: Array, distance_m: Array, height_m: Array, latent: Array | None, alpha: Array, params: Params
-) -> Array:
-    """A UAV's link to somebody below it, or, without a latent, to another UAV, always in sight, (26) to (29)."""
-    link = pathloss.Link(ground_m, distance_m, height_m, height_m)
-    if env.pathloss_air == "free_space":
-        return pathloss.power_law(link, _PowerLaw(params.wavelength_m, alpha))
-    in_sight_db = pathloss.uma_av_los(link, params)
-    if latent is None:
-        return in_sight_db
+class AirLinks(NamedTuple):
+    """Links of UAVs to vehicles, to BSs, or to one another."""
+
+    ground_m: Array  # distance on the ground
+    distance_m: Array  # in space
+    height_m: Array  # of the UAV
+    other_m: Any  # of the other end's antenna
+    latent: Array | None  # of line of sight; None: always in sight
+    exponent: Array  # of free space
+
+
+def air_loss_db(sizes: Sizes, air: AirLinks, params: Params) -> Array:
+    """Loss of each link, (26) to (29)."""
+    if sizes.pathloss_air == "free_space":
+        link = pathloss.Link(air.ground_m, air.distance_m, air.height_m, air.other_m)
+        return pathloss.power_law(link, _PowerLaw(params.wavelength_m, air.exponent))
+    # of the paper's models the UAV's height decides, even if the other end is higher
+    other_m = air.height_m if sizes.pathloss_air == "uma_av" else air.other_m
+    link = pathloss.Link(air.ground_m, air.distance_m, air.height_m, other_m)
+    in_sight, blocked = models_of(sizes.pathloss_air)
+    if blocked is None or air.latent is None:
+        return in_sight(link, params)
     printed = (params.los_air_d1_m, params.los_air_p1_m)
-    d1_m, p1_m = pathloss.uma_av_los_d1_p1(height_m) if env.los_air == "tr36777" else printed
-    chance = pathloss.los_probability(ground_m, d1_m, p1_m)
-    return jnp.where(latent < chance, in_sight_db, pathloss.uma_av_nlos(link, params))
+    d1_m, p1_m = pathloss.uma_av_los_d1_p1(air.height_m) if sizes.los_air == "tr36777" else printed
+    chance = pathloss.los_probability(air.ground_m, d1_m, p1_m)
+    return jnp.where(air.latent < chance, in_sight(link, params), blocked(link, params))
 
 
-def relay_gain(env: Any, state: State, draws: dict[str, Array], params: Params) -> Array:
+def relay_gain(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> Array:
     """From node to node (N, N), the same both ways, 0 between BSs and on the diagonal."""
-    n, first, second = env.n_nodes, *pairs(env.n_uavs)
+    n, first, second = sizes.n_nodes, *pairs(sizes.n_uavs)
     g_bs, g_uav = (units.db_to_linear(db) for db in (params.antenna_gain_bs_db, params.antenna_gain_uav_db))
     height_m = state.pos_u[:, 2]
 
     away = distances_m(state.pos_u, state.pos_bs, params)
-    loss_db = air_loss_db(env, *away, height_m[:, None], state.los_ub, state.alpha_ub, params)
+    air = AirLinks(*away, height_m[:, None], params.bs_antenna_height_m, state.los_ub, state.alpha_ub)
     re, im = fading.rician_coeff(draws["ub_los"][:, :, None], draws["ub_nlos"], params.rician_k, axis=3)
-    ub = units.db_to_linear(-loss_db) * g_uav * g_bs * jnp.sum(re * re + im * im, 2)
+    ub = units.db_to_linear(-air_loss_db(sizes, air, params)) * g_uav * g_bs * jnp.sum(re * re + im * im, 2)
 
     x, y, z = (state.pos_u[first, i] - state.pos_u[second, i] for i in range(3))
     away = geometry.norm_m(x, y), jnp.maximum(geometry.norm_m(x, y, z), params.min_distance_m)
-    loss_db = air_loss_db(env, *away, height_m[first], None, state.alpha_uu, params)
+    air = AirLinks(*away, height_m[first], height_m[second], None, state.alpha_uu)
     re, im = fading.rician_coeff(draws["uu_los"], draws["uu_nlos"], params.rician_k, axis=1)
-    uu = units.db_to_linear(-loss_db) * g_uav * g_uav * (re * re + im * im)
+    uu = units.db_to_linear(-air_loss_db(sizes, air, params)) * g_uav * g_uav * (re * re + im * im)
 
     # each row from the values of its links, zeros elsewhere
     values = jnp.concatenate([ub.reshape(-1, *ub.shape[2:]), uu, jnp.zeros_like(ub[:1, 0])])
     index = np.full((n, n), len(values) - 1)
-    crossing = np.arange(env.n_uavs * env.n_bs).reshape(env.n_uavs, env.n_bs)
-    index[env.n_bs :, : env.n_bs], index[: env.n_bs, env.n_bs :] = crossing, crossing.T
-    index[env.n_bs + first, env.n_bs + second] = crossing.size + np.arange(len(first))
-    index[env.n_bs + second, env.n_bs + first] = crossing.size + np.arange(len(first))
+    crossing, node = np.arange(ub.shape[0] * ub.shape[1]).reshape(ub.shape[:2]), split_nodes(sizes, np.arange(n))
+    index[np.ix_(node["uav"], node["bs"])], index[np.ix_(node["bs"], node["uav"])] = crossing, crossing.T
+    one, other, couple = node["uav"][first], node["uav"][second], crossing.size + np.arange(len(first))
+    index[one, other], index[other, one] = couple, couple
     return values[index]
 
 
-def links(env: Any, state: State, draws: dict[str, Array], params: Params) -> Links:
+def possible_relays(sizes: Sizes) -> np.ndarray:
+    """Who may send to whom (N, N) bool: everybody but BSs to BSs, and nobody to itself."""
+    bs = split_nodes(sizes, np.arange(sizes.n_nodes))["bs"]
+    possible = ~np.eye(sizes.n_nodes, dtype=bool)
+    possible[np.ix_(bs, bs)] = False
+    return possible
+
+
+def links(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> Links:
     """All links of the slot that begins, from places, latents and fading."""
-    b = env.n_bs
+    rank = state.t.ndim
     g_bs, g_uav, g_vehicle = (
         units.db_to_linear(db)
         for db in (params.antenna_gain_bs_db, params.antenna_gain_uav_db, params.antenna_gain_vehicle_db)
     )
-    loss_vb = ground_loss_db(env, state, params)
+    loss_vb = ground_loss_db(sizes, state, params)
     away = distances_m(state.pos_v, state.pos_u, params)
-    loss_vu = air_loss_db(env, *away, state.pos_u[None, :, 2], state.los_vu, state.alpha_vu, params)
+    air = AirLinks(*away, state.pos_u[None, :, 2], params.ut_antenna_height_m, state.los_vu, state.alpha_vu)
+    loss_vu = air_loss_db(sizes, air, params)
     beta_vb = units.db_to_linear(-loss_vb) * g_bs * g_vehicle
-    if env.v2b_rayleigh:
-        beta_vb = beta_vb * 0.5 * jnp.sum(draws["n_vb"] ** 2, 2)
+    if sizes.v2b_rayleigh:
+        beta_vb = beta_vb * 0.5 * jnp.sum(draws["z_vb"] ** 2, 2)
     beta_vu = units.db_to_linear(-loss_vu) * g_uav * g_vehicle
     fade = fading.rician_coeff(draws["vu_los"], draws["vu_nlos"], params.rician_k, axis=2)
-    gain_vu = beta_vu * (fade[0] ** 2 + fade[1] ** 2)
-    gain = jnp.concatenate([beta_vb * env.n_antennas, gain_vu], 1)  # |a|^2 = M
-    relay = relay_gain(env, state, draws, params)
+    gain_vb = beta_vb * sizes.n_antennas  # |a|^2 = M
+    gain = stack_nodes({"bs": gain_vb, "uav": beta_vu * (fade[0] ** 2 + fade[1] ** 2)}, axis=1)
+    relay = relay_gain(sizes, state, draws, params)
 
     reach = rate_bps(gain, params.p_max_vehicle_w, params) >= params.rate_min_bps
     uncovered = ~jnp.any(reach, 1)
-    best = jnp.arange(gain.shape[1]).reshape((1, -1) + (1,) * (gain.ndim - 2)) == jnp.argmax(gain, 1)[:, None]
-    power_w = node_power_max_w(env, params, relay.ndim - 2)[:, None]
-    possible = np.ones((env.n_nodes, env.n_nodes), bool)
-    possible[:b, :b] = False
-    np.fill_diagonal(possible, False)
-    relays = rate_bps(relay, power_w, params) >= params.rate_min_bps
+    best = lift(jnp.arange(sizes.n_nodes), rank)[None] == jnp.argmax(gain, 1)[:, None]
+    relays = rate_bps(relay, node_power_max_w(sizes, params, rank)[:, None], params) >= params.rate_min_bps
     return Links(
-        loss_db=jnp.concatenate([loss_vb, loss_vu], 1),
-        beta=jnp.concatenate([beta_vb, beta_vu], 1),
+        loss_db=stack_nodes({"bs": loss_vb, "uav": loss_vu}, axis=1),
+        beta=stack_nodes({"bs": beta_vb, "uav": beta_vu}, axis=1),
         fade=fade,
         gain=gain,
         relay=relay,
         reach=reach | (uncovered[:, None] & best),
         uncovered=uncovered,
-        relays=relays & possible.reshape(possible.shape + (1,) * (relay.ndim - 2)),
+        relays=relays & lift(possible_relays(sizes), rank),
     )
 
 
-def realised_gain(env: Any, state: State, draws: dict[str, Array], params: Params) -> Array:
+def realised_gain(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> Array:
     """(V, N) of the slot, where the estimate by which antennas are combined is off, (11), (12), (14), (30)."""
-    b = env.n_bs
     offset = state.pos_v[:, None] - state.pos_bs[None]
     arrival_rad = jnp.arctan2(offset[:, :, 1], offset[:, :, 0])[:, :, None]
-    antenna = jnp.arange(env.n_antennas).reshape((-1,) + (1,) * (arrival_rad.ndim - 3))
+    antenna = lift(jnp.arange(sizes.n_antennas), state.t.ndim)
     estimate = fading.steering_vector(antenna, arrival_rad, params.antenna_spacing_m, params.wavelength_m)
     error = fading.bounded_csi_error(draws["eps_vb_r"], draws["eps_vb_ph"], params.csi_error_var)
     power_vb = fading.combined_power(estimate, error, axis=2)
     error = fading.bounded_csi_error(draws["eps_vu_r"], draws["eps_vu_ph"], params.csi_error_var)
     re, im = (x + e for x, e in zip(state.links.fade, error, strict=True))
-    return jnp.concatenate([state.links.beta[:, :b] * power_vb, state.links.beta[:, b:] * (re**2 + im**2)], 1)
+    beta = split_nodes(sizes, state.links.beta, axis=1)
+    return stack_nodes({"bs": beta["bs"] * power_vb, "uav": beta["uav"] * (re**2 + im**2)}, axis=1)

@@ -1,17 +1,24 @@
-"""The numbers of `urllc_vec` (Tables II and III of the paper; "chosen" where they give none) and its state."""
+"""The sizes, numbers and state of `urllc_vec`, and nodes by group."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
 from jaxvec.core.params import ON_OFF, number, size, switch
+from jaxvec.envs import mobility
+from jaxvec.physics import pathloss
+
+GROUPS = ("vehicle", "uav", "bs")
 
 
 class Params(struct.PyTreeNode):
-    """The numbers of `urllc_vec`; see the module."""
+    """The numbers of `urllc_vec` (Tables II and III of the paper; "chosen" where they give none)."""
 
     # radio
     slot_s: float = number(0.02, "s", "length of a slot (Table II)", positive=True)
@@ -147,6 +154,12 @@ class Tasks(struct.PyTreeNode):
     size_weight: Array  # (V, J)
 
 
+def _path_losses(*own: str) -> tuple[str, ...]:
+    """Names of path losses: those of the paper first, then pairs of models, then single models; see `links.models_of`."""
+    single = pathloss.usable(Params)
+    return tuple(dict.fromkeys((*own, *pathloss.pairs(single), *single)))
+
+
 @dataclass(frozen=True)
 class Sizes:
     """The sizes and switches of `urllc_vec`."""
@@ -163,21 +176,22 @@ class Sizes:
     twin_delay_slots: int = size(3, "slots until a measurement has arrived")
     pathloss_v2b: str = switch(
         "uma",
-        ("uma", "okumura_hata"),
-        "path loss of links between vehicles and BSs: uma is (16) to (20), okumura_hata (15)",
+        lambda: _path_losses("uma", "okumura_hata"),
+        "path loss of links between vehicles and BSs: uma is (16) to (20), okumura_hata (15); others as they are registered, "
+        "NAME_los and NAME_nlos as NAME, mixed by line of sight",
     )
     pathloss_air: str = switch(
         "uma_av",
-        ("uma_av", "free_space"),
-        "path loss of links to UAVs: uma_av is (27) and (28), free_space (26) with an exponent of each link",
+        lambda: _path_losses("uma_av", "free_space"),
+        "path loss of links to UAVs: uma_av is (27) and (28), free_space (26) with an exponent of each link; others likewise",
     )
     los_air: str = switch(
         "tr36777", ("tr36777", "paper"), "chance of line of sight to a UAV, by its height, or (29) as printed"
     )
-    okumura_fc_unit: str = switch(
-        "mhz", ("mhz", "ghz"), "unit in which (15) is given the carrier: MHz, or GHz, the slip that explains Table III"
-    )
     v2b_rayleigh: bool = switch(False, ON_OFF, "links between vehicles and BSs have Rayleigh fading")
+    mobility: str = switch(
+        "waypoint", lambda: mobility.usable(Sizes, Params), "how vehicles move; UAVs fly from waypoint to waypoint"
+    )
     cpu_share: str = switch(
         "priority",
         ("priority", "equal", "none"),
@@ -191,6 +205,45 @@ class Sizes:
         "the twin shows the last measurement that has arrived; lstm: and gives a learner the last H; none: nothing",
     )
 
+    @property
+    def n_nodes(self) -> int:
+        """N, BSs and UAVs."""
+        return self.n_bs + self.n_uavs
+
+    @property
+    def n_features(self) -> int:
+        """F, what a twin is told of a slot."""
+        return 3 * self.n_nodes + self.n_vehicles
+
+
+def stack_nodes(of_group: Mapping[str, Any], axis: int = 0) -> Any:
+    """What BSs and UAVs have, as what the nodes have: BSs first.
+
+    Args:
+        of_group: "bs" and "uav" to an array each, or to trees alike of arrays; other groups are left out.
+        axis: of the nodes.
+    Returns:
+        An array, or a tree of arrays.
+    """
+    return jax.tree.map(lambda bs, uav: jnp.concatenate([bs, uav], axis), of_group["bs"], of_group["uav"])
+
+
+def split_nodes(sizes: Sizes, of_nodes: Any, axis: int = 0) -> dict[str, Any]:
+    """What the nodes have, as what UAVs and BSs have: the inverse of `stack_nodes`.
+
+    Args:
+        sizes: of the system.
+        of_nodes: an array, or a tree of arrays.
+        axis: of the nodes.
+    Returns:
+        "uav" and "bs" to an array each, or to a tree.
+    """
+
+    def part(rows: slice) -> Any:
+        return jax.tree.map(lambda x: x[(slice(None),) * axis + (rows,)], of_nodes)
+
+    return {"uav": part(slice(sizes.n_bs, None)), "bs": part(slice(sizes.n_bs))}
+
 
 class State(struct.PyTreeNode):
     """One world. Latents of line of sight are uniform: a link is in sight while its latent is below the LoS probability."""
@@ -200,7 +253,8 @@ class State(struct.PyTreeNode):
     pos_u: Array  # (U, 3)
     wp_u: Array  # (U, 3) waypoints
     pos_v: Array  # (V, 3)
-    wp_v: Array  # (V, 3)
+    velocity_v: Any  # of the mobility model: (V,) or nothing
+    track_v: Any  # its memory: waypoints (V, 3), say
     spd_u: Array  # (U,) [m/s]
     alpha_vu: Array  # (V, U) exponents of free space
     alpha_ub: Array  # (U, B)
@@ -213,5 +267,5 @@ class State(struct.PyTreeNode):
     backlog: Array  # (N,) [cycle]
     prev_share: Array  # (V, N) part of a vehicle's subtasks sent there in the last slot
     measured: Array  # (H + d - 1, F) what the twin has been told and will be, newest last
-    links: Links
-    tasks: Tasks
+    links: Links = struct.field(default=None)  # of the slot `t`, as `tasks`: `jaxvec.envs.urllc_vec.slot.begin`
+    tasks: Tasks = struct.field(default=None)

@@ -1,8 +1,8 @@
-"""The slot of `urllc_vec`, phase by phase, each a pure function: decision, uplink, routing, processing, score, movement.
+"""The slot of `urllc_vec`, phase by phase, each a pure function: decision, uplink, routing, processing, score.
 
 Shapes are one world's, with `V` vehicles of `J` subtasks, `K = V J` subtasks `k = v J + j`, and `N` nodes, BSs first; batch axes
-come last. Equation numbers are those of the paper; what was decided where it is silent stands in `jaxvec.envs.urllc_vec`. `env`
-has the sizes and switches.
+come last. Equation numbers are those of the paper; what was decided where it is silent stands in
+`jaxvec.envs.urllc_vec.env`. `sizes` has the sizes and switches.
 """
 
 from functools import reduce
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.envs.urllc_vec.links import links, node_power_max_w, rate_bps, realised_gain
-from jaxvec.envs.urllc_vec.params import Params, State, Tasks
-from jaxvec.physics import computing, fading, mobility, tasks
+from jaxvec.envs.urllc_vec.links import node_power_max_w, rate_bps, realised_gain
+from jaxvec.envs.urllc_vec.params import Params, Sizes, State, stack_nodes
+from jaxvec.physics import computing, tasks
 from jaxvec.physics._sums import sum_over_tasks
 
 
@@ -122,31 +122,38 @@ def pick(of_node: Array, node: Array) -> Array:
     return reduce(add, (jnp.where(node == n, of_node[:, n, None], 0) for n in range(of_node.shape[1])))
 
 
-def decode(env: Any, action: dict[str, dict[str, Array]], state: State, params: Params) -> Decision:
+def decode(sizes: Sizes, action: dict[str, dict[str, Array]], state: State, params: Params) -> Decision:
     """(2), of numbers cut to [0, 1]; C2, C7, C16, C17 and C20 hold by construction."""
-    cut = lambda x: jnp.clip(x, 0, 1) if jnp.issubdtype(x.dtype, jnp.floating) else x  # noqa: E731
-    action = jax.tree.map(cut, action)
-    own = action["vehicle"]
-    node = jax.tree.map(lambda bs, uav: jnp.concatenate([bs, uav]), action["bs"], action["uav"])
-    simplex = lambda x: jax.nn.softmax(params.simplex_sharpness * (x - 0.5), axis=1)  # noqa: E731
-    raised = lambda x: params.p_floor_frac + (1 - params.p_floor_frac) * x  # noqa: E731
-    target, best = own["target"], jnp.argmax(state.links.gain, 1)[:, None].astype(own["target"].dtype)
-    if env.enforce_coverage:
+    cut = jax.tree.map(lambda x: jnp.clip(x, 0, 1) if jnp.issubdtype(x.dtype, jnp.floating) else x, action)
+    vehicle, node = cut["vehicle"], stack_nodes(cut)
+    best = jnp.argmax(state.links.gain, 1)[:, None].astype(vehicle["target"].dtype)
+    target = vehicle["target"]
+    if sizes.enforce_coverage:
         target = jnp.where(pick(state.links.reach.astype(jnp.int32), target) > 0, target, best)
-    part = params.split_floor / env.n_subtasks + (1 - params.split_floor) * simplex(own["split"])
-    sends = [state.links.relays[:, n] & (node["forward"] == n) for n in range(env.n_nodes)]
-    power_max_w = node_power_max_w(env, params, node["power"].ndim - 1)
+    part = params.split_floor / sizes.n_subtasks + (1 - params.split_floor) * simplex(vehicle["split"], params)
+    sends = [state.links.relays[:, n] & (node["forward"] == n) for n in range(sizes.n_nodes)]
+    power_max_w = node_power_max_w(sizes, params, node["power"].ndim - 1)
     return Decision(
         target=target,
         size_bits=state.tasks.size_bits[:, None] * part,
-        coefficients=simplex(own["priority"]),
-        power_w=params.p_max_vehicle_w * raised(own["power"]),
-        node_power_w=power_max_w * raised(node["power"]),
+        coefficients=simplex(vehicle["priority"], params),
+        power_w=params.p_max_vehicle_w * above_floor(vehicle["power"], params),
+        node_power_w=power_max_w * above_floor(node["power"], params),
         cpu_hz=params.f_min_hz + (available_hz(state, params) - params.f_min_hz) * node["frequency"],
         budget=node["admit"] * params.f_max_hz * params.latency_target_s,
         forward=node["forward"],
         may_forward=reduce(or_, sends),
     )
+
+
+def simplex(x: Array, params: Params) -> Array:
+    """Numbers (V, k) in [0, 1] to parts that sum to 1 over the k."""
+    return jax.nn.softmax(params.simplex_sharpness * (x - 0.5), axis=1)
+
+
+def above_floor(x: Array, params: Params) -> Array:
+    """Numbers in [0, 1] to parts of the largest power, from the least that is possible."""
+    return params.p_floor_frac + (1 - params.p_floor_frac) * x
 
 
 def prepare(d: Decision, state: State, params: Params) -> Work:
@@ -155,13 +162,22 @@ def prepare(d: Decision, state: State, params: Params) -> Work:
     what = (asked.cycles, d.size_bits, asked.urgency, asked.cycles_weight, asked.size_weight)
     equal = jnp.full((1, 3, *(1,) * (d.size_bits.ndim - 2)), 1 / 3)
     reference = tasks.subtask_priority(*what, equal)
-    flat = lambda x: x.reshape(-1, *x.shape[2:])  # noqa: E731
     return Work(
-        cycles=flat(d.size_bits * asked.cycles),
-        bits=flat(d.size_bits * params.bits_per_data_unit),
-        priority=flat(tasks.subtask_priority(*what, d.coefficients)),
-        weight=flat(reference / jnp.sum(reference, 1, keepdims=True)),
+        cycles=by_task(d.size_bits * asked.cycles),
+        bits=by_task(d.size_bits * params.bits_per_data_unit),
+        priority=by_task(tasks.subtask_priority(*what, d.coefficients)),
+        weight=by_task(reference / jnp.sum(reference, 1, keepdims=True)),
     )
+
+
+def by_task(of_vehicle: Array) -> Array:
+    """(V, J) as (K,)."""
+    return of_vehicle.reshape(-1, *of_vehicle.shape[2:])
+
+
+def by_vehicle(sizes: Sizes, of_task: Array) -> Array:
+    """(K,) as (V, J)."""
+    return of_task.reshape(sizes.n_vehicles, sizes.n_subtasks, *of_task.shape[1:])
 
 
 def transfer(bits: Array, rate: Array, params: Params) -> tuple[Array, Array]:
@@ -171,27 +187,27 @@ def transfer(bits: Array, rate: Array, params: Params) -> tuple[Array, Array]:
     return air_s, jnp.minimum(air_s + codec_s, params.latency_cap_s)
 
 
-def upload(env: Any, d: Decision, work: Work, state: State, draws: dict[str, Array], params: Params) -> Uplink:
+def upload(sizes: Sizes, d: Decision, work: Work, state: State, draws: dict[str, Array], params: Params) -> Uplink:
     """(5), (23), (31)."""
-    gain = pick(realised_gain(env, state, draws, params), d.target)
+    gain = pick(realised_gain(sizes, state, draws, params), d.target)
     rate = rate_bps(gain, d.power_w, params).reshape(work.bits.shape)
     air_s, delay_s = transfer(work.bits, rate, params)
     return Uplink(rate, delay_s, d.power_w.reshape(air_s.shape) * air_s)
 
 
-def route(env: Any, d: Decision, work: Work, up: Uplink, state: State, params: Params) -> Route:
+def route(sizes: Sizes, d: Decision, work: Work, up: Uplink, state: State, params: Params) -> Route:
     """(5) to (7): each node takes what its budget allows, by priority, and sends the rest on, at most `max_forwards` times."""
-    n, cap_s = env.n_nodes, params.latency_cap_s
+    n, cap_s = sizes.n_nodes, params.latency_cap_s
     onward = [jnp.where(d.forward == m, state.links.relay[:, m], 0) for m in range(n)]
     link_bps = rate_bps(reduce(add, onward), d.node_power_w, params)
     at = computing.at_node
 
     def stage(now: _Way, _: None) -> tuple[_Way, tuple[Array, Array]]:
         node, live = now.node, ~(now.placed | now.dropped)
-        index = lambda of_node: at(of_node.astype(link_bps.dtype), node).astype(node.dtype)  # noqa: E731
-        to = index(d.forward)
+        to = at(d.forward.astype(link_bps.dtype), node).astype(node.dtype)
+        may_go = at(d.may_forward.astype(link_bps.dtype), node).astype(node.dtype)
         admitted = computing.admit_prefix(work.priority, work.cycles, node, live, now.used, d.budget)
-        stays = admitted | (index(d.may_forward) == 0) | (to == now.before)
+        stays = admitted | (may_go == 0) | (to == now.before)
         goes, rate = live & ~stays, at(link_bps, node)
         air_s, hop_s = transfer(work.bits, rate, params)
         delay_s = now.delay_s + jnp.where(goes, hop_s, 0)
@@ -224,7 +240,7 @@ def route(env: Any, d: Decision, work: Work, up: Uplink, state: State, params: P
         used=idle,
         node_energy_j=idle,
     )
-    end, (nodes, asking) = jax.lax.scan(stage, start, length=env.max_forwards)
+    end, (nodes, asking) = jax.lax.scan(stage, start, length=sizes.max_forwards)
     last = ~(end.placed | end.dropped)
     return Route(
         node=end.node,
@@ -238,14 +254,17 @@ def route(env: Any, d: Decision, work: Work, up: Uplink, state: State, params: P
     )
 
 
-def process(env: Any, d: Decision, work: Work, up: Uplink, way: Route, state: State, params: Params) -> Outcome:
+def process(sizes: Sizes, d: Decision, work: Work, up: Uplink, way: Route, state: State, params: Params) -> Outcome:
     """Sharing of the processors (5), energy (54), (55), latency, quality of service (48), (93)."""
-    n, cap_s = env.n_nodes, params.latency_cap_s
-    done = lambda x: jnp.where(way.placed, x, 0)  # noqa: E731
+    n, cap_s = sizes.n_nodes, params.latency_cap_s
+
+    def done(x: Array) -> Array:
+        return jnp.where(way.placed, x, 0)
+
     load = load_of(done(work.cycles), way.node, n)
     share = jnp.ones_like(work.cycles)
-    if env.cpu_share != "none":
-        weight = work.priority if env.cpu_share == "priority" else share
+    if sizes.cpu_share != "none":
+        weight = work.priority if sizes.cpu_share == "priority" else share
         share = jnp.where(way.placed, computing.weighted_share(weight, way.node, way.placed), 1)
     cpu_hz = computing.at_node(d.cpu_hz, way.node)
     wait_s = computing.at_node(state.backlog / d.cpu_hz, way.node)
@@ -263,20 +282,15 @@ def process(env: Any, d: Decision, work: Work, up: Uplink, way: Route, state: St
         energy_j=energy_j,
         quality=quality,
         percent=tasks.qos_percent(quality, params.q_min, params.q_max),
-        vehicle_latency_s=jnp.sum(by_vehicle(env, work.weight * latency_s), 1),
-        vehicle_energy_j=jnp.sum(by_vehicle(env, up.energy_j), 1),
+        vehicle_latency_s=jnp.sum(by_vehicle(sizes, work.weight * latency_s), 1),
+        vehicle_energy_j=jnp.sum(by_vehicle(sizes, up.energy_j), 1),
         node_energy_j=computing.sum_at_node(process_j, way.node, n) + way.node_energy_j,
     )
 
 
-def by_vehicle(env: Any, of_task: Array) -> Array:
-    """(K,) as (V, J)."""
-    return of_task.reshape(env.n_vehicles, env.n_subtasks, *of_task.shape[1:])
-
-
-def over_seen(env: Any, of_task: Array, way: Route) -> Array:
+def over_seen(sizes: Sizes, of_task: Array, way: Route) -> Array:
     """Sum (N,) over the subtasks that each node had before it, processed there or sent on."""
-    index = lift(jnp.arange(env.n_nodes), of_task.ndim - 1)
+    index = lift(jnp.arange(sizes.n_nodes), of_task.ndim - 1)
     stops = [stop for stage in way.stops for stop in stage]
 
     def term(x: Array, *stops: Array) -> Array:
@@ -289,33 +303,36 @@ def over_seen(env: Any, of_task: Array, way: Route) -> Array:
 
 def judge(latency_s: Array, energy_j: Array, budget_j: Any, quality: Array, params: Params) -> tuple[Array, Array]:
     """Incentive (90) to (92) and penalty."""
-    late, over = latency_s / params.latency_target_s, energy_j / budget_j
+    in_targets, in_budgets = latency_s / params.latency_target_s, energy_j / budget_j
     good = jnp.clip((quality - params.q_min) / (params.q_max - params.q_min), 0, 1)
     bad = jnp.clip(1 - quality / params.q_min, 0, 2)
-    short = lambda x: jnp.maximum(0, 1 - x)  # noqa: E731
-    above = lambda x: jnp.maximum(0, x - 1)  # noqa: E731
-    incentive = params.om_lat * short(late) + params.om_ene * short(over) + params.om_qos * good
-    penalty = params.la_lat * above(late) + params.la_ene * above(over) + params.la_qos * bad
+    early, late = jnp.maximum(0, 1 - in_targets), jnp.maximum(0, in_targets - 1)
+    thrifty, wasteful = jnp.maximum(0, 1 - in_budgets), jnp.maximum(0, in_budgets - 1)
+    incentive = params.om_lat * early + params.om_ene * thrifty + params.om_qos * good
+    penalty = params.la_lat * late + params.la_ene * wasteful + params.la_qos * bad
     return incentive, penalty
 
 
-def score_vehicles(env: Any, o: Outcome, params: Params) -> Score:
+def score_vehicles(sizes: Sizes, o: Outcome, params: Params) -> Score:
     """(64)."""
     latency_s, energy_j, budget_j = o.vehicle_latency_s, o.vehicle_energy_j, params.e_max_vehicle_slot_j
-    mean = lambda x: jnp.mean(by_vehicle(env, x), 1)  # noqa: E731
+    percent, quality = (jnp.mean(by_vehicle(sizes, x), 1) for x in (o.percent, o.quality))
     reward = (
         -params.om_l * latency_s / params.latency_target_s
         - params.om_e * energy_j / budget_j
-        + params.om_q * mean(o.percent) / 100
+        + params.om_q * percent / 100
     )
-    return Score(reward, *judge(latency_s, energy_j, budget_j, mean(o.quality), params))
+    return Score(reward, *judge(latency_s, energy_j, budget_j, quality, params))
 
 
-def score_nodes(env: Any, d: Decision, way: Route, o: Outcome, state: State, params: Params) -> Score:
+def score_nodes(sizes: Sizes, d: Decision, way: Route, o: Outcome, state: State, params: Params) -> Score:
     """(65) to (68), BSs first; nothing for a node that saw no subtask."""
-    count = over_seen(env, jnp.ones_like(o.latency_s), way)
+    count = over_seen(sizes, jnp.ones_like(o.latency_s), way)
     acts = count > 0
-    mean = lambda x: over_seen(env, x, way) / jnp.maximum(count, 1)  # noqa: E731
+
+    def mean(of_task: Array) -> Array:
+        return over_seen(sizes, of_task, way) / jnp.maximum(count, 1)
+
     in_time = mean((o.latency_s <= params.latency_target_s).astype(o.latency_s.dtype))
     latency_s, quality, even = mean(o.latency_s), mean(o.quality), jnp.mean(o.load, 0)
     deviation = 1 - jnp.minimum(1, jnp.abs(o.load - even) / jnp.maximum(even, 1))
@@ -329,97 +346,13 @@ def score_nodes(env: Any, d: Decision, way: Route, o: Outcome, state: State, par
     return Score(*(jnp.where(acts, x, 0) for x in (reward, incentive, penalty)))
 
 
-def sent(env: Any, d: Decision) -> Array:
+def sent(sizes: Sizes, d: Decision) -> Array:
     """Part of a vehicle's subtasks that go to each node first (V, N)."""
-    return jnp.stack([jnp.mean((d.target == n).astype(d.power_w.dtype), 1) for n in range(env.n_nodes)], 1)
+    return jnp.stack([jnp.mean((d.target == n).astype(d.power_w.dtype), 1) for n in range(sizes.n_nodes)], 1)
 
 
-def remaining(env: Any, d: Decision, o: Outcome, state: State, params: Params) -> Array:
+def remaining(sizes: Sizes, d: Decision, o: Outcome, state: State, params: Params) -> Array:
     """Cycles that are left after the slot (N,)."""
-    if not env.carry_backlog:
+    if not sizes.carry_backlog:
         return jnp.zeros_like(state.backlog)
     return jnp.maximum(0, state.backlog + o.load - d.cpu_hz * params.slot_s)
-
-
-def features(speed_hz: Array, backlog: Array, load: Array, size_bits: Array, params: Params) -> Array:
-    """What a twin is told of a slot (F,): speeds, backlogs and loads of the nodes, sizes of the tasks."""
-    parts = [speed_hz / params.f_max_hz, backlog / params.slot_cycles, load / params.slot_cycles]
-    return jnp.concatenate([*parts, size_bits / params.task_max_bits])
-
-
-def new_tasks(task_z: Array, draws: dict[str, Array], params: Params) -> Tasks:
-    """The tasks of the slot that begins."""
-    between = lambda low, high, u: low + (high - low) * u  # noqa: E731
-    spread = 1 + params.cycles_spread * (2 * draws["c"] - 1)
-    return Tasks(
-        size_bits=between(params.task_min_bits, params.task_max_bits, jax.scipy.stats.norm.cdf(task_z)),
-        cycles=params.cycles_per_unit * spread,
-        urgency=between(params.chi_min, params.chi_max, draws["chi"]),
-        cycles_weight=between(params.weight_min, params.weight_max, draws["w_c"]),
-        size_weight=between(params.weight_min, params.weight_max, draws["w_d"]),
-    )
-
-
-def box(xy_m: Any, z_min_m: Any, z_max_m: Any, rank: int) -> tuple[Array, Array]:
-    """Lowest and highest corner of a box, `(1, 3)` and `rank` batch axes, to broadcast against places."""
-    xy, low, high = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (xy_m, z_min_m, z_max_m)))
-    fit = lambda corner: lift(jnp.stack(corner)[None], rank - xy.ndim)  # noqa: E731
-    return fit([-xy, -xy, low]), fit([xy, xy, high])
-
-
-def uav_box(params: Params, rank: int) -> tuple[Array, Array]:
-    """Where UAVs fly."""
-    return box(params.uav_xy_m, params.uav_z_min_m, params.uav_z_max_m, rank)
-
-
-def vehicle_box(params: Params, rank: int) -> tuple[Array, Array]:
-    """Where vehicles drive."""
-    return box(params.veh_xy_m, params.veh_z_min_m, params.veh_z_max_m, rank)
-
-
-def inside(corners: tuple[Array, Array], u: Array) -> Array:
-    """Uniform in a box."""
-    return corners[0] + (corners[1] - corners[0]) * u
-
-
-def advance(env: Any, state: State, draws: dict[str, Array], params: Params, **changes: Array) -> State:
-    """Movement (8) to (10), latents, and the links and tasks of the next slot."""
-    rank = state.t.ndim
-    flying, driving = uav_box(params, rank), vehicle_box(params, rank)
-    step = lambda pos, wp, speed: mobility.waypoint_step(pos, wp, speed, params.slot_s, params.phi_max_rad)  # noqa: E731
-    pos_u, there_u = step(state.pos_u, state.wp_u, state.spd_u)
-    pos_v, there_v = step(state.pos_v, state.wp_v, jnp.broadcast_to(params.veh_speed_mps, state.task_z.shape))
-    fresh = lambda name: draws[f"los_flip_{name}"] < params.los_resample_prob  # noqa: E731
-    latents = {
-        f"los_{name}": jnp.where(fresh(name), draws[f"los_new_{name}"], getattr(state, f"los_{name}"))
-        for name in ("vb", "vu", "ub")
-    }
-    after = state.replace(
-        t=state.t + 1,
-        pos_u=jnp.clip(pos_u, *flying),
-        wp_u=jnp.where(there_u[:, None], inside(flying, draws["uav_wp"]), state.wp_u),
-        spd_u=jnp.where(there_u, uav_speed_mps(draws["uav_speed"], params), state.spd_u),
-        pos_v=jnp.clip(pos_v, *driving),
-        wp_v=jnp.where(there_v[:, None], inside(driving, draws["veh_wp"]), state.wp_v),
-        cpu_z=tasks.ar1(state.cpu_z, params.cpu_dev_corr, draws["n_cpu"]),
-        task_z=tasks.ar1(state.task_z, params.task_corr, draws["n_task"]),
-        **latents,
-        **changes,
-    )
-    return begin(env, after, draws, params)
-
-
-def uav_speed_mps(u: Array, params: Params) -> Array:
-    """Uniform between the slowest and the fastest."""
-    return params.uav_speed_min_mps + (params.uav_speed_max_mps - params.uav_speed_min_mps) * u
-
-
-def begin(env: Any, state: State, draws: dict[str, Array], params: Params) -> State:
-    """With the links and tasks of the slot that begins."""
-    ready = links(env, state, draws, params)
-    return state.replace(links=ready, tasks=new_tasks(state.task_z, draws, params))
-
-
-def normal(draws: dict[str, Array]) -> dict[str, Array]:
-    """Draws whose names begin with `n_` made standard normal."""
-    return {name: fading.standard_normal(u) if name.startswith("n_") else u for name, u in draws.items()}

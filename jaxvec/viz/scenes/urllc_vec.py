@@ -2,13 +2,17 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxvec.envs.urllc_vec.env import UrllcVec
-from jaxvec.envs.urllc_vec.params import Params, State
+from jaxvec.envs import mobility
+from jaxvec.envs.urllc_vec import UrllcVec
+from jaxvec.envs.urllc_vec.next_slot import vehicles
+from jaxvec.envs.urllc_vec.params import Params, State, split_nodes, stack_nodes
 from jaxvec.envs.urllc_vec.slot import Decision, decode
 from jaxvec.viz.scene import Key, Link, Meter, Node, Scene, percentage
 from jaxvec.viz.theme import quantity
@@ -74,20 +78,30 @@ def _names(env: UrllcVec) -> list[str]:
     return [f"BS {i + 1}" for i in range(env.n_bs)] + [f"UAV {i + 1}" for i in range(env.n_uavs)]
 
 
-def _headings_rad(places_m: Any, waypoints_m: Any) -> list[float]:
-    x_m, y_m, _ = (waypoints_m - places_m).T
-    return np.arctan2(y_m, x_m).tolist()
+@partial(jax.jit, static_argnums=0)
+def _driving_rad(env: UrllcVec, params: Params, state: State) -> jax.Array:
+    """Headings of the vehicles (V,)."""
+    course = mobility.MODELS[env.mobility].course(vehicles(state), env, params)
+    return jnp.arctan2(course.sin_heading, course.cos_heading)
+
+
+def _flying_rad(state: State) -> np.ndarray:
+    """Headings of the UAVs (U,)."""
+    x_m, y_m, _ = np.asarray(state.wp_u - state.pos_u).T
+    return np.arctan2(y_m, x_m)
 
 
 def _nodes(env: UrllcVec, params: Params, state: State, slot: _Slot, info: Mapping[str, Any]) -> tuple[Node, ...]:
     """What a gauge shows beyond its mark stays as a backlog: the mark is what the chosen speed does in the slot."""
     d, names, nodes = slot.decision, _names(env), []
-    headings_rad = [0.0] * env.n_bs + _headings_rad(state.pos_u, state.wp_u)
+    places_m = stack_nodes({"bs": state.pos_bs, "uav": state.pos_u})
+    headings_rad = stack_nodes({"bs": np.zeros(env.n_bs), "uav": _flying_rad(state)}).tolist()
+    uav = {node: i for i, node in enumerate(split_nodes(env, np.arange(env.n_nodes))["uav"].tolist())}
     passed_on = Counter(a for a, _, _ in slot.hops)
-    for n, (x_m, y_m, z_m) in enumerate(np.concatenate([state.pos_bs, state.pos_u]).tolist()):
-        slot_cycles, flies = float(d.cpu_hz[n] * params.slot_s), n >= env.n_bs
+    for n, (x_m, y_m, z_m) in enumerate(places_m.tolist()):
+        slot_cycles, flies = float(d.cpu_hz[n] * params.slot_s), n in uav
         backlog, new = float(state.backlog[n]), float(info["node_load_cycles"][n])
-        speed = [("speed", quantity(float(state.spd_u[n - env.n_bs]), "m/s"))] if flies else []
+        speed = [("speed", quantity(float(state.spd_u[uav[n]]), "m/s"))] if flies else []
         to = [(f"passed on to {names[d.forward[n]]}", str(passed_on[n]))] if passed_on[n] else []
         nodes.append(
             Node(
@@ -117,7 +131,7 @@ def _nodes(env: UrllcVec, params: Params, state: State, slot: _Slot, info: Mappi
 
 def _vehicles(env: UrllcVec, params: Params, state: State, slot: _Slot, info: Mapping[str, Any]) -> tuple[Node, ...]:
     names, share, nodes = _names(env), _share(env, slot), []
-    for i, heading_rad in enumerate(_headings_rad(state.pos_v, state.wp_v)):
+    for i, heading_rad in enumerate(_driving_rad(env, params, state).tolist()):
         latency_s, dropped = slot.latency_s[i], int(np.sum(~slot.placed[i]))
         in_time = latency_s <= params.latency_target_s
         nodes.append(

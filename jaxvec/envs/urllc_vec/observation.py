@@ -1,0 +1,196 @@
+"""What vehicles and nodes of `urllc_vec` see, and the links they may use: declared once, written by `observe`, read by `see`.
+
+Every row ends with the twin, and `Observation.world` begins with it. In rows it is the last measurement that has arrived
+("hold", and "lstm", where `Observation.aux["history"]` (H, F) has the last H, for a learner that forecasts), or zeros ("none");
+in the world it is the last measurement without delay.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxvec.core.layout import lift
+from jaxvec.core.observation import Block, Encoded, Layout
+from jaxvec.core.types import Observation
+from jaxvec.envs import mobility
+from jaxvec.envs.urllc_vec.links import node_power_max_w
+from jaxvec.envs.urllc_vec.next_slot import vehicles
+from jaxvec.envs.urllc_vec.params import Params, Sizes, State, split_nodes, stack_nodes
+from jaxvec.envs.urllc_vec.slot import available_hz
+from jaxvec.physics.mobility import bearing
+
+PLACE = Layout((Block("place_m", 3, "m", "x and y from the centre, and height", (1500.0, 1500.0, 75.0)),))
+COURSE = Layout(
+    (
+        Block("speed_mps", None, "m/s", "speed", 50.0),
+        Block("cos_heading", None, "-", "cosine of the direction on the ground, 0 along x"),
+        Block("sin_heading", None, "-", "its sine"),
+        Block("climb_rad", None, "rad", "way up, negative down", "phi_max_rad"),
+    )
+)
+"""Of whoever may move; of a BS zeros."""
+FEATURES = {
+    "cpu": "twin_cpu_hz",
+    "backlog": "twin_backlog_cycles",
+    "load": "twin_load_cycles",
+    "task": "twin_task_bits",
+}
+
+
+def told(sizes: Sizes) -> Layout:
+    """What a twin is told of a slot, F entries."""
+    n = sizes.n_nodes
+    return Layout(
+        (
+            Block("twin_cpu_hz", n, "Hz", "twin: speed that each node's processor has", "f_max_hz"),
+            Block("twin_backlog_cycles", n, "cycle", "twin: what was left at each node", "slot_cycles"),
+            Block("twin_load_cycles", n, "cycle", "twin: what each node took", "slot_cycles"),
+            Block("twin_task_bits", sizes.n_vehicles, "bit", "twin: task of each vehicle", "task_max_bits"),
+        )
+    )
+
+
+def layout(sizes: Sizes) -> dict[str, Layout]:
+    """Of a vehicle's row, 8 + 2N + 3J + F entries; of a node's, 10 + V + N + F; and of the world, F + VN."""
+    v, n, j = sizes.n_vehicles, sizes.n_nodes, sizes.n_subtasks
+    snr: Any = {"unit": "dB", "scale": 30.0, "clip": (-1.0, 2.0)}
+    vehicle = Layout(
+        (
+            Block("snr_db", n, doc="estimated SNR to each node at full power", **snr),
+            Block("loss_db", n, "dB", "path loss to each node", 100.0, curve="less_one"),
+            Block("cycles_per_bit", j, "cycle/bit", "work of each subtask", 330.0 * 1.2),
+            Block("urgency", j, "-", "urgency of each subtask"),
+            Block("weight", j, "-", "product of the weights of work and size in each subtask's priority"),
+            Block("task_bits", 1, "bit", "task", "task_max_bits"),
+        )
+    )
+    node = Layout(
+        (
+            Block("snr_db", v, doc="estimated SNR from each vehicle at full power", **snr),
+            Block("relay_snr_db", n, doc="SNR to each node at full power", **snr),
+            Block("cpu_hz", None, "Hz", "speed that the processor has in this slot", "f_max_hz"),
+            Block("backlog_cycles", None, "cycle", "what is left of the slots before", "slot_cycles"),
+            Block("task_mean_bits", None, "bit", "mean of all tasks", "task_max_bits"),
+        )
+    )
+    twin, links = (
+        told(sizes),
+        Layout((Block("snr_db", (v, n), doc="estimated SNR of each vehicle to each node", **snr),)),
+    )
+    row = {"vehicle": PLACE + COURSE + vehicle + twin, "uav": PLACE + COURSE + node + twin}
+    return row | {"bs": row["uav"], "world": twin + links}
+
+
+def feature_blocks(sizes: Sizes) -> dict[str, slice]:
+    """Of what a twin is told: speeds, backlogs and loads of the nodes, sizes of the tasks."""
+    columns = {name: told(sizes).columns(block) for name, block in FEATURES.items()}
+    return {name: slice(int(of.min()), int(of.max()) + 1) for name, of in columns.items()}
+
+
+def features(sizes: Sizes, speed_hz: Array, backlog: Array, load: Array, size_bits: Array, params: Params) -> Array:
+    """What a twin is told of a slot (F,), of what each node and each vehicle has."""
+    values = dict(zip(FEATURES.values(), (speed_hz, backlog, load, size_bits), strict=True))
+    return told(sizes).write_world(values, params, load.shape[1:])
+
+
+def snr_db(gain: Array, power_w: Array | float, params: Params) -> Array:
+    """SNR of links at a power [dB]; of no link at all, far below what is seen."""
+    return 10 * jnp.log10(jnp.maximum(power_w * gain / params.noise_w, 1e-30))
+
+
+def observe(sizes: Sizes, state: State, params: Params) -> Observation:
+    """What everybody sees at the start of a slot, and the masks of usable links."""
+    rows, told_now, batch = layout(sizes), state.measured[-1], state.t.shape
+    latest = state.measured[sizes.twin_history_len - 1]
+    twin = {told(sizes): (jnp.zeros_like(latest) if sizes.twin_mode == "none" else latest)[None]}
+
+    motion = mobility.MODELS[sizes.mobility].course(vehicles(state), sizes, params)
+    seen = rows["vehicle"].encode(of_vehicles(state, params), params)  # entries that others see as well
+    drive = COURSE.write(motion._asdict(), params, motion.speed_mps.shape)
+    vehicle = rows["vehicle"].write(seen, params, drive.shape[:1] + batch, placed(state.pos_v, drive, params) | twin)
+
+    motion = mobility.Course(state.spd_u, *bearing(state.pos_u, state.wp_u, params.phi_max_rad))
+    fly = COURSE.write(motion._asdict(), params, motion.speed_mps.shape)
+    stand = jnp.zeros((sizes.n_bs, COURSE.size, *batch))
+    nodes_m, moves = stack_nodes({"bs": (state.pos_bs, stand), "uav": (state.pos_u, fly)})
+    snr, task = (seen[name].entries for name in ("snr_db", "task_bits"))
+    node = of_nodes(sizes, state, params) | {
+        "snr_db": Encoded(jnp.swapaxes(snr, 0, 1)),
+        "task_mean_bits": Encoded(jnp.mean(task, 0)),
+    }
+    nodes = rows["bs"].write(node, params, moves.shape[:1] + batch, placed(nodes_m, moves, params) | twin)
+    return Observation(
+        agents={"vehicle": vehicle, **split_nodes(sizes, nodes)},
+        world=rows["world"].write_world({"snr_db": Encoded(snr)}, params, batch, {told(sizes): told_now}),
+        mask=usable_links(sizes, state),
+        aux={"history": state.measured[: sizes.twin_history_len]} if sizes.twin_mode == "lstm" else {},
+    )
+
+
+def placed(place_m: Array, course: Array, params: Params) -> dict[Layout, Array]:
+    """Rows of places (n, 3), and given rows of courses, by layout."""
+    return {PLACE: PLACE.write({"place_m": place_m}, params, place_m[:, 0].shape), COURSE: course}
+
+
+def of_vehicles(state: State, params: Params) -> dict[str, Any]:
+    """What vehicles see of their links and tasks, by name of the block."""
+    asked = state.tasks
+    return {
+        "snr_db": snr_db(state.links.gain, params.p_max_vehicle_w, params),
+        "loss_db": state.links.loss_db,
+        "cycles_per_bit": asked.cycles,
+        "urgency": asked.urgency,
+        "weight": asked.cycles_weight * asked.size_weight,
+        "task_bits": asked.size_bits[:, None],
+    }
+
+
+def of_nodes(sizes: Sizes, state: State, params: Params) -> dict[str, Any]:
+    """What nodes see of one another and of themselves, likewise."""
+    power_w = node_power_max_w(sizes, params, state.t.ndim)[:, None]
+    return {
+        "relay_snr_db": snr_db(state.links.relay, power_w, params),
+        "cpu_hz": available_hz(state, params),
+        "backlog_cycles": state.backlog,
+    }
+
+
+def usable_links(sizes: Sizes, state: State) -> dict[str, dict[str, Array]]:
+    """Masks: nodes that vehicles reach, for each subtask (V, J, N); whom a node may forward to (n, N), itself if nobody."""
+    reach, relays = state.links.reach, state.links.relays
+    target = jnp.broadcast_to(reach[:, None], (len(reach), sizes.n_subtasks, *reach.shape[1:]))
+    alone = ~jnp.any(relays, 1, keepdims=True)
+    forward = relays | (alone & lift(np.eye(sizes.n_nodes, dtype=bool), state.t.ndim))
+    return {"vehicle": {"target": target}, **split_nodes(sizes, {"forward": forward})}
+
+
+class Seen(NamedTuple):
+    """Observations in SI units, of everybody; V vehicles, J subtasks, K = V J, N nodes."""
+
+    gain: Array  # (V, N)
+    reach: Array  # (V, N) bool
+    relays: Array  # (N, N) bool
+    bits: Array  # (V,) of each subtask
+    cycles: Array  # (K,)
+    cpu_hz: Array  # (N,)
+    backlog: Array  # (N,) [cycle]
+
+
+def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
+    """Undo the scaling of an observation of everybody; gains are cut at the ends of their entries' range."""
+    row, of_node, nodes = layout(sizes)["vehicle"], layout(sizes)["bs"], stack_nodes(obs.agents)
+    rows, forward = obs.agents["vehicle"], stack_nodes(obs.mask)["forward"]
+    snr = 10.0 ** (row.read(rows, "snr_db", params) / 10)
+    bits = row.block("task_bits").decode(row.entries(rows, "task_bits")[:, 0], params) / sizes.n_subtasks
+    cycles = row.read(rows, "cycles_per_bit", params) * bits[:, None]
+    return Seen(
+        gain=snr * params.noise_w / params.p_max_vehicle_w,
+        reach=obs.mask["vehicle"]["target"][:, 0],
+        relays=forward & ~lift(jnp.eye(sizes.n_nodes, dtype=bool), forward.ndim - 2),
+        bits=bits,
+        cycles=cycles.reshape(-1, *cycles.shape[2:]),
+        cpu_hz=of_node.read(nodes, "cpu_hz", params),
+        backlog=of_node.read(nodes, "backlog_cycles", params),
+    )
