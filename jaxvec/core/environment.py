@@ -120,6 +120,16 @@ class Environment:
         return False
 
     @property
+    def jumps(self) -> frozenset[str]:
+        """Which boxes, as "group/component", act through jumps (an admission, say): rewards have no derivative there."""
+        return frozenset()
+
+    @property
+    def replay_slots(self) -> int:
+        """How many slots a choice matters for: what a replay of it has to look at."""
+        return 1
+
+    @property
     def whole_world(self) -> bool:
         """Whether `Observation.world` has whatever agents see; where it has not, central critics see both."""
         return True

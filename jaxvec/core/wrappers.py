@@ -33,6 +33,8 @@ class Wrapper(Environment):
     feature_blocks = property(lambda self: self.env.feature_blocks)
     options = property(lambda self: self.env.options)
     joint_size = property(lambda self: self.env.joint_size)
+    jumps = property(lambda self: self.env.jumps)
+    replay_slots = property(lambda self: self.env.replay_slots)
     discount = property(lambda self: self.env.discount)
     info_fields = property(lambda self: self.env.info_fields)
     presets = property(lambda self: self.env.presets)  # type: ignore[assignment]

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxvec.core.environment import Environment
 from jaxvec.core.registry import Registry
+from jaxvec.learners.apg import apg
 from jaxvec.learners.base import Learner
 from jaxvec.learners.ddpg import ddpg
 from jaxvec.learners.ppo import ppo
@@ -18,6 +19,7 @@ from jaxvec.learners.sac import sac
 LEARNERS: Registry[Callable[..., Learner]] = Registry(
     "learner",
     {
+        "apg": apg,
         "ippo": partial(ppo, central_critic=False),
         "mappo": partial(ppo, central_critic=True),
         "mappo_matched": partial(ppo, central_critic=True, actor="matched"),

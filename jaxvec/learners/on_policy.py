@@ -70,7 +70,9 @@ class OnPolicy:
         self.forecaster = OnlineForecaster(
             env, settings.forecaster, settings.forecaster_steps, settings.forecaster_batch
         )
-        self.actors = Actors(env, actor_networks(name, env, settings, network), settings.share_parameters)
+        self.actors = Actors(
+            env, actor_networks(name, env, settings, network, self.actor_outputs), settings.share_parameters
+        )
         self.custom: tuple[str, ...] = () if network is None else ("network",)
 
     def learner(self) -> Learner:
@@ -109,6 +111,14 @@ class OnPolicy:
             inputs: of one world, per group `(1, n, d)` and `(1, g)`.
         """
         return {"actor": self.actors.init(rng.stream(key, "actor"), inputs.agents)}
+
+    def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
+        """The optimiser's state at the start, of the parameters of all networks."""
+        return _optimiser(hyper).init(params)
+
+    def actor_outputs(self, spaces: heads.Spaces) -> tuple[int, tuple[float, ...]]:
+        """How many outputs an actor has for a group's `spaces`, and their bias at the start (empty: 0): those of `heads`."""
+        return heads.size(spaces), heads.initial_bias(spaces)
 
     def init_moments(self) -> dict[str, Groups]:
         """Moments besides those of observations."""
@@ -207,7 +217,7 @@ class OnPolicy:
         moments = {"obs": start_moments(obs)} if self.settings.normalise_observations else {}
         return State(
             params=nets,
-            opt=_optimiser(hyper).init(nets),
+            opt=self.init_opt(nets, hyper),
             moments=moments | self.init_moments(),
             forecaster=forecaster,
             hyper=hyper,
@@ -277,8 +287,8 @@ class OnPolicy:
             state: as it was while the rollout was collected.
             slots: of `collect`.
         """
-        ts, obs = slots.ts, _worlds_after_time(slots.obs)
-        next_obs, sampled, reward = (_worlds_after_time(x) for x in (ts.next_obs, slots.extras, ts.reward))
+        ts, obs = slots.ts, worlds_after_time(slots.obs)
+        next_obs, sampled, reward = (worlds_after_time(x) for x in (ts.next_obs, slots.extras, ts.reward))
         moments, weight = state.moments.get("obs", {}), agent_mask(obs)
         inputs = network_inputs(obs, moments)
         first = jnp.concatenate([jnp.zeros_like(ts.done[:1]), ts.done[:-1]])
@@ -342,7 +352,7 @@ def _optimiser(hyper: Any) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(hyper.learning_rate, eps=1e-5))
 
 
-def _worlds_after_time(tree: Any) -> Any:
+def worlds_after_time(tree: Any) -> Any:
     """`(time, ..., worlds)` to `(time, worlds, ...)`, every leaf."""
     return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)
 

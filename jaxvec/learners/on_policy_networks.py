@@ -12,7 +12,11 @@ from jaxvec.learners.on_policy_types import ACTORS, Settings
 
 
 def actor_networks(
-    name: str, env: Environment, s: Settings, network: NetworkLike | None = None
+    name: str,
+    env: Environment,
+    s: Settings,
+    network: NetworkLike | None,
+    outputs: Callable[[heads.Spaces], tuple[int, tuple[float, ...]]],
 ) -> Callable[[str], Network]:
     """The actor of each group, by the group's name.
 
@@ -21,6 +25,7 @@ def actor_networks(
         env: what it learns on.
         s: its settings, of which `actor` names the network.
         network: in its place, see `jaxvec.learners.blocks.networks.as_builder`.
+        outputs: of an actor, see `jaxvec.learners.on_policy.OnPolicy.actor_outputs`.
     Raises:
         ValueError: an unknown actor, one that cannot serve the environment, or `gru` for one that has no such layer. TypeError:
             `network` is neither a builder nor a Flax module.
@@ -38,7 +43,8 @@ def actor_networks(
         spaces = env.action_space[group]
         if s.free_std:
             return heads.free_std(build, spaces)
-        return build(heads.size(spaces), bias=heads.initial_bias(spaces))
+        n_outputs, bias = outputs(spaces)
+        return build(n_outputs, bias=bias)
 
     return of_group
 

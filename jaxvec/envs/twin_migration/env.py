@@ -73,6 +73,7 @@ class TwinMigration(Sizes, Environment):
     id: ClassVar[str] = "twin_migration"
     params_cls: ClassVar[type] = Params
     discount: ClassVar[float] = 0.95
+    replay_slots = 5  # a migration is paid once and lasts
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "city": preset("a made-up city, 10 km wide"),

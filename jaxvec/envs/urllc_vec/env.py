@@ -75,6 +75,7 @@ class UrllcVec(Sizes, Environment):
     id: ClassVar[str] = "urllc_vec"
     params_cls: ClassVar[type] = Params
     whole_world: ClassVar[bool] = False
+    jumps = frozenset({"uav/admit", "bs/admit"})
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "base": preset("eight vehicles on the map of Table II"),

@@ -1,0 +1,399 @@
+"""Analytic policy gradients: the world is differentiated and replayed, instead of being sampled and guessed at.
+
+A simulator knows two things that a score function has to estimate. Its slot is differentiable, so that the gradient of a reward
+with respect to numbers follows along the path (hindsight differentiable policy optimisation, Alvo et al. 2023; PATHWISE, Che et
+al. 2024; short pieces with a value at their end, SHAC, Xu et al. 2022; Brax's "apg" gave the name). And its chance is
+drawn apart from its transition, so that a slot can be replayed with one choice changed and nothing else: the counterfactual
+baseline of COMA (Foerster et al. 2018), exact instead of learned.
+
+The estimator, for a piece of H slots in each of W worlds, of the mean reward of all agents:
+
+- numbers are tanh of the actor's outputs, without noise. They follow the path derivative of the discounted rewards of the piece,
+  and of a value of what follows it, through `env.step` and through what later agents and slots make of them;
+- a discrete choice is a sample from its logits. Of some choices of a slot, drawn uniformly and weighted by how many there are,
+  every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
+  sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended, where q_k is the discounted reward of the slot and of `replay_slots` - 1 more,
+  in which the current policy goes on;
+- numbers that the environment declares to act through jumps (`Environment.jumps`), where the path derivative is zero almost
+  everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
+
+What is cut, and so the bias: a choice is judged by the slots that are replayed and no more, later agents of the same slot are not
+asked again in a replay, the path ends where a choice or a jump does, and the value is an estimate. In one slot without turns, of
+boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite differences and enumeration.
+"""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.scipy.special import ndtri
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.evaluation import mean_reward
+from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.rollout import Slot, policy_keys, world_keys
+from jaxvec.core.spaces import Discrete
+from jaxvec.core.types import Observation, Timestep
+from jaxvec.learners.apg_types import Hyper, Picked, Piece, Settings, draw_entries, optimiser, part_taken, returns_of
+from jaxvec.learners.base import Learner, Metrics, check_counts
+from jaxvec.learners.blocks import flat, heads, normalise
+from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
+from jaxvec.learners.blocks.metrics import scalars, summary
+from jaxvec.learners.blocks.networks import NetworkLike, as_builder, mlp
+from jaxvec.learners.blocks.schedules import annealed
+from jaxvec.learners.on_policy import OnPolicy, worlds_after_time
+from jaxvec.learners.on_policy_types import State
+
+
+class Apg(OnPolicy):
+    """Path derivatives and replays."""
+
+    def __init__(
+        self,
+        env: Environment,
+        settings: Settings,
+        network: NetworkLike | None = None,
+        critic: NetworkLike | None = None,
+    ):
+        """
+        Args:
+            env: what to learn on.
+            settings: static.
+            network, critic: of one's own, see `apg`.
+        Raises:
+            ValueError: a bad setting, or an actor with memory. TypeError: `network` or `critic` cannot be one.
+        """
+        check_counts("apg", settings, ("value_minibatches",))
+        super().__init__("apg", env, settings, Hyper(), network)
+        if self.actors.has_memory or settings.free_std:
+            raise ValueError("apg: actors have no memory and no deviations: gru must be 0 and free_std off")
+        samples = self.n_steps * settings.n_worlds
+        if samples % settings.value_minibatches:
+            raise ValueError(
+                f"apg: {self.n_steps} slots x {settings.n_worlds} worlds cannot be cut into {settings.value_minibatches} parts"
+            )
+        build = partial(mlp, settings.hidden, activation=settings.activation) if critic is None else as_builder(critic)
+        self.custom = self.custom if critic is None else (*self.custom, "critic")
+        self.critic = build(1)
+        self.replay_slots = env.replay_slots if settings.replay_slots is None else settings.replay_slots
+        check_counts("apg", self, ("replay_slots",))
+
+    # Networks
+
+    def actor_outputs(self, spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
+        """A number for each entry of a box, a logit for each choice; see `OnPolicy.actor_outputs`."""
+        return flat.width(spaces), ()
+
+    def init_params(self, key: Array, inputs: NetworkInputs) -> dict[str, Any]:
+        """Of actors, the value and its target."""
+        critic = self.critic.init(rng.stream(key, "critic"), inputs.world)
+        return super().init_params(key, inputs) | {"critic": critic, "target": critic}
+
+    def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
+        """Of actors and the value apart."""
+        return {part: optimiser(hyper, part).init(params[part]) for part in ("actor", "critic")}
+
+    def init_moments(self) -> dict[str, Any]:
+        """Of returns."""
+        return {"return": {"all": normalise.start(())}}
+
+    def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
+        """See `jaxvec.learners.base.Learner.networks`."""
+        parameters, outputs = super().networks(state, obs)
+        values = self.critic.apply(state.params["critic"], (), self.inputs(state, obs).world)[0]
+        return parameters | {"critic": state.params["critic"]}, outputs | {"critic": values}
+
+    # Acting
+
+    def decide(self, actor: Groups, state: State, key: Array, obs: Observation, greedy: bool) -> tuple[Groups, Groups]:
+        """Actions of the agents that are asked, `(n, ..., *batch)`, and the outputs behind them `(n, width, *batch)`.
+
+        Args:
+            actor: parameters of the actors.
+            state: the learner's.
+            key: one per world.
+            obs: as the environment gives it.
+            greedy: the best choices, rather than samples.
+        """
+        rank = key.ndim
+        inputs, mask = self.inputs(state, obs).agents, batch_first(obs.mask, rank)
+        outputs, _ = self.actors.outputs(actor, self.actors.memory(key.shape), inputs, obs.ids, rank)
+        action = {}
+        for group, spaces in self.env.action_space.items():
+            parts = flat.split(spaces, outputs[group])
+            shape = {"u": (len(obs.agents[group]), flat.width(spaces))}
+            u = flat.split(spaces, batch_first(rng.uniforms(rng.stream(key, group), shape)["u"], rank))
+            raw = {}
+            for name, space in spaces.items():
+                if isinstance(space, Discrete):
+                    logits = flat.masked(parts[name], mask.get(group, {}).get(name))
+                    gumbel = -jnp.log(-jnp.log(u[name]))
+                    raw[name] = jnp.argmax(logits if greedy else logits + gumbel, -1).astype(jnp.int32)
+                else:
+                    raw[name] = jnp.tanh(parts[name])
+            action[group] = batch_last(heads.to_space(spaces, raw), rank)
+        return action, batch_last(outputs, rank)
+
+    def choose(self, state: State, memory: Any, key: Array, obs: Observation, greedy: bool) -> tuple[Groups, Any, Any]:
+        """See `OnPolicy.choose`; numbers have no noise."""
+        action, outputs = self.decide(state.params["actor"], state, key, obs, greedy)
+        return action, memory, outputs
+
+    # Replays
+
+    def candidates(self, action: Groups, key: Array, hyper: Any) -> tuple[Groups, list[Picked], list[Any]]:
+        """Whole actions that are replayed, and what was changed in each.
+
+        Args:
+            action: of a slot, batch-last.
+            key: one per world `(W,)`.
+            hyper: the values in force.
+        Returns:
+            Actions with a leading axis of replays; per discrete component which of its choices were changed, each to every
+            alternative in turn; per component that acts through jumps the agents `(W,)` and directions `(n, *shape, W)`.
+        """
+        changed: list[tuple[str, str, Array]] = []
+        picked: list[Picked] = []
+        moved: list[Any] = []
+        for group, spaces in self.env.action_space.items():
+            for name, space in spaces.items():
+                x, stream = action[group][name], rng.stream(key, f"{group}/{name}")
+                n_entries = self.env.n_agents[group] * space.size
+                if isinstance(space, Discrete):
+                    index = draw_entries(stream, n_entries, self.settings.sampled_choices)
+                    rows = x.reshape(n_entries, -1)
+                    mine = jnp.arange(n_entries)[:, None] == index[:, None, None, :]
+                    every = jnp.arange(space.n, dtype=x.dtype)[:, None, None]
+                    changed.append((group, name, jnp.where(mine, every, rows).reshape(-1, *x.shape)))
+                    picked.append(Picked(group, name, index, n_entries, space.n))
+                elif f"{group}/{name}" in self.env.jumps:
+                    agent = draw_entries(rng.stream(stream, "agent"), self.env.n_agents[group], 1)[0]
+                    u = rng.uniforms(stream, {"u": x.shape[:-1]})["u"]
+                    mine = jnp.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1)) == agent
+                    direction = ndtri(u) * mine
+                    step = hyper.jump * (space.high - space.low) / 2 * direction
+                    both = jnp.clip(jnp.stack([x + step, x - step]), space.low, space.high)
+                    changed.append((group, name, both))
+                    moved.append((group, name, direction))
+        actions: Groups = {group: {} for group in action}
+        for group, parts in action.items():
+            for name, x in parts.items():
+                rows_of = [
+                    rows if (group, name) == (g, m) else jnp.broadcast_to(x, (len(rows), *x.shape))
+                    for g, m, rows in changed
+                ]
+                actions[group][name] = jnp.concatenate(rows_of) if rows_of else x[None][:0]
+        return actions, picked, moved
+
+    def replay(
+        self, env: Environment, state: State, start: Any, keys: tuple[Array, Array], action: Groups, t: Array
+    ) -> Array:
+        """Discounted rewards `(W,)` of a slot with a given action and of those that follow it under the current policy.
+
+        Args:
+            env: whose episodes may end and begin anew.
+            state: the learner's.
+            start: the environment's state, and the observation on which was acted.
+            keys: (worlds', policy's), of which slot t uses the fold with t + 1.
+            action: of all agents.
+            t: the slot.
+        """
+        before, obs = start
+        now, ts = env.step(rng.fold_in(keys[0], t + 1), before, action, state.env_params)
+        total, going, discount = mean_reward(ts.reward, obs), ~ts.done, 1.0
+
+        def follow(carry: Any, h: Array) -> tuple[Any, None]:
+            now, ts, total, going, discount = carry
+            discount = discount * state.hyper.gamma
+
+            def act_fn(key: Array, obs: Observation) -> tuple[Any, Any]:
+                return self.decide(state.params["actor"], state, key, obs, True)[0], ()
+
+            action, trace = env.act(act_fn, rng.fold_in(keys[1], h + 1), now, ts, state.env_params)
+            after, next_ts = env.step(rng.fold_in(keys[0], h + 1), now, action, state.env_params)
+            total = total + jnp.where(going, discount * mean_reward(next_ts.reward, trace.obs), 0)
+            return (after, next_ts.replace(info={}), total, going & ~next_ts.done, discount), None
+
+        if self.replay_slots > 1:
+            carry = (now, ts.replace(info={}), total, going, jnp.asarray(discount))
+            total = jax.lax.scan(follow, carry, t + 1 + jnp.arange(self.replay_slots - 1))[0][2]
+        return total
+
+    def gains(
+        self,
+        env: Environment,
+        state: State,
+        start: Any,
+        keys: tuple[Array, Array],
+        action: Groups,
+        trace: Any,
+        t: Array,
+    ) -> tuple[Array, Array]:
+        """What replays say of a slot's choices and jumps, and the mean entropy of its choices, `(W,)` each.
+
+        Only the gradient of the former with respect to the outputs in `trace.extras` means something: its value is 0 in the mean.
+        """
+        key, hyper = rng.stream(rng.fold_in(keys[1], t + 1), "replay"), annealed(state.hyper, state.update)
+        actions, picked, moved = self.candidates(jax.lax.stop_gradient(action), key, hyper)
+        zero = jnp.zeros(key.shape)
+        if not picked and not moved:
+            return zero, zero
+        fixed = jax.lax.stop_gradient((start, actions))
+        worth = jax.vmap(lambda a: self.replay(env, state, fixed[0], keys, a, t))(fixed[1])
+        gain, entropy, first = zero, [], 0
+        obs, outputs = trace.obs, batch_first(trace.extras, 1)
+        for pick in picked:
+            size = len(pick.entries) * pick.n_choices
+            q = jnp.swapaxes(worth[first : first + size].reshape(len(pick.entries), pick.n_choices, -1), 1, 2)
+            first += size
+            log_pi = self.log_probs(pick, outputs[pick.group], obs)
+            of_picked = jnp.take_along_axis(log_pi, jnp.swapaxes(pick.entries, 0, 1)[..., None], 1)  # (W, S, k)
+            pi = jnp.swapaxes(jnp.exp(of_picked), 0, 1)
+            better = jax.lax.stop_gradient(q - jnp.sum(pi * q, -1, keepdims=True))
+            weight = part_taken(pick, obs, self.env.n_agents[pick.group])
+            gain += pick.n_entries / len(pick.entries) * jnp.sum(weight[..., None] * pi * better, (0, 2))
+            entropy.append(-jnp.sum(jnp.exp(log_pi) * jnp.where(log_pi > -1e8, log_pi, 0), -1).mean(-1))
+        for group, name, direction in moved:
+            up, down = worth[first], worth[first + 1]
+            first += 2
+            y = batch_last(jnp.tanh(flat.split(self.env.action_space[group], outputs[group])[name]), 1)
+            slope = self.env.n_agents[group] * (up - down) / (2 * hyper.jump)
+            gain += jax.lax.stop_gradient(slope) * jnp.sum(direction * y, tuple(range(y.ndim - 1)))
+        return gain, sum(entropy, zero) / max(len(entropy), 1)
+
+    def log_probs(self, pick: Picked, outputs: Array, obs: Observation) -> Array:
+        """Of a component's choices `(W, entries, k)`."""
+        logits = flat.split(self.env.action_space[pick.group], outputs)[pick.name]
+        mask = batch_first(obs.mask, 1).get(pick.group, {}).get(pick.name)
+        return jax.nn.log_softmax(flat.masked(logits, mask)).reshape(len(outputs), pick.n_entries, pick.n_choices)
+
+    # Learning
+
+    def objective(self, actor: Groups, state: State, start: Any, hyper: Any) -> tuple[Array, tuple[Any, Piece, Array]]:
+        """Minus what is ascended, `()`, in deviations of the return; where the worlds stand, the piece, and returns `(H, W)`."""
+        n, env, params = self.settings.n_worlds, self.worlds(state.forecaster), state.env_params
+        keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
+        scale = state.moments["return"]["all"]
+
+        def act_fn(key: Array, obs: Observation) -> tuple[Any, Any]:
+            return self.decide(actor, state, key, obs, False)
+
+        def slot(carry: tuple[Any, Timestep], t: Array) -> tuple[tuple[Any, Timestep], Piece]:
+            now, ts = carry
+            action, trace = env.act(act_fn, rng.fold_in(keys[1], t + 1), now, ts, params)
+            after, next_ts = env.step(rng.fold_in(keys[0], t + 1), now, action, params)
+            gain, entropy = self.gains(env, state, (now, trace.obs), keys, action, trace, t)
+            value = self.critic.apply(state.params["target"], (), self.inputs(state, next_ts.next_obs).world)[0][..., 0]
+            lean = trace.obs.replace(aux={}, ids={})
+            lean_ts = scalars(next_ts).replace(obs=lean, final_obs=None)
+            piece = Piece(
+                reward=mean_reward(next_ts.reward, trace.obs),
+                done=next_ts.done,
+                terminated=next_ts.terminated,
+                next_value=normalise.undo(scale, value),
+                gain=gain,
+                entropy=entropy,
+                world=self.inputs(state, trace.obs).world,
+                slot=Slot((), lean, (), (), lean_ts),
+                windows=self.forecaster.window(Slot((), trace.obs, (), (), next_ts)),
+            )
+            return (after, next_ts.replace(info={})), piece
+
+        carry, piece = jax.lax.scan(slot, start, jnp.arange(self.n_steps))
+        returns = returns_of(piece, hyper.gamma)
+        begins = jnp.concatenate([jnp.ones_like(piece.done[:1]), piece.done[:-1]])
+        path = jnp.sum(jnp.where(begins, returns, 0)) / returns.size
+        unit = jnp.sqrt(scale.var + 1e-8)
+        ascended = (path + jnp.mean(piece.gain)) / unit + hyper.entropy_weight * jnp.mean(piece.entropy)
+        return -ascended, (carry, piece, returns)
+
+    def update(self, state: State) -> tuple[State, Metrics]:
+        """One gradient step on a piece of every world, then the value."""
+        hyper, params = annealed(state.hyper, state.update), state.params
+        if self.continuing:
+            start = state.carry[:2]
+        else:
+            keys = world_keys(state.key, self.settings.n_worlds, state.update)
+            start = self.worlds(state.forecaster).reset(rng.fold_in(keys, 0), state.env_params)
+        start = (start[0], start[1].replace(info={}))
+        grad, (carry, piece, returns) = jax.grad(self.objective, has_aux=True)(params["actor"], state, start, hyper)
+        grad = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), grad)
+        returns = jax.lax.stop_gradient(returns)
+        updates, opt = optimiser(hyper, "actor").update(grad, state.opt["actor"])
+        actor = optax.apply_updates(params["actor"], updates)
+        moments = normalise.update(state.moments["return"]["all"], returns.reshape(-1))
+        critic, critic_opt, error = self.fit_value(state, piece, returns, moments, hyper)
+        forecaster, forecasting = self.forecaster.learn(
+            state.forecaster,
+            rng.stream(rng.fold_in(state.key, state.update), "forecaster"),
+            jax.lax.stop_gradient(piece.windows),
+            hyper.forecaster_learning_rate,
+        )
+        after = state.replace(
+            forecaster=forecaster,
+            params={
+                "actor": actor,
+                "critic": critic,
+                "target": optax.incremental_update(critic, params["target"], hyper.tau),
+            },
+            opt={"actor": opt, "critic": critic_opt},
+            moments=self.moments_after(state, piece) | {"return": {"all": moments}},
+            update=state.update + 1,
+            carry=(*jax.lax.stop_gradient(carry), state.carry[2]) if self.continuing else (),
+        )
+        metrics = {
+            "apg/grad_norm": optax.tree.norm(grad),
+            "apg/value_loss": error,
+            "apg/entropy": jnp.mean(piece.entropy),
+        }
+        return after, summary(piece.slot) | metrics | forecasting
+
+    def moments_after(self, state: State, piece: Piece) -> dict[str, Any]:
+        """Running moments of observations, where they are normalised, after a piece."""
+        if "obs" not in state.moments:
+            return state.moments
+        obs = worlds_after_time(piece.slot.obs)
+        return state.moments | {"obs": update_moments(state.moments["obs"], obs, agent_mask(obs))}
+
+    def fit_value(
+        self, state: State, piece: Piece, returns: Array, moments: normalise.Moments, hyper: Any
+    ) -> tuple[Any, Any, Array]:
+        """The value, its optimiser's state and its mean squared error after a pass over the piece."""
+        world = piece.world.reshape(-1, piece.world.shape[-1])
+        target = normalise.to(moments, returns.reshape(-1))
+        key = rng.stream(rng.fold_in(state.key, state.update), "value")
+        parts = jax.random.permutation(key, len(target)).reshape(self.settings.value_minibatches, -1)
+
+        def loss(critic: Any, chosen: Array) -> Array:
+            return jnp.mean((self.critic.apply(critic, (), world[chosen])[0][..., 0] - target[chosen]) ** 2)
+
+        def step(carry: tuple[Any, Any], chosen: Array) -> tuple[tuple[Any, Any], Array]:
+            error, grad = jax.value_and_grad(loss)(carry[0], chosen)
+            updates, opt = optimiser(hyper, "critic").update(grad, carry[1])
+            return (optax.apply_updates(carry[0], updates), opt), error
+
+        (critic, opt), errors = jax.lax.scan(step, (state.params["critic"], state.opt["critic"]), parts)
+        return critic, opt, jnp.mean(errors)
+
+
+def apg(
+    env: Environment, *, network: NetworkLike | None = None, critic: NetworkLike | None = None, **settings: Any
+) -> Learner:
+    """Analytic policy gradients through the world, and replays of its choices; see the module.
+
+    Args:
+        env: what to learn on.
+        network: in place of the actor that `actor` names: a builder `build(outputs, bias=()) -> Network`, or a Flax module, see
+            `jaxvec.learners.blocks.networks.as_builder`.
+        critic: in place of the value of `Observation.world` `(*batch, g)`, likewise.
+        settings: fields of `Settings`.
+    Returns:
+        A learner; its hyper-parameters are `learner.hyper`, see `Hyper`.
+    Raises:
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
+    """
+    return Apg(env, Settings(**settings), network, critic).learner()

@@ -1,0 +1,128 @@
+"""What analytic policy gradients are set by, what they keep of a slot, and two functions of it."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.rollout import Slot
+from jaxvec.core.types import Observation
+from jaxvec.forecast.online import Windows
+from jaxvec.learners import on_policy_types
+
+
+@dataclass(frozen=True)
+class Settings(on_policy_types.Settings):
+    """What fixes shapes and code paths: a change recompiles; see `jaxvec.learners.on_policy_types.Settings` for the rest.
+
+    Attributes:
+        rollout_length: H, slots of a piece; None: whole episodes.
+        sampled_choices: of each discrete component, choices that are replayed in a world and slot; 0: all of them.
+        replay_slots: slots of a replay; None: as many as the environment says, see `Environment.replay_slots`.
+        value_minibatches: gradient steps of the value per update.
+    """
+
+    n_worlds: int = 64
+    rollout_length: int | None = 10
+    activation: str = "silu"
+    sampled_choices: int = 4
+    replay_slots: int | None = None
+    value_minibatches: int = 4
+
+
+class Hyper(on_policy_types.Hyper):
+    """What may be swept without recompiling; see `jaxvec.learners.on_policy_types.Hyper` for the rest.
+
+    Attributes:
+        critic_learning_rate: of the value.
+        tau: by which part the target value follows at each update.
+        jump: deviation of antithetic replays, in units of half a box.
+    """
+
+    critic_learning_rate: float = 1e-3
+    tau: float = 0.1
+    jump: float = 0.1
+    max_grad_norm: float = 1.0
+    entropy_weight: float = 1e-2
+    entropy_weight_end: float = 1e-3
+
+
+class Picked(NamedTuple):
+    """Choices of one discrete component that are replayed.
+
+    Attributes:
+        group, name: of the component.
+        entries: int `(S, W)`, which of them, counted agent by agent.
+        n_entries: how many there are.
+        n_choices: of each entry.
+    """
+
+    group: str
+    name: str
+    entries: Array
+    n_entries: int
+    n_choices: int
+
+
+class Piece(NamedTuple):
+    """What an update keeps of its slots, time first and worlds last.
+
+    Attributes:
+        reward: `(H, W)`, mean over agents.
+        done, terminated: bool `(H, W)`.
+        next_value: of what truly followed, in units of the reward.
+        gain, entropy: see `Apg.gains`.
+        world: what the value sees, `(H, W, g)`.
+        slot: as metrics read it.
+        windows: for a forecaster.
+    """
+
+    reward: Array
+    done: Array
+    terminated: Array
+    next_value: Array
+    gain: Array
+    entropy: Array
+    world: Array
+    slot: Slot
+    windows: Windows | None
+
+
+def draw_entries(key: Array, n: int, sampled: int) -> Array:
+    """Which of n entries, int `(S, W)`: all, or some, drawn with replacement."""
+    if not 0 < sampled < n:
+        return jnp.broadcast_to(jnp.arange(n)[:, None], (n, *key.shape))
+    u = rng.uniforms(key, {"u": (sampled,)})["u"]
+    return jnp.minimum((u * n).astype(jnp.int32), n - 1)
+
+
+def returns_of(piece: Piece, gamma: Array | float) -> Array:
+    """Discounted rewards to the end of the piece or of the episode, and there the value of what follows, `(H, W)`."""
+    last = (jnp.arange(len(piece.reward)) == len(piece.reward) - 1)[:, None]
+
+    def back(following: Array, slot: Any) -> tuple[Array, Array]:
+        reward, done, terminated, value, last = slot
+        ahead = jnp.where(terminated, 0, jnp.where(done | last, value, following))
+        total = reward + gamma * ahead
+        return total, total
+
+    slots = (piece.reward, piece.done, piece.terminated, piece.next_value, last)
+    return jax.lax.scan(back, jnp.zeros_like(piece.reward[0]), slots, reverse=True)[1]
+
+
+def optimiser(hyper: Hyper, part: str) -> optax.GradientTransformation:
+    """Adam with clipped gradients, of the "actor" or the "critic"."""
+    rate = hyper.learning_rate if part == "actor" else hyper.critic_learning_rate
+    return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(rate))
+
+
+def part_taken(pick: Picked, obs: Observation, n_agents: int) -> Array:
+    """Whether the agents of picked entries take part in what `obs` shows, `(S, W)`, 1 or 0, of `n_agents`."""
+    if pick.group not in obs.active:
+        return jnp.ones(pick.entries.shape)
+    agent = pick.entries // (pick.n_entries // n_agents)
+    return jnp.take_along_axis(obs.active[pick.group], agent, 0).astype(float)

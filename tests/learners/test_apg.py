@@ -1,0 +1,223 @@
+"""Analytic policy gradients: the gradient is the true one, by finite differences of another simulation and by enumeration."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import struct
+from learners.probes import Params, Probe
+
+from jaxvec import learners
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment, first_timestep
+from jaxvec.core.rollout import rollout, world_keys
+from jaxvec.core.spaces import Box, Discrete
+from jaxvec.core.types import Observation, Timestep
+from jaxvec.learners.apg import Apg
+from jaxvec.learners.apg_types import Settings
+from jaxvec.training import train
+
+KEY = jax.random.key(11)
+TINY = {"n_worlds": 4, "hidden": (4,), "value_minibatches": 1}
+
+
+class Place(struct.PyTreeNode):
+    """Slot and place `(n,)`."""
+
+    t: jax.Array
+    x: jax.Array
+
+
+@dataclass(frozen=True)
+class Carts(Environment):
+    """Linear and quadratic: carts at x are pushed by `push`, x' = 0.9 x + push + noise, and earn -(x^2 + 0.1 push^2)."""
+
+    id: ClassVar[str] = "carts"
+    params_cls: ClassVar[type] = Params
+    horizon: int = 4
+    n: int = 2
+
+    n_agents = property(lambda self: {"a": self.n})
+    action_space = property(lambda self: {"a": {"push": Box(-2.0, 2.0)}})
+    observation_space = property(lambda self: {"a": Box(-np.inf, np.inf, (1,))})
+    world_size = property(lambda self: self.n)
+
+    def draw_reset(self, key, params):
+        return {"x": 2 * rng.uniforms(key, {"x": (self.n,)})["x"] - 1}
+
+    def draw_step(self, key, params):
+        return {"noise": rng.uniforms(key, {"noise": (self.n,)})["noise"] - 0.5}
+
+    def reset_from(self, draws, params):
+        state = Place(jnp.zeros(draws["x"].shape[1:], jnp.int32), draws["x"])
+        return state, first_timestep(self, self.observe(state), state.t.shape)
+
+    def step_from(self, state, action, draws, params):
+        push = action["a"]["push"]
+        after = Place(state.t + 1, 0.9 * state.x + push + draws["noise"])
+        reward = {"a": -(state.x**2 + 0.1 * push**2)}
+        never = jnp.zeros(state.t.shape, bool)
+        return after, Timestep(self.observe(after), reward, never, after.t >= self.horizon)
+
+    def observe(self, state):
+        return Observation({"a": state.x[:, None]}, state.x)
+
+
+@dataclass(frozen=True)
+class Meeting(Carts):
+    """A bandit: all earn 1 if they pick the same of two, and 0.5 more if that is the second."""
+
+    horizon: int = 1
+
+    action_space = property(lambda self: {"a": {"pick": Discrete(2)}})
+
+    def step_from(self, state, action, draws, params):
+        pick = action["a"]["pick"]
+        worth = jnp.all(pick == pick[:1], 0) * (1 + 0.5 * pick[0])
+        after = Place(state.t + 1, draws["noise"])
+        never = jnp.zeros(state.t.shape, bool)
+        reward = {"a": jnp.broadcast_to(worth, pick.shape)}
+        return after, Timestep(self.observe(after), reward, never, after.t >= self.horizon)
+
+
+def gradient(core, state):
+    """Of the ascended mean reward, in the reward's own units."""
+    start = (state.carry[0], state.carry[1].replace(info={}))
+    hyper = state.hyper.replace(entropy_weight=0.0)
+    grad = jax.jit(jax.grad(core.objective, has_aux=True))(state.params["actor"], state, start, hyper)[0]
+    return jax.tree.map(lambda x: -np.asarray(x, float), grad)
+
+
+def test_the_path_derivative_is_that_of_an_independent_simulation():
+    """Linear-quadratic over a piece, against central differences in NumPy and float64 with the same draws."""
+    env, w, slots = Carts(horizon=5), 8, 4
+    core = Apg(env, Settings(n_worlds=w, rollout_length=slots, hidden=(3,), value_minibatches=1))
+    state = core.init(KEY, Params(), core.hyper.replace(gamma=0.9))
+    zero = jax.tree.map(jnp.zeros_like, state.params["target"])  # nothing follows
+    state = state.replace(params=state.params | {"target": zero})
+    actor = jax.tree.map(lambda x: x + 0.3 * jnp.cos(jnp.arange(x.size).reshape(x.shape)), state.params["actor"])
+    state = state.replace(params=state.params | {"actor": actor})
+    keys = world_keys(state.key, w, 0)
+    noise = [np.asarray(env.draw_step(rng.fold_in(keys, t + 1), None)["noise"], float) for t in range(slots)]
+    leaves, structure = jax.tree.flatten(actor)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+
+    def layers(theta):
+        parts = [part.reshape(leaf.shape) for part, leaf in zip(np.split(theta, ends[:-1]), leaves, strict=True)]
+        p = jax.tree.unflatten(structure, parts)["a"]["params"]
+        return [(p[name]["kernel"], p[name]["bias"]) for name in sorted(p)]
+
+    def mean_return(theta):
+        x, total = np.asarray(state.carry[0].x, float), 0.0
+        (first, b), (last, c) = layers(theta)
+        for t in range(slots):
+            y = x[..., None] @ first + b
+            y = y / (1 + np.exp(-y))  # silu
+            push = 2 * np.tanh((y @ last + c)[..., 0])
+            total += 0.9**t * np.mean(-(x**2 + 0.1 * push**2))
+            x = 0.9 * x + push + noise[t]
+        return total / slots
+
+    found = np.concatenate([x.ravel() for x in jax.tree.leaves(gradient(core, state))])
+    theta = np.concatenate([np.asarray(x, float).ravel() for x in leaves])
+    eps = 1e-5
+    true = np.array(
+        [(mean_return(theta + eps * e) - mean_return(theta - eps * e)) / (2 * eps) for e in np.eye(len(theta))]
+    )
+    assert np.abs(true).max() > 0.01
+    np.testing.assert_allclose(found, true, rtol=2e-3, atol=2e-5)
+
+
+def picking(w, choices):
+    """A learner on `Meeting` whose agents prefer the first by different amounts."""
+    core = Apg(
+        Meeting(n=2), Settings(n_worlds=w, rollout_length=1, hidden=(3,), value_minibatches=1, sampled_choices=choices)
+    )
+    state = core.init(KEY, Params(), core.hyper.replace(gamma=0.0))
+    actor = jax.tree.map(lambda x: x + 0.5 * jnp.sin(1 + jnp.arange(x.size).reshape(x.shape)), state.params["actor"])
+    return core, state.replace(params=state.params | {"actor": actor})
+
+
+@pytest.mark.parametrize("choices", [0, 1], ids=["all", "one of them"])
+def test_replays_of_choices_have_the_gradient_of_the_expected_reward(choices):
+    """Against the expectation over all joint actions, differentiated; means over worlds within five standard errors."""
+    w = 4096
+    core, state = picking(w, choices)
+    obs = state.carry[1].obs
+
+    def expected(actor):
+        outputs = core.actors.outputs(actor, {"a": ()}, core.inputs(state, obs).agents, {}, 1)[0]["a"]
+        pi = jax.nn.softmax(outputs)  # (W, n, 2)
+        worth = {(0, 0): 1.0, (1, 1): 1.5}
+        return sum(jnp.mean(worth.get(a, 0.0) * pi[:, 0, a[0]] * pi[:, 1, a[1]]) for a in product((0, 1), repeat=2))
+
+    true = jax.tree.map(np.asarray, jax.grad(expected)(state.params["actor"]))
+    found = gradient(core, state)
+    size = max(np.abs(x).max() for x in jax.tree.leaves(true))
+    assert size > 0.05
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(true), strict=True):
+        np.testing.assert_allclose(a, b, atol=0.06 * size)
+
+
+def test_replays_vary_less_than_the_score_function():
+    """On the same states: where two must meet, the other's choice is the only chance that is left to replays."""
+    core, state = picking(64, 0)
+    several = [gradient(core, state.replace(update=jnp.int32(i))) for i in range(40)]
+    obs = state.carry[1].obs
+
+    def score(key):
+        def surrogate(actor):
+            outputs = core.actors.outputs(actor, {"a": ()}, core.inputs(state, obs).agents, {}, 1)[0]["a"]
+            pick = jax.random.categorical(key, jax.lax.stop_gradient(outputs))
+            worth = jnp.all(pick == pick[:, :1], 1) * (1 + 0.5 * pick[:, 0])
+            log_pi = jnp.take_along_axis(jax.nn.log_softmax(outputs), pick[..., None], -1).sum((1, 2))
+            return jnp.mean(log_pi * (worth - jnp.mean(worth)))
+
+        return jax.grad(surrogate)(state.params["actor"])
+
+    scores = jax.vmap(score)(jax.random.split(KEY, 40))
+    replay_var = sum(np.var(np.stack(x), 0).sum() for x in zip(*(jax.tree.leaves(g) for g in several), strict=True))
+    score_var = sum(np.var(np.asarray(x), 0).sum() for x in jax.tree.leaves(scores))
+    assert replay_var < 0.8 * score_var
+
+
+@dataclass(frozen=True)
+class Gate(Carts):
+    """One earns 1 where `push` is above 0.5: a jump, whose derivative is zero."""
+
+    jumps = frozenset({"a/push"})
+
+    def step_from(self, state, action, draws, params):
+        after, ts = super().step_from(state, action, draws, params)
+        return after, ts.replace(reward={"a": (action["a"]["push"] > 0.5).astype(float)})
+
+
+def test_numbers_that_act_through_jumps_are_learned():
+    env = Gate(horizon=1)
+    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(4,), value_minibatches=1)
+    result = train(learner, Params(), KEY, 60, hyper={"learning_rate": 2e-2, "jump": 0.5, "gamma": 0.0}, progress=False)
+    assert result.metrics["reward"][-5:].mean() > 0.95
+    assert result.metrics["reward"][0] < 0.6
+
+
+@pytest.mark.parametrize("kind", ["chosen", "target"])
+def test_probes_are_learned(kind):
+    env = Probe(kind=kind, masked=kind == "chosen")
+    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(8,), value_minibatches=1)
+    result = train(learner, Params(), KEY, 80, hyper={"learning_rate": 2e-2}, progress=False)
+    run = jax.jit(lambda key: rollout(env, result.policy(), key, Params(), 128, select=lambda s: s.ts.reward["a"]))
+    reward = float(run(KEY).mean())
+    assert reward > (0.95 if kind == "chosen" else -0.01), reward
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"gru": 4}, "memory"), ({"free_std": True}, "free_std"), ({"value_minibatches": 3}, "cannot be cut into 3")],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        learners.make("apg", Carts(), **{**TINY, **settings})
