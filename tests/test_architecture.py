@@ -184,9 +184,7 @@ def named_lambdas(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_lambda_has_a_name(path, request):
-    if "urllc_vec" in name_of(path):
-        request.applymarker(pytest.mark.xfail(reason="being divided"))
+def test_no_lambda_has_a_name(path):
     assert list(named_lambdas(path)) == []
 
 
