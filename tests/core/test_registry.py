@@ -162,12 +162,17 @@ def test_a_learner_and_a_forecaster_of_ones_own_are_made_by_name(walkers):
     assert FORECASTERS["small"].init(jax.random.key(0), jnp.zeros((1, 2, 3)))["head"][1]["weight"].shape == (4, 3)
 
 
-PATHLOSS = ("isac_iov", "v2x_offload", "twin_migration", "dt_edge")
-MOBILITY = ("isac_iov", "v2x_offload", "dt_edge")
+PATHLOSS = [
+    *((env_id, "pathloss") for env_id in ("isac_iov", "v2x_offload", "twin_migration", "dt_edge")),
+    ("urllc_vec", "pathloss_v2b"),
+    ("urllc_vec", "pathloss_air"),
+]
+MOBILITY = ("isac_iov", "v2x_offload", "urllc_vec", "dt_edge")  # trips of twin_migration are those of its region
 SMALL = {
     "isac_iov": {"n_vehicles": 2, "n_rsus": 2},
     "v2x_offload": {"n_vehicles": 2, "n_servers": 2},
     "twin_migration": {"n_vehicles": 2, "n_rsu": 60, "n_uav": 1},
+    "urllc_vec": {"n_vehicles": 2, "n_uavs": 1, "n_bs": 1, "n_subtasks": 1, "n_antennas": 1, "n_nlos_paths": 1},
     "dt_edge": {"n_vehicles": 2, "n_types": 1},
 }
 
@@ -188,8 +193,8 @@ def two_slots(env, params):
     return run
 
 
-@pytest.mark.parametrize("env_id", PATHLOSS)
-def test_a_path_loss_of_ones_own_reaches(env_id):
+@pytest.mark.parametrize(("env_id", "setting"), PATHLOSS)
+def test_a_path_loss_of_ones_own_reaches(env_id, setting):
     links = []
 
     def noted(link, radio):
@@ -197,11 +202,11 @@ def test_a_path_loss_of_ones_own_reaches(env_id):
         return flat_loss(link, radio)
 
     jaxvec.register("mine", noted, kind="pathloss")
-    env, params = jaxvec.make(env_id, pathloss="mine", **SMALL[env_id])
+    env, params = jaxvec.make(env_id, **{setting: "mine"}, **SMALL[env_id])
     links.clear()  # `make` asks it for its numbers
     jax.eval_shape(two_slots(env, params), jax.random.key(0))
     assert links
-    assert jaxvec.make(env_id, pathloss="mine", **SMALL[env_id])[0] == env
+    assert jaxvec.make(env_id, **{setting: "mine"}, **SMALL[env_id])[0] == env
 
 
 def parked(state):
