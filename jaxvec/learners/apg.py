@@ -12,8 +12,8 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
   and of a value of what follows it, through `env.step` and through what later agents and slots make of them;
 - a discrete choice is a sample from its logits. Of some choices of a slot, drawn uniformly and weighted by how many there are,
   every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
-  sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended, where q_k is the discounted reward of the slot and of `replay_slots` - 1 more,
-  in which the current policy goes on;
+  sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended. q_k is the discounted reward of the slot and of `replay_slots` - 1 more, in
+  which the current policy goes on with its best choices;
 - numbers that the environment declares to act through jumps (`Environment.jumps`), where the path derivative is zero almost
   everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
 
@@ -38,7 +38,7 @@ from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Slot, policy_keys, world_keys
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation, Timestep
-from jaxvec.learners.apg_types import Hyper, Picked, Piece, Settings, draw_entries, optimiser, part_taken, returns_of
+from jaxvec.learners.apg_types import Hyper, Picked, Piece, Settings, draw_entries, part_taken, returns_of
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, heads, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
@@ -95,7 +95,8 @@ class Apg(OnPolicy):
 
     def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
         """Of actors and the value apart."""
-        return {part: optimiser(hyper, part).init(params[part]) for part in ("actor", "critic")}
+        init_opt = super().init_opt
+        return {part: init_opt(params[part], hyper) for part in ("actor", "critic")}
 
     def init_moments(self) -> dict[str, Any]:
         """Of returns."""
@@ -125,8 +126,7 @@ class Apg(OnPolicy):
         action = {}
         for group, spaces in self.env.action_space.items():
             parts = flat.split(spaces, outputs[group])
-            shape = {"u": (len(obs.agents[group]), flat.width(spaces))}
-            u = flat.split(spaces, batch_first(rng.uniforms(rng.stream(key, group), shape)["u"], rank))
+            u = flat.split(spaces, flat.uniforms(rng.stream(key, group), spaces, len(obs.agents[group]))["u"])
             raw = {}
             for name, space in spaces.items():
                 if isinstance(space, Discrete):
@@ -192,7 +192,7 @@ class Apg(OnPolicy):
     def replay(
         self, env: Environment, state: State, start: Any, keys: tuple[Array, Array], action: Groups, t: Array
     ) -> Array:
-        """Discounted rewards `(W,)` of a slot with a given action and of those that follow it under the current policy.
+        """Discounted rewards `(W,)` of a slot with a given action, and of those that follow under the policy's best choices.
 
         Args:
             env: whose episodes may end and begin anew.
@@ -321,10 +321,8 @@ class Apg(OnPolicy):
             start = self.worlds(state.forecaster).reset(rng.fold_in(keys, 0), state.env_params)
         start = (start[0], start[1].replace(info={}))
         grad, (carry, piece, returns) = jax.grad(self.objective, has_aux=True)(params["actor"], state, start, hyper)
-        grad = jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), grad)
         returns = jax.lax.stop_gradient(returns)
-        updates, opt = optimiser(hyper, "actor").update(grad, state.opt["actor"])
-        actor = optax.apply_updates(params["actor"], updates)
+        actor, opt = self.descend(params["actor"], state.opt["actor"], grad, hyper)
         moments = normalise.update(state.moments["return"]["all"], returns.reshape(-1))
         critic, critic_opt, error = self.fit_value(state, piece, returns, moments, hyper)
         forecaster, forecasting = self.forecaster.learn(
@@ -373,8 +371,7 @@ class Apg(OnPolicy):
 
         def step(carry: tuple[Any, Any], chosen: Array) -> tuple[tuple[Any, Any], Array]:
             error, grad = jax.value_and_grad(loss)(carry[0], chosen)
-            updates, opt = optimiser(hyper, "critic").update(grad, carry[1])
-            return (optax.apply_updates(carry[0], updates), opt), error
+            return self.descend(*carry, grad, hyper.replace(learning_rate=hyper.critic_learning_rate)), error
 
         (critic, opt), errors = jax.lax.scan(step, (state.params["critic"], state.opt["critic"]), parts)
         return critic, opt, jnp.mean(errors)

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from jaxvec.core import rng
@@ -33,6 +32,14 @@ class Settings(on_policy_types.Settings):
     replay_slots: int | None = None
     value_minibatches: int = 4
 
+    def __post_init__(self) -> None:
+        if (
+            isinstance(self.sampled_choices, bool)
+            or not isinstance(self.sampled_choices, int)
+            or self.sampled_choices < 0
+        ):
+            raise ValueError(f"apg: sampled_choices must be a whole number of at least 0, not {self.sampled_choices!r}")
+
 
 class Hyper(on_policy_types.Hyper):
     """What may be swept without recompiling; see `jaxvec.learners.on_policy_types.Hyper` for the rest.
@@ -40,7 +47,8 @@ class Hyper(on_policy_types.Hyper):
     Attributes:
         critic_learning_rate: of the value.
         tau: by which part the target value follows at each update.
-        jump: deviation of antithetic replays, in units of half a box.
+        jump: deviation of antithetic replays, in units of half a box; they end at its bounds.
+        epsilon: not read: replays try all choices, so that none need be made by chance.
     """
 
     critic_learning_rate: float = 1e-3
@@ -112,12 +120,6 @@ def returns_of(piece: Piece, gamma: Array | float) -> Array:
 
     slots = (piece.reward, piece.done, piece.terminated, piece.next_value, last)
     return jax.lax.scan(back, jnp.zeros_like(piece.reward[0]), slots, reverse=True)[1]
-
-
-def optimiser(hyper: Hyper, part: str) -> optax.GradientTransformation:
-    """Adam with clipped gradients, of the "actor" or the "critic"."""
-    rate = hyper.learning_rate if part == "actor" else hyper.critic_learning_rate
-    return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(rate))
 
 
 def part_taken(pick: Picked, obs: Observation, n_agents: int) -> Array:

@@ -311,8 +311,8 @@ class OnPolicy:
         """Parameters and the optimiser's state after a step of Adam on clipped gradients; circuits take larger steps.
 
         Args:
-            params: of all networks, as `State.params`.
-            opt: the optimiser's state, as `State.opt`.
+            params: of all networks, as `State.params`, or of some.
+            opt: the optimiser's state, as `init_opt` gives it for these.
             grad: of the loss, a tree like `params`.
             hyper: the values in force.
         """

@@ -216,7 +216,13 @@ def test_probes_are_learned(kind):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"gru": 4}, "memory"), ({"free_std": True}, "free_std"), ({"value_minibatches": 3}, "cannot be cut into 3")],
+    [
+        ({"gru": 4}, "memory"),
+        ({"free_std": True}, "free_std"),
+        ({"value_minibatches": 3}, "cannot be cut into 3"),
+        ({"sampled_choices": -1}, "sampled_choices must be a whole number of at least 0, not -1"),
+        ({"replay_slots": 0}, "replay_slots must be a whole number of at least 1, not 0"),
+    ],
 )
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):

@@ -8,9 +8,8 @@ future that no action reaches. Dashed lines are fixed rules. The operating point
 `v2x_offload` by default: 10 vehicles, 100 kbit, 25 GHz, 15 m/s.
 
 Open: no verdict is taken from the training of DT-MADDPG. With the settings that it has here its actors get stuck at computing
-locally (`jaxvec.papers.v2x_offload.figures.STUCK`), so what it earns is a failure of training and says nothing of the method: in
-a trial with an actor's rate of 3e-4, a penalty of 1e-2 and a warm-up of 10 % the same slots gave 0.908 and 0.910 where these give
-0.836.
+locally (`jaxvec.papers.v2x_offload.figures.STUCK`), so what it earns (0.836) is a failure of training and says nothing of the
+method.
 """
 
 from jaxvec.papers.checks import undecidable
