@@ -138,7 +138,8 @@ def box_m(
 
     Args:
         half_width_m: half the side of the square [m].
-        low_m, high_m: lowest and highest z [m].
+        low_m: lowest z [m].
+        high_m: highest z [m].
         rank: batch axes of the places.
     Returns:
         The lowest corner and the highest [m].

@@ -287,8 +287,14 @@ def usable(radio: type) -> tuple[str, ...]:
     return tuple(name for name, model in MODELS.items() if _finds_its_numbers(model, radio))
 
 
-def pairs(names: Iterable[str]) -> tuple[str, ...]:
-    """Of names of models, every NAME for which there is one in line of sight, NAME_los, and one without, NAME_nlos."""
+def los_pairs(names: Iterable[str]) -> tuple[str, ...]:
+    """Stems NAME for which there is a model with line of sight, NAME_los, and one without, NAME_nlos.
+
+    Args:
+        names: names of path-loss models.
+    Returns:
+        The stems, in the order of their NAME_los.
+    """
     known = list(names)
     bases = (name.removesuffix("_los") for name in known if name.endswith("_los"))
     return tuple(base for base in bases if f"{base}_nlos" in known)

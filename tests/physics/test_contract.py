@@ -113,6 +113,8 @@ CASES = [
         {"corner_m": np.float32(_rng.normal(size=(VEHICLES, 4, 2))), "along_m": between(-9, 9, *NODE)},
     ),
     (mobility.grid_xy, [], {"n": 5, "half_width_m": between(500, 1000)}),
+    (mobility.box_m, [], {"half_width_m": between(500, 1000), "low_m": 50.0, "high_m": 120.0, "rank": 0}),
+    (mobility.in_box_m, [(between(-9, 0, 1, 3), between(1, 9, 1, 3)), between(0.01, 0.99, VEHICLES, 3)], {}),
     *[(model, [GEOMETRY], {"radio": RADIO}) for _, model in pathloss.MODELS.items()],
     (pathloss.los_probability, [between(1, 900, *LINK), between(18, 200, 1, RSUS), between(63, 900)], {}),
     (pathloss.uma_av_los_d1_p1, [between(5, 150, *NODE)], {}),
@@ -254,7 +256,7 @@ def public_functions():
 
 
 def test_every_public_function_has_a_case():
-    other = {"usable", "sum_over_tasks"}  # of a class, and of a function: no arrays to check
+    other = {"usable", "sum_over_tasks", "los_pairs"}  # of a class, of a function, of names: no arrays to check
     assert {f.__qualname__ for f in public_functions()} - other == {f.__qualname__ for f, *_ in CASES}
 
 

@@ -157,7 +157,7 @@ class Tasks(struct.PyTreeNode):
 def _path_losses(*own: str) -> tuple[str, ...]:
     """Names of path losses: those of the paper first, then pairs of models, then single models; see `links.models_of`."""
     single = pathloss.usable(Params)
-    return tuple(dict.fromkeys((*own, *pathloss.pairs(single), *single)))
+    return tuple(dict.fromkeys((*own, *pathloss.los_pairs(single), *single)))
 
 
 @dataclass(frozen=True)
