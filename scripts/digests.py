@@ -315,7 +315,7 @@ def sizes_of(name):
     return ON | (CIRCUIT if name in ("qmarl", "mappo_matched") else {}) if name in ON_POLICY else OFF
 
 
-LSTM, SCORER, OWN = {"twin_mode": "lstm"}, {"actor": "server_scorer"}, {"share_parameters": False}
+LSTM, SCORER, OWN = {"twin_mode": "lstm"}, {"actor": "scorer"}, {"share_parameters": False}
 NORMAL, BINS, TRAFFIC = {"normalise_observations": True}, {"choices": "bins"}, {"mobility": "trace"}
 VARIANTS = [  # name, learner, environment, its settings, the learner's, hyper-parameters
     ("gru", "mappo", "isac_iov", {}, {"gru": 8}, {}),

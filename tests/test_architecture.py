@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "traces": {"core", "forecast"},
     "envs": {"core", "physics", "forecast", "traces"},
     "policies": {"core", "physics", "envs"},
-    "learners": {"core", "quantum", "forecast"},
+    "learners": {"core", "quantum", "forecast", "policies"},  # rules, as priors
     "training": {"core", "learners"},
     "papers": EVERYTHING,
     "viz": EVERYTHING,

@@ -30,20 +30,26 @@ ActFn = Callable[[Array, Observation], tuple[Any, Any]]
 
 
 class Options(NamedTuple):
-    """What an agent's observation says of each of the k options that it chooses among: servers, say.
+    """What an agent's observation says of each of the k options of a choice: servers, say.
 
     Attributes:
         columns: int `(k, c)`, the entry of the observation that holds the j-th property of option i; -1 where it has none, which
             reads 0.
         scale: c numbers, by which properties are multiplied.
-        totals: properties whose sum over all options matters to each.
         kinds: int `(k,)`, 0 to some number: options of a kind are alike but for their properties.
+        totals: properties whose sum over all options matters to each.
+        ranks: properties by which options are ranked, the largest first: their place matters, and what they are behind the first.
+        items: int `(j, e)`, of a component of j choices the entries that hold the properties of what each is for: subtasks, say.
+        context: entries that matter to all of them.
     """
 
     columns: np.ndarray
     scale: tuple[float, ...]
-    totals: tuple[int, ...]
     kinds: np.ndarray
+    totals: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = ()
+    items: np.ndarray | None = None
+    context: tuple[int, ...] = ()
 
 
 class Environment:
@@ -149,8 +155,8 @@ class Environment:
         return {}
 
     @property
-    def options(self) -> dict[str, Options]:
-        """Of groups whose whole action is one choice: where what is seen of each option stands in the observation."""
+    def options(self) -> dict[str, dict[str, Options]]:
+        """Per group and discrete component whose options are alike: where what is seen of each stands in the observation."""
         return {}
 
     @property

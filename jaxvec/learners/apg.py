@@ -8,8 +8,8 @@ baseline of COMA (Foerster et al. 2018), exact instead of learned.
 
 The estimator, for a piece of H slots in each of W worlds, of the mean reward of all agents:
 
-- numbers are tanh of the actor's outputs, without noise. They follow the path derivative of the discounted rewards of the piece,
-  and of a value of what follows it, through `env.step` and through what later agents and slots make of them;
+- numbers are the actor's outputs, cut at the ends of their boxes, without noise. They follow the path derivative of the piece's
+  discounted rewards and of a value of what follows it, through `env.step` and what later agents and slots make of them;
 - a discrete choice is a sample from its logits. Of some choices of a slot, drawn uniformly and weighted by how many there are,
   every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
   sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended. q_k is the discounted reward of the slot and of `replay_slots` - 1 more, in
@@ -29,7 +29,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jax.scipy.special import ndtri
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
@@ -37,8 +36,9 @@ from jaxvec.core.evaluation import mean_reward
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Slot, policy_keys, world_keys
 from jaxvec.core.spaces import Discrete
-from jaxvec.core.types import Observation, Timestep
-from jaxvec.learners.apg_types import Hyper, Picked, Piece, Settings, draw_entries, part_taken, returns_of
+from jaxvec.core.types import ActTrace, Observation, Timestep
+from jaxvec.learners.apg_replays import Replays
+from jaxvec.learners.apg_types import Hyper, Piece, Settings, returns_of
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, heads, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
@@ -48,9 +48,15 @@ from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.on_policy import OnPolicy, worlds_after_time
 from jaxvec.learners.on_policy_types import State
 
+UNIT_RATE = 0.02  # by which part the unit of returns follows those of a piece
+SLOTS_AT_ONCE = 4096  # of replays: as many as a processor's caches hold
+
 
 class Apg(OnPolicy):
     """Path derivatives and replays."""
+
+    adam_eps = 1e-8
+    deviations = False
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class Apg(OnPolicy):
         Raises:
             ValueError: a bad setting, or an actor with memory. TypeError: `network` or `critic` cannot be one.
         """
-        check_counts("apg", settings, ("value_minibatches",))
+        check_counts("apg", settings, ("value_minibatches", "alternatives"))
         super().__init__("apg", env, settings, Hyper(), network)
         if self.actors.has_memory or settings.free_std:
             raise ValueError("apg: actors have no memory and no deviations: gru must be 0 and free_std off")
@@ -76,9 +82,12 @@ class Apg(OnPolicy):
             raise ValueError(
                 f"apg: {self.n_steps} slots x {settings.n_worlds} worlds cannot be cut into {settings.value_minibatches} parts"
             )
+        if critic is not None and not settings.bootstrap:
+            raise ValueError("apg: with bootstrap=False nobody asks a critic")
         build = partial(mlp, settings.hidden, activation=settings.activation) if critic is None else as_builder(critic)
         self.custom = self.custom if critic is None else (*self.custom, "critic")
         self.critic = build(1)
+        self.replays = Replays(env, settings.sampled_choices, settings.alternatives)
         self.replay_slots = env.replay_slots if settings.replay_slots is None else settings.replay_slots
         check_counts("apg", self, ("replay_slots",))
 
@@ -89,22 +98,27 @@ class Apg(OnPolicy):
         return flat.width(spaces), ()
 
     def init_params(self, key: Array, inputs: NetworkInputs) -> dict[str, Any]:
-        """Of actors, the value and its target."""
+        """Of actors, and where pieces end in one, of the value and its target."""
+        actor = super().init_params(key, inputs)
+        if not self.settings.bootstrap:
+            return actor
         critic = self.critic.init(rng.stream(key, "critic"), inputs.world)
-        return super().init_params(key, inputs) | {"critic": critic, "target": critic}
+        return actor | {"critic": critic, "target": critic}
 
     def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
         """Of actors and the value apart."""
         init_opt = super().init_opt
-        return {part: init_opt(params[part], hyper) for part in ("actor", "critic")}
+        return {part: init_opt(params[part], hyper) for part in ("actor", "critic") if part in params}
 
     def init_moments(self) -> dict[str, Any]:
         """Of returns."""
         return {"return": {"all": normalise.start(())}}
 
     def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See `jaxvec.learners.base.Learner.networks`."""
+        """See `OnPolicy.networks`."""
         parameters, outputs = super().networks(state, obs)
+        if not self.settings.bootstrap:
+            return parameters, outputs
         values = self.critic.apply(state.params["critic"], (), self.inputs(state, obs).world)[0]
         return parameters | {"critic": state.params["critic"]}, outputs | {"critic": values}
 
@@ -134,7 +148,7 @@ class Apg(OnPolicy):
                     gumbel = -jnp.log(-jnp.log(u[name]))
                     raw[name] = jnp.argmax(logits if greedy else logits + gumbel, -1).astype(jnp.int32)
                 else:
-                    raw[name] = jnp.tanh(parts[name])
+                    raw[name] = flat.clipped(parts[name])
             action[group] = batch_last(heads.to_space(spaces, raw), rank)
         return action, batch_last(outputs, rank)
 
@@ -144,50 +158,6 @@ class Apg(OnPolicy):
         return action, memory, outputs
 
     # Replays
-
-    def candidates(self, action: Groups, key: Array, hyper: Any) -> tuple[Groups, list[Picked], list[Any]]:
-        """Whole actions that are replayed, and what was changed in each.
-
-        Args:
-            action: of a slot, batch-last.
-            key: one per world `(W,)`.
-            hyper: the values in force.
-        Returns:
-            Actions with a leading axis of replays; per discrete component which of its choices were changed, each to every
-            alternative in turn; per component that acts through jumps the agents `(W,)` and directions `(n, *shape, W)`.
-        """
-        changed: list[tuple[str, str, Array]] = []
-        picked: list[Picked] = []
-        moved: list[Any] = []
-        for group, spaces in self.env.action_space.items():
-            for name, space in spaces.items():
-                x, stream = action[group][name], rng.stream(key, f"{group}/{name}")
-                n_entries = self.env.n_agents[group] * space.size
-                if isinstance(space, Discrete):
-                    index = draw_entries(stream, n_entries, self.settings.sampled_choices)
-                    rows = x.reshape(n_entries, -1)
-                    mine = jnp.arange(n_entries)[:, None] == index[:, None, None, :]
-                    every = jnp.arange(space.n, dtype=x.dtype)[:, None, None]
-                    changed.append((group, name, jnp.where(mine, every, rows).reshape(-1, *x.shape)))
-                    picked.append(Picked(group, name, index, n_entries, space.n))
-                elif f"{group}/{name}" in self.env.jumps:
-                    agent = draw_entries(rng.stream(stream, "agent"), self.env.n_agents[group], 1)[0]
-                    u = rng.uniforms(stream, {"u": x.shape[:-1]})["u"]
-                    mine = jnp.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1)) == agent
-                    direction = ndtri(u) * mine
-                    step = hyper.jump * (space.high - space.low) / 2 * direction
-                    both = jnp.clip(jnp.stack([x + step, x - step]), space.low, space.high)
-                    changed.append((group, name, both))
-                    moved.append((group, name, direction))
-        actions: Groups = {group: {} for group in action}
-        for group, parts in action.items():
-            for name, x in parts.items():
-                rows_of = [
-                    rows if (group, name) == (g, m) else jnp.broadcast_to(x, (len(rows), *x.shape))
-                    for g, m, rows in changed
-                ]
-                actions[group][name] = jnp.concatenate(rows_of) if rows_of else x[None][:0]
-        return actions, picked, moved
 
     def replay(
         self, env: Environment, state: State, start: Any, keys: tuple[Array, Array], action: Groups, t: Array
@@ -230,46 +200,29 @@ class Apg(OnPolicy):
         start: Any,
         keys: tuple[Array, Array],
         action: Groups,
-        trace: Any,
+        trace: ActTrace,
         t: Array,
     ) -> tuple[Array, Array]:
-        """What replays say of a slot's choices and jumps, and the mean entropy of its choices, `(W,)` each.
+        """What replays say of the choices and jumps of slot t, and the entropy of its choices; see `Replays.gains`.
 
-        Only the gradient of the former with respect to the outputs in `trace.extras` means something: its value is 0 in the mean.
+        Args:
+            env, state, start, keys: as for `replay`.
+            action: of the slot.
+            trace: how it was asked, with the actors' outputs as extras.
+            t: the slot.
         """
-        key, hyper = rng.stream(rng.fold_in(keys[1], t + 1), "replay"), annealed(state.hyper, state.update)
-        actions, picked, moved = self.candidates(jax.lax.stop_gradient(action), key, hyper)
-        zero = jnp.zeros(key.shape)
-        if not picked and not moved:
-            return zero, zero
-        fixed = jax.lax.stop_gradient((start, actions))
-        worth = jax.vmap(lambda a: self.replay(env, state, fixed[0], keys, a, t))(fixed[1])
-        gain, entropy, first = zero, [], 0
-        obs, outputs = trace.obs, batch_first(trace.extras, 1)
-        for pick in picked:
-            size = len(pick.entries) * pick.n_choices
-            q = jnp.swapaxes(worth[first : first + size].reshape(len(pick.entries), pick.n_choices, -1), 1, 2)
-            first += size
-            log_pi = self.log_probs(pick, outputs[pick.group], obs)
-            of_picked = jnp.take_along_axis(log_pi, jnp.swapaxes(pick.entries, 0, 1)[..., None], 1)  # (W, S, k)
-            pi = jnp.swapaxes(jnp.exp(of_picked), 0, 1)
-            better = jax.lax.stop_gradient(q - jnp.sum(pi * q, -1, keepdims=True))
-            weight = part_taken(pick, obs, self.env.n_agents[pick.group])
-            gain += pick.n_entries / len(pick.entries) * jnp.sum(weight[..., None] * pi * better, (0, 2))
-            entropy.append(-jnp.sum(jnp.exp(log_pi) * jnp.where(log_pi > -1e8, log_pi, 0), -1).mean(-1))
-        for group, name, direction in moved:
-            up, down = worth[first], worth[first + 1]
-            first += 2
-            y = batch_last(jnp.tanh(flat.split(self.env.action_space[group], outputs[group])[name]), 1)
-            slope = self.env.n_agents[group] * (up - down) / (2 * hyper.jump)
-            gain += jax.lax.stop_gradient(slope) * jnp.sum(direction * y, tuple(range(y.ndim - 1)))
-        return gain, sum(entropy, zero) / max(len(entropy), 1)
+        key = rng.stream(rng.fold_in(keys[1], t + 1), "replay")
+        if not self.replays:
+            return jnp.zeros(key.shape), jnp.zeros(key.shape)
+        start, action = jax.lax.stop_gradient((start, action))
+        block = max(1, SLOTS_AT_ONCE // self.settings.n_worlds)
 
-    def log_probs(self, pick: Picked, outputs: Array, obs: Observation) -> Array:
-        """Of a component's choices `(W, entries, k)`."""
-        logits = flat.split(self.env.action_space[pick.group], outputs)[pick.name]
-        mask = batch_first(obs.mask, 1).get(pick.group, {}).get(pick.name)
-        return jax.nn.log_softmax(flat.masked(logits, mask)).reshape(len(outputs), pick.n_entries, pick.n_choices)
+        def worth(actions: Groups) -> Array:
+            actions = jax.lax.stop_gradient(actions)
+            return jax.lax.map(lambda a: self.replay(env, state, start, keys, a, t), actions, batch_size=block)
+
+        jump = annealed(state.hyper, state.update).jump
+        return self.replays.gains(worth, action, batch_first(trace.extras, 1), trace.obs, key, jump)
 
     # Learning
 
@@ -287,14 +240,13 @@ class Apg(OnPolicy):
             action, trace = env.act(act_fn, rng.fold_in(keys[1], t + 1), now, ts, params)
             after, next_ts = env.step(rng.fold_in(keys[0], t + 1), now, action, params)
             gain, entropy = self.gains(env, state, (now, trace.obs), keys, action, trace, t)
-            value = self.critic.apply(state.params["target"], (), self.inputs(state, next_ts.next_obs).world)[0][..., 0]
             lean = trace.obs.replace(aux={}, ids={})
             lean_ts = scalars(next_ts).replace(obs=lean, final_obs=None)
             piece = Piece(
                 reward=mean_reward(next_ts.reward, trace.obs),
                 done=next_ts.done,
                 terminated=next_ts.terminated,
-                next_value=normalise.undo(scale, value),
+                next_value=self.value_of(state, next_ts.next_obs),
                 gain=gain,
                 entropy=entropy,
                 world=self.inputs(state, trace.obs).world,
@@ -311,6 +263,13 @@ class Apg(OnPolicy):
         ascended = (path + jnp.mean(piece.gain)) / unit + hyper.entropy_weight * jnp.mean(piece.entropy)
         return -ascended, (carry, piece, returns)
 
+    def value_of(self, state: State, obs: Observation) -> Array:
+        """What is expected to follow an observation `(W,)`, in units of the reward; 0 where pieces end in nothing."""
+        if not self.settings.bootstrap:
+            return jnp.zeros(obs.world.shape[1:])
+        value = self.critic.apply(state.params["target"], (), self.inputs(state, obs).world)[0][..., 0]
+        return normalise.undo(state.moments["return"]["all"], value)
+
     def update(self, state: State) -> tuple[State, Metrics]:
         """One gradient step on a piece of every world, then the value."""
         hyper, params = annealed(state.hyper, state.update), state.params
@@ -323,8 +282,13 @@ class Apg(OnPolicy):
         grad, (carry, piece, returns) = jax.grad(self.objective, has_aux=True)(params["actor"], state, start, hyper)
         returns = jax.lax.stop_gradient(returns)
         actor, opt = self.descend(params["actor"], state.opt["actor"], grad, hyper)
-        moments = normalise.update(state.moments["return"]["all"], returns.reshape(-1))
-        critic, critic_opt, error = self.fit_value(state, piece, returns, moments, hyper)
+        moments = normalise.ema_update(state.moments["return"]["all"], returns, jnp.ones_like(returns), UNIT_RATE)
+        nets, opts, metrics = {"actor": actor}, {"actor": opt}, {"apg/grad_norm": optax.tree.norm(grad)}
+        if self.settings.bootstrap:
+            critic, critic_opt, error = self.fit_value(state, piece, returns, moments, hyper)
+            target = optax.incremental_update(critic, params["target"], hyper.tau)
+            nets, opts = nets | {"critic": critic, "target": target}, opts | {"critic": critic_opt}
+            metrics["apg/value_loss"] = error
         forecaster, forecasting = self.forecaster.learn(
             state.forecaster,
             rng.stream(rng.fold_in(state.key, state.update), "forecaster"),
@@ -333,21 +297,13 @@ class Apg(OnPolicy):
         )
         after = state.replace(
             forecaster=forecaster,
-            params={
-                "actor": actor,
-                "critic": critic,
-                "target": optax.incremental_update(critic, params["target"], hyper.tau),
-            },
-            opt={"actor": opt, "critic": critic_opt},
+            params=nets,
+            opt=opts,
             moments=self.moments_after(state, piece) | {"return": {"all": moments}},
             update=state.update + 1,
             carry=(*jax.lax.stop_gradient(carry), state.carry[2]) if self.continuing else (),
         )
-        metrics = {
-            "apg/grad_norm": optax.tree.norm(grad),
-            "apg/value_loss": error,
-            "apg/entropy": jnp.mean(piece.entropy),
-        }
+        metrics["apg/entropy"] = jnp.mean(piece.entropy)
         return after, summary(piece.slot) | metrics | forecasting
 
     def moments_after(self, state: State, piece: Piece) -> dict[str, Any]:
@@ -388,9 +344,11 @@ def apg(
             `jaxvec.learners.blocks.networks.as_builder`.
         critic: in place of the value of `Observation.world` `(*batch, g)`, likewise.
         settings: fields of `Settings`.
+            Where choices are replayed, `rollout_length` is 1 and `bootstrap` off unless given: a gradient step a slot.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`, see `Hyper`.
     Raises:
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
     """
-    return Apg(env, Settings(**settings), network, critic).learner()
+    usual = {"rollout_length": 1, "bootstrap": False} if Replays(env, 0, 1) else {}
+    return Apg(env, Settings(**{**usual, **settings}), network, critic).learner()

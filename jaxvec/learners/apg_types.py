@@ -7,9 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core import rng
 from jaxvec.core.rollout import Slot
-from jaxvec.core.types import Observation
 from jaxvec.forecast.online import Windows
 from jaxvec.learners import on_policy_types
 
@@ -20,7 +18,10 @@ class Settings(on_policy_types.Settings):
 
     Attributes:
         rollout_length: H, slots of a piece; None: whole episodes.
+        bootstrap: a piece ends in a learned value of what follows, rather than in nothing.
         sampled_choices: of each discrete component, choices that are replayed in a world and slot; 0: all of them.
+        alternatives: how many options of a choice are replayed at most: the one that was taken, and others drawn without
+            replacement by the policy's probabilities (the best of logits with Gumbel noise; Kool et al. 2019).
         replay_slots: slots of a replay; None: as many as the environment says, see `Environment.replay_slots`.
         value_minibatches: gradient steps of the value per update.
     """
@@ -28,7 +29,9 @@ class Settings(on_policy_types.Settings):
     n_worlds: int = 64
     rollout_length: int | None = 10
     activation: str = "silu"
+    bootstrap: bool = True
     sampled_choices: int = 4
+    alternatives: int = 16
     replay_slots: int | None = None
     value_minibatches: int = 4
 
@@ -51,29 +54,13 @@ class Hyper(on_policy_types.Hyper):
         epsilon: not read: replays try all choices, so that none need be made by chance.
     """
 
+    learning_rate: float = 2e-3
     critic_learning_rate: float = 1e-3
     tau: float = 0.1
     jump: float = 0.1
     max_grad_norm: float = 1.0
-    entropy_weight: float = 1e-2
-    entropy_weight_end: float = 1e-3
-
-
-class Picked(NamedTuple):
-    """Choices of one discrete component that are replayed.
-
-    Attributes:
-        group, name: of the component.
-        entries: int `(S, W)`, which of them, counted agent by agent.
-        n_entries: how many there are.
-        n_choices: of each entry.
-    """
-
-    group: str
-    name: str
-    entries: Array
-    n_entries: int
-    n_choices: int
+    entropy_weight: float = 2e-3
+    entropy_weight_end: float = 2e-4
 
 
 class Piece(NamedTuple):
@@ -100,14 +87,6 @@ class Piece(NamedTuple):
     windows: Windows | None
 
 
-def draw_entries(key: Array, n: int, sampled: int) -> Array:
-    """Which of n entries, int `(S, W)`: all, or some, drawn with replacement."""
-    if not 0 < sampled < n:
-        return jnp.broadcast_to(jnp.arange(n)[:, None], (n, *key.shape))
-    u = rng.uniforms(key, {"u": (sampled,)})["u"]
-    return jnp.minimum((u * n).astype(jnp.int32), n - 1)
-
-
 def returns_of(piece: Piece, gamma: Array | float) -> Array:
     """Discounted rewards to the end of the piece or of the episode, and there the value of what follows, `(H, W)`."""
     last = (jnp.arange(len(piece.reward)) == len(piece.reward) - 1)[:, None]
@@ -120,11 +99,3 @@ def returns_of(piece: Piece, gamma: Array | float) -> Array:
 
     slots = (piece.reward, piece.done, piece.terminated, piece.next_value, last)
     return jax.lax.scan(back, jnp.zeros_like(piece.reward[0]), slots, reverse=True)[1]
-
-
-def part_taken(pick: Picked, obs: Observation, n_agents: int) -> Array:
-    """Whether the agents of picked entries take part in what `obs` shows, `(S, W)`, 1 or 0, of `n_agents`."""
-    if pick.group not in obs.active:
-        return jnp.ones(pick.entries.shape)
-    agent = pick.entries // (pick.n_entries // n_agents)
-    return jnp.take_along_axis(obs.active[pick.group], agent, 0).astype(float)

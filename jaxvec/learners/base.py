@@ -43,6 +43,8 @@ class Learner(NamedTuple):
         custom: which of "network" and "critic" are the user's own; a run folder records how they can be known again.
         networks: `networks(state, obs) -> (parameters, outputs)`, each by these two names: what the actors' and the critics'
             networks say of an observation of `n_worlds` worlds; needed where some are the user's own.
+        policy_state: `policy_state(state)`, a state without what only learning needs, of which `policy` can be asked; needed
+            where the best policy is kept, see `jaxvec.learners.best`.
     """
 
     name: str
@@ -55,3 +57,4 @@ class Learner(NamedTuple):
     steps_per_update: int
     custom: tuple[str, ...] = ()
     networks: Callable[[Any, Observation], tuple[dict[str, Any], dict[str, Any]]] | None = None
+    policy_state: Callable[[Any], Any] | None = None

@@ -26,6 +26,7 @@ from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import reset_where_done
 from jaxvec.forecast.online import Windows
 from jaxvec.learners.base import Learner, Metrics
+from jaxvec.learners.best import keep_best
 from jaxvec.learners.blocks import flat, normalise, replay
 from jaxvec.learners.blocks.actors import (
     Groups,
@@ -38,6 +39,7 @@ from jaxvec.learners.blocks.actors import (
 from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.metrics import scalars, summary
 from jaxvec.learners.blocks.networks import Builder, Network, NetworkLike, as_builder, mlp, pooled
+from jaxvec.learners.blocks.prior import check_prior, propose, residual, with_prior
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.off_policy_acting import Acting, started
 from jaxvec.learners.off_policy_losses import Losses
@@ -78,20 +80,28 @@ class OffPolicy:
             ValueError: a bad setting. TypeError: `network` or `critic` is neither a builder nor a module.
         """
         check_settings(name, settings)
-        s = settings
-        build_actor: Builder = partial(mlp, s.hidden, activation=s.activation, out_gain=0.01)
+        check_prior(name, env, settings)
+        s, self.bare_env, env = settings, env, with_prior(env, settings.prior)
+        out_gain = 0.01 if s.prior is None else 0.0
+        build_actor: Builder = partial(mlp, s.hidden, activation=s.activation, out_gain=out_gain)
         build_critic: Builder = partial(pooled if s.pooled_critic else mlp, s.hidden, activation=s.activation)
         if network is not None:
-            build_actor, actor = as_builder(network, out_gain=0.01), None
+            build_actor, actor = as_builder(network, out_gain=out_gain), None
         if critic is not None:
             build_critic = as_builder(critic)
 
+        def bare(group: str) -> Network:
+            return actor(group) if actor else build_actor(head.outputs(group), bias=head.bias(group))
+
         def of_group(group: str) -> Network:
-            return build_actor(head.outputs(group), bias=head.bias(group))
+            if s.prior is None:
+                return bare(group)
+            spaces, deviations = head.flat_spaces[group], head.deviations
+            return residual(bare(group), spaces, logit=s.prior_logit, squashed=True, deviations=deviations)
 
         choices = {group: n for group, spaces in head.flat_spaces.items() if (n := flat.whole_choice(spaces))}
         self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
-        self.acting = Acting(name, env, s, head, actor or of_group)
+        self.acting = Acting(name, env, s, head, of_group)
         self.critics = Critics(env.n_agents, build_critic, s.central_critic, s.share_parameters, choices)
         self.losses = Losses(self.acting, self.critics)
         self.forecaster = self.acting.forecaster
@@ -99,9 +109,9 @@ class OffPolicy:
 
     def learner(self) -> Learner:
         """As pure functions."""
-        return Learner(
+        learner = Learner(
             name=self.name,
-            env=self.env,
+            env=self.bare_env,
             settings=self.settings,
             hyper=self.hyper,
             init=self.init,
@@ -110,7 +120,9 @@ class OffPolicy:
             steps_per_update=self.settings.slots_per_update * self.settings.n_worlds,
             custom=self.custom,
             networks=self.networks,
+            policy_state=lambda state: state.replace(target={}, opt={}, replay=(), carry=()),
         )
+        return keep_best(learner, self.settings.keep_best)
 
     def init(self, key: Array, params: Any, hyper: Any = None) -> State:
         """A fresh learner with an empty buffer.
@@ -169,7 +181,8 @@ class OffPolicy:
             state: of the learner.
             obs: the environment's, batch-last.
         """
-        seen = self.losses.seen(state, obs_batch_first(obs))
+        key = world_keys(jax.random.key(0), self.settings.n_worlds)
+        seen = self.losses.seen(state, obs_batch_first(propose(self.env, key, obs, state.env_params)))
         actions = {}
         for group, spaces in self.acting.head.flat_spaces.items():
             ramp = jnp.linspace(-1.0, 1.0, flat.width(spaces))

@@ -20,6 +20,7 @@ from jaxvec.forecast.online import OnlineForecaster
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.actors import Actors, Groups, network_inputs, obs_batch_first
 from jaxvec.learners.blocks.networks import Network
+from jaxvec.learners.blocks.prior import propose
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role, Settings, State
 
@@ -150,7 +151,12 @@ class Acting:
             return flat_actions(self.propose(state, state.params["actor"], key, obs, hyper, role)), ()
 
         act = self.act_fn(choose)
-        return lambda key, obs: act(key, self.forecaster.add_forecast(state.forecaster, obs))[0]
+
+        def policy(key: Array, obs: Observation) -> Groups:
+            seen = propose(self.env, key, obs, state.env_params)
+            return act(key, self.forecaster.add_forecast(state.forecaster, seen))[0]
+
+        return policy
 
 
 def flat_actions(proposals: dict[str, Proposal]) -> Groups:

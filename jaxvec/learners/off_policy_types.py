@@ -52,9 +52,13 @@ class Settings:
         policy_delay: critic steps per step of actors and targets.
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
+        prior: the name of a rule, see `jaxvec.policies.fixed`, on which actors are residuals: the first policy is the rule.
+        prior_logit: what the rule's choice has ahead of the others.
         forecaster: the name of the network that forecasts in an environment with `forecasts`, see `jaxvec.forecast.FORECASTERS`.
         forecaster_steps, forecaster_batch: its gradient steps per update, and slots in each.
         normalise_observations: by running mean and variance.
+        keep_best: worlds that judge, now and then, whether the policy is the best so far; the learner's policy is then that one,
+            see `jaxvec.learners.best`. 0: the last one.
     """
 
     central_critic: bool = False
@@ -71,10 +75,13 @@ class Settings:
     policy_delay: int = 1
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
+    prior: str | None = None
+    prior_logit: float = 3.0
     forecaster: str = "peephole_lstm"
     forecaster_steps: int = 1
     forecaster_batch: int = 1024
     normalise_observations: bool = False
+    keep_best: int = 0
 
 
 def check_settings(name: str, settings: Settings) -> None:
@@ -90,6 +97,8 @@ def check_settings(name: str, settings: Settings) -> None:
     check_counts(name, s, COUNTS)
     if s.slots_per_update % s.learn_every:
         raise ValueError(f"slots_per_update = {s.slots_per_update} is no multiple of learn_every = {s.learn_every}")
+    if s.prior is not None and s.choices != "one_hot":
+        raise ValueError(f"{name}: a prior needs choices='one_hot', not {s.choices!r}")
     if s.capacity % s.n_worlds:
         raise ValueError(f"capacity = {s.capacity} is no multiple of n_worlds = {s.n_worlds}")
     steps = s.slots_per_update // s.learn_every * s.gradient_steps
@@ -203,10 +212,12 @@ class ActionHead:
 
     Attributes:
         use_min_q: actors climb the smallest of the critics' values, else the first's.
+        deviations: outputs have logarithms of deviations behind a component's means, as `heads` have them.
         flat_spaces: per group, the spaces that networks act in, see `jaxvec.learners.blocks.flat`.
     """
 
     use_min_q = False
+    deviations = False
 
     def __init__(self, flat_spaces: Mapping[str, Spaces]):
         self.flat_spaces = flat_spaces

@@ -23,6 +23,7 @@ from jaxvec.core.types import Observation
 from jaxvec.core.wrappers import auto_reset
 from jaxvec.forecast.online import ForecasterState, OnlineForecaster, Windows
 from jaxvec.learners.base import Learner, Metrics, check_counts
+from jaxvec.learners.best import keep_best
 from jaxvec.learners.blocks import heads
 from jaxvec.learners.blocks.actors import (
     Actors,
@@ -38,6 +39,7 @@ from jaxvec.learners.blocks.actors import (
 from jaxvec.learners.blocks.circuits import scale_circuit_updates
 from jaxvec.learners.blocks.metrics import scalars, summary
 from jaxvec.learners.blocks.networks import NetworkLike, apply_sequence
+from jaxvec.learners.blocks.prior import check_prior, propose, with_prior
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.on_policy_networks import actor_networks
 from jaxvec.learners.on_policy_types import Decisions, Rollout, Sampled, State
@@ -46,7 +48,16 @@ COUNTS = ("n_worlds", "n_qubits", "n_circuit_layers", "forecaster_steps", "forec
 
 
 class OnPolicy:
-    """A learner's functions, closed over the environment and its static settings."""
+    """A learner's functions, closed over the environment and its static settings.
+
+    Attributes:
+        env: what agents act in: as given, `bare_env`, or with what a prior would do in their rows.
+        adam_eps: of the optimiser, see `optax.adam`.
+        deviations: whether actors have outputs for the deviations of numbers, as of `heads`.
+    """
+
+    adam_eps = 1e-5
+    deviations = True
 
     def __init__(self, name: str, env: Environment, settings: Any, hyper: Any, network: NetworkLike | None = None):
         """
@@ -64,22 +75,26 @@ class OnPolicy:
         self.continuing = settings.rollout_length is not None
         if self.continuing:
             check_counts(name, settings, ("rollout_length",))
-        self.name, self.env, self.settings = name, env, settings
+        check_prior(name, env, settings)
+        self.name, self.bare_env, self.settings = name, env, settings
+        self.env = env = with_prior(env, settings.prior)
         self.hyper = hyper.replace(gamma=env.discount)
         self.n_steps: int = settings.rollout_length or env.horizon
         self.forecaster = OnlineForecaster(
             env, settings.forecaster, settings.forecaster_steps, settings.forecaster_batch
         )
         self.actors = Actors(
-            env, actor_networks(name, env, settings, network, self.actor_outputs), settings.share_parameters
+            env,
+            actor_networks(name, env, settings, network, self.actor_outputs, self.deviations),
+            settings.share_parameters,
         )
         self.custom: tuple[str, ...] = () if network is None else ("network",)
 
     def learner(self) -> Learner:
         """As pure functions."""
-        return Learner(
+        learner = Learner(
             name=self.name,
-            env=self.env,
+            env=self.bare_env,
             settings=self.settings,
             hyper=self.hyper,
             init=self.init,
@@ -87,8 +102,10 @@ class OnPolicy:
             policy=self.policy,
             steps_per_update=self.n_steps * self.settings.n_worlds,
             custom=self.custom,
-            networks=self.networks,
+            networks=self.networks_of_bare,
+            policy_state=lambda state: state.replace(opt=(), carry=()),
         )
+        return keep_best(learner, self.settings.keep_best)
 
     # What a learner says for itself
 
@@ -112,9 +129,14 @@ class OnPolicy:
         """
         return {"actor": self.actors.init(rng.stream(key, "actor"), inputs.agents)}
 
+    def optimiser(self, hyper: Any) -> optax.GradientTransformation:
+        """Adam on gradients that are cut to a norm; the values in force of `hyper`."""
+        adam = optax.adam(hyper.learning_rate, eps=self.adam_eps)
+        return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), adam)
+
     def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
         """The optimiser's state at the start, of the parameters of all networks."""
-        return _optimiser(hyper).init(params)
+        return self.optimiser(hyper).init(params)
 
     def actor_outputs(self, spaces: heads.Spaces) -> tuple[int, tuple[float, ...]]:
         """How many outputs an actor has for a group's `spaces`, and their bias at the start (empty: 0): those of `heads`."""
@@ -163,13 +185,28 @@ class OnPolicy:
             return RecurrentPolicy(self, state, greedy)
 
         def policy(key: Array, obs: Observation) -> Groups:
-            obs = self.forecaster.add_forecast(state.forecaster, obs)
-            return self.choose(state, self.actors.memory(key.shape), key, obs, greedy)[0]
+            return self.choose(state, self.actors.memory(key.shape), key, self.shown(state, key, obs), greedy)[0]
 
         return policy
 
-    def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
+    def shown(self, state: State, key: Array, obs: Observation) -> Observation:
+        """What agents are shown of an environment's own observation: what a prior would do, and a forecast.
+
+        Args:
+            state: the learner's.
+            key: of the policy, one per world.
+            obs: as the environment, or its turns, give it.
+        """
+        seen = propose(self.env, key, obs, state.env_params)
+        return self.forecaster.add_forecast(state.forecaster, seen)
+
+    def networks_of_bare(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
         """See `jaxvec.learners.base.Learner.networks`."""
+        key = world_keys(jax.random.key(0), self.settings.n_worlds)
+        return self.networks(state, propose(self.env, key, obs, state.env_params))
+
+    def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Parameters and outputs of the networks, see `jaxvec.learners.base.Learner.networks`, of what agents are shown."""
         actor, inputs = state.params["actor"], self.inputs(state, obs).agents
         memory = self.actors.memory((self.settings.n_worlds,))
         return {"network": actor}, {"network": self.actors.outputs(actor, memory, inputs, {}, 1)[0]}
@@ -185,10 +222,10 @@ class OnPolicy:
             memory: the actors' at its start, `(worlds, n, ...)`.
             hyper: the values in force.
         """
-        result = {}
+        result, seen = {}, self.actors.seen(decisions.inputs)
         for group, spaces in self.env.action_space.items():
-            network, inputs = self.actors.networks[group], decisions.inputs[group]
-            outputs = apply_sequence(network, actor[group], memory[group], inputs, decisions.first)
+            network = self.actors.networks[group]
+            outputs = apply_sequence(network, actor[group], memory[group], seen[group], decisions.first)
             dists = heads.distributions(spaces, outputs, decisions.mask.get(group, {}), epsilon=hyper.epsilon)
             log_prob = heads.log_prob(spaces, dists, decisions.raw[group])
             result[group] = log_prob, heads.entropy(spaces, dists)
@@ -316,7 +353,7 @@ class OnPolicy:
             grad: of the loss, a tree like `params`.
             hyper: the values in force.
         """
-        updates, opt = _optimiser(hyper).update(grad, opt)
+        updates, opt = self.optimiser(hyper).update(grad, opt)
         if self.settings.actor == "circuit":
             updates = scale_circuit_updates(updates, hyper.circuit_rate)
         return optax.apply_updates(params, updates), opt
@@ -330,7 +367,7 @@ class RecurrentPolicy:
         self.memory = learner.actors.memory
 
     def __call__(self, key: Array, obs: Observation, memory: Any) -> tuple[Groups, Any]:
-        obs = self._learner.forecaster.add_forecast(self._state.forecaster, obs)
+        obs = self._learner.shown(self._state, key, obs)
         action, memory, _ = self._learner.choose(self._state, memory, key, obs, self._greedy)
         return action, memory
 
@@ -346,10 +383,6 @@ def next_of(now: Any, last: Any) -> Any:
         `(time, ...)`.
     """
     return jax.tree.map(lambda x, end: jnp.concatenate([x[len(end) :], end]), now, last)
-
-
-def _optimiser(hyper: Any) -> optax.GradientTransformation:
-    return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), optax.adam(hyper.learning_rate, eps=1e-5))
 
 
 def worlds_after_time(tree: Any) -> Any:

@@ -9,7 +9,7 @@ from jax import Array
 from jaxvec.forecast.online import ForecasterState
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs
 
-ACTORS = ("mlp", "server_scorer", "circuit", "matched")
+ACTORS = ("mlp", "scorer", "pooled", "circuit", "matched")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Settings:
     """What fixes shapes and code paths: a change recompiles.
 
     Attributes:
-        actor: "mlp"; "server_scorer", one small network that scores each option of a choice, see `jaxvec.learners.blocks.scorer`;
+        actor: "mlp"; "scorer", one small network that scores each option of a choice, see `jaxvec.learners.blocks.scorer`;
+            "pooled", which sees its own row and the mean of an encoding of all others' (of agents who are alike and act at once);
             "circuit", the quantum policy network; or "matched", that with a dense layer in the circuit's place, see
             `jaxvec.learners.blocks.circuits`.
         share_parameters: the agents of a group share one network; else each has its own.
@@ -30,9 +31,13 @@ class Settings:
         gru: width of a recurrent layer in the actor "mlp", 0 for none.
         free_std: log standard deviations are parameters of their own, rather than outputs of the actor.
         n_qubits, n_circuit_layers, encoding, readout: of circuits, see `jaxvec.quantum.qpn`.
+        prior: the name of a rule, see `jaxvec.policies.fixed`, on which actors are residuals: the first policy is the rule.
+        prior_logit: what the rule's choice has ahead of the others.
         forecaster: the name of the network that forecasts in an environment with `forecasts`, see `jaxvec.forecast.FORECASTERS`.
         forecaster_steps, forecaster_batch: its gradient steps per update, and slots in each.
         normalise_observations: by running mean and variance.
+        keep_best: worlds that judge, now and then, whether the policy is the best so far; the learner's policy is then that one,
+            see `jaxvec.learners.best`. 0: the last one.
     """
 
     actor: str = "mlp"
@@ -48,10 +53,13 @@ class Settings:
     n_circuit_layers: int = 4
     encoding: str = "reupload"
     readout: str = "expval"
+    prior: str | None = None
+    prior_logit: float = 3.0
     forecaster: str = "peephole_lstm"
     forecaster_steps: int = 8
     forecaster_batch: int = 3200
     normalise_observations: bool = False
+    keep_best: int = 0
 
 
 class Hyper(struct.PyTreeNode):

@@ -119,7 +119,7 @@ class Ppo(OnPolicy):
         return {group: normalise.undo(moments[group], v) if group in moments else v for group, v in values.items()}
 
     def networks(self, state: State, obs: Observation) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See `jaxvec.learners.base.Learner.networks`."""
+        """See `OnPolicy.networks`."""
         params, outputs = super().networks(state, obs)
         critics = state.params["critic"]
         values = self.values(critics, self.critic_inputs(self.inputs(state, obs)))

@@ -35,7 +35,7 @@ class Settings(off_policy_types.Settings):
     """As `jaxvec.learners.off_policy_types.Settings`, with double critics.
 
     Attributes:
-        actor: "mlp", or "server_scorer", one small network that scores each option of a choice, see
+        actor: "mlp", or "scorer", one small network that scores each option of a choice, see
             `jaxvec.learners.blocks.scorer`.
         scorer_hidden: its widths; its activation is "tanh".
     """
@@ -45,10 +45,10 @@ class Settings(off_policy_types.Settings):
     scorer_hidden: tuple[int, ...] = (32, 32)
 
     def __post_init__(self) -> None:
-        if self.actor not in ("mlp", "server_scorer"):
-            raise ValueError(f"sac: unknown actor {self.actor!r}. Known: mlp, server_scorer")
-        if self.actor == "server_scorer" and self.choices != "one_hot":
-            raise ValueError(f"sac: actor 'server_scorer' needs choices='one_hot', not {self.choices!r}")
+        if self.actor not in ("mlp", "scorer"):
+            raise ValueError(f"sac: unknown actor {self.actor!r}. Known: mlp, scorer")
+        if self.actor == "scorer" and self.choices != "one_hot":
+            raise ValueError(f"sac: actor 'scorer' needs choices='one_hot', not {self.choices!r}")
 
 
 class Hyper(off_policy_types.Hyper):
@@ -73,6 +73,7 @@ class StochasticHead(ActionHead):
     """A sample of the distribution that an actor's outputs say; its entropy is a reward."""
 
     use_min_q = True
+    deviations = True
 
     def outputs(self, group: str) -> int:
         """Means and logarithms of deviations, and logits."""
@@ -163,6 +164,11 @@ def sac(
     """
     s = Settings(**settings)
     head = StochasticHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})
-    actor = scorers(env, s, "sac") if s.actor == "server_scorer" and network is None else None
+    out_gain = 0.01 if s.prior is None else 0.0
+
+    def outputs(spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
+        return heads.size(spaces), heads.initial_bias(spaces)
+
+    actor = scorers(env, s, "sac", outputs, out_gain) if s.actor == "scorer" and network is None else None
     name = "masac" if s.central_critic else "sac"
     return OffPolicy(name, env, s, Hyper(), head, network, critic, actor).learner()

@@ -19,14 +19,25 @@ def over_worlds(decide: Callable[..., Any], params: Any) -> Callable[..., Any]:
     """
 
     def policy(key: Array, *arguments: Any) -> Any:
-        params_axes, mapped = params.replace(**_world_axes(params)), decide
+        own = params.replace(**_without_worlds(params))
+        params_axes, mapped = own.replace(**_world_axes(own)), decide
         for level in range(key.ndim):  # the worlds' axis is the last: the outermost map
             outermost = level == key.ndim - 1
             in_axes = (params_axes if outermost else None, *[-1] * (1 + len(arguments)))
             mapped = jax.vmap(mapped, in_axes=in_axes, out_axes=-1)
-        return mapped(params, key, *arguments)
+        return mapped(own, key, *arguments)
 
     return policy
+
+
+def _without_worlds(params: Any) -> dict[str, Any]:
+    """Data whose axis of worlds has length 1, as `jaxvec.core.params.world_params` makes them, without it."""
+    documented = {field.name: field.metadata["axes"] for field in fields(params)}
+    return {
+        name: getattr(params, name)[..., 0]
+        for name, axes in documented.items()
+        if axes and np.ndim(getattr(params, name)) > len(axes) and np.shape(getattr(params, name))[-1] == 1
+    }
 
 
 def _world_axes(params: Any) -> dict[str, int | None]:

@@ -138,7 +138,7 @@ class Picks(Probe):
 
     @property
     def options(self):
-        return {"a": Options(np.arange(3)[:, None], (1.0,), (), np.zeros(3, int))}
+        return {"a": {"pick": Options(np.arange(3)[:, None], (1.0,), np.zeros(3, int))}}
 
     def reset_from(self, draws, params):
         state, ts = super().reset_from(draws, params)

@@ -54,7 +54,7 @@ CASES = {
     "normalised observations": (Probe("chosen", horizon=2), {"normalise_observations": True}),
     "agents that leave": (Probe("chosen", horizon=3, leaving=True), {}),
     "a Flax module": (Probe("chosen", horizon=2), {"network": Torso()}),
-    "scores of options": (Picks("chosen", horizon=2), {"actor": "server_scorer"}),
+    "scores of options": (Picks("chosen", horizon=2), {"actor": "scorer"}),
 }
 
 

@@ -15,7 +15,7 @@ from jaxvec.learners.blocks.scorer import properties, scorer
 KEY = jax.random.key(5)
 SIZES = {"n_vehicles": 2, "n_rsu": 3, "n_uav": 1, "horizon": 4}
 # three servers: distances of the first two, loads, and where the own twin is
-THREE = Options(np.array([[0, 2, 5], [1, 3, 6], [-1, 4, 7]]), (4.0, 2.0, 1.0), (2,), np.array([0, 0, 1]))
+THREE = Options(np.array([[0, 2, 5], [1, 3, 6], [-1, 4, 7]]), (4.0, 2.0, 1.0), np.array([0, 0, 1]), (2,))
 
 
 def test_properties_by_hand():
@@ -29,7 +29,7 @@ def test_what_the_environment_says_of_its_servers():
     env, params = jaxvec.make("twin_migration", **SIZES)
     state, _ = jax.jit(env.reset)(KEY, params)
     _, ts = jax.jit(env.step)(KEY, state, {"vehicle": {"server": jnp.array([4, 1])}}, params)
-    seen = properties(env.options["vehicle"], ts.obs.agents["vehicle"])
+    seen = properties(env.options["vehicle"]["server"], ts.obs.agents["vehicle"])
     assert seen.shape == (2, 5, 7)
     known = ts.obs.world[:5]  # loads
     np.testing.assert_allclose(seen[..., 1], 2 * np.broadcast_to(known, (2, 5)), rtol=1e-6)
@@ -51,7 +51,7 @@ def test_another_order_of_servers_is_the_same_order_of_scores():
     np.testing.assert_allclose(net.apply(params, (), swapped)[0], score[:, jnp.array([1, 0, 2])], rtol=1e-5)
     assert len(np.unique(np.round(score, 6))) > 6
     # the same weights serve any number of servers
-    more = Options(np.array([[0, 2, 5]] * 7), THREE.scale, THREE.totals, np.array([0] * 6 + [1]))
+    more = Options(np.array([[0, 2, 5]] * 7), THREE.scale, np.array([0] * 6 + [1]), THREE.totals)
     assert scorer(more).apply(params, (), seen)[0].shape == (6, 7)
 
 
@@ -61,7 +61,7 @@ def test_it_learns_to_pick_the_best(name):
     if name == "masac":
         small = {"n_worlds": 8, "slots_per_update": 8, "batch_size": 32, "capacity": 1024, "hidden": (16,)}
     env = Picks("chosen", horizon=2)
-    learner = learners.make(name, env, actor="server_scorer", **small)
+    learner = learners.make(name, env, actor="scorer", **small)
     assert learner.name == name
     rates = {"learning_rate": 1e-2} if name == "mappo" else {"actor_learning_rate": 1e-2, "critic_learning_rate": 1e-2}
     hyper = learner.hyper.replace(anneal_updates=60.0, **rates)
@@ -83,12 +83,12 @@ def test_it_learns_to_pick_the_best(name):
 
 def test_what_it_cannot_serve_is_said():
     for name in ("mappo", "masac"):
-        with pytest.raises(ValueError, match=r"'server_scorer' is for agents .* isac_iov does not say so of 'vehicle'"):
-            learners.make(name, jaxvec.make("isac_iov", n_vehicles=2)[0], actor="server_scorer")
+        with pytest.raises(ValueError, match=r"'scorer' is for agents .* isac_iov does not say so of 'vehicle'"):
+            learners.make(name, jaxvec.make("isac_iov", n_vehicles=2)[0], actor="scorer")
     env = jaxvec.make("twin_migration", **SIZES)[0]
-    with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, server_scorer"):
+    with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, scorer"):
         learners.make("masac", env, actor="circuit")
     with pytest.raises(ValueError, match=r"ppo: .* takes observations as they are"):
-        learners.make("mappo", env, actor="server_scorer", normalise_observations=True)
+        learners.make("mappo", env, actor="scorer", normalise_observations=True)
     with pytest.raises(ValueError, match="needs choices='one_hot', not 'bins'"):
-        learners.make("masac", env, actor="server_scorer", choices="bins")
+        learners.make("masac", env, actor="scorer", choices="bins")

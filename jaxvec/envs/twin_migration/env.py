@@ -126,7 +126,7 @@ class TwinMigration(Sizes, Environment):
         return {GROUP: Box(0.0, MOST, (self.observation_layout[GROUP].size,))}
 
     @property
-    def options(self) -> dict[str, Options]:
+    def options(self) -> dict[str, dict[str, Options]]:
         """Of each server: distance, load, and whether the twin is there; if it is anywhere matters too. Three kinds."""
         return options(self)
 

@@ -48,21 +48,18 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
     }
 
 
-def options(sizes: Sizes) -> dict[str, Options]:
+def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
     """What is seen of each server: distance (none of the satellite), load, whether the twin is there; if it is anywhere, too."""
     row, m = layout(sizes)[GROUP], sizes.n_servers
     names = [block.name for block in row.blocks]
     columns = [row.columns(name) for name in names]
-    return {
-        GROUP: Options(
-            columns=np.stack(
-                [np.pad(of_server, (0, m - len(of_server)), constant_values=-1) for of_server in columns], 1
-            ),
-            scale=tuple(OPTION_SCALE[name] for name in names),
-            totals=tuple(i for i, name in enumerate(names) if name == "twin"),
-            kinds=np.repeat([0, 1, 2], [sizes.n_rsu, sizes.n_uav, 1]),
-        )
-    }
+    of_server = Options(
+        columns=np.stack([np.pad(of_each, (0, m - len(of_each)), constant_values=-1) for of_each in columns], 1),
+        scale=tuple(OPTION_SCALE[name] for name in names),
+        totals=tuple(i for i, name in enumerate(names) if name == "twin"),
+        kinds=np.repeat([0, 1, 2], [sizes.n_rsu, sizes.n_uav, 1]),
+    )
+    return {GROUP: {"server": of_server}}
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:

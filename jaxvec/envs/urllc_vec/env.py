@@ -33,7 +33,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, first_timestep
+from jaxvec.core.environment import Environment, Options, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
@@ -41,7 +41,7 @@ from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs import mobility
 from jaxvec.envs.urllc_vec.info import INFO, measure
 from jaxvec.envs.urllc_vec.next_slot import advance, start
-from jaxvec.envs.urllc_vec.observation import feature_blocks, features, layout, observe
+from jaxvec.envs.urllc_vec.observation import feature_blocks, features, layout, observe, options
 from jaxvec.envs.urllc_vec.params import GROUPS, Params, Sizes, State, split_nodes
 from jaxvec.envs.urllc_vec.slot import (
     available_hz,
@@ -127,6 +127,11 @@ class UrllcVec(Sizes, Environment):
     def observation_layout(self) -> dict[str, Layout]:
         """Place, motion, links, tasks or processor, and the twin."""
         return layout(self)
+
+    @property
+    def options(self) -> dict[str, dict[str, Options]]:
+        """Of each node as a target and as the next to forward to: link, place among the links, speed, backlog and load."""
+        return options(self)
 
     def joint(self, obs: Observation) -> Array:
         """What all see, row by row, with the twin once, at the end."""

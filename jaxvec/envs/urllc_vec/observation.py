@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxvec.core.environment import Options
 from jaxvec.core.layout import lift
 from jaxvec.core.observation import Block, Encoded, Layout
 from jaxvec.core.types import Observation
@@ -81,6 +82,24 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
     )
     row = {"vehicle": PLACE + COURSE + vehicle + twin, "uav": PLACE + COURSE + node + twin}
     return row | {"bs": row["uav"], "world": twin + links}
+
+
+def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
+    """What is seen of each node as a subtask's target, and as the one to forward to: links, and what the twin tells of it."""
+    rows, j = layout(sizes), sizes.n_subtasks
+    kinds = np.repeat([0, 1], [sizes.n_bs, sizes.n_uavs])
+    told_of = ("twin_cpu_hz", "twin_backlog_cycles", "twin_load_cycles")
+
+    def nodes(row: Layout, links: tuple[str, ...], scale: tuple[float, ...], **more: Any) -> Options:
+        columns = np.stack([row.columns(name) for name in (*links, *told_of)], 1)
+        return Options(columns, (*scale, 1.0, 1.0, 4.0), kinds, totals=(columns.shape[1] - 1,), ranks=(0,), **more)
+
+    row, node = rows["vehicle"], rows["bs"]
+    work = np.stack([row.columns(name) for name in ("cycles_per_bit", "urgency", "weight")], 1).reshape(j, 3)
+    own = [int(node.columns(name).item()) for name in ("cpu_hz", "backlog_cycles", "task_mean_bits")]
+    target = nodes(row, ("snr_db", "loss_db"), (1.0, 1.0), items=work, context=(int(row.columns("task_bits").item()),))
+    forward = nodes(node, ("relay_snr_db",), (1.0,), context=tuple(own))
+    return {"vehicle": {"target": target}, "uav": {"forward": forward}, "bs": {"forward": forward}}
 
 
 def feature_blocks(sizes: Sizes) -> dict[str, slice]:

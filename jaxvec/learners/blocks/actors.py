@@ -12,6 +12,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.types import Observation
 from jaxvec.learners.blocks import normalise
+from jaxvec.learners.blocks.inputs import AgentSet
 from jaxvec.learners.blocks.networks import Network, per_agent
 
 Groups = dict[str, Any]
@@ -113,7 +114,15 @@ class Actors:
 
     def init(self, key: Array, inputs: Groups) -> Groups:
         """Parameters per group, from what the agents of one world see, `(1, n, d)`."""
-        return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
+        seen = self.seen(inputs)
+        return {group: net.init(rng.stream(key, group), seen[group]) for group, net in self.networks.items()}
+
+    def seen(self, inputs: Groups) -> Groups:
+        """What each group's network takes, of what agents see, `(*batch, n, d)`: their rows, and everybody's where it pools."""
+        return {
+            group: (inputs[group], AgentSet(inputs, group)) if network.pools else inputs[group]
+            for group, network in self.networks.items()
+        }
 
     @property
     def has_memory(self) -> bool:
@@ -135,13 +144,13 @@ class Actors:
             ids: per group who is asked, as `Observation.ids`; all, where a group is missing.
             rank: batch axes.
         """
-        outputs, next_memory = {}, {}
+        outputs, next_memory, seen = {}, {}, self.seen(inputs)
         for group, network in self.networks.items():
             of_asked, before = params[group], memory[group]
             if group in ids:
                 of_asked = network.rows(of_asked, ids[group])
                 before = jax.tree.map(lambda x, who=ids[group]: _rows(x, who), before)
-            outputs[group], after = network.apply(of_asked, batch_first(before, rank), inputs[group])
+            outputs[group], after = network.apply(of_asked, batch_first(before, rank), seen[group])
             next_memory[group] = batch_last(after, rank)
         return outputs, next_memory
 

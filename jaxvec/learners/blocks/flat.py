@@ -116,6 +116,28 @@ def hard(logits: Array) -> Array:
     return best + soft - jax.lax.stop_gradient(soft)
 
 
+@jax.custom_vjp
+def clipped(x: Array) -> Array:
+    """Numbers `(...)` cut at -1 and 1, with a gradient that pulls back inside what lies beyond, and pushes nothing further out.
+
+    A plain cut has no gradient beyond its ends, so that what is there would stay; tanh never gets to its ends. The gradient is
+    taken to be that of a loss, which is descended.
+    """
+    return jnp.clip(x, -1, 1)
+
+
+def _clipped_forward(x: Array) -> tuple[Array, Array]:
+    return clipped(x), x
+
+
+def _clipped_backward(x: Array, grad: Array) -> tuple[Array]:
+    outwards = ((x >= 1) & (grad < 0)) | ((x <= -1) & (grad > 0))
+    return (jnp.where(outwards, 0, grad),)
+
+
+clipped.defvjp(_clipped_forward, _clipped_backward)
+
+
 def masked(logits: Array, mask: Array | None) -> Array:
     """Logits `(..., k)`, out of the question where the bool mask `(..., k)` is False; None allows everything."""
     return logits if mask is None else jnp.where(mask, logits, FORBIDDEN)

@@ -143,6 +143,7 @@ class _Pooled(nn.Module):
     hidden: Sequence[int]
     outputs: int
     activation: str
+    out_gain: float
     bias: Sequence[float]
 
     @nn.compact
@@ -155,17 +156,25 @@ class _Pooled(nn.Module):
             return rows
 
         encoded = as_array((encode(own_row), *agents.means(encode)))
-        return _Layers(self.hidden, self.outputs, self.activation, 1.0, self.bias)(memory, encoded)
+        return _Layers(self.hidden, self.outputs, self.activation, self.out_gain, self.bias)(memory, encoded)
 
 
-def pooled(hidden: Sequence[int], outputs: int, *, activation: str = "relu", bias: Sequence[float] = ()) -> Network:
-    """A critic of agents who are alike: layers encode each row, and an agent's value follows from its own code and the mean of
-    the others', so that their order does not matter (Zaheer et al. 2017; in a critic, Liu et al. 2019).
+def pooled(
+    hidden: Sequence[int],
+    outputs: int,
+    *,
+    activation: str = "relu",
+    out_gain: float = 1.0,
+    bias: Sequence[float] = (),
+) -> Network:
+    """A critic or an actor of agents who are alike: layers encode each row, and what is said of an agent follows from its own
+    code and the mean of the others', so that their order does not matter (Zaheer et al. 2017; in a critic, Liu et al. 2019).
 
     Args:
         hidden: widths, before the mean and again after it.
         outputs: of the last layer.
         activation: "tanh", "relu" or "silu".
+        out_gain: gain of the last layer's orthogonal weights.
         bias: initial bias of the outputs, 0 by default.
     Returns:
         A network of `(row, AgentSet)`.
@@ -173,7 +182,7 @@ def pooled(hidden: Sequence[int], outputs: int, *, activation: str = "relu", bia
         ValueError: an unknown activation.
     """
     _check_activation(activation)
-    net = _Pooled(tuple(hidden), outputs, activation, tuple(bias))
+    net = _Pooled(tuple(hidden), outputs, activation, out_gain, tuple(bias))
     return Network(lambda key, x: net.init(key, (), x), net.apply, pools=True)
 
 

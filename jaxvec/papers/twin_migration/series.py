@@ -8,11 +8,11 @@ from jaxvec.papers.twin_migration.wrappers import Watched
 
 MB = 8e6  # bit
 PPO = {
-    **{"actor": "server_scorer", "n_worlds": 32, "epochs": 4, "minibatches": 4},
+    **{"actor": "scorer", "n_worlds": 32, "epochs": 4, "minibatches": 4},
     **{"hidden": (256, 256), "activation": "tanh"},
 }
 SAC = {
-    **{"actor": "server_scorer", "n_worlds": 32, "slots_per_update": 60, "learn_every": 4, "gradient_steps": 2},
+    **{"actor": "scorer", "n_worlds": 32, "slots_per_update": 60, "learn_every": 4, "gradient_steps": 2},
     **{"hidden": (256, 256), "batch_size": 256, "capacity": 16_384},
 }
 PPO_HYPER = {"learning_rate": 1e-3, "learning_rate_end": 0.0, "entropy_weight": 0.01, "entropy_weight_end": 0.01}
