@@ -10,16 +10,28 @@ from jax import Array
 
 @dataclass(frozen=True)
 class Box:
-    """Real numbers in [low, high] of a shape (per agent)."""
+    """Real numbers in [low, high] of a shape (per agent).
+
+    Attributes:
+        low, high: ends.
+        shape: of one agent's numbers.
+        start: where learners begin, as far as the environment knows better than the middle; None for that.
+    """
 
     low: float
     high: float
     shape: tuple[int, ...] = ()
+    start: float | None = None
 
     @property
     def size(self) -> int:
         """Uniform numbers that one sample takes."""
         return math.prod(self.shape)
+
+    @property
+    def centred_start(self) -> float:
+        """Where learners begin, in units where the box is [-1, 1]."""
+        return 0.0 if self.start is None else 2 * (self.start - self.low) / (self.high - self.low) - 1
 
     def from_uniform(self, u: Array) -> Array:
         """Uniform on the box from numbers `u` of any shape, uniform on (0, 1)."""

@@ -229,7 +229,7 @@ class OneAgent(Wrapper):
 
 def _many(space: Space, n: int) -> Space:
     shape = (n, *space.shape)
-    return Discrete(space.n, shape) if isinstance(space, Discrete) else Box(space.low, space.high, shape)
+    return Discrete(space.n, shape) if isinstance(space, Discrete) else Box(space.low, space.high, shape, space.start)
 
 
 def one_agent(env: Environment) -> Environment:

@@ -95,7 +95,7 @@ class Apg(OnPolicy):
 
     def actor_outputs(self, spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
         """A number for each entry of a box, a logit for each choice; see `OnPolicy.actor_outputs`."""
-        return flat.width(spaces), ()
+        return flat.width(spaces), flat.initial_bias(spaces)
 
     def init_params(self, key: Array, inputs: NetworkInputs) -> dict[str, Any]:
         """Of actors, and where pieces end in one, of the value and its target."""

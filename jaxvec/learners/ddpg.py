@@ -46,6 +46,10 @@ class DeterministicHead(ActionHead):
         """One for each entry of the flat action."""
         return flat.width(self.flat_spaces[group])
 
+    def bias(self, spaces: flat.Spaces) -> tuple[float, ...]:
+        """Where boxes say that numbers start, before tanh."""
+        return flat.initial_bias(flat.before_tanh(spaces))
+
     def propose(
         self,
         group: str,

@@ -91,7 +91,8 @@ class OffPolicy:
             build_critic = as_builder(critic)
 
         def bare(group: str) -> Network:
-            return actor(group) if actor else build_actor(head.outputs(group), bias=head.bias(group))
+            spaces = head.flat_spaces[group] if s.prior is None else flat.without_starts(head.flat_spaces[group])
+            return actor(group) if actor else build_actor(head.outputs(group), bias=head.bias(spaces))
 
         def of_group(group: str) -> Network:
             if s.prior is None:

@@ -226,8 +226,8 @@ class ActionHead:
         """How many outputs an actor of this group needs."""
         raise NotImplementedError
 
-    def bias(self, group: str) -> tuple[float, ...]:
-        """Where those start; empty for 0."""
+    def bias(self, spaces: Spaces) -> tuple[float, ...]:
+        """Where the outputs for a group's `spaces`, flat ones, start; empty for 0."""
         return ()
 
     def propose(

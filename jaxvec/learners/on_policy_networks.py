@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from jaxvec.core.environment import Environment
-from jaxvec.learners.blocks import heads
+from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.circuits import circuit_builder
 from jaxvec.learners.blocks.networks import Builder, Network, NetworkLike, as_builder, mlp, pooled
 from jaxvec.learners.blocks.prior import residual
@@ -30,7 +30,11 @@ def actor_networks(
     """
     _check(name, env, s, network)
     out_gain = 0.01 if s.prior is None else 0.0
-    scored = scorers(env, s, name, outputs, out_gain) if network is None and s.actor == "scorer" else None
+
+    def starting(spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
+        return outputs(dict(spaces) if s.prior is None else flat.without_starts(spaces))
+
+    scored = scorers(env, s, name, starting, out_gain) if network is None and s.actor == "scorer" else None
     build = _built_in(s, out_gain) if network is None else as_builder(network, out_gain=out_gain)
 
     def bare(group: str) -> Network:
@@ -39,7 +43,7 @@ def actor_networks(
             return scored(group)
         if s.free_std:
             return heads.free_std(build, spaces)
-        n_outputs, bias = outputs(dict(spaces))
+        n_outputs, bias = starting(spaces)
         return build(n_outputs, bias=bias)
 
     def of_group(group: str) -> Network:

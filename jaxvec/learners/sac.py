@@ -79,9 +79,9 @@ class StochasticHead(ActionHead):
         """Means and logarithms of deviations, and logits."""
         return heads.size(self.flat_spaces[group])
 
-    def bias(self, group: str) -> tuple[float, ...]:
-        """See `heads.initial_bias`."""
-        return heads.initial_bias(self.flat_spaces[group])
+    def bias(self, spaces: flat.Spaces) -> tuple[float, ...]:
+        """See `heads.initial_bias`; numbers are tanh of outputs."""
+        return heads.initial_bias(flat.before_tanh(spaces))
 
     def propose(
         self,
@@ -167,7 +167,8 @@ def sac(
     out_gain = 0.01 if s.prior is None else 0.0
 
     def outputs(spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
-        return heads.size(spaces), heads.initial_bias(spaces)
+        starts = flat.before_tanh(spaces if s.prior is None else flat.without_starts(spaces))
+        return heads.size(spaces), heads.initial_bias(starts)
 
     actor = scorers(env, s, "sac", outputs, out_gain) if s.actor == "scorer" and network is None else None
     name = "masac" if s.central_critic else "sac"

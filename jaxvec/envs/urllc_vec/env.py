@@ -117,10 +117,15 @@ class UrllcVec(Sizes, Environment):
     @property
     def action_space(self) -> ActionSpace:
         """Where, how strong, how much, how fast."""
-        one, each = Box(0.0, 1.0), Box(0.0, 1.0, (self.n_subtasks,))
-        targets = Discrete(self.n_nodes, (self.n_subtasks,))
-        vehicle: dict[str, Space] = {"target": targets, "power": each, "split": each, "priority": Box(0.0, 1.0, (3,))}
-        node: dict[str, Space] = {"forward": Discrete(self.n_nodes), "power": one, "frequency": one, "admit": one}
+        full, each = Box(0.0, 1.0, start=1.0), (self.n_subtasks,)
+        vehicle: dict[str, Space] = {
+            "target": Discrete(self.n_nodes, each),
+            "power": Box(0.0, 1.0, each, start=1.0),
+            "split": Box(0.0, 1.0, each),
+            "priority": Box(0.0, 1.0, (3,)),
+        }
+        admit = Box(0.0, 1.0, start=0.6)  # who takes much less than it is sent sends it round in circles
+        node: dict[str, Space] = {"forward": Discrete(self.n_nodes), "power": full, "frequency": full, "admit": admit}
         return {"vehicle": vehicle, "uav": node, "bs": node}
 
     @property

@@ -6,7 +6,9 @@ distributions see `flat_spaces`, where binned choices are boxes; all functions b
 batch-first, `(*batch, n, width)`, for n agents.
 """
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -47,6 +49,29 @@ def width(spaces: Spaces) -> int:
 
 def _width(space: Space) -> int:
     return space.size * (space.n if isinstance(space, Discrete) else 1)
+
+
+def initial_bias(spaces: Spaces) -> tuple[float, ...]:
+    """Of an actor's outputs, one for each entry of a flat action: where boxes say that numbers start, and 0 for logits."""
+    bias: list[float] = []
+    for space in spaces.values():
+        bias += [space.centred_start if isinstance(space, Box) else 0.0] * _width(space)
+    return tuple(bias)
+
+
+def without_starts(spaces: Spaces) -> dict[str, Space]:
+    """The same spaces, in which learners begin in the middle: what is added to a prior begins at nothing."""
+    return {name: replace(x, start=None) if isinstance(x, Box) else x for name, x in spaces.items()}
+
+
+def before_tanh(spaces: Spaces) -> dict[str, Space]:
+    """Spaces in which learners begin where tanh of their outputs is where these say; no further out than 0.9."""
+
+    def moved(box: Box) -> Box:
+        start = math.atanh(max(-0.9, min(0.9, box.centred_start)))
+        return replace(box, start=box.low + (start + 1) * (box.high - box.low) / 2)
+
+    return {name: moved(x) if isinstance(x, Box) and x.start is not None else x for name, x in spaces.items()}
 
 
 def split(spaces: Spaces, flat_action: Array) -> dict[str, Array]:

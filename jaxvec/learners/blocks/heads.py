@@ -63,13 +63,19 @@ def free_std(build: Builder, spaces: Spaces, log_std: float = -0.5) -> Network:
 
 
 def initial_bias(spaces: Spaces, log_std: float = -0.5) -> tuple[float, ...]:
-    """Of a network's outputs, `size(spaces)` numbers: 0 for means and logits, `log_std` for log standard deviations."""
+    """Of a network's outputs, `size(spaces)` numbers: where boxes say that means start, `log_std` for log standard deviations,
+    and 0 for logits.
+
+    Args:
+        spaces: of the group's action.
+        log_std: in units where [-1, 1] is the box.
+    """
     bias: list[float] = []
     for space in spaces.values():
         if isinstance(space, Discrete):
             bias += [0.0] * space.size * space.n
         else:
-            bias += [0.0] * space.size + [log_std] * space.size
+            bias += [space.centred_start] * space.size + [log_std] * space.size
     return tuple(bias)
 
 
