@@ -8,10 +8,10 @@ Every paper is a folder of the same rooms: `series.py`, who is compared under th
 claims; `figures.py`, its figures, each in ONE place with who is compared, at which points, what is drawn and what is claimed;
 and `__init__.py`, what it is about and its `PAPER`, with what is spent.
 
-To add a figure: write it in `figures.py`, and nowhere else,
+To add a figure: write it into `FIGURES` of the paper's `figures.py`, and nowhere else,
 
     Figure(
-        "8",  # as in `jaxvec reproduce ENV --figure 8`
+        "8",  # as in `jaxvec reproduce ENV --figure 8`; a word where the paper has no such figure
         "Costs and the servers' frequency",
         "CPU of a server [GHz]",  # the axis
         (GREEDY, RANDOM),  # of series.py, or Series("my learner", "mappo", sizes={...}, hyper={...})
@@ -20,8 +20,9 @@ To add a figure: write it in `figures.py`, and nowhere else,
         (Claim("C11", "faster servers earn more", lambda data: rises(data, GREEDY.name, "reward")),),
     )
 
-Names of claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws every panel
-and judges every claim on made-up data.
+`over_axis` is of `panels` and `rises` of `checks`; a check of more than a line goes to the paper's own `checks.py`. Names of
+claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws every panel and judges
+every claim on made-up data.
 
 To add a paper: write its folder, and add a line to `PAPERS`.
 """
