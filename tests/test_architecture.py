@@ -1,5 +1,5 @@
 """Who may import whom, without circles; how long modules and functions may be; how often the type checker may be silenced; that
-everything public says what it is. Each rule is tried on files that break it."""
+everything public says what it is, and of each argument what that is. Each rule is tried on files that break it."""
 
 import ast
 import re
@@ -14,6 +14,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines; more means that a concept is missing
 MOST_SILENCED = 20  # "type: ignore"
 EVERYTHING = None
+ARGUMENTS_DOCUMENTED = ("core", "physics")  # folders in which docstrings name every argument, field and error
+FIELDS_WITH_WORDS = {"size", "switch", "number", "data"}  # of `jaxvec.core.params`: they say themselves what a field is
 
 # What the modules of a folder may import of ours, besides their own folder. Physics and core stand alone; an environment
 # is built on them, policies and learners on the contract in core, training on learners, and the outer shell on all of it.
@@ -244,3 +246,167 @@ def public(tree, prefix=""):
             yield prefix + node.name, node
             if isinstance(node, ast.ClassDef):
                 yield from public(node, f"{node.name}.")
+
+
+SECTION = re.compile(r"( *)(Args|Attributes|Throughout|Returns|Raises):$")
+
+
+def named(docstring, *titles):
+    """What sections of these titles name: x and y of the line "x, y: places [m].", and of no line that goes on from another."""
+    names, inside = set(), None  # the indent of the section that is read, where it counts
+    for line in (docstring or "").splitlines():
+        indent, header = len(line) - len(line.lstrip()), SECTION.match(line)
+        if header:
+            inside = indent if header[2] in titles else None
+        elif line.strip() and inside is not None and indent <= inside:
+            inside = None
+        elif inside is not None and indent == inside + 4 and ":" in line:
+            names |= {name.strip() for name in line.split(":")[0].split(",")}
+    return names
+
+
+def classes_of(trees):
+    """Every class of several files by its name; classes of one name are not told apart."""
+    classes = {}
+    for node in (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        classes.setdefault(node.name, []).append(node)
+    return classes
+
+
+def bases_of(node):
+    """Names of the classes that a class is derived from, without their modules."""
+    bases = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
+    return [base.attr if isinstance(base, ast.Attribute) else base.id for base in bases]
+
+
+def inherited(node, classes):
+    """Names of the methods that a class has of those above it, where they say what their arguments are."""
+    seen, ahead = [node], [node]
+    while ahead:
+        above = [base for name in bases_of(ahead.pop()) for base in classes.get(name, []) if base not in seen]
+        seen += above
+        ahead += above
+    return {part.name for base in seen[1:] for part in base.body if isinstance(part, ast.FunctionDef)}
+
+
+def arguments(function):
+    """Names of what a function takes, but for the object that it is of."""
+    of = function.args
+    every = [*of.posonlyargs, *of.args, *of.kwonlyargs, *filter(None, (of.vararg, of.kwarg))]
+    return [argument.arg for argument in every if argument.arg not in ("self", "cls")]
+
+
+def fields(node):
+    """Of a dataclass, a NamedTuple or a struct what it is made of, but for what says itself what it is."""
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    if not {"NamedTuple", "PyTreeNode"} & {*bases_of(node)} and not any("dataclass" in name for name in decorators):
+        return []
+    declared = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+    with_words = [
+        part
+        for part in declared
+        if isinstance(part.value, ast.Call) and ast.unparse(part.value.func) in FIELDS_WITH_WORDS
+    ]
+    class_variables = [part for part in declared if "ClassVar" in ast.unparse(part.annotation)]
+    return [part.target.id for part in declared if part not in [*with_words, *class_variables]]
+
+
+def raised(function):
+    """Names of errors that a function raises itself, but for those that it catches, and `NotImplementedError`, of a hook."""
+    errors, ahead = set(), list(function.body)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, ast.Raise) and node.exc:
+            errors.add(ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc))
+        caught = node.body if isinstance(node, ast.Try) and node.handlers else []
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            ahead += [child for child in ast.iter_child_nodes(node) if child not in caught]
+    return errors - {"NotImplementedError"}
+
+
+def unsaid(tree, classes):
+    """What of a file's public things has no words: arguments of functions, fields of classes, errors."""
+    of_all = named(ast.get_docstring(tree), "Throughout")
+    of_bases = {}  # methods of public classes: whether a class above has them
+    for name, node in public(tree):
+        words = ast.get_docstring(node) or ""
+        if isinstance(node, ast.ClassDef):
+            of_bases |= {f"{node.name}.{method}": True for method in inherited(node, classes)}
+            made_by = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+            wanted = fields(node) + [argument for init in made_by for argument in arguments(init)]
+            known, errors = named(words, "Args", "Attributes"), set()
+        elif name in of_bases:
+            continue
+        else:
+            wanted, known, errors = arguments(node), named(words, "Args"), raised(node)
+        yield from (f"{name}: {argument}" for argument in wanted if argument not in known | of_all)
+        yield from (f"{name}: {error}" for error in sorted(errors - named(words, "Raises")))
+
+
+TREES = {path: ast.parse(path.read_text()) for path in MODULES}
+CLASSES = classes_of(TREES.values())
+
+
+@pytest.mark.parametrize("path", [x for x in MODULES if folder_of(name_of(x)) in ARGUMENTS_DOCUMENTED], ids=name_of)
+def test_docstrings_say_what_each_argument_is(path):
+    assert list(unsaid(TREES[path], CLASSES)) == []
+
+
+def test_an_argument_without_words_would_be_seen():
+    tree = ast.parse(
+        '''"""Of places.
+
+Throughout:
+    t, params: what all take.
+"""
+class Base:
+    """It.
+
+    Args:
+        side_m: of it.
+    """
+    def __init__(self, side_m, unit): ...
+    def hook(self, x): """It."""
+class Point(Base, NamedTuple):
+    """It.
+
+    Attributes:
+        x, y: places:
+            speed: of no field.
+    Returns:
+        z: of no field either.
+    """
+    x: float
+    y: float
+    z: float
+    speed: float = number(1.0, "m/s", "how fast")
+    kind: ClassVar[str] = "point"
+    def hook(self, x): """What the base says."""
+    @property
+    def norm(self): """Length."""
+    def far(self, from_m, *others, t): """Distance."""
+def _inner(x): """Nobody asks."""
+def move(point, t, *, by_m, **numbers):
+    """Away.
+
+    Args:
+        point: what moves.
+        numbers: whatever.
+
+    And so on:
+        by_m: how far.
+    Raises:
+        TypeError: never, here.
+    """
+    def f(z): raise IndexError
+    try:
+        raise KeyError
+    except KeyError:
+        raise NotImplementedError
+    raise errors.Bad(f"by {by_m}")
+'''
+    )
+    assert list(unsaid(tree, classes_of([tree]))) == [
+        *("Base: unit", "Base.hook: x", "Point: z", "Point.far: from_m", "Point.far: others"),
+        *("move: by_m", "move: errors.Bad"),
+    ]

@@ -167,6 +167,10 @@ class Environment:
     def default_params(self, **numbers: Any) -> Any:
         """The paper's numbers, some of them replaced by name.
 
+        Args:
+            numbers: values of fields of `params_cls`, in the fields' units.
+        Returns:
+            A `params_cls`.
         Raises:
             TypeError: an unknown name.
         """
@@ -194,7 +198,14 @@ class Environment:
         raise NotImplementedError
 
     def draw_step(self, key: Array, params: Any) -> dict[str, Array]:
-        """Every random number of a slot, by name; `key` and `params` as in `draw_reset`."""
+        """Every random number of a slot, by name.
+
+        Args:
+            key: one per world, shape `batch`.
+            params: the numbers, as in `draw_reset`.
+        Returns:
+            Arrays `(*shape, *batch)`.
+        """
         raise NotImplementedError
 
     def reset_from(self, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
@@ -227,6 +238,8 @@ class Environment:
         Args:
             key: one per world, shape `batch`.
             params: the numbers.
+        Returns:
+            As `reset_from`.
         """
         return self.reset_from(self.draw_reset(key, params), params)
 
@@ -238,6 +251,8 @@ class Environment:
             state: at its start.
             action: of all agents, see `step_from`.
             params: the numbers.
+        Returns:
+            As `step_from`.
         """
         return self.step_from(state, action, self.draw_step(key, params), params)
 
@@ -260,7 +275,13 @@ class Environment:
         return action, ActTrace(ts.obs, extras)
 
     def joint(self, obs: Observation) -> Array:
-        """What all agents see together in `obs`, each thing once, `(g, *batch)`."""
+        """What all agents see together, each thing once.
+
+        Args:
+            obs: of all agents.
+        Returns:
+            `(g, *batch)`.
+        """
         return obs.world
 
     def add_forecast(self, obs: Observation, forecast: Array) -> Observation:
@@ -269,6 +290,8 @@ class Environment:
         Args:
             obs: with rows `(n, d, *batch)`.
             forecast: `(F, *batch)`.
+        Returns:
+            The observation, of the same shapes.
         """
 
         def with_forecast(rows: Array) -> Array:
@@ -285,6 +308,8 @@ def first_timestep(env: Environment, obs: Observation, batch: tuple[int, ...]) -
         env: whose agents earn nothing yet.
         obs: the first observation.
         batch: shape of the batch of worlds, `()` for one.
+    Returns:
+        Rewards of 0 `(n, *batch)` per group, flags that are false `batch`, and `obs`.
     """
     never = jnp.zeros(batch, bool)
     reward = {group: jnp.zeros((n, *batch)) for group, n in env.n_agents.items()}

@@ -15,17 +15,25 @@ from jaxvec.core.types import Observation
 
 
 def attendance(obs: Observation) -> Array:
-    """`(*batch)`: the share of all agents that take part in what `obs` shows, 1 where all always do."""
+    """The share of all agents that take part in what is seen.
+
+    Args:
+        obs: with rows `(n, d, *batch)` per group, and in `active` who takes part, bool `(n, *batch)`, of groups where not all do.
+    Returns:
+        `(*batch)`, 0 to 1; 1 where all always take part.
+    """
     parts = [obs.active.get(group, jnp.ones((len(rows), *rows.shape[2:]), bool)) for group, rows in obs.agents.items()]
     return jnp.mean(jnp.concatenate(parts), 0, dtype=jnp.result_type(float))
 
 
 def mean_reward(reward: dict[str, Array], obs: Observation) -> Array:
-    """`(*batch)`: the mean reward of the agents that took part.
+    """The mean reward of the agents that took part.
 
     Args:
         reward: per group `(n, *batch)`.
         obs: the observation that they acted on.
+    Returns:
+        `(*batch)`; 0 where nobody took part.
     """
     if not obs.active:
         return jnp.concatenate(list(reward.values())).mean(0)
@@ -57,13 +65,24 @@ def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_w
 
 
 class PolicySwitch:
-    """Several policies as one, of which `index` acts, so that a comparison compiles the environment once."""
+    """Several policies as one, of which one acts, so that a comparison compiles the environment once.
+
+    Args:
+        policies: who may act.
+        index: int `()`, which of them does.
+    """
 
     def __init__(self, policies: Sequence[Policy], index: Array):
         self._policies, self._index = policies, index
 
     def memory(self, batch: tuple[int, ...]) -> list[Any]:
-        """Everybody's memory at the start of an episode, for a batch of worlds of shape `batch`."""
+        """Everybody's memory at the start of an episode.
+
+        Args:
+            batch: shape of the batch of worlds.
+        Returns:
+            A memory for each policy, `()` of one that has none.
+        """
         return [as_stateful(policy, batch).memory for policy in self._policies]
 
     def __call__(self, key: Array, obs: Observation, memory: list[Any]) -> tuple[Any, list[Any]]:
@@ -109,7 +128,12 @@ def evaluate(
 
 
 class Interval(NamedTuple):
-    """A mean and the half-width of its 95 % confidence interval."""
+    """A mean and its 95 % confidence interval, `mean - half` to `mean + half`.
+
+    Attributes:
+        mean: of the samples, in their unit.
+        half: half the interval's width, in the same unit.
+    """
 
     mean: float
     half: float
@@ -119,7 +143,13 @@ class Interval(NamedTuple):
 
 
 def interval(samples: np.ndarray) -> Interval:
-    """Mean and normal 95 % interval of independent samples `(n,)`; the half-width of fewer than two is NaN."""
+    """Mean and normal 95 % interval, 1.96 standard errors on both sides.
+
+    Args:
+        samples: `(n,)`, independent of each other, in any unit.
+    Returns:
+        The interval, in the same unit; the half-width of fewer than two samples is NaN.
+    """
     samples = np.asarray(samples, float)
     half = 1.96 * samples.std(ddof=1) / np.sqrt(len(samples)) if len(samples) > 1 else float("nan")
     return Interval(float(samples.mean()), float(half))

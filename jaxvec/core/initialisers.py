@@ -13,6 +13,11 @@ def orthogonal(gain: float) -> Callable[..., Array]:
 
     The polar factor of a normal matrix by Newton-Schulz iteration, which is as uniform as the usual one. The usual one takes
     a QR decomposition, and several batched ones (seeds, agents) at once can wait for each other for ever on a CPU of two cores.
+
+    Args:
+        gain: singular values of all matrices [-].
+    Returns:
+        `init(key, shape, dtype=float) -> matrix`, as Flax wants it, of a shape `(rows, columns)`.
     """
 
     def init(key: Array, shape: tuple[int, int], dtype: Any = float) -> Array:

@@ -48,7 +48,11 @@ CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 
 class Encoded(NamedTuple):
-    """Entries as they are to stand in an observation, for `Layout.write` in place of the quantity that they follow from."""
+    """Entries as they are to stand in an observation, for `Layout.write` in place of the quantity that they follow from.
+
+    Attributes:
+        entries: of the quantity's shape, scaled.
+    """
 
     entries: Any
 
@@ -88,13 +92,23 @@ class Block:
         return math.prod(self.axes)
 
     def scale_of(self, params: Any) -> Any:
-        """The scale as a number, of an environment's `params`."""
+        """The scale as a number.
+
+        Args:
+            params: the environment's.
+        Returns:
+            The scale in the quantity's unit: a number, or one for each entry `(width,)`.
+        """
         return _value(self.scale, params)
 
     def encode(self, x: Any, params: Any) -> Any:
-        """From a quantity `x` to its entries, elementwise (`x` is `(n, width, *batch)` if entries have scales of their own).
+        """From a quantity to its entries, elementwise.
 
-        `params` are the environment's.
+        Args:
+            x: in the quantity's unit, of any shape; `(n, width, *batch)` if entries have scales of their own.
+            params: the environment's.
+        Returns:
+            Entries of the same shape [-].
         """
         x = x if isinstance(self.offset, float) and self.offset == 0 else x - _value(self.offset, params)
         x = x if isinstance(self.scale, float) and self.scale == 1 else x / _value(self.scale, params, jnp.ndim(x) - 2)
@@ -102,7 +116,14 @@ class Block:
         return y if self.clip is None else jnp.clip(y, *self.clip)
 
     def decode(self, y: Any, params: Any) -> Any:
-        """From entries `y` inside `clip` back to the quantity, as `encode`; `params` are the environment's."""
+        """From entries back to the quantity, elementwise; what `clip` cut off stays cut off.
+
+        Args:
+            y: entries [-], of the shapes of `encode`.
+            params: the environment's.
+        Returns:
+            The quantity in its unit.
+        """
         x = CURVES[self.curve][1](y)
         x = x if isinstance(self.scale, float) and self.scale == 1 else x * _value(self.scale, params, jnp.ndim(x) - 2)
         return x if isinstance(self.offset, float) and self.offset == 0 else x + _value(self.offset, params)
@@ -152,6 +173,8 @@ NOTHING: Mapping[Any, Any] = MappingProxyType({})
 class Layout:
     """The blocks of a row of an observation, from its first entry to its last.
 
+    Attributes:
+        blocks: in the order in which they stand.
     Raises:
         ValueError: two blocks have one name.
     """
@@ -173,11 +196,27 @@ class Layout:
         return sum(block.size for block in self.blocks)
 
     def block(self, name: str) -> Block:
-        """A block by name; a KeyError if there is none."""
+        """A block by name.
+
+        Args:
+            name: of its quantity.
+        Returns:
+            The block.
+        Raises:
+            KeyError: there is none.
+        """
         return {block.name: block for block in self.blocks}[name]
 
     def columns(self, name: str) -> np.ndarray:
-        """Where the block `name` stands in a row, int `(*width,)`, or `(1,)` of a single entry; a KeyError if there is none."""
+        """Where a block stands in a row.
+
+        Args:
+            name: of its quantity.
+        Returns:
+            int `(*width,)`, or `(1,)` of a single entry.
+        Raises:
+            KeyError: there is no such block.
+        """
         start = 0
         for block in self.blocks:
             if block.name == name:
@@ -186,10 +225,15 @@ class Layout:
         raise KeyError(name)
 
     def entries(self, rows: Array, name: str) -> Array:
-        """The entries of the block `name` in `rows` `(n, size, *batch)`.
+        """The entries of a block.
 
+        Args:
+            rows: `(n, size, *batch)`.
+            name: of the block's quantity.
         Returns:
             `(n, *batch)` of a single entry, else `(n, *width, *batch)`.
+        Raises:
+            KeyError: there is no such block.
         """
         columns = self.columns(name)
         if self.block(name).width is None:
@@ -197,21 +241,44 @@ class Layout:
         return rows[:, columns.min() : columns.max() + 1].reshape(len(rows), *columns.shape, *rows.shape[2:])
 
     def read(self, rows: Array, name: str, params: Any) -> Array:
-        """The quantity of the block `name`, in its unit; of the shape of `entries`.
+        """The quantity of a block, in its unit.
 
         Args:
             rows: `(n, size, *batch)`.
-            name: of the block.
+            name: of the quantity.
             params: the environment's.
+        Returns:
+            `(n, *batch)` of a single entry, else `(n, *width, *batch)`.
+        Raises:
+            KeyError: there is no such block.
         """
         return self.block(name).decode(self.entries(rows, name), params)
 
     def read_world(self, world: Array, name: str, params: Any) -> Array:
-        """The same of the only row `(size, *batch)`: `(*batch)` of a single entry, else `(*width, *batch)`."""
+        """The quantity of a block of `Observation.world`, in its unit.
+
+        Args:
+            world: the only row, `(size, *batch)`.
+            name: of the quantity.
+            params: the environment's.
+        Returns:
+            `(*batch)` of a single entry, else `(*width, *batch)`.
+        Raises:
+            KeyError: there is no such block.
+        """
         return self.read(world[None], name, params)[0]
 
     def encode(self, values: Mapping[str, Any], params: Any) -> dict[str, Encoded]:
-        """The entries of quantities, to be written more than once; by name of the block."""
+        """The entries of quantities, to be written more than once.
+
+        Args:
+            values: by name of the block, see `Block.encode`.
+            params: the environment's.
+        Returns:
+            By name of the block, what `write` takes in place of the quantity.
+        Raises:
+            ValueError: a value belongs to no block.
+        """
         self._check(values)
         return {name: Encoded(self.block(name).encode(x, params)) for name, x in values.items()}
 
@@ -222,7 +289,7 @@ class Layout:
         shape: tuple[int, ...],
         written: Mapping["Layout", Array] = NOTHING,
     ) -> Array:
-        """Rows `(n, size, *batch)` of quantities.
+        """Rows of quantities.
 
         Args:
             values: of every block, see `Block.spread`.
@@ -230,8 +297,11 @@ class Layout:
             shape: `(n, *batch)`.
             written: of layouts whose blocks follow one another here, what these wrote, `(n, their size, *batch)`, or `(1, ...)`
                 if all rows have it alike: for what several layouts share.
+        Returns:
+            `(n, size, *batch)`.
         Raises:
-            KeyError: a block has no value. ValueError: a value belongs to no block, or what was written is no part of a row.
+            KeyError: a block has no value.
+            ValueError: a value belongs to no block, or what was written is no part of a row.
         """
         parts = self._parts(values, params, shape, written)
         # neighbours that all rows have alike are joined before they are repeated: one kernel instead of one each
@@ -239,12 +309,14 @@ class Layout:
         return jnp.concatenate([_repeat(part, shape[0]) for part in joined], 1)
 
     def overwrite(self, rows: Array, values: Mapping[str, Any], params: Any) -> Array:
-        """The same rows `(n, size, *batch)` with other quantities in some blocks.
+        """The same rows with other quantities in some blocks.
 
         Args:
-            rows: to be changed.
+            rows: `(n, size, *batch)`, to be changed.
             values: of those blocks, see `Block.spread`.
             params: the environment's.
+        Returns:
+            `(n, size, *batch)`.
         Raises:
             ValueError: a value belongs to no block.
         """
@@ -271,9 +343,18 @@ class Layout:
         batch: tuple[int, ...],
         written: Mapping["Layout", Array] = NOTHING,
     ) -> Array:
-        """The only row `(size, *batch)`, of what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`.
+        """The only row of `Observation.world`.
 
-        Of what is `written` it takes rows likewise, `(their size, *batch)`.
+        Args:
+            values: of every block, what broadcasts to `(*batch)` of a single entry, else to `(*width, *batch)`.
+            params: the environment's.
+            batch: shape of the batch of worlds.
+            written: as in `write`, of rows `(their size, *batch)`.
+        Returns:
+            `(size, *batch)`.
+        Raises:
+            KeyError: a block has no value.
+            ValueError: a value belongs to no block, or what was written is no part of the row.
         """
         one_row = {name: _first_axis(x) for name, x in values.items()}
         parts = self._parts(one_row, params, (1, *batch), {part: row[None] for part, row in written.items()})

@@ -35,10 +35,15 @@ def data(doc: str) -> Any:
 
 
 def world_params(params: Any) -> Any:
-    """The `params` of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
+    """The numbers of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
 
     A scalar leaf stays, a leaf `(worlds,)` is a sweep and stays, and a leaf that carries the axes it documents gets a last axis
     of length 1. To sweep a leaf over worlds that may carry axes, give them: `(1, worlds)`.
+
+    Args:
+        params: an environment's.
+    Returns:
+        Parameters of the same kind.
     """
     changes = {}
     for field in dataclasses.fields(params):
@@ -55,6 +60,8 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
         params: as `world_params` gives them.
         world: int `(batch,)`, which.
         n_worlds: W.
+    Returns:
+        Parameters whose swept leaves end in the axis `batch`; other leaves stay.
     """
     changes = {}
     for field in dataclasses.fields(params):
@@ -65,8 +72,12 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
 
 
 def check_params(params: Any) -> Any:
-    """Return `params` unless a leaf is not finite, not a number, or 0 or less where it must be positive.
+    """Refuse numbers that cannot be: not finite, not a number at all, or 0 or less where it must be positive.
 
+    Args:
+        params: an environment's; leaves that are being traced are not looked at.
+    Returns:
+        `params`, unchanged.
     Raises:
         ValueError: names each such leaf.
     """
@@ -127,12 +138,25 @@ class Preset(NamedTuple):
 
 
 def preset(doc: str, **settings: Any) -> Preset:
-    """An entry of an environment's `presets`: its meaning `doc`, and the `settings` that differ from the defaults."""
+    """An entry of an environment's `presets`.
+
+    Args:
+        doc: its meaning, in the words of `jaxvec envs ENV`.
+        settings: by name, the sizes, switches and numbers that differ from the defaults.
+    Returns:
+        The preset.
+    """
     return Preset(doc, settings)
 
 
 def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
-    """The choices of a `field` that `switch` made; none of one that `size` made."""
+    """What a switch accepts.
+
+    Args:
+        field: of an environment's sizes.
+    Returns:
+        The choices of a field that `switch` made, as they are registered now; none of one that `size` made.
+    """
     choices = field.metadata.get("choices", ())
     return tuple(choices() if callable(choices) else choices)
 

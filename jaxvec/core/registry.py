@@ -53,6 +53,9 @@ class Registry(Generic[T]):
     def register(self, name: str, thing: T | str) -> None:
         """Add a thing, or replace one that was added before.
 
+        Args:
+            name: a Python identifier that the package does not use.
+            thing: the thing, or where it is, "module:name".
         Raises:
             ValueError: the name is no identifier, or belongs to the package; a text is not "module:name".
         """

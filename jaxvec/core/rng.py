@@ -35,6 +35,8 @@ def threefry2x32(key0: Array, key1: Array, count0: Array, count1: Array) -> tupl
     Args:
         key0, key1: uint32, the key.
         count0, count1: uint32, the counter.
+    Returns:
+        Two arrays of the broadcast shape.
     """
     schedule = (key0, key1, key0 ^ key1 ^ _PARITY)
     x0, x1 = count0 + schedule[0], count1 + schedule[1]
@@ -69,13 +71,23 @@ def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
 
 
 def stream(key: Array, name: str) -> Array:
-    """An independent key for a purpose called `name` ("world", "policy", ...), the same in every process."""
+    """An independent key for a purpose, the same in every process.
+
+    Args:
+        key: typed keys of any shape.
+        name: of the purpose: "world", "policy", ...
+    Returns:
+        Keys of the same shape.
+    """
     return fold_in(key, np.uint32(zlib.crc32(name.encode())))
 
 
 def bits(key: Array, n: int) -> Array:
     """n random words per key.
 
+    Args:
+        key: typed keys of any shape.
+        n: words for each.
     Returns:
         uint32 `(n, *key.shape)`, equal to `jax.random.bits(k, (n,))` of each key k.
     """
@@ -120,7 +132,13 @@ def uniforms(key: Array, shapes: Shapes) -> dict[str, Array]:
 
 
 def open_uniform(words: Array) -> Array:
-    """uint32 words to the open interval (0, 1), symmetric about 1/2: 23 bits each in float32, 32 bits in float64."""
+    """Random words to the open interval (0, 1), symmetric about 1/2: 23 bits each in float32, 32 bits in float64.
+
+    Args:
+        words: uint32, of any shape.
+    Returns:
+        Of the same shape and the default float type [-].
+    """
     dtype = jnp.result_type(float)
     keep = 32 if dtype == jnp.float64 else 23
     return ((words >> np.uint32(32 - keep)).astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-keep)

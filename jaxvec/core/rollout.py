@@ -22,7 +22,15 @@ memory at the start of an episode for a batch, `policy.memory(batch)`, and is `p
 
 
 class Slot(NamedTuple):
-    """One slot as a rollout saw it: the state and what was seen of it, the action, what the policy added, and what followed."""
+    """One slot as a rollout saw it.
+
+    Attributes:
+        state: at its start.
+        obs: what was seen of it, as each agent saw it.
+        action: of all agents.
+        extras: what the policy added.
+        ts: what followed.
+    """
 
     state: Any
     obs: Observation
@@ -32,18 +40,28 @@ class Slot(NamedTuple):
 
 
 def world_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
-    """`(n_worlds,)` keys of the worlds' chance.
+    """Keys of the worlds' chance.
 
     Args:
         key: one for everything.
         n_worlds: W; world w's key does not depend on it.
-        episode: which episode of these worlds.
+        episode: which episode of these worlds, int `()` or `(n_worlds,)`.
+    Returns:
+        `(n_worlds,)`.
     """
     return rng.fold_in(rng.fold_in(rng.stream(key, "world"), jnp.arange(n_worlds)), episode)
 
 
 def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
-    """`(n_worlds,)` keys of a policy's chance, apart from the worlds'; `key` and `episode` as in `world_keys`."""
+    """Keys of a policy's chance, apart from the worlds'.
+
+    Args:
+        key: one for everything, the same as the worlds'.
+        n_worlds: W; world w's key does not depend on it.
+        episode: which episode of these worlds, int `()` or `(n_worlds,)`.
+    Returns:
+        `(n_worlds,)`.
+    """
     return rng.fold_in(rng.fold_in(rng.stream(key, "policy"), jnp.arange(n_worlds)), episode)
 
 
@@ -62,7 +80,14 @@ class Actor(NamedTuple):
 
 
 def as_stateful(policy: Policy, batch: tuple[int, ...]) -> Actor:
-    """A policy of either form, without memory or with it, as an actor for a batch."""
+    """A policy of either form, without memory or with it, as an actor.
+
+    Args:
+        policy: see `Policy`.
+        batch: shape of the batch of worlds that it acts in.
+    Returns:
+        The actor, at the start of an episode.
+    """
     if hasattr(policy, "memory"):
         initial = policy.memory(batch)
         return Actor(initial, lambda memory, key, obs: (*policy(key, obs, memory), ()), initial)

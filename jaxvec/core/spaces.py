@@ -10,11 +10,11 @@ from jax import Array
 
 @dataclass(frozen=True)
 class Box:
-    """Real numbers in [low, high] of a shape (per agent).
+    """Real numbers between two bounds.
 
     Attributes:
-        low, high: ends.
-        shape: of one agent's numbers.
+        low, high: the bounds, which belong to it.
+        shape: of what one agent chooses.
         start: where learners begin, as far as the environment knows better than the middle; None for that.
     """
 
@@ -34,17 +34,34 @@ class Box:
         return 0.0 if self.start is None else 2 * (self.start - self.low) / (self.high - self.low) - 1
 
     def from_uniform(self, u: Array) -> Array:
-        """Uniform on the box from numbers `u` of any shape, uniform on (0, 1)."""
+        """Uniform on the box.
+
+        Args:
+            u: of any shape, uniform on (0, 1).
+        Returns:
+            Of the same shape.
+        """
         return self.low + u * (self.high - self.low)
 
     def contains(self, x: Array) -> Array:
-        """Whether all of `x` is in the box, bool `()`."""
+        """Whether all numbers are in the box.
+
+        Args:
+            x: of any shape.
+        Returns:
+            bool `()`.
+        """
         return jnp.all((x >= self.low) & (x <= self.high))
 
 
 @dataclass(frozen=True)
 class Discrete:
-    """The integers 0..n-1, one for each entry of a shape (per agent)."""
+    """Whole numbers from 0 on.
+
+    Attributes:
+        n: how many: 0 to n - 1.
+        shape: of what one agent chooses.
+    """
 
     n: int
     shape: tuple[int, ...] = ()
@@ -55,7 +72,14 @@ class Discrete:
         return math.prod(self.shape)
 
     def from_uniform(self, u: Array, mask: Array | None = None) -> Array:
-        """int32 choices, uniform over those that `mask` (u's shape with an axis of n after the agent's) allows."""
+        """Choices, all that are allowed equally likely.
+
+        Args:
+            u: `(agents, *shape, *batch)`, uniform on (0, 1).
+            mask: bool `(agents, *shape, n, *batch)`, which choices are allowed; None if all are.
+        Returns:
+            int32, of the shape of u.
+        """
         if mask is None:
             return jnp.minimum((u * self.n).astype(jnp.int32), self.n - 1)
         axis = 1 + len(self.shape)
@@ -65,7 +89,13 @@ class Discrete:
         return jnp.argmax(mask & (rank == jnp.expand_dims(wanted, axis)), axis).astype(jnp.int32)
 
     def contains(self, x: Array) -> Array:
-        """Whether all of `x` is a choice, bool `()`."""
+        """Whether all numbers are choices.
+
+        Args:
+            x: whole numbers of any shape.
+        Returns:
+            bool `()`.
+        """
         return jnp.all((x >= 0) & (x < self.n))
 
 

@@ -64,7 +64,12 @@ class Timestep(struct.PyTreeNode):
 
 
 class ActTrace(NamedTuple):
-    """How the agents of a slot were asked: `obs` as each of them saw it, and the `extras` that came with their actions."""
+    """How the agents of a slot were asked.
+
+    Attributes:
+        obs: as each of them saw it.
+        extras: what came with their actions.
+    """
 
     obs: Observation
     extras: Any

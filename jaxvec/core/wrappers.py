@@ -17,7 +17,11 @@ from jaxvec.core.types import ActTrace, Observation, Timestep
 
 @dataclass(frozen=True)
 class Wrapper(Environment):
-    """An environment that passes on whatever it does not change."""
+    """An environment that passes on whatever it does not change.
+
+    Attributes:
+        env: what is wrapped.
+    """
 
     env: Environment
 
@@ -106,15 +110,26 @@ def reset_where_done(env: Environment, key: Array, state: Any, ts: Timestep, par
 
 
 def auto_reset(env: Environment) -> Environment:
-    """An `env` of episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its last observation.
+    """Episodes without end: a world that is done begins anew, and `Timestep.final_obs` keeps its last observation.
 
     A reset is computed only in slots in which some world ends, see `reset_where_done`.
+
+    Args:
+        env: whose episodes end.
+    Returns:
+        The environment around it.
     """
     return AutoReset(env)
 
 
 class EpisodeState(struct.PyTreeNode):
-    """The environment's state and the running sums of the episode: `ret` per group `(n,)`, `length` ()."""
+    """The environment's state and the running sums of the episode.
+
+    Attributes:
+        env: the environment's state.
+        ret: per group `(n,)`, the rewards so far.
+        length: int32 `()`, the slots so far.
+    """
 
     env: Any
     ret: dict[str, Array]
@@ -151,9 +166,14 @@ class EpisodeStatistics(Wrapper):
 
 
 def episode_statistics(env: Environment) -> Environment:
-    """An `env` whose info has the return and the length of the episode so far.
+    """An environment whose info has the return and the length of the episode so far.
 
     Put it inside `auto_reset`, which restarts the sums together with the episode.
+
+    Args:
+        env: what is measured.
+    Returns:
+        The environment around it.
     """
     return EpisodeStatistics(env)
 
@@ -233,9 +253,14 @@ def _many(space: Space, n: int) -> Space:
 
 
 def one_agent(env: Environment) -> Environment:
-    """An `env` of one agent that sees what all see together (`Environment.joint`) and decides for all agents at once.
+    """One agent that sees what all see together (`Environment.joint`) and decides for all agents at once.
 
     Its group is "all"; its actions are the agents' components stacked, `group/component` of shape `(n, ...)`; its reward is their
     mean, of groups of agents the mean of their means. It is asked once, also where agents take turns.
+
+    Args:
+        env: for whose agents it decides.
+    Returns:
+        The environment around it.
     """
     return OneAgent(env)

@@ -57,9 +57,11 @@ def fit_to_budget(request: Float[Array, "*link"], axis: int | tuple[int, ...]) -
 
     Args:
         request: part of the resource asked for [-], at least 0.
-        axis: entity axes that compete, counted from the front: batch axes follow, so a negative axis is a ValueError.
+        axis: entity axes that compete, counted from the front: batch axes follow.
     Returns:
         Part granted [-], summing to 1 at most over `axis`.
+    Raises:
+        ValueError: an axis is negative, counted from the back.
     """
     if any(a < 0 for a in ((axis,) if isinstance(axis, int) else axis)):
         raise ValueError(f"axis counts from the front, because worlds come last; got {axis}")

@@ -78,9 +78,11 @@ def rician_coeff(
         u_los: phase of the path in sight, uniform on (0, 1) [turn].
         u_nlos: phases of the scattered paths, likewise [turn], with the P paths along `axis`.
         k: Rician factor K, power in sight over power scattered [-], at least 0.
-        axis: of the paths in `u_nlos`, counted from the front: batch axes follow, so a negative axis is a ValueError.
+        axis: of the paths in `u_nlos`, counted from the front: batch axes follow.
     Returns:
         Real and imaginary part of the coefficient [-].
+    Raises:
+        ValueError: the axis is negative, counted from the back.
     """
     if axis < 0:
         raise ValueError(f"axis counts from the front, because worlds come last; got {axis}")
@@ -144,9 +146,11 @@ def combined_power(
     Args:
         estimate: real and imaginary part of h [-].
         error: of eps, likewise [-].
-        axis: of the antennas, counted from the front: batch axes follow, so a negative axis is a ValueError.
+        axis: of the antennas, counted from the front: batch axes follow.
     Returns:
         Channel power [-]; 0 where the estimate is.
+    Raises:
+        ValueError: the axis is negative, counted from the back.
     """
     if axis < 0:
         raise ValueError(f"axis counts from the front, because worlds come last; got {axis}")
