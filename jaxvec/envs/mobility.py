@@ -7,6 +7,12 @@ add one: write its class, add a line to `MODELS`, or register it from outside as
 Coordinates are the environment's: `isac_iov` has x along its road from 0 and y from the centre line; `dt_edge` has x along the
 road and y across it, both from the mast; `v2x_offload` has x and y on its map from a corner, `urllc_vec` from the centre.
 `twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up.
+
+Throughout:
+    sizes: an environment's sizes and switches.
+    params: its numbers, of one world or of a batch.
+    draws: as `reset_draws` or `step_draws` give them, by name.
+    motion: of this slot.
 """
 
 import math
@@ -78,31 +84,57 @@ class Mobility:
     constant_speed: ClassVar[bool] = False
 
     def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
-        """Of the uniform numbers that a reset takes, by name."""
+        """Which uniform numbers a reset takes.
+
+        Returns:
+            Shapes by name.
+        """
         raise NotImplementedError
 
     def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
-        """Uniform numbers to what `start` takes, by name; here themselves."""
+        """Uniform numbers to what `start` takes; here themselves.
+
+        Args:
+            u: `(*shape, *batch)` by name, uniform on (0, 1); others than the model's may be among them.
+        Returns:
+            By name.
+        """
         return {name: u[name] for name in self.reset_shapes(sizes, params)}
 
     def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """The first slot."""
+        """Where the vehicles are in the first slot."""
         raise NotImplementedError
 
     def speed_mps(self, velocity_mps: Array) -> Array:
-        """How fast vehicles are, `(vehicle,)`, of `Motion.velocity_mps`; here its magnitude."""
+        """How fast vehicles are; here the magnitude of their velocity.
+
+        Args:
+            velocity_mps: `(vehicle,)`, as in `Motion` [m/s].
+        Returns:
+            `(vehicle,)`, not negative [m/s].
+        """
         return jnp.abs(velocity_mps)
 
     def step_shapes(self, sizes: Any, params: Any) -> Shapes:
-        """Of the uniform numbers that a slot takes, by name; here none."""
+        """Which uniform numbers a slot takes; here none.
+
+        Returns:
+            Shapes by name.
+        """
         return {}
 
     def step_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
-        """Uniform numbers to what `advance` takes, by name; here themselves."""
+        """Uniform numbers to what `advance` takes; here themselves.
+
+        Args:
+            u: `(*shape, *batch)` by name, uniform on (0, 1); others than the model's may be among them.
+        Returns:
+            By name.
+        """
         return {name: u[name] for name in self.step_shapes(sizes, params)}
 
     def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """The next slot."""
+        """Where the vehicles are one slot later."""
         raise NotImplementedError
 
     def course(self, motion: Motion, sizes: Any, params: Any) -> Course:
@@ -344,6 +376,8 @@ def usable(sizes: type, params: type, *, absent: bool = False) -> tuple[str, ...
     Args:
         sizes, params: its classes.
         absent: whether it knows vehicles that are not on the road.
+    Returns:
+        The names, those of the package first.
     """
 
     def fits(model: Mobility) -> bool:

@@ -48,7 +48,19 @@ INFO = {
 def measure(
     d: Decision, rates_bps: Array, late: Latency, energy: Energy, q: Queues, score: Score, params: Params
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over streams."""
+    """The metrics and arrays of `info`; means are over streams.
+
+    Args:
+        d: what was done.
+        rates_bps: `(N,)` [bit/s].
+        late: what each task took.
+        energy: what the slot took.
+        q: the server's queues.
+        score: what the slot was worth.
+        params: the numbers.
+    Returns:
+        By name, as `INFO` says.
+    """
 
     def mean(x: Array) -> Array:
         return jnp.mean(x, (0, 1), dtype=score.reward_n.dtype)

@@ -1,4 +1,9 @@
-"""What vehicles of `dt_edge` see, (25) and the queues: declared once, written by `observe`, read back by `see`."""
+"""What vehicles of `dt_edge` see, (25) and the queues: declared once, written by `observe`, read back by `see`.
+
+Throughout:
+    sizes: sizes and switches.
+    params: the numbers.
+"""
 
 from typing import Any, NamedTuple
 
@@ -34,7 +39,11 @@ def _speed_mean_mps(params: Params) -> Any:
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
-    """Of a vehicle's row, 2K + 3 entries."""
+    """The blocks of a vehicle's row, 2K + 3 entries.
+
+    Returns:
+        By group.
+    """
 
     def slot_bits(params: Params) -> Any:
         """tasks of a slot"""
@@ -52,7 +61,13 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
-    """(25), and the queues. `Observation.world` (N(K + 3) + K): all vehicles' entries, then the queues once."""
+    """What is seen, (25) and the queues.
+
+    Args:
+        state: at the start of the slot.
+    Returns:
+        Rows `(N, 2K + 3)`; `Observation.world` `(N(K + 3) + K,)` has all vehicles' entries, then the queues once.
+    """
     values = {
         "task_bits": state.task_bits,
         "x_m": state.x_m,
@@ -67,7 +82,13 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 
 class Seen(NamedTuple):
-    """What is seen, in SI units: `(N, K)`, `(N,)` and `(K,)`."""
+    """What is seen, in SI units.
+
+    Attributes:
+        task_bits: `(N, K)`, size of each task [bit].
+        gain_db: `(N,)`, channel gain [dB].
+        queue_bits: `(K,)`, backlog of the server [bit].
+    """
 
     task_bits: Array
     gain_db: Array
@@ -75,7 +96,11 @@ class Seen(NamedTuple):
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation of all vehicles; gains are cut at the ends of their entries' range."""
+    """Undo the scaling of an observation of all vehicles; gains are cut at the ends of their entries' range.
+
+    Args:
+        obs: as `observe` gives it.
+    """
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
     queues = blocks.read(rows[:1], "queue_bits", params)
     return Seen(blocks.read(rows, "task_bits", params), blocks.read(rows, "gain_db", params), queues[0])

@@ -88,18 +88,32 @@ class Sizes:
 
 
 class State(struct.PyTreeNode):
-    """A world at the start of a slot; its tasks and channel are those that the slot's decisions are about."""
+    """A world at the start of a slot; its tasks and channel are those that the slot's decisions are about.
 
-    t: Array  # () int32
-    x_m: Array  # (N,) along the road, the mast at 0
-    y_m: Array  # (N,) across it, from the mast
-    velocity_mps: Array  # (N,) along it
-    track: Any  # the memory of the mobility model
-    shadow_db: Array  # (N,)
-    fading_re: Array  # (N,)
-    fading_im: Array  # (N,)
-    fading_corr: Array  # (N,) J0, see `fading.jakes_correlation`
-    shadow_corr: Array  # (N,)
-    task_bits: Array  # (N, K)
-    queue_bits: Array  # (K,)
-    cpu_bias_hz: Array  # (N, K)
+    Attributes:
+        t: int32 `()`, slots done.
+        x_m, y_m: `(N,)`, along the road and across it, both from the mast [m].
+        velocity_mps: `(N,)`, along the road [m/s].
+        track: the memory of the mobility model.
+        shadow_db: `(N,)`, loss by shadowing [dB].
+        fading_re, fading_im: `(N,)`, real and imaginary part of the coefficient of Rayleigh fading, of mean power 1 [-].
+        fading_corr: `(N,)`, of fading with itself a slot later, J0 of (4), see `fading.jakes_correlation` [-].
+        shadow_corr: `(N,)`, of shadowing with itself a slot later [-].
+        task_bits: `(N, K)`, size of each task [bit].
+        queue_bits: `(K,)`, backlog of the server per type [bit].
+        cpu_bias_hz: `(N, K)`, by what the twin underrates the CPU of each stream [Hz].
+    """
+
+    t: Array
+    x_m: Array
+    y_m: Array
+    velocity_mps: Array
+    track: Any
+    shadow_db: Array
+    fading_re: Array
+    fading_im: Array
+    fading_corr: Array
+    shadow_corr: Array
+    task_bits: Array
+    queue_bits: Array
+    cpu_bias_hz: Array

@@ -1,8 +1,17 @@
 """The slot of `dt_edge`, phase by phase, each a pure function: decision, channel, latency, energy, queues, score, movement.
 
 Shapes are one world's, with `N` vehicles of `K` task types each, a stream per vehicle and type; batch axes come last. Equation
-numbers are those of the paper; what was decided where it is silent stands in `jaxvec.envs.dt_edge.env`. `sizes` has the sizes and
-switches.
+numbers are those of the paper; what was decided where it is silent stands in `jaxvec.envs.dt_edge.env`.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot.
+    params: the numbers.
+    rank: batch axes.
+    d: what is done.
+    late: what each task takes.
+    energy: what the slot takes.
+    q: the server's queues.
 """
 
 from typing import Any, NamedTuple
@@ -16,35 +25,63 @@ from jaxvec.physics import fading, geometry, lyapunov, pathloss, queues, rate, t
 
 
 class Decision(NamedTuple):
-    """What is done: ratios of offloading and shares of the server, and what was asked for."""
+    """What is done, and what was asked for.
 
-    omega: Array  # (N, K)
-    alpha: Array  # (N, K)
-    request: Array  # () sum of the shares asked for
-    budget: Array  # () the most that they may sum to, (17d)
+    Attributes:
+        omega: `(N, K)`, part of each task that is offloaded [-].
+        alpha: `(N, K)`, share of the server for it [-].
+        request: `()`, sum of the shares asked for [-].
+        budget: `()`, the most that they may sum to, (17d) [-].
+    """
+
+    omega: Array
+    alpha: Array
+    request: Array
+    budget: Array
 
 
 class Latency(NamedTuple):
-    """(N, K) but for `service_bits` and `wait_s`, (K,)."""
+    """What each task takes.
+
+    Attributes:
+        local_s: `(N, K)`, of the part that stays, (7) [s].
+        tx_s: `(N, K)`, upload of the part that goes, (9) [s].
+        comp_s: `(N, K)`, computing it at the server, (9) [s].
+        raw_s: `(N, K)`, all together, (10) [s].
+        total_s: `(N, K)`, the same, at most the cap [s].
+        wait_s: `(K,)`, until the backlog before it is done; 0 without `queue_wait` [s].
+        service_bits: `(K,)`, what the server can do in the slot, (6) [bit].
+    """
 
     local_s: Array
     tx_s: Array
     comp_s: Array
     raw_s: Array
-    total_s: Array  # at most the cap
+    total_s: Array
     wait_s: Array
     service_bits: Array
 
 
 class Energy(NamedTuple):
-    """Of a slot."""
+    """What a slot takes.
 
-    local_j: Array  # (N,)
-    edge_j: Array  # ()
+    Attributes:
+        local_j: `(N,)`, of each vehicle's CPU, (14) [J].
+        edge_j: `()`, of the server, (15) [J].
+    """
+
+    local_j: Array
+    edge_j: Array
 
 
 class Queues(NamedTuple):
-    """(K,) each."""
+    """The server's queues, `(K,)` each, (5) and (6).
+
+    Attributes:
+        arrivals_bits: what is offloaded [bit].
+        served_bits: what is done of the backlog and of what arrives [bit].
+        after_bits: backlog after the slot [bit].
+    """
 
     arrivals_bits: Array
     served_bits: Array
@@ -52,52 +89,96 @@ class Queues(NamedTuple):
 
 
 class Score(NamedTuple):
-    """What a slot was worth."""
+    """What a slot was worth.
 
-    reward_n: Array  # (N,) each vehicle's own
-    team: Array  # ()
-    qos: Array  # (N,)
-    used: Array  # () part of the server's frequency in use
-    drift_exact: Array  # ()
-    drift_bound: Array  # ()
+    Attributes:
+        reward_n: `(N,)`, each vehicle's own [-].
+        team: `()`, their mean [-].
+        qos: `(N,)`, quality of service (12) [-].
+        used: `()`, part of the server's frequency in use, bias included [-].
+        drift_exact: `()`, change of half the squared queues, mean over types [-].
+        drift_bound: `()`, its bound (24a) [-].
+    """
+
+    reward_n: Array
+    team: Array
+    qos: Array
+    used: Array
+    drift_exact: Array
+    drift_bound: Array
 
 
 def share_floor(sizes: Sizes, params: Params) -> Any:
-    """The share that every stream gets at least: `alpha_min`, less where more than 30 streams have to fit."""
+    """The share that every stream gets at least: `alpha_min`, less where more than 30 streams have to fit.
+
+    Returns:
+        `()`, or one per world of a sweep [-].
+    """
     return jnp.minimum(params.alpha_min, 0.15 / (sizes.n_vehicles * sizes.n_types))
 
 
 def over_types(x: Any, rank: int) -> Array:
-    """Mean of a number that may differ between types; `rank` batch axes."""
+    """Mean of a number that may differ between types.
+
+    Args:
+        x: `()` or `(K,)`.
+    Returns:
+        `()`, in the same unit.
+    """
     x = jnp.asarray(x)
     return jnp.mean(x, 0) if x.ndim == 1 + rank else x
 
 
 def cycles_ref(params: Params, rank: int) -> Array:
-    """Work of a mean task [cycle]."""
+    """Work of a mean task.
+
+    Returns:
+        `()` [cycle].
+    """
     return params.task_bits_mean * over_types(params.cycles_per_bit, rank)
 
 
 def energy_ref_j(sizes: Sizes, params: Params, rank: int) -> Array:
-    """All tasks of a slot computed locally [J]."""
+    """What all tasks of a slot take when they are computed locally: N K kappa f^2 times the work of a mean task, as in (14).
+
+    Returns:
+        `()` [J].
+    """
     per_cycle_j = params.kappa_vehicle * params.vehicle_cpu_hz * params.vehicle_cpu_hz
     return sizes.n_vehicles * sizes.n_types * per_cycle_j * cycles_ref(params, rank)
 
 
 def shadow_correlation(speed_mps: Array, params: Params) -> Array:
-    """Of shadowing with itself a slot later: exp(-way / decorrelation distance), 3GPP TR 36.885 A.1.4."""
+    """Correlation of shadowing with itself a slot later: exp(-way / decorrelation distance), 3GPP TR 36.885 A.1.4.
+
+    Args:
+        speed_mps: `(N,)` [m/s].
+    Returns:
+        `(N,)` [-].
+    """
     return jnp.exp(-speed_mps * params.slot_s / params.shadow_decorr_m)
 
 
 def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> tuple[Array, Array]:
-    """Ratios of offloading and requested shares (N, K); shares are log-spaced, so that the middle asks for about a fair one."""
+    """What is asked for; shares are log-spaced, so that the middle asks for about a fair one.
+
+    Args:
+        action: "offload" and "share", `(N, K)` each, cut to 0 to 1.
+    Returns:
+        Ratios of offloading and requested shares `(N, K)` [-].
+    """
     omega, u = (jnp.clip(action[name], 0.0, 1.0) for name in ("offload", "share"))
     floor = share_floor(sizes, params)
     return omega, floor * jnp.exp(u * jnp.log(params.alpha_max / floor))
 
 
 def fit(sizes: Sizes, omega: Array, asked: Array, state: State, params: Params) -> Decision:
-    """(17c), (17d): what exceeds the server's budget is taken off all shares above the floor, in proportion."""
+    """(17c), (17d): what exceeds the server's budget is taken off all shares above the floor, in proportion.
+
+    Args:
+        omega: `(N, K)`, ratios of offloading [-].
+        asked: `(N, K)`, shares [-].
+    """
     floor, n = share_floor(sizes, params), sizes.n_vehicles * sizes.n_types
     least = n * floor
     budget = jnp.maximum(1.0 - jnp.sum(state.cpu_bias_hz, (0, 1)) / params.server_cpu_hz, least)
@@ -110,13 +191,21 @@ def fit(sizes: Sizes, omega: Array, asked: Array, state: State, params: Params) 
 
 
 def distance_m(state: State, params: Params) -> tuple[Array, Array]:
-    """To the mast (N,): on the ground, and between the antennas."""
+    """How far the vehicles are from the mast.
+
+    Returns:
+        `(N,)` on the ground, and `(N,)` between the antennas [m].
+    """
     up_m = params.bs_height_m - params.vehicle_height_m
     return geometry.norm_m(state.x_m, state.y_m), geometry.norm_m(state.x_m, state.y_m, up_m)
 
 
 def gain_db(sizes: Sizes, state: State, params: Params) -> Array:
-    """Channel gain (N,), (3): path loss, shadowing, Rayleigh fading."""
+    """Channel gain, (3): path loss, shadowing, Rayleigh fading.
+
+    Returns:
+        `(N,)` [dB].
+    """
     link = pathloss.Link(*distance_m(state, params), params.vehicle_height_m, params.bs_height_m)
     power = state.fading_re * state.fading_re + state.fading_im * state.fading_im
     fade_db = units.linear_to_db(jnp.maximum(power, 1e-12))
@@ -124,14 +213,24 @@ def gain_db(sizes: Sizes, state: State, params: Params) -> Array:
 
 
 def rate_bps(sizes: Sizes, gain_db: Array, params: Params) -> Array:
-    """(N,), (2); the band is shared by all vehicles unless `bandwidth_shared` is off."""
+    """Rate of the uplink, (2); the band is shared by all vehicles unless `bandwidth_shared` is off.
+
+    Args:
+        gain_db: `(N,)` [dB].
+    Returns:
+        `(N,)` [bit/s].
+    """
     band_hz = params.bandwidth_hz / sizes.n_vehicles if sizes.bandwidth_shared else params.bandwidth_hz
     snr = params.tx_power_w / params.noise_w * units.db_to_linear(gain_db)
     return jnp.maximum(rate.shannon_bps(band_hz, snr), params.rate_min_bps)
 
 
 def delay(sizes: Sizes, d: Decision, rate_bps: Array, state: State, params: Params) -> Latency:
-    """(7) to (10): local part, upload, computing at the true speed, and, with `queue_wait`, the backlog before it."""
+    """(7) to (10): local part, upload, computing at the true speed, and, with `queue_wait`, the backlog before it.
+
+    Args:
+        rate_bps: `(N,)` [bit/s].
+    """
     cycles, remote = state.task_bits * params.cycles_per_bit, d.omega * state.task_bits
     local_s = (1.0 - d.omega) * cycles / params.vehicle_cpu_hz
     tx_s = remote / rate_bps[:, None]
@@ -145,7 +244,7 @@ def delay(sizes: Sizes, d: Decision, rate_bps: Array, state: State, params: Para
 
 
 def spend(d: Decision, late: Latency, params: Params) -> Energy:
-    """(14), and (15) times the slot."""
+    """Energy of the vehicles, (14), and of the server, (15) times the slot."""
     power_w = params.kappa_vehicle * params.vehicle_cpu_hz * params.vehicle_cpu_hz * params.vehicle_cpu_hz
     in_use = jnp.sum(d.alpha, (0, 1))
     return Energy(
@@ -155,7 +254,7 @@ def spend(d: Decision, late: Latency, params: Params) -> Energy:
 
 
 def enqueue(d: Decision, late: Latency, state: State) -> Queues:
-    """(5), (6)."""
+    """(5), (6): what is offloaded joins the server's queues, and is served."""
     arrivals_bits = jnp.sum(d.omega * state.task_bits, 0)
     after_bits, served_bits = queues.update(state.queue_bits, arrivals_bits, late.service_bits)
     return Queues(arrivals_bits, served_bits, after_bits)
@@ -179,7 +278,11 @@ def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, s
 
 
 def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], params: Params) -> State:
-    """Movement, shadowing and fading (4), and the next slot's tasks."""
+    """Movement, shadowing and fading (4), and the next slot's tasks.
+
+    Args:
+        draws: of the slot, see `DtEdge.draw_step`.
+    """
     model = mobility.MODELS[sizes.mobility]
     present = jnp.ones(state.x_m.shape, bool)
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, present, state.track)
@@ -205,7 +308,13 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
 
 
 def correlations(speed_mps: Array, params: Params) -> dict[str, Array]:
-    """Of fading and of shadowing with themselves a slot later, (N,), by name of the state: (4), and the way driven."""
+    """Of fading and of shadowing with themselves a slot later: (4), and the way driven.
+
+    Args:
+        speed_mps: `(N,)` [m/s].
+    Returns:
+        `(N,)` each, by name of the state [-].
+    """
     return {
         "fading_corr": fading.jakes_correlation(speed_mps, params.slot_s, params.light_speed_mps / params.carrier_hz),
         "shadow_corr": shadow_correlation(speed_mps, params),
@@ -213,7 +322,11 @@ def correlations(speed_mps: Array, params: Params) -> dict[str, Array]:
 
 
 def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
-    """The first slot: empty queues."""
+    """The first slot: empty queues.
+
+    Args:
+        draws: of the reset, see `DtEdge.draw_reset`.
+    """
     model = mobility.MODELS[sizes.mobility]
     motion = model.start(draws, sizes, params)
     return State(

@@ -52,7 +52,18 @@ INFO = {
 
 
 def measure(state: State, d: Decision, links: Links, work: Queues, o: Outcome, params: Params) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over the vehicles on the road, the RSUs, or the active links of the slot."""
+    """The metrics and arrays of `info`; means are over the vehicles on the road, the RSUs, or the active links of the slot.
+
+    Args:
+        state: at the start of the slot.
+        d: what was done.
+        links: what the links took.
+        work: what came and went at the queues.
+        o: what each task took.
+        params: the numbers.
+    Returns:
+        By name, as `INFO` says.
+    """
     n = n_present(state)
     n_links = jnp.sum(d.active, (0, 1))
 

@@ -1,6 +1,10 @@
 """What vehicles of `isac_iov` see of their tasks, themselves and the RSUs: declared once, written by `observe`, read by `see`.
 
 Scales given as numbers do not follow swept parameters.
+
+Throughout:
+    sizes: sizes and switches.
+    params: the numbers.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +27,11 @@ def _two_lanes_m(params: Params) -> Any:
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
-    """Of a vehicle's row, 14 + 4K entries; the last 3 + K are the twin's, (40), and 0 without it."""
+    """The blocks of a vehicle's row, 14 + 4K entries; the last 3 + K are the twin's, (40), and 0 without it.
+
+    Returns:
+        By group.
+    """
     k = sizes.n_rsus
     blocks = (
         Block("task_bits", None, "bit", "own task", 3e6),
@@ -49,7 +57,13 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
-    """All entries of order 1; rows of absent vehicles are 0. `Observation.world` (I(14 + 4K)): the rows, one after the other."""
+    """What is seen; all entries are of order 1, rows of absent vehicles are 0.
+
+    Args:
+        state: at the start of the slot.
+    Returns:
+        Rows `(I, 14 + 4K)`; `Observation.world` `(I(14 + 4K),)` has them one after the other.
+    """
     place, blocks = locate(sizes, state, params), layout(sizes)[GROUP]
     shown_cycles = state.q_rsu_cycles * (1 + params.twin_queue_err * state.twin_err)
     q_rsu = blocks.block("q_rsu_cycles").encode(shown_cycles, params) * sizes.dt_enabled
@@ -82,19 +96,33 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 
 class Seen(NamedTuple):
-    """What is seen, in SI units; `(I,)` and `(I, K)`."""
+    """What is seen, in SI units.
+
+    Attributes:
+        work_cycles: `(I,)`, work of the whole task [cycle].
+        veh_cpu_hz: `(I,)`, own CPU [Hz].
+        q_loc_cycles: `(I,)`, own backlog [cycle].
+        dx_m: `(I, K)`, offset of each RSU along the road [m].
+        covered: bool `(I, K)`, which RSUs reach the vehicle.
+        free_hz: `(I, K)`, what the twin leaves of an RSU's processor [Hz].
+        q_rsu_cycles: `(I, K)`, backlog of the RSUs as the twin shows it; 0 without it [cycle].
+    """
 
     work_cycles: Array
     veh_cpu_hz: Array
     q_loc_cycles: Array
     dx_m: Array
-    covered: Array  # bool
+    covered: Array
     free_hz: Array
-    q_rsu_cycles: Array  # the twin's; 0 without it
+    q_rsu_cycles: Array
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation."""
+    """Undo the scaling of an observation.
+
+    Args:
+        obs: as `observe` gives it.
+    """
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
 
     def read(name: str) -> Array:

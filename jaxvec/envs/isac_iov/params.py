@@ -108,22 +108,42 @@ class Sizes:
 
 
 class State(struct.PyTreeNode):
-    """One world; `I` vehicles, `K` RSUs, `m` = queue_window. Tasks are those of the slot about to be decided."""
+    """A world of `I` vehicles and `K` RSUs at the start of a slot; its tasks are those that the slot's decisions are about.
 
-    t: Array  # () int32, slot
-    x_m: Array  # (I,) along the road, from its western end
-    y_m: Array  # (I,) across it, from the centre line
-    velocity_mps: Array  # (I,) along it
-    present: Array  # (I,) bool, on the road
-    veh_cpu_hz: Array  # (I,)
-    work_cpb: Array  # (I,)
-    align_cpb: Array  # (I,)
-    task_bits: Array  # (I,)
-    instr_bits: Array  # (I,)
-    q_loc_cycles: Array  # (I,)
-    q_rsu_cycles: Array  # (K,)
-    v_energy_j: Array  # ()
-    hist_loc: Array  # (m - 1, 3, I): backlog at the slot's start, arrivals, departures; oldest first
-    hist_rsu: Array  # (m - 1, 3, K)
-    twin_err: Array  # (K,) in [-1, 1]
-    track: Any  # the memory of the mobility model
+    Attributes:
+        t: int32 `()`, slots done.
+        x_m: `(I,)`, along the road, from its western end [m].
+        y_m: `(I,)`, across it, from the centre line [m].
+        velocity_mps: `(I,)`, along it, east positive [m/s].
+        present: bool `(I,)`, on the road.
+        veh_cpu_hz: `(I,)`, a vehicle's CPU [Hz].
+        work_cpb: `(I,)`, work of the tasks [cycle/bit].
+        align_cpb: `(I,)`, work of transforming an RSU's view into the input of a task [cycle/bit].
+        task_bits: `(I,)`, data of the task; 0 of an absent vehicle [bit].
+        instr_bits: `(I,)`, instruction that may stand for the data; 0 of an absent vehicle [bit].
+        q_loc_cycles: `(I,)`, backlog of a vehicle [cycle].
+        q_rsu_cycles: `(K,)`, backlog of an RSU [cycle].
+        v_energy_j: `()`, energy queue (27) of all vehicles [J].
+        hist_loc: `(m - 1, 3, I)`, m = queue_window: backlog at a slot's start, arrivals, departures; oldest slot first [cycle].
+        hist_rsu: `(m - 1, 3, K)`, likewise of the RSUs [cycle].
+        twin_err: `(K,)`, error of the twin's backlogs, -1 to 1 times `twin_queue_err` [-].
+        track: the memory of the mobility model.
+    """
+
+    t: Array
+    x_m: Array
+    y_m: Array
+    velocity_mps: Array
+    present: Array
+    veh_cpu_hz: Array
+    work_cpb: Array
+    align_cpb: Array
+    task_bits: Array
+    instr_bits: Array
+    q_loc_cycles: Array
+    q_rsu_cycles: Array
+    v_energy_j: Array
+    hist_loc: Array
+    hist_rsu: Array
+    twin_err: Array
+    track: Any

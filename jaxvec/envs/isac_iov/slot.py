@@ -1,7 +1,17 @@
 """The slot of `isac_iov`, phase by phase, each a pure function: geometry, decision, links, queues, outcome, reward, movement.
 
 Shapes are one world's, with `I` vehicles and `K` RSUs; batch axes come last. Equation numbers are those of Zhan et al.; what was
-decided where the paper is silent stands in `jaxvec.envs.isac_iov.env`. `sizes` has the sizes and switches.
+decided where the paper is silent stands in `jaxvec.envs.isac_iov.env`.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot.
+    params: the numbers.
+    place: where the vehicles are.
+    d: what is done.
+    links: what the links take.
+    work: what came and went at the queues.
+    outcome: what each task took.
 """
 
 from typing import NamedTuple
@@ -16,30 +26,57 @@ from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate
 
 
 class Geometry(NamedTuple):
-    """(2): frozen during the slot."""
+    """Where the vehicles are from the RSUs, (2), frozen during the slot; `(I, K)` each.
 
-    dx_m: Array  # (I, K) to the RSU
-    dist_m: Array  # (I, K) in space
-    ground_m: Array  # (I, K) on the ground
-    covered: Array  # (I, K) bool
+    Attributes:
+        dx_m: along the road, from the vehicle to the RSU, signed [m].
+        dist_m: in space [m].
+        ground_m: on the ground [m].
+        covered: bool, the RSU reaches the vehicle, which is on the road.
+    """
+
+    dx_m: Array
+    dist_m: Array
+    ground_m: Array
+    covered: Array
 
 
 class Decision(NamedTuple):
-    """A feasible action, C4 to C6."""
+    """A feasible action, C4 to C6.
 
-    ell_loc: Array  # (I,)
-    ell_rsu: Array  # (I, K)
-    active: Array  # (I, K) bool
-    share: Array  # (I, K)
-    freq_hz: Array  # (I, K)
-    f_rsu_hz: Array  # (K,)
+    Attributes:
+        ell_loc: `(I,)`, part of the task that is computed locally; 0 of an absent vehicle [-].
+        ell_rsu: `(I, K)`, part for each RSU [-].
+        active: bool `(I, K)`, links in use.
+        share: `(I, K)`, of the band [-].
+        freq_hz: `(I, K)`, part of the RSU's processor [Hz].
+        f_rsu_hz: `(K,)`, speed of the RSU's processor; where nobody uses it, all that the twin leaves [Hz].
+    """
+
+    ell_loc: Array
+    ell_rsu: Array
+    active: Array
+    share: Array
+    freq_hz: Array
+    f_rsu_hz: Array
 
 
 class Links(NamedTuple):
-    """What each vehicle-to-RSU link takes, (7) to (14), (17); 0 where not active. All (I, K)."""
+    """What each link from a vehicle to an RSU takes, (7) to (14), (17); `(I, K)` each, 0 where not active.
+
+    Attributes:
+        rate_bps: rate (1) [bit/s].
+        eta: bool, the instruction is sent in the place of the data (12).
+        d_data_s: upload of the data (7) [s].
+        d_up_s: upload phase of the mode chosen (12) [s].
+        d_comp_s: computing at the RSU (13) [s].
+        e_tx_j: transmission (8) [J].
+        e_rsu_j: computing and aligning at the RSU (11), (14) [J].
+        load_cycles: work for the RSU (17) [cycle].
+    """
 
     rate_bps: Array
-    eta: Array  # bool, 1 = instruction
+    eta: Array
     d_data_s: Array
     d_up_s: Array
     d_comp_s: Array
@@ -49,28 +86,48 @@ class Links(NamedTuple):
 
 
 class Queues(NamedTuple):
-    """(16) to (18): work that came and went, and the waiting it causes."""
+    """Work that came and went, (16) to (18), and the waiting that it causes.
 
-    lam_loc: Array  # (I,)
-    lam_rsu: Array  # (K,)
-    q_loc: Array  # (I,) after the slot
-    q_rsu: Array  # (K,)
-    wait_loc_s: Array  # (I,)
-    wait_rsu_s: Array  # (K,)
+    Attributes:
+        lam_loc: `(I,)`, arrivals at the vehicles [cycle].
+        lam_rsu: `(K,)`, arrivals at the RSUs, background work included [cycle].
+        q_loc: `(I,)`, backlog of the vehicles after the slot [cycle].
+        q_rsu: `(K,)`, of the RSUs [cycle].
+        wait_loc_s: `(I,)`, waiting at the own CPU [s].
+        wait_rsu_s: `(K,)`, waiting at an RSU [s].
+        hist_loc, hist_rsu: the window without its oldest slot, as `State` has it [cycle].
+    """
+
+    lam_loc: Array
+    lam_rsu: Array
+    q_loc: Array
+    q_rsu: Array
+    wait_loc_s: Array
+    wait_rsu_s: Array
     hist_loc: Array
     hist_rsu: Array
 
 
 class Outcome(NamedTuple):
-    """(19) to (25), (27): what each task took."""
+    """What each task took, (19) to (25), (27).
 
-    latency_s: Array  # (I,)
-    e_loc_j: Array  # (I,)
-    energy_j: Array  # (I,)
-    cost: Array  # (I,)
-    excess_j: Array  # ()
-    v_energy_j: Array  # ()
-    violation_rate: Array  # ()
+    Attributes:
+        latency_s: `(I,)`, of the slower of the local part and the RSUs' (21) [s].
+        e_loc_j: `(I,)`, of the own CPU (6) [J].
+        energy_j: `(I,)`, of everything (23) [J].
+        cost: `(I,)`, latency and energy, weighted (24) [-].
+        excess_j: `()`, energy of all vehicles above their budget [J].
+        v_energy_j: `()`, energy queue after the slot (27) [J].
+        violation_rate: `()`, share of tasks later than the deadline, C8 [-].
+    """
+
+    latency_s: Array
+    e_loc_j: Array
+    energy_j: Array
+    cost: Array
+    excess_j: Array
+    v_energy_j: Array
+    violation_rate: Array
 
 
 def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
@@ -85,7 +142,11 @@ def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
 
 
 def decode(sizes: Sizes, action: dict[str, Array], place: Geometry, state: State, params: Params) -> Decision:
-    """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors)."""
+    """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors).
+
+    Args:
+        action: "split" `(I, 1 + K)`, "bandwidth" and "rsu_cpu" `(I, K)`, cut to -1 to 1.
+    """
     split, ask_band, ask_cpu = (jnp.clip(action[name], -1, 1) for name in ("split", "bandwidth", "rsu_cpu"))
     ell_loc, ell_rsu = _split(split, place.covered, params)
     ell_loc = jnp.where(state.present, ell_loc, 0)
@@ -122,7 +183,11 @@ def _split(split: Array, covered: Array, params: Params) -> tuple[Array, Array]:
 
 
 def transmit(sizes: Sizes, state: State, d: Decision, place: Geometry, h_power: Array, params: Params) -> Links:
-    """(1), (7) to (14), (17): each link's upload by the quicker of its two modes, and the RSU's work on it."""
+    """(1), (7) to (14), (17): each link's upload by the quicker of its two modes, and the RSU's work on it.
+
+    Args:
+        h_power: `(I, K)`, power of Rayleigh fading [-].
+    """
     link = pathloss.Link(place.ground_m, place.dist_m, params.vehicle_height_m, params.rsu_height_m)
     gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     snr = rate.snr(params.tx_power_w, h_power, gain, params.noise_w)
@@ -148,7 +213,11 @@ def transmit(sizes: Sizes, state: State, d: Decision, place: Geometry, h_power: 
 
 
 def queue(state: State, d: Decision, links: Links, draws: dict[str, Array], params: Params) -> Queues:
-    """(16), (17) with background work, and Little's law (18) over the window."""
+    """(16), (17) with background work, and Little's law (18) over the window.
+
+    Args:
+        draws: of the slot, of which "bg_u" and "bg_size" `(K,)` say whether and how much background work there is [-].
+    """
     bg_cycles = (draws["bg_u"] < params.rsu_bg_prob) * draws["bg_size"] * params.rsu_bg_max_cycles
     lam_loc = d.ell_loc * state.task_bits * state.work_cpb  # (5)
     lam_rsu = jnp.sum(links.load_cycles, 0) + bg_cycles
@@ -183,7 +252,11 @@ def settle(state: State, d: Decision, links: Links, work: Queues, params: Params
 def score(
     sizes: Sizes, state: State, d: Decision, work: Queues, outcome: Outcome, params: Params
 ) -> tuple[Array, dict[str, Array]]:
-    """(44), or the drift of (36) itself: the reward `()` and its parts, per vehicle on the road."""
+    """(44), or the drift of (36) itself: the reward per vehicle on the road.
+
+    Returns:
+        The reward `()` [-]; and it and its parts, by name of `info`.
+    """
     p, n = params, n_present(state)
     loc, rsu, en = 1 / p.q_loc_ref_cycles, 1 / p.q_rsu_ref_cycles, 1 / p.energy_ref_j
     qa, qb, ev = state.q_loc_cycles * loc, state.q_rsu_cycles * rsu, state.v_energy_j * en
@@ -206,7 +279,11 @@ def score(
 
 
 def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
-    """The first slot: empty histories and energy queue."""
+    """The first slot: empty histories and energy queue.
+
+    Args:
+        draws: of the reset, see `IsacIov.draw_reset`.
+    """
     motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
     batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
     return State(
@@ -229,7 +306,11 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
 def advance(
     sizes: Sizes, state: State, work: Queues, outcome: Outcome, draws: dict[str, Array], params: Params
 ) -> State:
-    """The vehicles move and new tasks arrive."""
+    """The vehicles move and new tasks arrive.
+
+    Args:
+        draws: of the slot, see `IsacIov.draw_step`.
+    """
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, state.present, state.track)
     motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
     return state.replace(
@@ -247,5 +328,9 @@ def advance(
 
 
 def n_present(state: State) -> Array:
-    """`()`: vehicles on the road, at least 1."""
+    """How many vehicles are on the road, at least 1.
+
+    Returns:
+        `()`, as a float [-].
+    """
     return jnp.maximum(jnp.sum(state.present, 0), 1).astype(state.v_energy_j.dtype)
