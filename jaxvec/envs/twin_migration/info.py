@@ -70,7 +70,21 @@ def measure(
     caches: Caches,
     params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over the vehicles on their way."""
+    """The metrics and arrays of `info`; means are over the vehicles on their way.
+
+    Args:
+        sizes: sizes and switches.
+        state: at the start of the slot.
+        after: at the start of the next one.
+        d: where each twin was.
+        loads: what the servers were asked to do.
+        links: of the vehicles.
+        o: what became of each vehicle's slot.
+        caches: what became of the loads.
+        params: the numbers.
+    Returns:
+        By name, as `INFO` says.
+    """
     scene, sat = state.scene, sizes.n_servers - 1
     active, real = scene.veh_active, o.t_sum.dtype
     n = jnp.sum(active, 0).astype(real)

@@ -2,6 +2,10 @@
 
 An entry of 2 is "as far as can be seen" and "as much as can be seen"; an absent server is both. A vehicle that is not on its way
 sees zeros.
+
+Throughout:
+    sizes: sizes and switches.
+    params: the numbers.
 """
 
 from typing import Any, NamedTuple
@@ -63,7 +67,11 @@ def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
-    """(19), (23), at the start of a slot. `Observation.aux` has the UAVs' places `uav_deg` (U, 2) [degree]."""
+    """(19), (23), at the start of a slot. `Observation.aux` has the UAVs' places `uav_deg` (U, 2) [degree].
+
+    Args:
+        state: with the slot's `scene`.
+    """
     scene, blocks = state.scene, layout(sizes)
     row, active, there = blocks[GROUP], scene.veh_active[:, None], scene.server_active
     dist = jnp.where(there[:-1], row.block("dist_m").encode(scene.dist, params), MOST)
@@ -94,7 +102,13 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 
 def allowed(sizes: Sizes, scene: Scene) -> Array:
-    """(23): what is feasible; where nothing is, what is in reach; where nothing is, what is there. `(V, M)`"""
+    """(23): what is feasible; where nothing is, what is in reach; where nothing is, what is there.
+
+    Args:
+        scene: of the slot.
+    Returns:
+        bool `(V, M)`.
+    """
     there = jnp.broadcast_to(scene.server_active, scene.feasible.shape)
     if not sizes.use_mask:
         return there
@@ -103,18 +117,31 @@ def allowed(sizes: Sizes, scene: Scene) -> Array:
 
 
 class Seen(NamedTuple):
-    """Observations in SI units, of V vehicles and M servers."""
+    """Observations in SI units, of V vehicles and M servers.
 
-    dist: Array  # (V, M - 1) [m], at most 2 `obs_distance_m`
-    known_load: Array  # (M,) [bit], at most 2 caches; what they hold, where nobody is told of loads
-    allowed: Array  # (V, M) bool, by the mask, and there
-    prev: Array  # (V,) int32, server of the twin, -1: none yet
-    active: Array  # (V,) bool, on its way
-    uav_deg: Array  # (U, 2)
+    Attributes:
+        dist: `(V, M - 1)`, at most 2 `obs_distance_m` [m].
+        known_load: `(M,)`, at most 2 caches; what they hold, where nobody is told of loads [bit].
+        allowed: bool `(V, M)`, by the mask, and there.
+        prev: int32 `(V,)`, server of the twin, -1: none yet.
+        active: bool `(V,)`, on its way.
+        uav_deg: `(U, 2)`, latitude and longitude from the anchor [degree].
+    """
+
+    dist: Array
+    known_load: Array
+    allowed: Array
+    prev: Array
+    active: Array
+    uav_deg: Array
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation of all vehicles."""
+    """Undo the scaling of an observation of all vehicles.
+
+    Args:
+        obs: as `observe` gives it.
+    """
     blocks = layout(sizes)
     world = blocks["world"]
     twin = world.read_world(obs.world, "twin", params)

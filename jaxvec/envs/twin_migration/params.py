@@ -89,15 +89,25 @@ class Params(struct.PyTreeNode):
 
 
 class Scene(struct.PyTreeNode):
-    """What is to be seen at the start of a slot, before anybody acts: it follows from the rest of the state."""
+    """What is to be seen at the start of a slot, before anybody acts: it follows from the rest of the state.
 
-    veh_active: Array  # (V,) bool
-    server_active: Array  # (M,) bool
-    uav_deg: Array  # (U, 2) latitude and longitude from the anchor
-    near: Array  # (U,) int32, the nearest RSU
-    dist: Array  # (V, M - 1) [m]
-    in_range: Array  # (V, M) bool
-    feasible: Array  # (V, M) bool, without the fallback
+    Attributes:
+        veh_active: bool `(V,)`, on its way.
+        server_active: bool `(M,)`, there in this slot.
+        uav_deg: `(U, 2)`, latitude and longitude from the anchor [degree].
+        near: int32 `(U,)`, the RSU nearest to each UAV.
+        dist: `(V, M - 1)`, to RSUs and UAVs (2) [m].
+        in_range: bool `(V, M)`, the server reaches the vehicle.
+        feasible: bool `(V, M)`, and has room for its twin (23), without the fallback.
+    """
+
+    veh_active: Array
+    server_active: Array
+    uav_deg: Array
+    near: Array
+    dist: Array
+    in_range: Array
+    feasible: Array
 
 
 @dataclass(frozen=True)
@@ -146,18 +156,34 @@ class Sizes:
 
 
 class State(struct.PyTreeNode):
-    """One world; V vehicles, N RSUs, U UAVs, M = N + U + 1 servers."""
+    """A world of V vehicles, N RSUs, U UAVs, M = N + U + 1 servers.
 
-    t: Array  # () int32, slot
-    start_bin: Array  # () int32, bin of the counts in which the episode began
-    veh_traj: Array  # (V,) int32, trip
-    veh_start: Array  # (V,) int32, slot in which it begins
-    prev: Array  # (V,) int32, server of the twin, -1: none yet
-    queue: Array  # (M,) [bit]
-    uav_phase_m: Array  # (U,) where on its loop each UAV begins
-    uav_on: Array  # (U,) int32, first slot in which it serves
-    uav_off: Array  # (U,) int32, first slot in which it does not any more
-    fails: Array  # (V,) int32, slots
-    active_slots: Array  # (V,) int32, slots
-    migrations: Array  # (V,) int32, slots
-    scene: Scene = struct.field(default=None)  # of the slot `t`: `jaxvec.envs.twin_migration.slot.begin`
+    Attributes:
+        t: int32 `()`, slots done.
+        start_bin: int32 `()`, bin of the counts in which the episode began.
+        veh_traj: int32 `(V,)`, trip.
+        veh_start: int32 `(V,)`, slot in which it begins.
+        prev: int32 `(V,)`, server of the twin, -1: none yet.
+        queue: `(M,)`, what the caches hold [bit].
+        uav_phase_m: `(U,)`, where on its loop each UAV begins [m].
+        uav_on: int32 `(U,)`, first slot in which it serves.
+        uav_off: int32 `(U,)`, first slot in which it does not any more.
+        fails: int32 `(V,)`, slots that failed so far.
+        active_slots: int32 `(V,)`, slots on its way so far.
+        migrations: int32 `(V,)`, slots in which the twin moved so far.
+        scene: of the slot `t`, see `jaxvec.envs.twin_migration.slot.begin`.
+    """
+
+    t: Array
+    start_bin: Array
+    veh_traj: Array
+    veh_start: Array
+    prev: Array
+    queue: Array
+    uav_phase_m: Array
+    uav_on: Array
+    uav_off: Array
+    fails: Array
+    active_slots: Array
+    migrations: Array
+    scene: Scene = struct.field(default=None)

@@ -1,6 +1,12 @@
 """What there is at the start of a slot of `twin_migration`, before anybody acts: who is there, where, and what is known of loads.
 
 Shapes are one world's, as in `jaxvec.envs.twin_migration.slot`; batch axes come last.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot; its `scene` may be missing.
+    params: the numbers.
+    rank: batch axes.
 """
 
 from functools import reduce
@@ -18,12 +24,25 @@ HAVERSINE = {"correct": geometry.haversine, "paper": geometry.haversine_as_print
 
 
 def at(x: Array, index: Array) -> Array:
-    """x[index] along the first axis, in each world: `(n, *batch)` and `(k, *batch)` to `(k, *batch)`."""
+    """x[index] along the first axis, in each world.
+
+    Args:
+        x: `(n, *batch)`, in any unit.
+        index: int `(k, *batch)`; beyond the ends counts as the end.
+    Returns:
+        `(k, *batch)`.
+    """
     return jnp.take_along_axis(x, index, 0, mode="clip")
 
 
 def of_kind(sizes: Sizes, rsu: Any, uav: Any, rank: int) -> Array:
-    """One number for RSUs and one for UAVs, as `(M - 1, *batch)`."""
+    """One number for RSUs and one for UAVs, as one per server.
+
+    Args:
+        rsu, uav: the numbers, in any unit.
+    Returns:
+        `(M - 1, *batch)`.
+    """
     return jnp.where(lift(jnp.arange(sizes.n_servers - 1) < sizes.n_rsu, rank), rsu, uav)
 
 
@@ -33,7 +52,13 @@ def edge(sizes: Sizes, rank: int) -> Array:
 
 
 def real(x: Any) -> Array:
-    """A recorded array in the float type of the moment."""
+    """A recorded array in the float type of the moment.
+
+    Args:
+        x: of any shape.
+    Returns:
+        Of the same shape.
+    """
     return jnp.asarray(x, jnp.result_type(float))
 
 
@@ -111,7 +136,14 @@ def rsu_places(rank: int, params: Params) -> Array:
 
 
 def haversines(sizes: Sizes, a_deg: Array, b_deg: Array, params: Params) -> Array:
-    """(1): haversine of every b `(m, 2)` seen from every a `(n, 2)`, both from the anchor [degree]."""
+    """(1): haversine of every place seen from every other.
+
+    Args:
+        a_deg: `(n, 2)`, latitude and longitude from the anchor [degree].
+        b_deg: `(m, 2)`, likewise.
+    Returns:
+        `(n, m)` [-].
+    """
     if sizes.haversine == "correct":
         lat_rad = jnp.radians(real(params.region.lat0_deg))
         a, b = (geometry.on_sphere(jnp.radians(deg[:, 0]), jnp.radians(deg[:, 1]), lat_rad) for deg in (a_deg, b_deg))
@@ -121,12 +153,25 @@ def haversines(sizes: Sizes, a_deg: Array, b_deg: Array, params: Params) -> Arra
 
 
 def cos_lat(deg: Array, params: Params) -> Array:
-    """(n,): cosine of the latitude of places `(n, 2)` from the anchor [degree]."""
+    """Cosine of the latitude.
+
+    Args:
+        deg: `(n, 2)`, latitude and longitude from the anchor [degree].
+    Returns:
+        `(n,)` [-].
+    """
     return jnp.cos(jnp.radians(real(params.region.lat0_deg) + deg[:, 0]))
 
 
 def known_load(sizes: Sizes, state: State, near: Array, there: Array, params: Params) -> Array:
-    """(M,): what servers will have to do before any twin arrives, as far as agents are told [bit]."""
+    """What servers will have to do before any twin arrives, as far as agents are told.
+
+    Args:
+        near: int32 `(U,)`, the RSU nearest to each UAV.
+        there: bool `(M,)`, servers in this slot.
+    Returns:
+        `(M,)` [bit].
+    """
     return state.queue + background(known_count(sizes, state, params), near, there, params)
 
 
@@ -141,17 +186,36 @@ def known_count(sizes: Sizes, state: State, params: Params) -> Array:
 
 
 def current_bin(sizes: Sizes, state: State) -> Array:
-    """Bin of the counts."""
+    """Bin of the counts in which the slot is.
+
+    Returns:
+        int32 `()`.
+    """
     return state.start_bin + state.t // sizes.slots_per_bin
 
 
 def counts(sizes: Sizes, flow: Any, k: Array) -> Array:
-    """(N,): vehicles per slot, from those per bin (N, K)."""
+    """Vehicles per slot, from those per bin.
+
+    Args:
+        flow: `(N, K)`, vehicles per bin.
+        k: int `()`, which bin; beyond the ends counts as the end.
+    Returns:
+        `(N,)` [1/slot].
+    """
     return jnp.take(real(flow), k, 1, mode="clip") / sizes.slots_per_bin
 
 
 def background(count: Array, near: Array, server_active: Array, params: Params) -> Array:
-    """(M,): work of ordinary traffic [bit] where so many vehicles (N,) are counted in a slot."""
+    """Work of ordinary traffic.
+
+    Args:
+        count: `(N,)`, vehicles counted in a slot at each RSU.
+        near: int32 `(U,)`, the RSU nearest to each UAV.
+        server_active: bool `(M,)`, which are there.
+    Returns:
+        `(M,)` [bit].
+    """
     n = len(count)
     rsu = params.bg_bits_per_vehicle * count * server_active[:n]
     uav = params.uav_bg_fraction * at(rsu, near) * server_active[n:-1]

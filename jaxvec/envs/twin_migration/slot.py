@@ -2,7 +2,18 @@
 
 Shapes are one world's, with V vehicles, N RSUs, U UAVs and M = N + U + 1 servers, RSUs first, then UAVs, at last the satellite;
 batch axes come last. Equation numbers are those of the twin-migration paper; what was decided where it is silent stands in
-`jaxvec.envs.twin_migration.env`. `sizes` has the sizes and switches.
+`jaxvec.envs.twin_migration.env`.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot.
+    draws: as `draw_reset` or `draw_step` of `TwinMigration` gives them.
+    params: the numbers.
+    d: where each twin is.
+    loads: what the servers are asked to do.
+    links: of the vehicles.
+    server: int32 `(V,)`, which.
+    flies: bool `(V,)`, the server is a UAV.
 """
 
 from typing import Any, NamedTuple
@@ -29,15 +40,27 @@ from jaxvec.physics import computing, geometry, pathloss, queues, rate, units
 
 
 class Decision(NamedTuple):
-    """Where each twin is in this slot; all (V,)."""
+    """Where each twin is in this slot; `(V,)` each.
 
-    server: Array  # int32
-    served: Array  # bool, the server exists
-    migrate: Array  # bool (10)
+    Attributes:
+        server: int32, which.
+        served: bool, the vehicle is on its way and the server exists.
+        migrate: bool, the twin comes from another server (10).
+    """
+
+    server: Array
+    served: Array
+    migrate: Array
 
 
 class Loads(NamedTuple):
-    """(8): what servers are asked to do; all (M,) [bit]."""
+    """(8): what servers are asked to do; `(M,)` each.
+
+    Attributes:
+        bg: work of ordinary traffic [bit].
+        vt_in: what twins bring along [bit].
+        load: both and what the caches hold; 0 of an absent server [bit].
+    """
 
     bg: Array
     vt_in: Array
@@ -45,7 +68,12 @@ class Loads(NamedTuple):
 
 
 class Links(NamedTuple):
-    """(4), (5), (11): rates of each vehicle's links [bit/s], and what they take [s]; 0 where there is none. All (V,)."""
+    """(4), (5), (11): each vehicle's links, and what they take; `(V,)` each, 0 where there is none.
+
+    Attributes:
+        rate_up, rate_down, rate_mig: of upload, download and migration [bit/s].
+        t_up, t_down, t_mig: how long these take, at most the cap [s].
+    """
 
     rate_up: Array
     rate_down: Array
@@ -56,37 +84,63 @@ class Links(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """(9), (13), (14), (22): what became of each vehicle's slot; all (V,)."""
+    """(9), (13), (14), (22): what became of each vehicle's slot; `(V,)` each.
 
-    out_of_range: Array  # bool
-    overload: Array  # bool
+    Attributes:
+        out_of_range: bool, the server chosen does not reach it.
+        overload: bool, the server has more to do than its cache holds.
+        xi: 1 of a slot that failed for one of these reasons, else 0 (14) [-].
+        t_cul: computing (9) [s].
+        t_sum: whole latency (13), at most the cap [s].
+        own_load: load of the own server; a full cache where none serves it [bit].
+        z_lat, z_load: latency and load in deviations from a mean, (21) and (22) [-].
+        reward: (22) [-].
+    """
+
+    out_of_range: Array
+    overload: Array
     xi: Array
-    t_cul: Array  # [s]
-    t_sum: Array  # [s]
-    own_load: Array  # [bit]
+    t_cul: Array
+    t_sum: Array
+    own_load: Array
     z_lat: Array
     z_load: Array
     reward: Array
 
 
 class Caches(NamedTuple):
-    """What became of the loads; all (M,) [bit]. load = processed + dropped + lost + queue."""
+    """What became of the loads, load = processed + dropped + lost + queue; `(M,)` each.
+
+    Attributes:
+        processed: worked off [bit].
+        dropped: more than the cache holds [bit].
+        lost: gone with servers that leave [bit].
+        queue: kept [bit].
+    """
 
     processed: Array
     dropped: Array
-    lost: Array  # with servers that leave
+    lost: Array
     queue: Array
 
 
 def decode(sizes: Sizes, action: Array, state: State) -> Decision:
-    """(10): whatever was chosen is done; what does not exist serves nobody."""
+    """(10): whatever was chosen is done; what does not exist serves nobody.
+
+    Args:
+        action: int `(V,)`, servers.
+    """
     server = jnp.clip(action, 0, sizes.n_servers - 1)
     served = state.scene.veh_active & at(state.scene.server_active, server)
     return Decision(server, served, served & (state.prev >= 0) & (server != state.prev))
 
 
 def fill(sizes: Sizes, d: Decision, state: State, bg_normal: Array, params: Params) -> Loads:
-    """(8): what the caches hold, and what comes."""
+    """(8): what the caches hold, and what comes.
+
+    Args:
+        bg_normal: `(N,)`, standard normal: how far traffic is from its count [-].
+    """
     scene = state.scene
     count = counts(sizes, params.region.flow, current_bin(sizes, state))
     count = count * jnp.maximum(0, 1 + params.bg_jitter_std * bg_normal)
@@ -122,37 +176,68 @@ def transmit(sizes: Sizes, d: Decision, state: State, draws: dict[str, Array], p
 
 
 def rate_bps(bandwidth_hz: Any, power_w: Any, gain: Array, fade: Any, params: Params) -> Array:
-    """(4), (5), (11)"""
+    """Rate of links, (4), (5), (11).
+
+    Args:
+        bandwidth_hz: one for all links [Hz].
+        power_w: of the sender, `()` or `(V,)` [W].
+        gain: `(V,)`, mean gain of the link [-].
+        fade: power of fading, 1 or `(V,)` [-].
+    Returns:
+        `(V,)` [bit/s].
+    """
     return rate.shannon_bps(bandwidth_hz, rate.snr(power_w, fade, gain, params.noise_w))
 
 
 def transfer_s(bits: Any, rate_bps: Any, params: Params) -> Array:
-    """(6), (7), (12)"""
+    """`(V,)`: how long a transfer takes, (6), (7), (12), at most the cap [s].
+
+    Args:
+        bits: `()`, of each transfer [bit].
+        rate_bps: `(V,)`; less than 1 counts as 1 [bit/s].
+    """
     return capped_s(bits / jnp.maximum(rate_bps, 1.0), params)
 
 
 def below_m(dist_m: Array, flies: Array, params: Params) -> Array:
-    """Distance on the ground, at least 1 m, of what is so far away, at the height of a UAV where it `flies`."""
+    """`(V,)`: distance on the ground, at least 1 m, of what is so far away in space, at the height of a UAV where it flies [m].
+
+    Args:
+        dist_m: `(V,)`, in space [m].
+    """
     climb_m = jnp.where(flies, params.uav_altitude_m, 0.0)
     return jnp.sqrt(jnp.maximum(dist_m**2 - climb_m**2, 1.0))
 
 
 def of_server(x: Array, server: Array) -> Array:
-    """(V,): x `(V, m)` at each vehicle's server; of the satellite, which has no column, something finite."""
+    """`(V,)`: what is at each vehicle's server; of the satellite, which may have no column, something finite.
+
+    Args:
+        x: `(V, m)`, in any unit.
+    """
     return jnp.take_along_axis(x, server[:, None], 1, mode="clip")[:, 0]
 
 
 def gain_of(sizes: Sizes, ground_m: Array, dist_m: Array, height_m: Any, flies: Array, params: Params) -> Array:
-    """(3): mean gain of a link from an antenna at `height_m` to one on an RSU, or on a UAV where it `flies`."""
+    """`(V,)`: mean gain (3) of a link to an antenna on an RSU, or on a UAV where it flies [-].
+
+    Args:
+        ground_m: `(V,)`, length on the ground [m].
+        dist_m: `(V,)`, in space; less than `min_distance_m` counts as that [m].
+        height_m: of the antenna at which it begins, `()` or `(V,)` [m].
+    """
     to_height_m = jnp.where(flies, params.uav_altitude_m, params.rsu_height_m)
     link = pathloss.Link(ground_m, jnp.maximum(dist_m, params.min_distance_m), height_m, to_height_m)
     return params.gain_coeff * units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
 
 
 def between(sizes: Sizes, origin: Array, server: Array, state: State, params: Params) -> tuple[Array, Array, Array]:
-    """(2): distances (V,) from one server to another, on the ground and in space, and antennas of the former [m].
+    """(2): how far it is from one server to another; something finite for the satellite.
 
-    Something finite for the satellite.
+    Args:
+        origin: int32 `(V,)`, the one; `server` is the other.
+    Returns:
+        `(V,)` each: on the ground, in space, and the height of the antenna at which it begins [m].
     """
     uav_deg = state.scene.uav_deg
 
@@ -168,14 +253,25 @@ def between(sizes: Sizes, origin: Array, server: Array, state: State, params: Pa
 
 
 def in_space_m(hav: Array, from_air: Array, to_air: Array, params: Params) -> tuple[Array, Array, Array]:
-    """(2): on the ground, and in space; and the antenna at which it begins [m]."""
+    """(2): from an angle to distances between servers.
+
+    Args:
+        hav: `(V,)`, haversine of the angle between them [-].
+        from_air, to_air: bool `(V,)`, whether the one and the other is a UAV.
+    Returns:
+        `(V,)` each: on the ground, in space, and the height of the antenna at which it begins [m].
+    """
     ground_m = geometry.arc_m(hav, params.earth_radius_m)
     climb_m = jnp.where(from_air != to_air, params.uav_altitude_m, 0.0)
     return ground_m, geometry.norm_m(ground_m, climb_m), jnp.where(from_air, params.uav_altitude_m, params.rsu_height_m)
 
 
 def capped_s(time_s: Array, params: Params) -> Array:
-    """Every latency counts up to the cap."""
+    """Every latency counts up to `latency_cap_s` [s].
+
+    Args:
+        time_s: of any shape [s].
+    """
     return jnp.minimum(time_s, params.latency_cap_s)
 
 
@@ -201,7 +297,12 @@ def settle(sizes: Sizes, d: Decision, loads: Loads, links: Links, state: State, 
 
 
 def computing_s(sizes: Sizes, load: Array, to_edge: Array, params: Params) -> Array:
-    """(9): working through a whole load [bit], at an RSU or UAV (`to_edge`) or at the satellite."""
+    """`(V,)`: working through a whole load (9), at an RSU or UAV or at the satellite [s].
+
+    Args:
+        load: `(V,)` [bit].
+        to_edge: bool `(V,)`, at an RSU or UAV.
+    """
     p = params
     edge_s, sat_s = (p.cycles_per_bit * load / cpu_hz for cpu_hz in (p.cpu_edge_hz, p.cpu_sat_hz))
     beyond_s = sat_s  # as printed, the satellite takes over for nothing
@@ -213,7 +314,12 @@ def computing_s(sizes: Sizes, load: Array, to_edge: Array, params: Params) -> Ar
 
 
 def load_variance_mb2(load: Array, server_active: Array) -> Array:
-    """(16b): variance of the loads of the servers that are there [MB^2]."""
+    """`()`: variance of the loads of the servers that are there (16b) [MB^2].
+
+    Args:
+        load: `(M,)` [bit].
+        server_active: bool `(M,)`, which are there.
+    """
     load_mb, n = load / MB, jnp.maximum(jnp.sum(server_active, 0), 1)
     mean_mb = jnp.sum(load_mb * server_active, 0) / n
     return jnp.sum(server_active * (load_mb - mean_mb) ** 2, 0) / n
@@ -265,7 +371,12 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
 
 
 def advance(sizes: Sizes, d: Decision, o: Outcome, caches: Caches, state: State, params: Params) -> State:
-    """The next slot: counts of this one, and what the caches hold."""
+    """The next slot: counts of this one, and what the caches hold.
+
+    Args:
+        o: what became of each vehicle's slot.
+        caches: what became of the loads.
+    """
     after = state.replace(
         t=state.t + 1,
         prev=jnp.where(d.served, d.server, state.prev),
@@ -278,5 +389,5 @@ def advance(sizes: Sizes, d: Decision, o: Outcome, caches: Caches, state: State,
 
 
 def begin(sizes: Sizes, state: State, params: Params) -> State:
-    """The slot `state.t` begins: everybody sees where everybody is."""
+    """The slot `state.t` begins: everybody sees where everybody is, in the state's `scene`."""
     return state.replace(scene=look(sizes, state, params))

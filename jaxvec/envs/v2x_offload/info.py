@@ -51,7 +51,20 @@ def measure(
     worth: Array,
     params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1."""
+    """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1.
+
+    Args:
+        state: at the start of the slot.
+        d: what was done.
+        place: where the vehicles were.
+        grants: what each vehicle got.
+        links: the uploads.
+        o: what each task took.
+        worth: `(M,)`, each vehicle's own reward (23) [-].
+        params: the numbers.
+    Returns:
+        By name, as `INFO` says.
+    """
     away = jnp.any(d.part[:, 1:] > 0, 1)  # a part of 1 may be a rounding less
     near = jnp.sum(place.direct * d.part[:, 1:], 1)
 

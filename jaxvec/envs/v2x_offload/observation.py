@@ -1,5 +1,10 @@
 """What vehicles of `v2x_offload` see in their turns, (20), and the world: declared once, written by `observe` and `show`, read by
 `see`.
+
+Throughout:
+    sizes: sizes and switches.
+    params: the numbers.
+    pools: what the servers have.
 """
 
 from dataclasses import replace
@@ -44,7 +49,11 @@ def pool_scales(params: Params) -> Array:
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
-    """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world."""
+    """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world.
+
+    Args:
+        state: at the start of the slot.
+    """
     layouts = layout(sizes)
     quantities = {
         "task_bits": state.task_bits,
@@ -60,29 +69,52 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 
 def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:
-    """Rows `(n, 2 + 4N)` with the twin's pools as they are now."""
+    """What vehicles see with the twin as it is now.
+
+    Args:
+        rows: `(n, 2 + 4N)`, of an earlier twin.
+    Returns:
+        `(n, 2 + 4N)`.
+    """
     return layout(sizes)[GROUP].overwrite(rows, twin_entries(pools, params), params)
 
 
 def twin_entries(pools: Pools, params: Params) -> dict[str, Encoded]:
-    """The entries of the pools that the twin shows."""
+    """The entries of the pools that the twin shows.
+
+    Returns:
+        By name of the block, `(2, N)`.
+    """
     scales = [jnp.broadcast_to(x, pools.twin.shape[2:]) for x in pool_scales(params)]
     return {"free_hz": Encoded(pools.twin / jnp.stack(scales)[:, None])}
 
 
 class Seen(NamedTuple):
-    """What is seen, in SI units, by one vehicle or more; `(n,)` and `(n, N)`."""
+    """What is seen, in SI units, by n vehicles, one or more.
+
+    Attributes:
+        task_bits: `(n,)`, size of the task [bit].
+        dist_m: `(n, N)`, distance to each server [m].
+        fade: `(n, N)`, power gain of fading [-].
+        free_hz: `(n, N)`, the twin's free CPU [Hz].
+        free_band_hz: `(n, N)`, the twin's free bandwidth [Hz].
+        to_come: `(n,)`, vehicles after this one.
+    """
 
     task_bits: Array
     dist_m: Array
     fade: Array
-    free_hz: Array  # the twin's free CPU
-    free_band_hz: Array  # the twin's free bandwidth
-    to_come: Array  # vehicles after this one
+    free_hz: Array
+    free_band_hz: Array
+    to_come: Array
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation; distances and fading are cut at the ends of their entries' range."""
+    """Undo the scaling of an observation; distances and fading are cut at the ends of their entries' range.
+
+    Args:
+        obs: as `observe` gives it, or of one vehicle in its turn.
+    """
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
     free = blocks.entries(rows, "free_hz")  # (n, 2, N)
 

@@ -105,14 +105,26 @@ class Sizes:
 
 
 class State(struct.PyTreeNode):
-    """One world; `M` vehicles, `N` servers. All but what moves belongs to the slot about to be played."""
+    """A world of `M` vehicles and `N` servers. All but what moves belongs to the slot about to be played.
 
-    t: Array  # () int32, slot
-    pos_m: Array  # (M, 2) from a corner of the square
-    velocity_mps: Any  # (M,) speed; None if all always drive at `speed_mps`
-    track: Any  # the memory of the mobility model: of "heading", headings (M,) [rad]
-    task_bits: Array  # (M,)
-    fade: Array  # (M, N) Rayleigh power gain
-    bg_load: Array  # (N,) part of the CPU busy with others
-    twin_bias: Array  # (2, N) relative error of the twin: CPU, bandwidth
-    order: Array  # (M,) int32, who acts in which turn
+    Attributes:
+        t: int32 `()`, slots done.
+        pos_m: `(M, 2)`, from a corner of the square [m].
+        velocity_mps: `(M,)`, speed [m/s]; None if all always drive at `speed_mps`.
+        track: the memory of the mobility model: of "heading", headings `(M,)` [rad].
+        task_bits: `(M,)`, size of each task [bit].
+        fade: `(M, N)`, power gain of Rayleigh fading [-].
+        bg_load: `(N,)`, part of each server's CPU that is busy with others [-].
+        twin_bias: `(2, N)`, relative error of the twin: of CPU, of bandwidth [-].
+        order: int32 `(M,)`, who acts in which turn.
+    """
+
+    t: Array
+    pos_m: Array
+    velocity_mps: Any
+    track: Any
+    task_bits: Array
+    fade: Array
+    bg_load: Array
+    twin_bias: Array
+    order: Array

@@ -1,7 +1,21 @@
 """The slot of `v2x_offload`, phase by phase, each a pure function: geometry, decision, turns, radio, paths, score, movement.
 
 Shapes are one world's, with `M` vehicles and `N` edge servers; batch axes come last. Equation numbers are those of the DT-MADDPG
-paper; what was decided where the paper is silent stands in `jaxvec.envs.v2x_offload.env`. `sizes` has the sizes and switches.
+paper; what was decided where the paper is silent stands in `jaxvec.envs.v2x_offload.env`.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot.
+    draws: as `draw_reset` or `draw_step` of `V2xOffload` gives them.
+    params: the numbers.
+    rank: batch axes.
+    place: where the vehicles are, and which servers are in reach.
+    d: what is done.
+    pools: what the servers have.
+    grants: what each vehicle got.
+    links: its uploads.
+    order: int32 `(M,)`, who acts in which turn.
+    tree: of arrays `(M, ...)`, a row per vehicle or turn.
 """
 
 import math
@@ -18,52 +32,97 @@ from jaxvec.physics import computing, geometry, pathloss, rate, tasks, units
 
 
 class Geometry(NamedTuple):
-    """(6): frozen during the slot. The access server of a target is the target itself, or the nearest server if out of reach."""
+    """(6): frozen during the slot. The access server of a target is the target itself, or the nearest server if out of reach.
 
-    dist_m: Array  # (M, N)
-    direct: Array  # (M, N) bool, the target is its own access server
-    nearest: Array  # (M, N) bool, one-hot
-    wire_m: Array  # (M, N) from the access server to the target
-    in_range: Array  # (M,) bool, some server is
+    Attributes:
+        dist_m: `(M, N)`, from vehicle to server on the ground, at least `dist_min_m` [m].
+        direct: bool `(M, N)`, the target is its own access server.
+        nearest: bool `(M, N)`, one-hot: the nearest server.
+        wire_m: `(M, N)`, from the access server to the target [m].
+        in_range: bool `(M,)`, some server reaches the vehicle, or may be used however far away, without `hard_radius`.
+    """
+
+    dist_m: Array
+    direct: Array
+    nearest: Array
+    wire_m: Array
+    in_range: Array
 
 
 class Decision(NamedTuple):
-    """A feasible action (C1, C4): parts of the task, power, and shares of what is left of the pools."""
+    """A feasible action (C1, C4).
 
-    part: Array  # (M, 1 + N), first the own CPU; sums to 1
-    power_w: Array  # (M,)
-    share: Array  # (M, 2) of CPU and of bandwidth
+    Attributes:
+        part: `(M, 1 + N)`, of the task, first for the own CPU; sums to 1 [-].
+        power_w: `(M,)`, of the radio [W].
+        share: `(M, 2)`, of what is left of the pools: of CPU, of bandwidth [-].
+    """
+
+    part: Array
+    power_w: Array
+    share: Array
 
 
 class Pools(NamedTuple):
-    """CPU [Hz] and bandwidth [Hz] of each server: what is left, and what the twin shows. Both (2, N)."""
+    """What the servers have; `(2, N)`: CPU [Hz], bandwidth [Hz].
+
+    Attributes:
+        left: what is left.
+        twin: what the twin shows of it.
+    """
 
     left: Array
     twin: Array
 
 
 class Grants(NamedTuple):
-    """What each vehicle got (25), (26). Both (M, N)."""
+    """What each vehicle got (25), (26).
+
+    Attributes:
+        cpu_hz: `(M, N)`, of each target's CPU [Hz].
+        bw_hz: `(M, N)`, of each access server's bandwidth [Hz].
+        short: bool `(M,)`, less than it asked for.
+    """
 
     cpu_hz: Array
     bw_hz: Array
-    short: Array  # (M,) bool, less than it asked for
+    short: Array
 
 
 class Links(NamedTuple):
-    """(5), (7), (14): upload to each access server. All (M, N)."""
+    """(5), (7), (14): upload to each access server; `(M, N)` each.
 
-    used: Array  # bool
+    Attributes:
+        used: bool, something is uploaded.
+        rate_bps: rate (5) [bit/s].
+        t_up_s: how long it takes (7) [s].
+        energy_j: of the radio, up to the deadline (14) [J].
+    """
+
+    used: Array
     rate_bps: Array
     t_up_s: Array
     energy_j: Array
 
 
 class Outcome(NamedTuple):
-    """(3), (4), (8) to (17), (23): what each task took. All (M,)."""
+    """(3), (4), (8) to (17), (23): what each task took; `(M,)` each.
+
+    Attributes:
+        latency_s: of the slowest part, at most the deadline [s].
+        timeout: bool, later than the deadline.
+        up_s: of it: the slowest upload, at most the deadline [s].
+        wire_s: the slowest transfer between servers [s].
+        cpu_s: the slowest computing, at most the deadline [s].
+        e_radio_j: energy of the radio (14) [J].
+        e_loc_j: of the own CPU (12) [J].
+        e_es_j: of the servers' CPUs (13) [J].
+        energy_j: of all (15) to (17) [J].
+        cost: latency and energy, weighted (23) [-].
+    """
 
     latency_s: Array
-    timeout: Array  # bool
+    timeout: Array
     up_s: Array
     wire_s: Array
     cpu_s: Array
@@ -87,7 +146,7 @@ class Tasks(Protocol):
 
 
 def server_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
-    """(N, 2): where the servers are, by default a regular polygon round the centre of the square."""
+    """`(N, 2)`: where the servers are [m], by default a regular polygon round the centre of the square."""
     if params.es_pos_m is not None:
         places = jnp.asarray(params.es_pos_m)
         return places if places.ndim > 2 else lift(places, rank)
@@ -104,7 +163,12 @@ def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
 
 
 def reach(dist_m: Array, places_m: Array, params: Params) -> Geometry:
-    """Which server is the nearest, and over which wires targets out of reach are served."""
+    """Which server is the nearest, and over which wires targets out of reach are served.
+
+    Args:
+        dist_m: `(M, N)`, from vehicle to server [m].
+        places_m: `(N, 2)`, of the servers [m].
+    """
     index = lift(jnp.arange(dist_m.shape[1]), dist_m.ndim - 2)
     nearest = index == jnp.argmin(dist_m, 1)[:, None]
     reached = geometry.within(dist_m, params.radius_m)
@@ -121,17 +185,30 @@ def _apart_m(a: Array, b: Array) -> Array:
 
 
 def at_access(x: Array, place: Geometry) -> Array:
-    """(M, N): per access server to per target, x[access(target)]."""
+    """`(M, N)`: per access server to per target, x[access(target)], in its unit.
+
+    Args:
+        x: `(M, N)`, of access servers.
+    """
     return jnp.where(place.direct, x, jnp.sum(place.nearest * x, 1, keepdims=True))
 
 
 def by_access(x: Array, place: Geometry) -> Array:
-    """(M, N): summed over the targets of each access server."""
+    """`(M, N)`: per target to per access server, summed over the targets that each serves, in its unit.
+
+    Args:
+        x: `(M, N)`, of targets.
+    """
     return place.direct * x + place.nearest * jnp.sum(~place.direct * x, 1, keepdims=True)
 
 
 def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> Decision:
-    """Any numbers to a feasible decision, of however many vehicles."""
+    """Any numbers to a feasible decision, of however many vehicles.
+
+    Args:
+        action: "power", "cpu" and "bandwidth" `(M,)`, cut to -1 to 1; and "target" int `(M,)`, 0 for the own CPU, or, with
+            `partition`, "split" `(M, 1 + N)`.
+    """
 
     def level(name: str) -> Array:
         return jnp.maximum((jnp.clip(action[name], -1, 1) + 1) / 2, params.share_min)
@@ -156,20 +233,30 @@ def open_pools(state: State, params: Params) -> Pools:
 
 
 def sync(pools: Pools, turn: Array, state: State, params: Params) -> Pools:
-    """The twin is refreshed, if this is a turn for it."""
+    """The twin is refreshed, if this is a turn for it.
+
+    Args:
+        turn: int `()`, from 0.
+    """
     now = turn % params.twin_sync_every == 0
     return pools._replace(twin=jnp.where(now, pools.left * (1 + state.twin_bias), pools.twin))
 
 
 def asked(d: Decision, place: Geometry) -> Array:
-    """(M, 2, N): shares that are asked for: CPU of targets, bandwidth of access servers; none out of all servers' reach."""
+    """`(M, 2, N)`: shares that are asked for [-]: CPU of targets, bandwidth of access servers; none out of all servers' reach."""
     used = d.part[:, 1:] > 0
     where = jnp.stack([used, by_access(used, place) > 0], 1)
     return d.share[:, :, None] * where * place.in_range[:, None, None]
 
 
 def grant(pools: Pools, asked: Array) -> tuple[Pools, Array]:
-    """(25), (26): one vehicle's shares `(2, N)` of what the twin shows, as far as it is there; the pools after it."""
+    """(25), (26): what one vehicle gets of what the twin shows, as far as it is there.
+
+    Args:
+        asked: `(2, N)`, its shares [-].
+    Returns:
+        The pools after it, and what it got `(2, N)` [Hz].
+    """
     granted = jnp.minimum(asked * pools.twin, pools.left)
     return pools._replace(left=jnp.maximum(pools.left - granted, 0)), granted
 
@@ -271,7 +358,11 @@ def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params)
 
 
 def moved(motion: mobility.Motion) -> dict[str, Any]:
-    """What belongs to the vehicles' movement, by name of the state."""
+    """What belongs to the vehicles' movement, by name of the state.
+
+    Args:
+        motion: of the vehicles.
+    """
     return {
         "pos_m": jnp.stack([motion.x_m, motion.y_m], 1),
         "velocity_mps": motion.velocity_mps,
@@ -280,7 +371,7 @@ def moved(motion: mobility.Motion) -> dict[str, Any]:
 
 
 def slot_variables(sizes: Sizes, draws: dict[str, Array], params: Params) -> dict[str, Array]:
-    """What belongs to one slot: tasks, fading, background load, errors of the twin, order of turns."""
+    """What belongs to one slot, by name of the state: tasks, fading, background load, errors of the twin, order of turns."""
     load = jnp.clip(params.bg_load_mean + params.bg_load_std * draws["n_bg"], 0, params.bg_load_max)
     shape = draws["u_task"].shape
     bounds = (params.twin_cpu_err, params.twin_bw_err)
