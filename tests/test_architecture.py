@@ -14,7 +14,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines; more means that a concept is missing
 MOST_SILENCED = 20  # "type: ignore"
 EVERYTHING = None
-ARGUMENTS_DOCUMENTED = ("core", "physics")  # folders in which docstrings name every argument, field and error
+ARGUMENTS_DOCUMENTED = ("core", "envs", "physics")  # folders in which docstrings name every argument, field and error
 FIELDS_WITH_WORDS = {"size", "switch", "number", "data"}  # of `jaxvec.core.params`: they say themselves what a field is
 
 # What the modules of a folder may import of ours, besides their own folder. Physics and core stand alone; an environment

@@ -1,4 +1,15 @@
-"""What `twin_migration` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured."""
+"""What `twin_migration` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured.
+
+Throughout:
+    sizes: sizes and switches.
+    state, after: at the start of the slot, and of the next one.
+    d: where each twin was.
+    loads: what the servers were asked to do.
+    links: of the vehicles.
+    o: what became of each vehicle's slot.
+    caches: what became of the loads.
+    params: the numbers.
+"""
 
 import jax.numpy as jnp
 from jax import Array
@@ -70,21 +81,7 @@ def measure(
     caches: Caches,
     params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over the vehicles on their way.
-
-    Args:
-        sizes: sizes and switches.
-        state: at the start of the slot.
-        after: at the start of the next one.
-        d: where each twin was.
-        loads: what the servers were asked to do.
-        links: of the vehicles.
-        o: what became of each vehicle's slot.
-        caches: what became of the loads.
-        params: the numbers.
-    Returns:
-        By name, as `INFO` says.
-    """
+    """The metrics and arrays of `info`; means are over the vehicles on their way."""
     scene, sat = state.scene, sizes.n_servers - 1
     active, real = scene.veh_active, o.t_sum.dtype
     n = jnp.sum(active, 0).astype(real)

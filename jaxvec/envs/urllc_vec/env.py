@@ -238,5 +238,11 @@ class UrllcVec(Sizes, Environment):
 
 
 def normal(uniforms: dict[str, Array]) -> dict[str, Array]:
-    """Uniform numbers, those under the names of `NORMAL` made standard normal."""
+    """Uniform numbers, those under the names of `NORMAL` made standard normal.
+
+    Args:
+        uniforms: by name, on (0, 1), of any shape.
+    Returns:
+        By name, of the same shapes.
+    """
     return {name: fading.standard_normal(u) if name in NORMAL else u for name, u in uniforms.items()}

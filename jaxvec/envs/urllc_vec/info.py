@@ -1,6 +1,17 @@
 """What `urllc_vec` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured.
 
 These are costs, and how often each constraint of the paper is broken.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot.
+    d: what was decided.
+    work: the subtasks.
+    up: their first hop.
+    way: where they went.
+    o: what became of it.
+    share: `(V, N)`, part of a vehicle's subtasks that went to each node first [-].
+    params: the numbers.
 """
 
 import jax

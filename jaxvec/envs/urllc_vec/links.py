@@ -1,7 +1,14 @@
 """The links of a slot in `urllc_vec`: what is in sight, losses, fading, gains, and who can reach whom.
 
 Shapes are one world's, with `V` vehicles, `U` UAVs, `B` base stations (BSs), `N = B + U` nodes (BSs first) and `M` antennas of
-a BS; batch axes come last. Equation numbers are those of the paper. `sizes` has the sizes and switches.
+a BS; batch axes come last. Equation numbers are those of the paper.
+
+Throughout:
+    sizes: sizes and switches.
+    state: of the slot, with its places and latents.
+    draws: as `draw_reset` or `draw_step` of `UrllcVec` gives them.
+    params: the numbers.
+    rank: batch axes.
 """
 
 from collections.abc import Callable
@@ -27,33 +34,62 @@ class _PowerLaw(NamedTuple):
 
 
 def pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of n: the lower and the higher of each."""
+    """All pairs of so many things.
+
+    Args:
+        n: how many.
+    Returns:
+        int `(n (n - 1) / 2,)` each: the lower and the higher of each pair.
+    """
     return np.triu_indices(n, 1)
 
 
 def rate_bps(gain: Array, power_w: Array | float, params: Params) -> Array:
-    """Rate of short packets (23), (31), (33), (35), (37)."""
+    """Rate of short packets (23), (31), (33), (35), (37).
+
+    Args:
+        gain: of the links, with antennas and fading, of any shape [-].
+        power_w: of the senders; broadcasts with the gains [W].
+    Returns:
+        Of the broadcast shape [bit/s].
+    """
     snr = power_w * gain / params.noise_w
     return rate.finite_blocklength_bps(params.bandwidth_hz, snr, params.blocklength_symbols, params.decode_error_prob)
 
 
 def node_power_max_w(sizes: Sizes, params: Params, rank: int) -> Array:
-    """Largest transmit power of each node, `(N, *ones)`; `rank` batch axes."""
+    """Largest transmit power of each node.
+
+    Returns:
+        `(N, *ones)`, or `(N, worlds)` of a sweep [W].
+    """
     bs, uav = jnp.broadcast_arrays(*(jnp.asarray(x, float) for x in (params.p_max_bs_w, params.p_max_uav_w)))
     power_w = stack_nodes({"bs": jnp.stack([bs] * sizes.n_bs), "uav": jnp.stack([uav] * sizes.n_uavs)})
     return power_w if bs.ndim else lift(power_w, rank)
 
 
 def distances_m(a: Array, b: Array, params: Params) -> tuple[Array, Array]:
-    """Between all of `a` (n, 3) and all of `b` (m, 3), each (n, m): on the ground, and in space, not below the minimum."""
+    """How far all of some are from all of others, not below the minimum in space.
+
+    Args:
+        a: `(n, 3)`, places [m].
+        b: `(m, 3)`, places [m].
+    Returns:
+        `(n, m)` each: on the ground, and in space [m].
+    """
     x, y, z = (a[:, None, i] - b[None, :, i] for i in range(3))
     return geometry.norm_m(x, y), jnp.maximum(geometry.norm_m(x, y, z), params.min_distance_m)
 
 
 def models_of(name: str) -> tuple[Model, Model | None]:
-    """The path-loss models behind a name: in line of sight, and where it is blocked; None if a single one serves both.
+    """The path-loss models behind a name.
 
     A mixture NAME is of NAME_los and NAME_nlos; "uma" is the paper's, whose breakpoint is a number.
+
+    Args:
+        name: of a model, or of a mixture.
+    Returns:
+        The model in line of sight, and the one where it is blocked; None if a single one serves both.
     """
     los, nlos = BREAKPOINT_AS_PRINTED.get(name, (f"{name}_los", f"{name}_nlos"))
     if name not in BREAKPOINT_AS_PRINTED and name in pathloss.MODELS:
@@ -62,7 +98,11 @@ def models_of(name: str) -> tuple[Model, Model | None]:
 
 
 def ground_loss_db(sizes: Sizes, state: State, params: Params) -> Array:
-    """Vehicle to BS (V, B), (15) to (20)."""
+    """Path loss from vehicle to BS, (15) to (20).
+
+    Returns:
+        `(V, B)` [dB].
+    """
     ground_m, distance_m = distances_m(state.pos_v, state.pos_bs, params)
     link = pathloss.Link(ground_m, distance_m, params.bs_antenna_height_m, params.ut_antenna_height_m)
     in_sight, blocked = models_of(sizes.pathloss_v2b)
@@ -73,18 +113,33 @@ def ground_loss_db(sizes: Sizes, state: State, params: Params) -> Array:
 
 
 class AirLinks(NamedTuple):
-    """Links of UAVs to vehicles, to BSs, or to one another."""
+    """Links of UAVs to vehicles, to BSs, or to one another; the fields broadcast together.
 
-    ground_m: Array  # distance on the ground
-    distance_m: Array  # in space
-    height_m: Array  # of the UAV
-    other_m: Any  # of the other end's antenna
-    latent: Array | None  # of line of sight; None: always in sight
-    exponent: Array  # of free space
+    Attributes:
+        ground_m: length on the ground [m].
+        distance_m: in space [m].
+        height_m: of the UAV [m].
+        other_m: height of the other end's antenna [m].
+        latent: of line of sight, uniform [-]; None: always in sight.
+        exponent: of free space [-].
+    """
+
+    ground_m: Array
+    distance_m: Array
+    height_m: Array
+    other_m: Any
+    latent: Array | None
+    exponent: Array
 
 
 def air_loss_db(sizes: Sizes, air: AirLinks, params: Params) -> Array:
-    """Loss of each link, (26) to (29)."""
+    """Loss of each link, (26) to (29).
+
+    Args:
+        air: the links.
+    Returns:
+        Of the links' shape [dB].
+    """
     if sizes.pathloss_air == "free_space":
         link = pathloss.Link(air.ground_m, air.distance_m, air.height_m, air.other_m)
         return pathloss.power_law(link, _PowerLaw(params.wavelength_m, air.exponent))
@@ -101,7 +156,11 @@ def air_loss_db(sizes: Sizes, air: AirLinks, params: Params) -> Array:
 
 
 def relay_gain(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> Array:
-    """From node to node (N, N), the same both ways, 0 between BSs and on the diagonal."""
+    """Gain from node to node, the same both ways, 0 between BSs and on the diagonal.
+
+    Returns:
+        `(N, N)` [-].
+    """
     n, first, second = sizes.n_nodes, *pairs(sizes.n_uavs)
     g_bs, g_uav = (units.db_to_linear(db) for db in (params.antenna_gain_bs_db, params.antenna_gain_uav_db))
     height_m = state.pos_u[:, 2]
@@ -128,7 +187,11 @@ def relay_gain(sizes: Sizes, state: State, draws: dict[str, Array], params: Para
 
 
 def possible_relays(sizes: Sizes) -> np.ndarray:
-    """Who may send to whom (N, N) bool: everybody but BSs to BSs, and nobody to itself."""
+    """Who may send to whom: everybody but BSs to BSs, and nobody to itself.
+
+    Returns:
+        bool `(N, N)`.
+    """
     bs = split_nodes(sizes, np.arange(sizes.n_nodes))["bs"]
     possible = ~np.eye(sizes.n_nodes, dtype=bool)
     possible[np.ix_(bs, bs)] = False
@@ -172,7 +235,11 @@ def links(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -
 
 
 def realised_gain(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> Array:
-    """(V, N) of the slot, where the estimate by which antennas are combined is off, (11), (12), (14), (30)."""
+    """Gain of the slot, where the estimate by which antennas are combined is off, (11), (12), (14), (30).
+
+    Returns:
+        `(V, N)` [-].
+    """
     offset = state.pos_v[:, None] - state.pos_bs[None]
     arrival_rad = jnp.arctan2(offset[:, :, 1], offset[:, :, 0])[:, :, None]
     antenna = lift(jnp.arange(sizes.n_antennas), state.t.ndim)

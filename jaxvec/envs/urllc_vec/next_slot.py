@@ -1,6 +1,13 @@
 """How slots of `urllc_vec` begin, the first and each after another: places, latents, links and tasks.
 
 Shapes are one world's, as in `jaxvec.envs.urllc_vec.slot`; batch axes come last. Equation numbers are those of the paper.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot before, or as far as it is known of the one that begins.
+    draws: as `draw_reset` or `draw_step` of `UrllcVec` gives them.
+    params: the numbers.
+    rank: batch axes.
 """
 
 import jax
@@ -48,7 +55,11 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
 
 
 def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params, **changes: Array) -> State:
-    """Movement (8) to (10), latents, and the links and tasks of the next slot."""
+    """Movement (8) to (10), latents, and the links and tasks of the next slot.
+
+    Args:
+        changes: what else of the state is other than before, by name.
+    """
     motion = mobility.MODELS[sizes.mobility].advance(vehicles(state), draws, sizes, params)
     latents = {}
     for name in ("vb", "vu", "ub"):
@@ -81,7 +92,11 @@ def fly(state: State, draws: dict[str, Array], params: Params) -> dict[str, Arra
 
 
 def uav_box_m(params: Params, rank: int) -> tuple[Array, Array]:
-    """Where UAVs fly: lowest and highest corner, with `rank` batch axes."""
+    """Where UAVs fly.
+
+    Returns:
+        Lowest and highest corner, `(1, 3)` with the batch's axes each [m].
+    """
     return box_m(params.uav_xy_m, params.uav_z_min_m, params.uav_z_max_m, rank)
 
 
@@ -92,24 +107,44 @@ def vehicles(state: State) -> mobility.Motion:
 
 
 def place_m(motion: mobility.Motion, params: Params) -> Array:
-    """The vehicles' places (V, 3) [m]; of a model that knows no heights, on the lowest street."""
+    """The vehicles' places; of a model that knows no heights, on the lowest street.
+
+    Args:
+        motion: of the vehicles.
+    Returns:
+        `(V, 3)` [m].
+    """
     z_m = jnp.broadcast_to(params.veh_z_min_m, motion.x_m.shape) if motion.z_m is None else motion.z_m
     return jnp.stack([motion.x_m, motion.y_m, z_m], 1)
 
 
 def exponent(u: Array, params: Params) -> Array:
-    """Of free space, of each link, between the lowest and the highest; u is uniform."""
+    """Exponent of free space of each link, between the lowest and the highest.
+
+    Args:
+        u: of any shape, uniform on (0, 1).
+    Returns:
+        Of the same shape [-].
+    """
     return tasks.uniform(u, params.pathloss_exponent_min, params.pathloss_exponent_max)
 
 
 def begin(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> State:
-    """With the links and tasks of the slot that begins."""
+    """The slot begins: links and tasks of the state that it has.
+
+    Returns:
+        The state with its `links` and `tasks`.
+    """
     ready = links(sizes, state, draws, params)
     return state.replace(links=ready, tasks=new_tasks(state.task_z, draws, params))
 
 
 def new_tasks(task_z: Array, draws: dict[str, Array], params: Params) -> Tasks:
-    """The tasks of the slot that begins."""
+    """The tasks of the slot that begins.
+
+    Args:
+        task_z: `(V,)`, standard normal, what the sizes of tasks follow from [-].
+    """
     spread = 1 + params.cycles_spread * (2 * draws["c"] - 1)
     return Tasks(
         size_bits=tasks.uniform(jax.scipy.stats.norm.cdf(task_z), params.task_min_bits, params.task_max_bits),

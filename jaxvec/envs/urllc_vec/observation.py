@@ -3,6 +3,11 @@
 Every row ends with the twin, and `Observation.world` begins with it. In rows it is the last measurement that has arrived
 ("hold", and "lstm", where `Observation.aux["history"]` (H, F) has the last H, for a learner that forecasts), or zeros ("none");
 in the world it is the last measurement without delay.
+
+Throughout:
+    sizes: sizes and switches.
+    state: at the start of the slot, with its links and tasks.
+    params: the numbers.
 """
 
 from typing import Any, NamedTuple
@@ -103,19 +108,39 @@ def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
 
 
 def feature_blocks(sizes: Sizes) -> dict[str, slice]:
-    """Of what a twin is told: speeds, backlogs and loads of the nodes, sizes of the tasks."""
+    """Where speeds, backlogs and loads of the nodes and sizes of the tasks stand in what a twin is told.
+
+    Returns:
+        By name, see `FEATURES`.
+    """
     columns = {name: told(sizes).columns(block) for name, block in FEATURES.items()}
     return {name: slice(int(of.min()), int(of.max()) + 1) for name, of in columns.items()}
 
 
 def features(sizes: Sizes, speed_hz: Array, backlog: Array, load: Array, size_bits: Array, params: Params) -> Array:
-    """What a twin is told of a slot (F,), of what each node and each vehicle has."""
+    """What a twin is told of a slot, as entries.
+
+    Args:
+        speed_hz: `(N,)`, that each node's processor has [Hz].
+        backlog: `(N,)`, what was left at each node [cycle].
+        load: `(N,)`, what each node took [cycle].
+        size_bits: `(V,)`, task of each vehicle [bit].
+    Returns:
+        `(F,)` [-].
+    """
     values = dict(zip(FEATURES.values(), (speed_hz, backlog, load, size_bits), strict=True))
     return told(sizes).write_world(values, params, load.shape[1:])
 
 
 def snr_db(gain: Array, power_w: Array | float, params: Params) -> Array:
-    """SNR of links at a power [dB]; of no link at all, far below what is seen."""
+    """SNR of links at a power; of no link at all, far below what is seen.
+
+    Args:
+        gain: of any shape [-].
+        power_w: of the senders; broadcasts with the gains [W].
+    Returns:
+        Of the broadcast shape [dB].
+    """
     return 10 * jnp.log10(jnp.maximum(power_w * gain / params.noise_w, 1e-30))
 
 
@@ -149,7 +174,14 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
 
 def placed(place_m: Array, course: Array, params: Params) -> dict[Layout, Array]:
-    """Rows of places (n, 3), and given rows of courses, by layout."""
+    """Rows of places, and given rows of courses.
+
+    Args:
+        place_m: `(n, 3)`, x and y from the centre, and height [m].
+        course: `(n, 4)`, entries.
+    Returns:
+        By layout, entries.
+    """
     return {PLACE: PLACE.write({"place_m": place_m}, params, place_m[:, 0].shape), COURSE: course}
 
 
@@ -186,19 +218,33 @@ def usable_links(sizes: Sizes, state: State) -> dict[str, dict[str, Array]]:
 
 
 class Seen(NamedTuple):
-    """Observations in SI units, of everybody; V vehicles, J subtasks, K = V J, N nodes."""
+    """Observations in SI units, of everybody; V vehicles, J subtasks, K = V J, N nodes.
 
-    gain: Array  # (V, N)
-    reach: Array  # (V, N) bool
-    relays: Array  # (N, N) bool
-    bits: Array  # (V,) of each subtask
-    cycles: Array  # (K,)
-    cpu_hz: Array  # (N,)
-    backlog: Array  # (N,) [cycle]
+    Attributes:
+        gain: `(V, N)`, estimated gain [-].
+        reach: bool `(V, N)`, usable.
+        relays: bool `(N, N)`, usable.
+        bits: `(V,)`, of each subtask [bit].
+        cycles: `(K,)`, work [cycle].
+        cpu_hz: `(N,)`, speed that the processor has [Hz].
+        backlog: `(N,)`, what is left of the slots before [cycle].
+    """
+
+    gain: Array
+    reach: Array
+    relays: Array
+    bits: Array
+    cycles: Array
+    cpu_hz: Array
+    backlog: Array
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation of everybody; gains are cut at the ends of their entries' range."""
+    """Undo the scaling of an observation of everybody; gains are cut at the ends of their entries' range.
+
+    Args:
+        obs: as `observe` gives it.
+    """
     row, of_node, nodes = layout(sizes)["vehicle"], layout(sizes)["bs"], stack_nodes(obs.agents)
     rows, forward = obs.agents["vehicle"], stack_nodes(obs.mask)["forward"]
     snr = 10.0 ** (row.read(rows, "snr_db", params) / 10)

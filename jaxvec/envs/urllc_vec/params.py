@@ -132,26 +132,44 @@ class Params(struct.PyTreeNode):
 
 
 class Links(struct.PyTreeNode):
-    """All links of a slot; `V` vehicles, `U` UAVs, `B` base stations, `N = B + U` nodes, BSs first."""
+    """All links of a slot; `V` vehicles, `U` UAVs, `B` base stations, `N = B + U` nodes, BSs first.
 
-    loss_db: Array  # (V, N)
-    beta: Array  # (V, N) gain with antennas, before small-scale fading
-    fade: tuple[Array, Array]  # (V, U) estimated small-scale coefficient, real and imaginary part
-    gain: Array  # (V, N) estimated gain
-    relay: Array  # (N, N) gain from node to node, 0 between BSs and on the diagonal
-    reach: Array  # (V, N) bool, usable; at least one of each vehicle
-    uncovered: Array  # (V,) bool, none would have been
-    relays: Array  # (N, N) bool, usable
+    Attributes:
+        loss_db: `(V, N)`, path loss [dB].
+        beta: `(V, N)`, gain with antennas, before small-scale fading [-].
+        fade: `(V, U)` each, estimated small-scale coefficient of UAVs, real and imaginary part [-].
+        gain: `(V, N)`, estimated gain [-].
+        relay: `(N, N)`, gain from node to node, 0 between BSs and on the diagonal [-].
+        reach: bool `(V, N)`, usable; at least one of each vehicle.
+        uncovered: bool `(V,)`, none would have been.
+        relays: bool `(N, N)`, usable.
+    """
+
+    loss_db: Array
+    beta: Array
+    fade: tuple[Array, Array]
+    gain: Array
+    relay: Array
+    reach: Array
+    uncovered: Array
+    relays: Array
 
 
 class Tasks(struct.PyTreeNode):
-    """What the vehicles ask for in a slot; `J` subtasks of each."""
+    """What the vehicles ask for in a slot; `J` subtasks of each.
 
-    size_bits: Array  # (V,)
-    cycles: Array  # (V, J) cycles per bit
-    urgency: Array  # (V, J)
-    cycles_weight: Array  # (V, J)
-    size_weight: Array  # (V, J)
+    Attributes:
+        size_bits: `(V,)`, of the whole task [bit].
+        cycles: `(V, J)`, work [cycle/bit].
+        urgency: `(V, J)`, chi of (1) [-].
+        cycles_weight, size_weight: `(V, J)`, weights of work and size in (1) [-].
+    """
+
+    size_bits: Array
+    cycles: Array
+    urgency: Array
+    cycles_weight: Array
+    size_weight: Array
 
 
 def _path_losses(*own: str) -> tuple[str, ...]:
@@ -246,26 +264,43 @@ def split_nodes(sizes: Sizes, of_nodes: Any, axis: int = 0) -> dict[str, Any]:
 
 
 class State(struct.PyTreeNode):
-    """One world. Latents of line of sight are uniform: a link is in sight while its latent is below the LoS probability."""
+    """One world. Latents of line of sight are uniform: a link is in sight while its latent is below the LoS probability.
 
-    t: Array  # () int32, slot
-    pos_bs: Array  # (B, 3) [m]
-    pos_u: Array  # (U, 3)
-    wp_u: Array  # (U, 3) waypoints
-    pos_v: Array  # (V, 3)
-    velocity_v: Any  # of the mobility model: (V,) or nothing
-    track_v: Any  # its memory: waypoints (V, 3), say
-    spd_u: Array  # (U,) [m/s]
-    alpha_vu: Array  # (V, U) exponents of free space
-    alpha_ub: Array  # (U, B)
-    alpha_uu: Array  # (U (U - 1) / 2,), pair by pair
-    los_vb: Array  # (V, B)
-    los_vu: Array  # (V, U)
-    los_ub: Array  # (U, B)
-    cpu_z: Array  # (N,) standard normal
-    task_z: Array  # (V,) standard normal
-    backlog: Array  # (N,) [cycle]
-    prev_share: Array  # (V, N) part of a vehicle's subtasks sent there in the last slot
-    measured: Array  # (H + d - 1, F) what the twin has been told and will be, newest last
-    links: Links = struct.field(default=None)  # of the slot `t`, as `tasks`: `jaxvec.envs.urllc_vec.slot.begin`
+    Attributes:
+        t: int32 `()`, slots done.
+        pos_bs, pos_u, pos_v: `(B, 3)`, `(U, 3)`, `(V, 3)`, places from the centre, and height [m].
+        wp_u: `(U, 3)`, waypoints of the UAVs [m].
+        velocity_v: of the mobility model: `(V,)` [m/s] or nothing.
+        track_v: its memory: waypoints `(V, 3)` [m], say.
+        spd_u: `(U,)`, speeds of the UAVs [m/s].
+        alpha_vu, alpha_ub, alpha_uu: `(V, U)`, `(U, B)`, `(U (U - 1) / 2,)` pair by pair, exponents of free space [-].
+        los_vb, los_vu, los_ub: `(V, B)`, `(V, U)`, `(U, B)`, latents of line of sight [-].
+        cpu_z: `(N,)`, standard normal, what the processors' speeds follow from [-].
+        task_z: `(V,)`, standard normal, what the sizes of tasks follow from [-].
+        backlog: `(N,)`, what is left of the slots before [cycle].
+        prev_share: `(V, N)`, part of a vehicle's subtasks that were sent there in the last slot [-].
+        measured: `(H + d - 1, F)`, what the twin has been told and will be, newest last, as entries [-].
+        links, tasks: of the slot `t`, see `jaxvec.envs.urllc_vec.next_slot.begin`.
+    """
+
+    t: Array
+    pos_bs: Array
+    pos_u: Array
+    wp_u: Array
+    pos_v: Array
+    velocity_v: Any
+    track_v: Any
+    spd_u: Array
+    alpha_vu: Array
+    alpha_ub: Array
+    alpha_uu: Array
+    los_vb: Array
+    los_vu: Array
+    los_ub: Array
+    cpu_z: Array
+    task_z: Array
+    backlog: Array
+    prev_share: Array
+    measured: Array
+    links: Links = struct.field(default=None)
     tasks: Tasks = struct.field(default=None)

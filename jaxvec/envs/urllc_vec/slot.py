@@ -1,8 +1,17 @@
 """The slot of `urllc_vec`, phase by phase, each a pure function: decision, uplink, routing, processing, score.
 
 Shapes are one world's, with `V` vehicles of `J` subtasks, `K = V J` subtasks `k = v J + j`, and `N` nodes, BSs first; batch axes
-come last. Equation numbers are those of the paper; what was decided where it is silent stands in
-`jaxvec.envs.urllc_vec.env`. `sizes` has the sizes and switches.
+come last. Equation numbers are those of the paper; what was decided where it is silent stands in `jaxvec.envs.urllc_vec.env`.
+
+Throughout:
+    sizes, state, params: sizes and switches; what is at the start of the slot; the numbers.
+    draws, action: of the slot, as `draw_step` gives them; per group and component, as `action_space` says.
+    d, work, up, way, o: what was decided, and what the phases before made of it.
+    of_task, of_vehicle, of_node: `(K,)`, `(V, J)` and `(V, N)`, in any unit.
+    node, n: int `(K,)` or `(V, J)`, the node of each subtask; how many nodes there are.
+    cycles, bits, rate: `(K,)`, of each subtask: work [cycle], size on the air [bit], rate of its link [bit/s].
+    latency_s, energy_j, budget_j, quality: `(n,)`, or `()` of a budget, of the agents of a group [s], [J], [J], [-].
+    x: of any shape, as agents give it, in [0, 1] [-].
 """
 
 from functools import reduce
@@ -21,30 +30,46 @@ from jaxvec.physics._sums import sum_over_tasks
 
 
 class Decision(NamedTuple):
-    """What the agents' actions mean."""
+    """What the agents' actions mean.
 
-    target: Array  # (V, J) int, first node of each subtask
-    size_bits: Array  # (V, J)
-    coefficients: Array  # (V, 3) of complexity, size and urgency in priorities
-    power_w: Array  # (V, J)
-    node_power_w: Array  # (N,)
-    cpu_hz: Array  # (N,)
-    budget: Array  # (N,) [cycle] that a node is willing to take
-    forward: Array  # (N,) int, where it sends the rest
-    may_forward: Array  # (N,) bool
+    Attributes:
+        target, size_bits, power_w: `(V, J)`, of each subtask: int, its first node; size [bit]; power to send it [W].
+        coefficients: `(V, 3)`, of complexity, size and urgency in priorities (1) [-].
+        node_power_w, cpu_hz, budget: `(N,)`, of each node: power [W], speed [Hz], work that it is willing to take [cycle].
+        forward, may_forward: `(N,)`, int, where it sends the rest; bool, whether it may.
+    """
+
+    target: Array
+    size_bits: Array
+    coefficients: Array
+    power_w: Array
+    node_power_w: Array
+    cpu_hz: Array
+    budget: Array
+    forward: Array
+    may_forward: Array
 
 
 class Work(NamedTuple):
-    """The subtasks, each (K,)."""
+    """The subtasks; `(K,)` each.
+
+    Attributes:
+        cycles, bits: work [cycle], and size on the air [bit].
+        priority, weight: priority (1) [-], and weight in the reward, 1 over each vehicle [-].
+    """
 
     cycles: Array
-    bits: Array  # on the air
+    bits: Array
     priority: Array
-    weight: Array  # in the reward; 1 over each vehicle
+    weight: Array
 
 
 class Uplink(NamedTuple):
-    """The first hop, each (K,)."""
+    """The first hop; `(K,)` each.
+
+    Attributes:
+        rate_bps, delay_s, energy_j: rate (31) [bit/s], latency with coding, at most the cap [s], energy on the air [J].
+    """
 
     rate_bps: Array
     delay_s: Array
@@ -52,16 +77,22 @@ class Uplink(NamedTuple):
 
 
 class Route(NamedTuple):
-    """Where the subtasks went; (K,) but for the last two."""
+    """Where the subtasks went; `(K,)` but for the last two.
 
-    node: Array  # int, where each ended
-    placed: Array  # bool, processed there; all others are dropped
+    Attributes:
+        node, placed: int, where each ended; bool, whether it is processed there: all others are dropped.
+        delay_s, energy_j, hops, slowest_bps: of forwarding [s], [J], how often; rate of the slowest link of all [bit/s].
+        node_energy_j, stops: `(N,)`, of sending on [J]; per stage, at which node `(K,)`, and whether at any `(K,)`.
+    """
+
+    node: Array
+    placed: Array
     delay_s: Array
     energy_j: Array
     hops: Array
-    slowest_bps: Array  # of all its links
-    node_energy_j: Array  # (N,)
-    stops: tuple[tuple[Array, Array], ...]  # per stage: at which node (K,), and whether at any (K,)
+    slowest_bps: Array
+    node_energy_j: Array
+    stops: tuple[tuple[Array, Array], ...]
 
 
 class _Way(NamedTuple):
@@ -80,22 +111,33 @@ class _Way(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of it."""
+    """What became of it.
 
-    load: Array  # (N,) [cycle]
-    process_s: Array  # (K,), 0 for what was dropped
-    process_j: Array  # (K,)
-    latency_s: Array  # (K,)
-    energy_j: Array  # (K,)
-    quality: Array  # (K,)
-    percent: Array  # (K,) quality on a scale to 100
-    vehicle_latency_s: Array  # (V,)
-    vehicle_energy_j: Array  # (V,)
-    node_energy_j: Array  # (N,)
+    Attributes:
+        process_s, process_j, latency_s, energy_j: `(K,)`, of processing, 0 for what was dropped [s], [J]; of everything [s], [J].
+        quality, percent: `(K,)`, quality of service (48), and on a scale to 100 (93) [-].
+        load, node_energy_j: `(N,)`, of each node: work taken [cycle], energy of processing and of sending on [J].
+        vehicle_latency_s, vehicle_energy_j: `(V,)`, weighted latency [s], energy of sending [J].
+    """
+
+    load: Array
+    process_s: Array
+    process_j: Array
+    latency_s: Array
+    energy_j: Array
+    quality: Array
+    percent: Array
+    vehicle_latency_s: Array
+    vehicle_energy_j: Array
+    node_energy_j: Array
 
 
 class Score(NamedTuple):
-    """A group's reward, incentive and penalty, each `(n,)`."""
+    """What the agents of a group get, `(n,)` each.
+
+    Attributes:
+        reward, incentive, penalty: (64) or (65) to (68); (90) to (92); what is taken off [-].
+    """
 
     reward: Array
     incentive: Array

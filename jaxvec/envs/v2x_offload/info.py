@@ -1,4 +1,15 @@
-"""What `v2x_offload` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured."""
+"""What `v2x_offload` tells of a slot: names, units and meanings of `Timestep.info`, and how they are measured.
+
+Throughout:
+    state: at the start of the slot.
+    d: what was done.
+    place: where the vehicles were.
+    grants: what each vehicle got.
+    links: the uploads.
+    o: what each task took.
+    worth: `(M,)`, each vehicle's own reward (23) [-].
+    params: the numbers.
+"""
 
 from typing import Any
 
@@ -51,20 +62,7 @@ def measure(
     worth: Array,
     params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1.
-
-    Args:
-        state: at the start of the slot.
-        d: what was done.
-        place: where the vehicles were.
-        grants: what each vehicle got.
-        links: the uploads.
-        o: what each task took.
-        worth: `(M,)`, each vehicle's own reward (23) [-].
-        params: the numbers.
-    Returns:
-        By name, as `INFO` says.
-    """
+    """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1."""
     away = jnp.any(d.part[:, 1:] > 0, 1)  # a part of 1 may be a rounding less
     near = jnp.sum(place.direct * d.part[:, 1:], 1)
 
