@@ -44,8 +44,8 @@ def make(name: str, env: Environment, **settings: Any) -> Learner:
         settings: fields of the learner's settings, which fix shapes; and `network` and `critic`, networks of one's own, see
             `jaxvec.learners.blocks.networks.as_builder`.
     Raises:
-        ValueError: unknown name (the closest known one is named), or a bad setting. TypeError: an unknown setting, or what is
-            registered under this name makes no `Learner`.
+        ValueError: unknown name (the closest known one is named), or a bad setting.
+        TypeError: an unknown setting, or what is registered under this name makes no `Learner`.
     """
     learner = LEARNERS[name](env, **settings)
     if not isinstance(learner, Learner):

@@ -46,6 +46,8 @@ def keep_best(learner: Learner, n_worlds: int) -> Learner:
         n_worlds: that judge; 0 gives the learner as it is.
     Returns:
         A learner with the metrics `best/reward` and `best/update`.
+    Raises:
+        ValueError: the learner does not say what its policy needs of its state.
     """
     if not n_worlds:
         return learner

@@ -77,7 +77,8 @@ class OffPolicy:
             critic: likewise, in place of the MLP of critics, or of the network of `pooled_critic`.
             actor: `actor(group)`, built-in networks of actors other than an MLP.
         Raises:
-            ValueError: a bad setting. TypeError: `network` or `critic` is neither a builder nor a module.
+            ValueError: a bad setting.
+            TypeError: `network` or `critic` is neither a builder nor a module.
         """
         check_settings(name, settings)
         check_prior(name, env, settings)
@@ -165,7 +166,14 @@ class OffPolicy:
         return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))
 
     def init_networks(self, key: Array, obs: Observation) -> dict[str, Any]:
-        """Parameters of actors and critics, as `State.params`, for observations like these, batch-first."""
+        """Parameters of actors and critics.
+
+        Args:
+            key: for all of them.
+            obs: observations like these, batch-first.
+        Returns:
+            As `State.params`.
+        """
         seen = jax.tree.map(lambda x: x[:1], network_inputs(obs, {}))
         spaces = self.acting.head.flat_spaces
         actions = {group: jnp.zeros((1, n, flat.width(spaces[group]))) for group, n in self.env.n_agents.items()}
@@ -198,13 +206,21 @@ class OffPolicy:
     # Acting
 
     def packing(self, state: State) -> replay.Packing:
-        """How an entry of one world lies in the buffer."""
+        """How an entry of one world lies in the buffer.
+
+        Args:
+            state: of the learner; its buffer is not looked at.
+        """
         entry = jax.eval_shape(lambda state: self.collect_slot(state, state.hyper, jnp.int32(0))[1], state)
         return replay.packing(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), entry))
 
     def collect_slot(self, state: State, hyper: Any, t: Array) -> tuple[Any, Entry, Windows | None, Metrics]:
         """The t-th slot in all worlds.
 
+        Args:
+            state: of the learner.
+            hyper: hyper-parameters in force.
+            t: int32 `()`, from 1, over all updates.
         Returns:
             Where the worlds stand after it; the entry to be remembered `(n_worlds, ...)`; what a forecaster learns from; metrics.
         """
@@ -240,6 +256,8 @@ class OffPolicy:
     def update(self, state: State) -> tuple[State, Metrics]:
         """Acting and learning by turns.
 
+        Args:
+            state: of the learner.
         Returns:
             The state after an update, and metrics: means over the update.
         """

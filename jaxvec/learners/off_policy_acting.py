@@ -99,7 +99,14 @@ class Acting:
         }
 
     def uniform_actions(self, key: Array, obs: Observation) -> Groups:
-        """Uniform flat actions of the agents that are asked, per group; arguments as for `propose`."""
+        """Uniform actions of the agents that are asked.
+
+        Args:
+            key: typed keys `(*batch)`.
+            obs: batch-first, of those agents.
+        Returns:
+            Flat, per group `(*batch, n, width)`.
+        """
         flat_actions = {}
         for group, spaces in self.head.flat_spaces.items():
             u = flat.uniforms(rng.stream(key, f"any/{group}"), spaces, obs.agents[group].shape[-2])["u"]
@@ -107,7 +114,11 @@ class Acting:
         return flat_actions
 
     def act_fn(self, choose: Choose) -> ActFn:
-        """For `Environment.act`: the one place where batch-last becomes batch-first, and is turned back."""
+        """For `Environment.act`: the one place where batch-last becomes batch-first, and is turned back.
+
+        Args:
+            choose: from keys and an observation, batch-first, to flat actions and extras.
+        """
 
         def act(key: Array, obs: Observation) -> tuple[Groups, Any]:
             rank = key.ndim
@@ -121,7 +132,12 @@ class Acting:
         return act
 
     def explore(self, state: State, hyper: Any) -> ActFn:
-        """For `Environment.act` in training, with the flat actions as extras: uniform until the actors have `started`."""
+        """For `Environment.act` in training, with the flat actions as extras: uniform until the actors have `started`.
+
+        Args:
+            state: of the learner.
+            hyper: hyper-parameters in force.
+        """
 
         def propose(key: Array, obs: Observation) -> tuple[Groups, Groups]:
             actions = flat_actions(self.propose(state, state.params["actor"], key, obs, hyper, "act"))
@@ -160,10 +176,23 @@ class Acting:
 
 
 def flat_actions(proposals: dict[str, Proposal]) -> Groups:
-    """The actions of proposals, per group `(*batch, n, width)`."""
+    """The actions of proposals.
+
+    Args:
+        proposals: per group.
+    Returns:
+        Per group `(*batch, n, width)`.
+    """
     return {group: proposal.flat_action for group, proposal in proposals.items()}
 
 
 def started(state: State, hyper: Any) -> Array:
-    """bool `()`, the actors act and learn: the first part of training is uniform, and only the critics learn."""
+    """Whether the actors act and learn: the first part of training is uniform, and only the critics learn.
+
+    Args:
+        state: of the learner.
+        hyper: hyper-parameters in force.
+    Returns:
+        bool `()`.
+    """
     return state.update >= hyper.warmup * hyper.anneal_updates

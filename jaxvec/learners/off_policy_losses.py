@@ -47,12 +47,27 @@ class Losses:
     # Units of value
 
     def units(self, moments: dict[str, Groups], hyper: Any) -> dict[str, normalise.Moments]:
-        """Mean and variance that are 0 and 1 to the critics, per group; `moments` are those of `State`."""
+        """Mean and variance that are 0 and 1 to the critics.
+
+        Args:
+            moments: as of `State`.
+            hyper: hyper-parameters in force.
+        Returns:
+            Per group, in units of the reward.
+        """
         ends = moments["end"]
         return {g: normalise.of_targets(m, ends[g].mean, hyper.gamma) for g, m in moments["reward"].items()}
 
     def ema_update(self, moments: dict[str, Groups], entry: Entry, hyper: Any) -> dict[str, Groups]:
-        """`State.moments` after the rewards and ends of a batch, towards which they move by `hyper.unit_rate`."""
+        """Moments after the rewards and ends of a batch, towards which they move by `hyper.unit_rate`.
+
+        Args:
+            moments: as of `State`.
+            entry: a batch of the buffer, `(batch, ...)`.
+            hyper: hyper-parameters in force.
+        Returns:
+            As of `State`.
+        """
         weight, rate = agent_mask(entry.obs), hyper.unit_rate
         reward = {
             group: normalise.ema_update(old, entry.reward[group], weight[group], rate)
@@ -66,13 +81,24 @@ class Losses:
         return moments | {"reward": reward, "end": end}
 
     def terminated_per_agent(self, entry: Entry) -> Groups:
-        """Per group, bool `(batch, n)`: nothing follows."""
+        """Whether nothing follows.
+
+        Args:
+            entry: a batch of the buffer, `(batch, ...)`.
+        Returns:
+            Per group, bool `(batch, n)`.
+        """
         return terminated_per_agent(self.env, entry.terminated, agent_mask(entry.next_obs))
 
     # Values
 
     def seen(self, state: State, obs: Observation) -> NetworkInputs:
-        """What networks see of a batch-first observation."""
+        """What networks see, normalised where the learner does so.
+
+        Args:
+            state: of the learner, for its moments.
+            obs: batch-first.
+        """
         return network_inputs(obs, state.moments.get("obs", {}))
 
     def real_values(self, state: State, obs: Observation, actions: Groups) -> Groups:
@@ -203,8 +229,15 @@ class Losses:
         return loss, (by_group(metrics), (entropy, max_entropy))
 
     def every_choice(self, group: str, proposal: Proposal) -> Array:
-        """The proposed action; of an agent with boxes and a single discrete choice, with each choice in turn,
-        `(k, *batch, n, width)`: its value is then an expectation and not a sample."""
+        """The proposed action; of an agent with boxes and a single discrete choice, with each choice in turn: its value is then
+        an expectation and not a sample.
+
+        Args:
+            group: whose it is.
+            proposal: of its actors.
+        Returns:
+            `(*batch, n, width)`, or `(k, *batch, n, width)` of k choices in turn.
+        """
         if proposal.action_probs is None or group in self.critics.choices:
             return proposal.flat_action
         one_hots = jnp.eye(proposal.action_probs.shape[-1])

@@ -91,7 +91,7 @@ def check_settings(name: str, settings: Settings) -> None:
         name: of the learner, for the message.
         settings: to be checked.
     Raises:
-        ValueError: a count is no whole number of at least 1, or one is no multiple of another.
+        ValueError: a count is no whole number of at least 1, one is no multiple of another, or a prior has no one-hot choices.
     """
     s = settings
     check_counts(name, s, COUNTS)
@@ -112,7 +112,8 @@ class Hyper(struct.PyTreeNode):
     A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
 
     Attributes:
-        critic_learning_rate, actor_learning_rate: of Adam.
+        critic_learning_rate, critic_learning_rate_end: of Adam, for critics.
+        actor_learning_rate, actor_learning_rate_end: of Adam, for actors.
         anneal_updates: see above [updates].
         gamma: discount per slot.
         tau: by which part target networks move to the networks at each step of the actors.
@@ -223,11 +224,21 @@ class ActionHead:
         self.flat_spaces = flat_spaces
 
     def outputs(self, group: str) -> int:
-        """How many outputs an actor of this group needs."""
+        """How many outputs an actor needs.
+
+        Args:
+            group: whose actor it is.
+        """
         raise NotImplementedError
 
     def bias(self, spaces: Spaces) -> tuple[float, ...]:
-        """Where the outputs for a group's `spaces`, flat ones, start; empty for 0."""
+        """Where an actor's outputs start.
+
+        Args:
+            spaces: flat ones, of the group whose actor it is; where their boxes say, numbers start.
+        Returns:
+            A number for each output; empty for 0.
+        """
         return ()
 
     def propose(
@@ -254,9 +265,24 @@ class ActionHead:
         raise NotImplementedError
 
     def initial_temperature(self, hyper: Any) -> Groups:
-        """Logarithms of the temperatures at the start, per group and kind of component."""
+        """Temperatures at the start; here none.
+
+        Args:
+            hyper: hyper-parameters.
+        Returns:
+            Their logarithms, per group and kind of component.
+        """
         return {}
 
     def tune(self, temperature: Groups, entropy: Groups, max_entropy: Groups, hyper: Any) -> Groups:
-        """Temperatures after an actor's step, given the mean entropies of its proposals and of what they are parts of."""
+        """Temperatures after an actor's step; here as they were.
+
+        Args:
+            temperature: logarithms, per group and kind of component.
+            entropy: of the proposals, their means `()` likewise [nat].
+            max_entropy: of what these are parts of, see `Proposal` [nat].
+            hyper: hyper-parameters in force.
+        Returns:
+            Logarithms, likewise.
+        """
         return temperature

@@ -35,9 +35,12 @@ class Settings(off_policy_types.Settings):
     """As `jaxvec.learners.off_policy_types.Settings`, with double critics.
 
     Attributes:
+        double_critics: as there, on unless switched off.
         actor: "mlp", or "scorer", one small network that scores each option of a choice, see
             `jaxvec.learners.blocks.scorer`.
         scorer_hidden: its widths; its activation is "tanh".
+    Raises:
+        ValueError: an unknown actor, or a scorer without choices as one-hot vectors.
     """
 
     double_critics: bool = True
@@ -160,7 +163,8 @@ def sac(
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
     Raises:
-        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
+        ValueError: a bad setting.
     """
     s = Settings(**settings)
     head = StochasticHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})

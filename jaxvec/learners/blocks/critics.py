@@ -47,7 +47,12 @@ class Critics:
         self.networks = {g: network if share else per_agent(network, n_agents[g]) for g, network in networks.items()}
 
     def init(self, key: Array, inputs: Inputs) -> Groups:
-        """Parameters per group, from inputs of one world `(1, n, d)`."""
+        """Parameters per group.
+
+        Args:
+            key: for all of them.
+            inputs: of one world, rows `(1, n, d)`, as `inputs` gives them.
+        """
         return {group: net.init(rng.stream(key, group), inputs[group]) for group, net in self.networks.items()}
 
     def inputs(self, seen: NetworkInputs, own_actions: Groups, joint_actions: Groups) -> Inputs:
@@ -80,12 +85,26 @@ class Critics:
         return result
 
     def values(self, params: Groups, inputs: Inputs) -> Groups:
-        """Values by one critic, per group `(*more, *batch, n)`, or of every choice `(*batch, n, k)`."""
+        """Values by one critic.
+
+        Args:
+            params: of its networks, per group.
+            inputs: as `inputs` gives them.
+        Returns:
+            Per group `(*more, *batch, n)`, or of every choice `(*batch, n, k)`, in the critics' units.
+        """
         outputs = {group: net.apply(params[group], (), inputs[group])[0] for group, net in self.networks.items()}
         return {group: x if group in self.choices else x[..., 0] for group, x in outputs.items()}
 
     def min_values(self, params: tuple[Groups, ...], inputs: Inputs) -> Groups:
-        """The smallest of several critics' values (Fujimoto et al. 2018), each as `values` gives it."""
+        """The smallest of several critics' values (Fujimoto et al. 2018).
+
+        Args:
+            params: of each critic's networks, per group.
+            inputs: as `inputs` gives them.
+        Returns:
+            As `values` gives them.
+        """
         values = [self.values(critic, inputs) for critic in params]
         return {group: jnp.stack([x[group] for x in values]).min(0) for group in values[0]}
 

@@ -4,6 +4,10 @@ Per agent, each box contributes its entries scaled to [-1, 1], each discrete cho
 number in [-1, 1] that is cut into equal bins (`choices="bins"`, as published for deterministic actors). Networks and
 distributions see `flat_spaces`, where binned choices are boxes; all functions but `to_space` know these alone. Arrays are
 batch-first, `(*batch, n, width)`, for n agents.
+
+Throughout:
+    spaces: of ONE agent of the group, by component, as `flat_spaces` gives them, but where a function says otherwise.
+    flat_action: `(*batch, n, width)`.
 """
 
 import math
@@ -75,7 +79,11 @@ def before_tanh(spaces: Spaces) -> dict[str, Space]:
 
 
 def split(spaces: Spaces, flat_action: Array) -> dict[str, Array]:
-    """A vector `(*batch, n, width)` by component: `(*batch, n, *shape)`, and another axis of choices where discrete."""
+    """A flat action by component.
+
+    Returns:
+        `(*batch, n, *shape)`, and another axis of choices where discrete.
+    """
     result, start = {}, 0
     for name, space in spaces.items():
         shape = (*space.shape, *((space.n,) if isinstance(space, Discrete) else ()))
@@ -86,7 +94,13 @@ def split(spaces: Spaces, flat_action: Array) -> dict[str, Array]:
 
 
 def join(spaces: Spaces, components: Mapping[str, Array]) -> Array:
-    """The inverse of `split`: components to `(*batch, n, width)`."""
+    """The inverse of `split`.
+
+    Args:
+        components: `(*batch, n, *shape)`, and another axis of choices where discrete.
+    Returns:
+        `(*batch, n, width)`.
+    """
     vectors = []
     for name, space in spaces.items():
         x, axes = components[name], len(space.shape) + isinstance(space, Discrete)
@@ -122,7 +136,13 @@ def whole_choice(spaces: Spaces) -> int:
 
 
 def with_choice(spaces: Spaces, flat_action: Array, choice: Array) -> Array:
-    """Flat actions `(*batch, n, width)` with another single choice, one-hot `(k,)`."""
+    """Flat actions with another single choice.
+
+    Args:
+        choice: one-hot `(k,)`, the same for all agents.
+    Returns:
+        `(*batch, n, width)`.
+    """
     components, name = split(spaces, flat_action), single_choice(spaces)
     shape = components[name].shape
     return join(spaces, components | {name: jnp.broadcast_to(choice, (*shape[:-1], *choice.shape)).reshape(shape)})
@@ -143,10 +163,13 @@ def hard(logits: Array) -> Array:
 
 @jax.custom_vjp
 def clipped(x: Array) -> Array:
-    """Numbers `(...)` cut at -1 and 1, with a gradient that pulls back inside what lies beyond, and pushes nothing further out.
+    """Numbers cut at -1 and 1, with a gradient that pulls back inside what lies beyond, and pushes nothing further out.
 
     A plain cut has no gradient beyond its ends, so that what is there would stay; tanh never gets to its ends. The gradient is
     taken to be that of a loss, which is descended.
+
+    Args:
+        x: of any shape.
     """
     return jnp.clip(x, -1, 1)
 
@@ -164,7 +187,14 @@ clipped.defvjp(_clipped_forward, _clipped_backward)
 
 
 def masked(logits: Array, mask: Array | None) -> Array:
-    """Logits `(..., k)`, out of the question where the bool mask `(..., k)` is False; None allows everything."""
+    """Logits, out of the question where a choice is not allowed.
+
+    Args:
+        logits: `(..., k)`.
+        mask: bool `(..., k)`, what is allowed; None allows everything.
+    Returns:
+        `(..., k)`.
+    """
     return logits if mask is None else jnp.where(mask, logits, FORBIDDEN)
 
 

@@ -34,7 +34,13 @@ class OtherAgents(struct.PyTreeNode):
         return jnp.where(self.own_entries(), 0, context)
 
     def matmul(self, kernel: Array) -> Array:
-        """`array() @ kernel`, `(*batch, *who, h)`, without a product for each agent where all have the kernel in common."""
+        """`array() @ kernel`, without a product for each agent where all have the kernel in common.
+
+        Args:
+            kernel: `(c, h)`.
+        Returns:
+            `(*batch, *who, h)`.
+        """
         if not self.who.ndim:
             return self.context @ jnp.where(self.own_entries()[:, None], 0, kernel)
         n, end = len(self.who), self.start + len(self.who) * self.width
@@ -55,8 +61,13 @@ class AgentSet(struct.PyTreeNode):
     group: str = struct.field(pytree_node=False)
 
     def means(self, encode: Callable[[Array], Array]) -> list[Array]:
-        """Per group, the mean of `encode(rows)` over the other agents: `(*batch, n, h)`, and of a group that is not the own one,
-        where all are others, `(*batch, 1, h)`. 0 where there are no others."""
+        """The mean of an encoding over the other agents, 0 where there are none.
+
+        Args:
+            encode: from rows `(*batch, n, d)` to their encodings `(*batch, n, h)`.
+        Returns:
+            Per group `(*batch, n, h)`, and of a group that is not the own one, where all are others, `(*batch, 1, h)`.
+        """
         result = []
         for group, rows in self.rows.items():
             encoded, n = encode(rows), rows.shape[-2]

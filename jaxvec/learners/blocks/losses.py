@@ -19,7 +19,14 @@ def weighted_mean(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[A
 
 
 def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, "*n"]:
-    """x less its mean, over its standard deviation, both over the entries with weight, as in `weighted_mean`."""
+    """Numbers less their mean, over their standard deviation, both over the entries with weight.
+
+    Args:
+        x: of any shape.
+        weight: 1 for an entry that counts and 0 for one that does not, of a shape that broadcasts.
+    Returns:
+        Of x's shape [-]; entries without weight too.
+    """
     centred = x - weighted_mean(x, weight)
     return centred / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
 
@@ -45,6 +52,8 @@ def approximate_kl(log_ratio: Float[Array, "*n"]) -> Float[Array, "*n"]:
 
     Args:
         log_ratio: log of new over old probability; bounded to +-10.
+    Returns:
+        The estimate of each sample [nat].
     """
     log_ratio = jnp.clip(log_ratio, -LOG_RATIO_MAX, LOG_RATIO_MAX)
     return jnp.exp(log_ratio) - 1 - log_ratio

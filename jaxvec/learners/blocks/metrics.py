@@ -13,7 +13,13 @@ from jaxvec.learners.blocks.losses import weighted_mean
 
 
 def scalars(ts: Timestep) -> Timestep:
-    """A timestep of a batch `(W,)` with those entries of its info alone that are scalars of a world, `(W,)`."""
+    """A timestep with those entries of its info alone that are scalars of a world.
+
+    Args:
+        ts: of a batch `(W,)`.
+    Returns:
+        The timestep, whose info is `(W,)` each.
+    """
     return ts.replace(info={name: x for name, x in ts.info.items() if x.ndim == 1})
 
 
@@ -38,7 +44,13 @@ def summary(slots: Slot) -> dict[str, Array]:
 
 
 def by_group(metrics: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
-    """Metrics per group in one dict; with several groups, the group's name follows the metric's."""
+    """Metrics per group in one dict; with several groups, the group's name follows the metric's.
+
+    Args:
+        metrics: per group, by name.
+    Returns:
+        By `name`, or `name/group`.
+    """
     several = len(metrics) > 1
     return {
         f"{name}/{group}" if several else name: x for group, of_group in metrics.items() for name, x in of_group.items()

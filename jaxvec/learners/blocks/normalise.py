@@ -19,7 +19,11 @@ class Moments(struct.PyTreeNode):
 
 
 def start(shape: tuple[int, ...]) -> Moments:
-    """Moments of an array of this shape: mean 0, variance 1, which soon give way: they count as 1e-4 of an entry."""
+    """Moments of nothing yet: mean 0, variance 1, which soon give way: they count as 1e-4 of an entry.
+
+    Args:
+        shape: of one entry.
+    """
     return Moments(jnp.zeros(shape), jnp.ones(shape), jnp.asarray(1e-4))
 
 
@@ -81,15 +85,37 @@ def of_targets(rewards: Moments, ends: Array, gamma: Array | float) -> Moments:
 
 
 def apply(moments: Moments, x: Array, limit: float = 10.0) -> Array:
-    """x `(*batch, *shape)` in standard deviations from the mean, clipped to +-limit: the input of a network."""
+    """The input of a network: standard deviations from the mean, clipped.
+
+    Args:
+        moments: of shape `(*shape)`.
+        x: `(*batch, *shape)`.
+        limit: the most that is left [-].
+    Returns:
+        `(*batch, *shape)` [-].
+    """
     return jnp.clip((x - moments.mean) / jnp.sqrt(moments.var + 1e-8), -limit, limit)
 
 
 def undo(moments: Moments, x: Array) -> Array:
-    """The inverse of `to`, and of `apply` inside its limit."""
+    """The inverse of `to`, and of `apply` inside its limit.
+
+    Args:
+        moments: of shape `(*shape)`.
+        x: `(*batch, *shape)` [-].
+    Returns:
+        `(*batch, *shape)`, in the unit of the moments.
+    """
     return x * jnp.sqrt(moments.var + 1e-8) + moments.mean
 
 
 def to(moments: Moments, x: Array) -> Array:
-    """x `(*batch, *shape)` in standard deviations from the mean, unclipped: the target of a critic."""
+    """The target of a critic: standard deviations from the mean, unclipped.
+
+    Args:
+        moments: of shape `(*shape)`.
+        x: `(*batch, *shape)`.
+    Returns:
+        `(*batch, *shape)` [-].
+    """
     return (x - moments.mean) / jnp.sqrt(moments.var + 1e-8)

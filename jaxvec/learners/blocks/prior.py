@@ -145,7 +145,14 @@ def with_prior(env: Environment, prior: str | None) -> Environment:
 
 
 def propose(env: Environment, key: Array, obs: Observation, params: Any) -> Observation:
-    """What the agents of `env` are shown of an observation that has no prior yet, see `PriorWrapper.propose`."""
+    """What agents are shown of an observation that has no prior yet, see `PriorWrapper.propose`.
+
+    Args:
+        env: whose agents they are; one without a prior shows the observation as it is.
+        key: of the rule's chance, one per world.
+        obs: of all agents, or of those that are asked.
+        params: the numbers, which the rule knows.
+    """
     return env.propose(key, obs, params) if isinstance(env, PriorWrapper) else obs
 
 

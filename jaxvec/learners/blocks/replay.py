@@ -32,16 +32,27 @@ class Packing(NamedTuple):
         return sum(math.prod(shape) for shape in self.shapes)
 
     def pack(self, entries: Any) -> Array:
-        """Entries, whose leaves are `(*batch, *shape)`, to rows `(*batch, width)`.
+        """Entries to rows.
 
         Everything becomes the default float type: whole numbers must be below 2^24 in float32.
+
+        Args:
+            entries: a tree of leaves `(*batch, *shape)`.
+        Returns:
+            `(*batch, width)`.
         """
         leaves = jax.tree.leaves(entries)
         batch = leaves[0].shape[: leaves[0].ndim - len(self.shapes[0])]
         return jnp.concatenate([x.reshape(*batch, -1).astype(jnp.result_type(float)) for x in leaves], -1)
 
     def unpack(self, rows: Array) -> Any:
-        """Rows `(*batch, width)` to entries, the inverse of `pack`."""
+        """Rows to entries, the inverse of `pack`.
+
+        Args:
+            rows: `(*batch, width)`.
+        Returns:
+            A tree of leaves `(*batch, *shape)`, of their own types again.
+        """
         leaves, start = [], 0
         for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             end = start + math.prod(shape)
@@ -51,7 +62,11 @@ class Packing(NamedTuple):
 
 
 def packing(entry: Any) -> Packing:
-    """The packing of entries like this one (arrays, or their shapes), which has no batch axes."""
+    """The packing of entries like one.
+
+    Args:
+        entry: a tree of arrays, or of their shapes, without batch axes.
+    """
     leaves, structure = jax.tree.flatten(entry)
     return Packing(structure, tuple(x.shape for x in leaves), tuple(x.dtype for x in leaves))
 
@@ -71,7 +86,13 @@ class Replay(struct.PyTreeNode):
 
 
 def start(slots: int, worlds: int, width: int) -> Replay:
-    """An empty buffer for `slots * worlds` entries of so many numbers."""
+    """An empty buffer.
+
+    Args:
+        slots: that it keeps.
+        worlds: entries of a slot.
+        width: numbers of an entry.
+    """
     return Replay(jnp.zeros((slots, worlds, width)), jnp.int32(0), jnp.int32(0))
 
 
