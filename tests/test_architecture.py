@@ -14,7 +14,12 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines; more means that a concept is missing
 MOST_SILENCED = 20  # "type: ignore"
 EVERYTHING = None
-ARGUMENTS_DOCUMENTED = ("core", "envs", "physics")  # folders in which docstrings name every argument, field and error
+ARGUMENTS_DOCUMENTED = (
+    "core",
+    "envs",
+    "learners",
+    "physics",
+)  # folders in which docstrings name every argument, field and error
 FIELDS_WITH_WORDS = {"size", "switch", "number", "data"}  # of `jaxvec.core.params`: they say themselves what a field is
 
 # What the modules of a folder may import of ours, besides their own folder. Physics and core stand alone; an environment
@@ -335,6 +340,7 @@ def unsaid(tree, classes):
             made_by = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
             wanted = fields(node) + [argument for init in made_by for argument in arguments(init)]
             known, errors = named(words, "Args", "Attributes"), set()
+            known |= {name for init in made_by for name in named(ast.get_docstring(init), "Args")}
         elif name in of_bases:
             continue
         else:
@@ -365,7 +371,11 @@ class Base:
     Args:
         side_m: of it.
     """
-    def __init__(self, side_m, unit): ...
+    def __init__(self, side_m, shape, unit):
+        """
+        Args:
+            shape: of it.
+        """
     def hook(self, x): """It."""
 class Point(Base, NamedTuple):
     """It.

@@ -71,7 +71,8 @@ class Apg(OnPolicy):
             settings: static.
             network, critic: of one's own, see `apg`.
         Raises:
-            ValueError: a bad setting, or an actor with memory. TypeError: `network` or `critic` cannot be one.
+            ValueError: a bad setting, or an actor with memory.
+            TypeError: `network` or `critic` cannot be one.
         """
         check_counts("apg", settings, ("value_minibatches", "alternatives"))
         super().__init__("apg", env, settings, Hyper(), network)
@@ -227,7 +228,16 @@ class Apg(OnPolicy):
     # Learning
 
     def objective(self, actor: Groups, state: State, start: Any, hyper: Any) -> tuple[Array, tuple[Any, Piece, Array]]:
-        """Minus what is ascended, `()`, in deviations of the return; where the worlds stand, the piece, and returns `(H, W)`."""
+        """Minus what is ascended, in deviations of the return.
+
+        Args:
+            actor: parameters of the actors, with respect to which this is differentiated.
+            state: the learner's.
+            start: the worlds' (state, timestep), batch-last.
+            hyper: the values in force.
+        Returns:
+            `()` [-]; and where the worlds stand, the piece, and its returns `(H, W)`.
+        """
         n, env, params = self.settings.n_worlds, self.worlds(state.forecaster), state.env_params
         keys = world_keys(state.key, n, state.update), policy_keys(state.key, n, state.update)
         scale = state.moments["return"]["all"]
@@ -264,7 +274,14 @@ class Apg(OnPolicy):
         return -ascended, (carry, piece, returns)
 
     def value_of(self, state: State, obs: Observation) -> Array:
-        """What is expected to follow an observation `(W,)`, in units of the reward; 0 where pieces end in nothing."""
+        """What is expected to follow an observation; 0 where pieces end in nothing.
+
+        Args:
+            state: the learner's, whose target it asks.
+            obs: as the environment gives it, batch-last.
+        Returns:
+            `(W,)`, in units of the reward.
+        """
         if not self.settings.bootstrap:
             return jnp.zeros(obs.world.shape[1:])
         value = self.critic.apply(state.params["target"], (), self.inputs(state, obs).world)[0][..., 0]
@@ -307,7 +324,14 @@ class Apg(OnPolicy):
         return after, summary(piece.slot) | metrics | forecasting
 
     def moments_after(self, state: State, piece: Piece) -> dict[str, Any]:
-        """Running moments of observations, where they are normalised, after a piece."""
+        """Running moments of observations, where they are normalised, after a piece.
+
+        Args:
+            state: the learner's, as it was while the piece was collected.
+            piece: of every world.
+        Returns:
+            All moments of the state, by name.
+        """
         if "obs" not in state.moments:
             return state.moments
         obs = worlds_after_time(piece.slot.obs)
@@ -316,7 +340,17 @@ class Apg(OnPolicy):
     def fit_value(
         self, state: State, piece: Piece, returns: Array, moments: normalise.Moments, hyper: Any
     ) -> tuple[Any, Any, Array]:
-        """The value, its optimiser's state and its mean squared error after a pass over the piece."""
+        """The value after a pass over the piece.
+
+        Args:
+            state: the learner's.
+            piece: of every world.
+            returns: of it `(H, W)`, in units of the reward.
+            moments: of returns, in whose deviations the value is learned.
+            hyper: the values in force.
+        Returns:
+            Parameters of the value, its optimiser's state, and its mean squared error `()`.
+        """
         world = piece.world.reshape(-1, piece.world.shape[-1])
         target = normalise.to(moments, returns.reshape(-1))
         key = rng.stream(rng.fold_in(state.key, state.update), "value")
@@ -348,7 +382,8 @@ def apg(
     Returns:
         A learner; its hyper-parameters are `learner.hyper`, see `Hyper`.
     Raises:
-        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
+        ValueError: a bad setting.
     """
     usual = {"rollout_length": 1, "bootstrap": False} if Replays(env, 0, 1) else {}
     return Apg(env, Settings(**{**usual, **settings}), network, critic).learner()

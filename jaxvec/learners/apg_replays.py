@@ -127,7 +127,14 @@ class Replays:
         return Picked(group, name, entries, n_entries, options, jnp.take_along_axis(logits, options, 1))
 
     def with_options(self, pick: Picked, action: Groups) -> Array:
-        """The component of `pick` with one choice changed, to every option in turn, `(S k, n, *shape, W)`."""
+        """One component with one choice changed, to every option in turn.
+
+        Args:
+            pick: which choices of which component, and which options.
+            action: of the slot, batch-last.
+        Returns:
+            `(S k, n, *shape, W)`.
+        """
         x = action[pick.group][pick.name]
         mine = jnp.arange(pick.n_entries)[:, None] == pick.entries[:, None, None]
         every = jnp.where(mine, pick.options[:, :, None].astype(x.dtype), x.reshape(pick.n_entries, -1))
@@ -146,7 +153,15 @@ class Replays:
         return ndtri(u) * (jnp.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1)) == agent)
 
     def logits(self, group: str, name: str, outputs: Array, obs: Observation) -> Array:
-        """Of a component's choices `(W, entries, k)`, out of the question where a choice is not allowed."""
+        """Logits of a component's choices, out of the question where a choice is not allowed.
+
+        Args:
+            group, name: of the component.
+            outputs: of the group's actor `(W, n, width)`.
+            obs: as each agent saw it, batch-last.
+        Returns:
+            `(W, entries, k)`.
+        """
         space: Any = self.env.action_space[group][name]
         x = flat.split(self.env.action_space[group], outputs)[name]
         x = flat.masked(x, batch_first(obs.mask, 1).get(group, {}).get(name))
@@ -167,7 +182,15 @@ def _whole(action: Groups, changed: list[tuple[str, str, Array]]) -> Groups:
 
 
 def draw_entries(key: Array, n: int, sampled: int) -> Array:
-    """Which of n entries, int `(S, W)`: all, or some, drawn with replacement."""
+    """Which of n entries: all, or some, drawn with replacement.
+
+    Args:
+        key: one per world `(W,)`.
+        n: entries.
+        sampled: S, how many of them; 0, or as many as there are, for all.
+    Returns:
+        int `(S, W)`.
+    """
     if not 0 < sampled < n:
         return jnp.broadcast_to(jnp.arange(n)[:, None], (n, *key.shape))
     u = rng.uniforms(key, {"u": (sampled,)})["u"]
@@ -182,6 +205,8 @@ def draw_options(key: Array, logits: Array, taken: Array, many: int) -> Array:
         logits: of all options `(S, n, W)`.
         taken: int `(S, W)`.
         many: k at most.
+    Returns:
+        int `(S, k, W)`.
     """
     n = logits.shape[1]
     index = jnp.arange(n)[:, None]
@@ -193,7 +218,15 @@ def draw_options(key: Array, logits: Array, taken: Array, many: int) -> Array:
 
 
 def part_taken(pick: Picked, obs: Observation, n_agents: int) -> Array:
-    """Whether the agents of picked entries take part in what `obs` shows, `(S, W)`, 1 or 0, of `n_agents`."""
+    """Whether the agents of picked entries take part in a slot.
+
+    Args:
+        pick: entries of a component.
+        obs: as each agent saw it, batch-last.
+        n_agents: of the group.
+    Returns:
+        `(S, W)`, 1 or 0.
+    """
     if pick.group not in obs.active:
         return jnp.ones(pick.entries.shape)
     agent = pick.entries // (pick.n_entries // n_agents)

@@ -17,6 +17,7 @@ class Settings(on_policy_types.Settings):
     """What fixes shapes and code paths: a change recompiles; see `jaxvec.learners.on_policy_types.Settings` for the rest.
 
     Attributes:
+        n_worlds, activation: as there, with other defaults.
         rollout_length: H, slots of a piece; None: whole episodes.
         bootstrap: a piece ends in a learned value of what follows, rather than in nothing.
         sampled_choices: of each discrete component, choices that are replayed in a world and slot; 0: all of them.
@@ -48,6 +49,7 @@ class Hyper(on_policy_types.Hyper):
     """What may be swept without recompiling; see `jaxvec.learners.on_policy_types.Hyper` for the rest.
 
     Attributes:
+        learning_rate, max_grad_norm, entropy_weight, entropy_weight_end: as there, with other defaults.
         critic_learning_rate: of the value.
         tau: by which part the target value follows at each update.
         jump: deviation of antithetic replays, in units of half a box; they end at its bounds.
@@ -88,7 +90,14 @@ class Piece(NamedTuple):
 
 
 def returns_of(piece: Piece, gamma: Array | float) -> Array:
-    """Discounted rewards to the end of the piece or of the episode, and there the value of what follows, `(H, W)`."""
+    """Discounted rewards to the end of the piece or of the episode, and there the value of what follows.
+
+    Args:
+        piece: of every world.
+        gamma: discount per slot.
+    Returns:
+        `(H, W)`, in units of the reward.
+    """
     last = (jnp.arange(len(piece.reward)) == len(piece.reward) - 1)[:, None]
 
     def back(following: Array, slot: Any) -> tuple[Array, Array]:

@@ -118,7 +118,8 @@ def ddpg(
     Returns:
         A learner; its hyper-parameters are `learner.hyper`.
     Raises:
-        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
+        ValueError: a bad setting.
     """
     if settings.get("double_critics", False):
         settings = {"policy_delay": 2, **settings}

@@ -5,6 +5,13 @@ from them once. `jaxvec.learners.ppo` is one learner; a REINFORCE takes 50 lines
 
 What a learner adds (`OnPolicy`'s hooks): `learn`, from a `Rollout` to a new state; and where it has networks besides the actors,
 or running moments of more than observations, `init_params` and `init_moments`.
+
+Throughout:
+    state, hyper: the learner's; the values in force at an update.
+    params: of networks, by name and group, as `State.params`.
+    key, obs: of the policy, one per world; as the environment gives it, batch-last.
+    greedy: the most probable action, rather than a sample.
+    spaces, forecaster: of ONE agent of a group, by component; the forecaster's state, None where nothing is forecast.
 """
 
 from typing import Any
@@ -69,7 +76,8 @@ class OnPolicy:
             network: in place of the actor that `settings.actor` names: a builder or a Flax module, see
                 `jaxvec.learners.blocks.networks.as_builder`.
         Raises:
-            ValueError: a bad setting. TypeError: `network` is neither.
+            ValueError: a bad setting.
+            TypeError: `network` is neither.
         """
         check_counts(name, settings, COUNTS)
         self.continuing = settings.rollout_length is not None
@@ -115,7 +123,6 @@ class OnPolicy:
         Args:
             state: as it was while the rollout was collected.
             rollout: what was collected.
-            hyper: the values in force at this update.
             key: for this update.
         """
         raise NotImplementedError
@@ -130,16 +137,16 @@ class OnPolicy:
         return {"actor": self.actors.init(rng.stream(key, "actor"), inputs.agents)}
 
     def optimiser(self, hyper: Any) -> optax.GradientTransformation:
-        """Adam on gradients that are cut to a norm; the values in force of `hyper`."""
+        """Adam on gradients that are cut to a norm."""
         adam = optax.adam(hyper.learning_rate, eps=self.adam_eps)
         return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), adam)
 
     def init_opt(self, params: dict[str, Any], hyper: Any) -> Any:
-        """The optimiser's state at the start, of the parameters of all networks."""
+        """The optimiser's state at the start."""
         return self.optimiser(hyper).init(params)
 
     def actor_outputs(self, spaces: heads.Spaces) -> tuple[int, tuple[float, ...]]:
-        """How many outputs an actor has for a group's `spaces`, and their bias at the start (empty: 0): those of `heads`."""
+        """How many outputs an actor has for a group, and their bias at the start (empty: 0): those of `heads`."""
         return heads.size(spaces), heads.initial_bias(spaces)
 
     def init_moments(self) -> dict[str, Groups]:
@@ -149,7 +156,7 @@ class OnPolicy:
     # Acting
 
     def inputs(self, state: State, obs: Observation) -> NetworkInputs:
-        """What networks see, batch-first, of an environment's observation, normalised by the moments of a learner's state."""
+        """What networks see, batch-first, normalised by the moments of the state."""
         return network_inputs(obs_batch_first(obs), state.moments.get("obs", {}))
 
     def choose(
@@ -158,11 +165,7 @@ class OnPolicy:
         """Actions of the agents that are asked, `(n, ..., *batch)`, the memory after them, and what comes with them, batch-last.
 
         Args:
-            state: the learner's.
             memory: of all agents, batch-last.
-            key: one per world, of the batch's shape.
-            obs: as the environment gives it.
-            greedy: the most probable action, rather than a sample.
         """
         rank = key.ndim
         epsilon = None if greedy else annealed(state.hyper, state.update).epsilon
@@ -180,7 +183,7 @@ class OnPolicy:
         return action, next_memory, extras
 
     def policy(self, state: State, greedy: bool = True) -> Policy:
-        """The current policy, one with memory where the actors have it; without `greedy`, sampled as in training."""
+        """The current policy, one with memory where the actors have it; if not greedy, sampled as in training."""
         if self.actors.has_memory:
             return RecurrentPolicy(self, state, greedy)
 
@@ -190,13 +193,7 @@ class OnPolicy:
         return policy
 
     def shown(self, state: State, key: Array, obs: Observation) -> Observation:
-        """What agents are shown of an environment's own observation: what a prior would do, and a forecast.
-
-        Args:
-            state: the learner's.
-            key: of the policy, one per world.
-            obs: as the environment, or its turns, give it.
-        """
+        """What agents are shown of an environment's own observation, or its turns': what a prior would do, and a forecast."""
         seen = propose(self.env, key, obs, state.env_params)
         return self.forecaster.add_forecast(state.forecaster, seen)
 
@@ -214,13 +211,12 @@ class OnPolicy:
     def evaluate(
         self, actor: Groups, decisions: Decisions, memory: Groups, hyper: Any
     ) -> dict[str, tuple[Array, Array]]:
-        """Per group, log-probabilities of what was decided and the entropies of the distributions, both `(time, worlds, n)`.
+        """Per group, log-probabilities of what was decided, and entropies of the distributions, both `(time, worlds, n)` [nat].
 
         Args:
             actor: parameters of the actors' networks.
             decisions: of a rollout, or some worlds of it.
             memory: the actors' at its start, `(worlds, n, ...)`.
-            hyper: the values in force.
         """
         result, seen = {}, self.actors.seen(decisions.inputs)
         for group, spaces in self.env.action_space.items():
@@ -351,7 +347,6 @@ class OnPolicy:
             params: of all networks, as `State.params`, or of some.
             opt: the optimiser's state, as `init_opt` gives it for these.
             grad: of the loss, a tree like `params`.
-            hyper: the values in force.
         """
         updates, opt = self.optimiser(hyper).update(grad, opt)
         if self.settings.actor == "circuit":
@@ -360,7 +355,11 @@ class OnPolicy:
 
 
 class RecurrentPolicy:
-    """A policy with memory, in the form that rollouts know; see `jaxvec.core.rollout.Policy`."""
+    """A policy with memory, in the form that rollouts know; see `jaxvec.core.rollout.Policy`.
+
+    Args:
+        learner: whose policy it is.
+    """
 
     def __init__(self, learner: OnPolicy, state: State, greedy: bool):
         self._learner, self._state, self._greedy = learner, state, greedy
@@ -386,7 +385,11 @@ def next_of(now: Any, last: Any) -> Any:
 
 
 def worlds_after_time(tree: Any) -> Any:
-    """`(time, ..., worlds)` to `(time, worlds, ...)`, every leaf."""
+    """The worlds' axis moved from the end to behind that of time.
+
+    Args:
+        tree: of arrays `(time, ..., worlds)`, which become `(time, worlds, ...)`.
+    """
     return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)
 
 

@@ -25,8 +25,8 @@ def actor_networks(
         outputs: of an actor, see `jaxvec.learners.on_policy.OnPolicy.actor_outputs`.
         deviations: there are outputs for the deviations of numbers.
     Raises:
-        ValueError: an unknown actor, one that cannot serve the environment, or a setting for which it has no place. TypeError:
-            `network` is neither a builder nor a Flax module.
+        ValueError: an unknown actor, one that cannot serve the environment, or a setting for which it has no place.
+        TypeError: `network` is neither a builder nor a Flax module.
     """
     _check(name, env, s, network)
     out_gain = 0.01 if s.prior is None else 0.0

@@ -68,14 +68,14 @@ class Hyper(struct.PyTreeNode):
     A quantity with an `_end` goes there linearly over `anneal_updates`; `jaxvec.train` sets that to its number of updates.
 
     Attributes:
-        learning_rate: of Adam.
+        learning_rate, learning_rate_end: of Adam.
         circuit_rate: learning rate of a circuit's angles and scales, relative to that of all else.
         forecaster_learning_rate: of a forecaster.
-        epsilon: the probability of a uniform choice, part of the policy that is learned; it ends after `epsilon_part` of
-            training.
+        epsilon, epsilon_end: the probability of a uniform choice, part of the policy that is learned.
+        epsilon_part: the part of training after which it has ended.
         anneal_updates: updates.
         gamma: discount per slot; a learner starts from the environment's.
-        entropy_weight: of the policy's entropy [per nat] in the objective.
+        entropy_weight, entropy_weight_end: of the policy's entropy [per nat] in the objective.
         max_grad_norm: gradients are scaled down to this norm.
     """
 
@@ -121,7 +121,12 @@ class State(struct.PyTreeNode):
 
 
 class Sampled(NamedTuple):
-    """What comes with an action: the raw sample behind it, and its log-probability."""
+    """What comes with an action.
+
+    Attributes:
+        raw: the sample behind it, per component, see `jaxvec.learners.blocks.heads`.
+        log_prob: its log-probability, `(n, *batch)` [nat].
+    """
 
     raw: Any
     log_prob: Array

@@ -46,7 +46,8 @@ class Ppo(OnPolicy):
             settings: static.
             network, critic: of one's own, see `ppo`.
         Raises:
-            ValueError: a bad setting. TypeError: `network` or `critic` is neither a builder nor a Flax module.
+            ValueError: a bad setting.
+            TypeError: `network` or `critic` is neither a builder nor a Flax module.
         """
         check_counts(name, settings, ("epochs", "minibatches"))
         super().__init__(name, env, settings, Hyper(), network)
@@ -85,7 +86,13 @@ class Ppo(OnPolicy):
         return {"value": {group: normalise.start(()) for group in self.critics}}
 
     def critic_inputs(self, inputs: NetworkInputs) -> Groups:
-        """What the critic of each group sees of `inputs`: `(*batch, n, d)`, or `(*batch, g)` for a central one, or both."""
+        """What the critic of each group sees.
+
+        Args:
+            inputs: what networks may see of a slot.
+        Returns:
+            Per group `(*batch, n, d)`, or `(*batch, g)` for a central critic, or both.
+        """
         if not self.settings.central_critic:
             return inputs.agents
         if not self.per_agent:
@@ -239,7 +246,8 @@ def ppo(
     Returns:
         A learner; its hyper-parameters are `learner.hyper`, see `jaxvec.learners.ppo_types.Hyper`.
     Raises:
-        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module. ValueError: a bad setting.
+        TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
+        ValueError: a bad setting.
     """
     s = Settings(**settings)
     names = {"circuit": "qmarl", "matched": "mappo_matched"}

@@ -32,9 +32,14 @@ class NetworkInputs(NamedTuple):
 
 
 def obs_batch_first(obs: Observation) -> Observation:
-    """An environment's observation, `(n, d, *batch)`, as learners have it, `(*batch, n, d)`.
+    """An environment's observation as learners have it.
 
     `ids` stay as they are: which agents the rows are may be the same in all worlds.
+
+    Args:
+        obs: batch-last, with rows `(n, d, *batch)`.
+    Returns:
+        Batch-first, with rows `(*batch, n, d)`.
     """
     turned = batch_first(obs.replace(ids={}), obs.world.ndim - 1)
     return turned.replace(ids=obs.ids)
@@ -56,7 +61,13 @@ def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
 
 
 def start_moments(obs: Observation) -> Groups:
-    """Moments of everything that `network_inputs` can normalise, by name ("world", or a group's name); `obs` is batch-first."""
+    """Moments of everything that `network_inputs` can normalise.
+
+    Args:
+        obs: batch-first.
+    Returns:
+        By name ("world", or a group's name), of shape `(g,)` or `(d,)`.
+    """
     return {name: normalise.start(x.shape[-1:]) for name, x in [*obs.agents.items(), ("world", obs.world)]}
 
 
@@ -73,7 +84,13 @@ def update_moments(moments: Groups, obs: Observation | NetworkInputs, weight: Gr
 
 
 def agent_mask(obs: Observation) -> Groups:
-    """Per group, 1 for an agent that takes part in the slot and 0 for one that does not, `(*batch, n)`; `obs` is batch-first."""
+    """Which agents take part in a slot.
+
+    Args:
+        obs: batch-first.
+    Returns:
+        Per group `(*batch, n)`, 1 for an agent that takes part and 0 for one that does not.
+    """
     return {
         group: obs.active[group].astype(rows.dtype) if group in obs.active else jnp.ones(rows.shape[:-1], rows.dtype)
         for group, rows in obs.agents.items()
@@ -113,12 +130,21 @@ class Actors:
         }
 
     def init(self, key: Array, inputs: Groups) -> Groups:
-        """Parameters per group, from what the agents of one world see, `(1, n, d)`."""
+        """Parameters per group.
+
+        Args:
+            key: for all of them.
+            inputs: what the agents of one world see, per group `(1, n, d)`.
+        """
         seen = self.seen(inputs)
         return {group: net.init(rng.stream(key, group), seen[group]) for group, net in self.networks.items()}
 
     def seen(self, inputs: Groups) -> Groups:
-        """What each group's network takes, of what agents see, `(*batch, n, d)`: their rows, and everybody's where it pools."""
+        """What each group's network takes: the agents' rows, and everybody's where it pools.
+
+        Args:
+            inputs: what agents see, per group `(*batch, n, d)`.
+        """
         return {
             group: (inputs[group], AgentSet(inputs, group)) if network.pools else inputs[group]
             for group, network in self.networks.items()
@@ -130,7 +156,13 @@ class Actors:
         return bool(jax.tree.leaves(jax.eval_shape(lambda: self.memory((1,)))))
 
     def memory(self, batch: tuple[int, ...]) -> Groups:
-        """Memory at the start of an episode, batch-last."""
+        """Memory at the start of an episode.
+
+        Args:
+            batch: shape of the batch of worlds.
+        Returns:
+            Per group, batch-last; trees without leaves where networks have none.
+        """
         initial = {group: net.memory((*batch, self.n_agents[group])) for group, net in self.networks.items()}
         return batch_last(initial, len(batch))
 

@@ -56,7 +56,11 @@ def _width(space: Space) -> int:
 
 
 def initial_bias(spaces: Spaces) -> tuple[float, ...]:
-    """Of an actor's outputs, one for each entry of a flat action: where boxes say that numbers start, and 0 for logits."""
+    """Where an actor's outputs start, one for each entry of a flat action.
+
+    Returns:
+        `width` numbers: of boxes where they say that numbers start, in units where they are [-1, 1], and 0 for logits.
+    """
     bias: list[float] = []
     for space in spaces.values():
         bias += [space.centred_start if isinstance(space, Box) else 0.0] * _width(space)

@@ -2,6 +2,11 @@
 
 The only place that meets distrax. Arrays are batch-first, `(*batch, n, ...)` with n agents. A continuous component is a normal
 distribution in units where [-1, 1] is the space's box; the raw sample is kept for its probability, and `to_space` clips it.
+
+Throughout:
+    spaces: of ONE agent of the group, by component.
+    dists: per component, as `distributions` gives them.
+    raw: actions as sampled, per component `(*batch, n, *shape)`.
 """
 
 from collections.abc import Mapping
@@ -143,7 +148,11 @@ def sample(key: Array, spaces: Spaces, dists: Mapping[str, Any], n: int) -> Raw:
 
 
 def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
-    """The most probable raw action under `distributions`, per component `(*batch, n, *shape)`."""
+    """The most probable raw action.
+
+    Returns:
+        Per component `(*batch, n, *shape)`.
+    """
     return {
         name: dists[name].mode().astype(jnp.int32) if isinstance(space, Discrete) else dists[name].distribution.loc
         for name, space in spaces.items()
@@ -151,13 +160,20 @@ def mode(spaces: Spaces, dists: Mapping[str, Any]) -> Raw:
 
 
 def log_prob(spaces: Spaces, dists: Mapping[str, Any], raw: Raw) -> Array:
-    """Log-probabilities of raw actions under `distributions`, summed over components and their entries: `(*batch, n)` [nat]."""
+    """Log-probabilities of raw actions, summed over components and their entries.
+
+    Returns:
+        `(*batch, n)` [nat]; of numbers, densities in units where [-1, 1] is the box.
+    """
     return _sum_components(spaces, {name: dists[name].log_prob(raw[name]) for name in spaces})
 
 
 def entropy(spaces: Spaces, dists: Mapping[str, Any]) -> Array:
-    """Entropies of `distributions`, summed over components and their entries: `(*batch, n)` [nat]; of numbers, in units where
-    [-1, 1] is the box."""
+    """Entropies, summed over components and their entries.
+
+    Returns:
+        `(*batch, n)` [nat]; of numbers, in units where [-1, 1] is the box.
+    """
     return _sum_components(spaces, {name: dists[name].entropy() for name in spaces})
 
 
