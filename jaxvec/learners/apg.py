@@ -378,12 +378,21 @@ def apg(
             `jaxvec.learners.blocks.networks.as_builder`.
         critic: in place of the value of `Observation.world` `(*batch, g)`, likewise.
         settings: fields of `Settings`.
-            Where choices are replayed, `rollout_length` is 1 and `bootstrap` off unless given: a gradient step a slot.
+            Where choices are replayed, `rollout_length` is 1 and `bootstrap` off unless given, a gradient step a slot; and where
+            all groups have options, `actor` is a "scorer" of 16 and 16, with 64 for the rest.
     Returns:
         A learner; its hyper-parameters are `learner.hyper`, see `Hyper`.
     Raises:
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
         ValueError: a bad setting.
     """
-    usual = {"rollout_length": 1, "bootstrap": False} if Replays(env, 0, 1) else {}
-    return Apg(env, Settings(**{**usual, **settings}), network, critic).learner()
+    return Apg(env, Settings(**{**_usual(env), **settings}), network, critic).learner()
+
+
+def _usual(env: Environment) -> dict[str, Any]:
+    """Settings that suit an environment, where none are given."""
+    if not Replays(env, 0, 1):
+        return {}
+    scored = all(env.options.get(group) for group in env.action_space)
+    of_actor = {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)} if scored else {}
+    return {"rollout_length": 1, "bootstrap": False, **of_actor}

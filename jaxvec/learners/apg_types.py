@@ -31,7 +31,7 @@ class Settings(on_policy_types.Settings):
     rollout_length: int | None = 10
     activation: str = "silu"
     bootstrap: bool = True
-    sampled_choices: int = 4
+    sampled_choices: int = 2
     alternatives: int = 16
     replay_slots: int | None = None
     value_minibatches: int = 4
@@ -56,11 +56,11 @@ class Hyper(on_policy_types.Hyper):
         epsilon: not read: replays try all choices, so that none need be made by chance.
     """
 
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     critic_learning_rate: float = 1e-3
     tau: float = 0.1
     jump: float = 0.1
-    max_grad_norm: float = 1.0
+    max_grad_norm: float = 10.0
     entropy_weight: float = 2e-3
     entropy_weight_end: float = 2e-4
 

@@ -1,5 +1,6 @@
 """The best policy that a learner has met, judged now and then on worlds of its own."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -35,6 +36,85 @@ class Best(struct.PyTreeNode):
     key: Array
 
 
+class Keeper:
+    """The functions of a learner that keeps the best policy it has met."""
+
+    def __init__(self, learner: Learner, n_worlds: int):
+        """
+        Args:
+            learner: that learns.
+            n_worlds: that judge.
+        """
+        self.learner, self.n_worlds = learner, n_worlds
+        self.better = jax.custom_batching.custom_vmap(self._better)
+        self.better.def_vmap(self._better_of_seeds)
+
+    def policy_state(self, state: Any) -> Any:
+        """What the policy needs of the learner's `state`."""
+        of = self.learner.policy_state
+        return state if of is None else of(state)
+
+    def judge(self, kept: Any, key: Array) -> Array:
+        """The mean reward `()` of an episode in each of the worlds of `key` under the policy of `kept`."""
+        n = self.learner.settings.n_worlds
+        params = params_of_worlds(kept.env_params, jnp.arange(self.n_worlds) % n, n)
+        means = episode_means(self.learner.env, self.learner.policy(kept), key, params, self.n_worlds)
+        return jnp.mean(means["reward"])
+
+    def compare(self, due: Array, kept: Any, best: Best) -> tuple[Any, Array, Array]:
+        """What is kept from now on, its reward `()`, and whether it is new.
+
+        Args:
+            due: bool `()`, whether it may be.
+            kept: of the state at hand.
+            best: so far.
+        """
+        reward = self.judge(kept, best.key)
+        new = due & (reward > best.reward)
+        chosen = jax.tree.map(partial(jnp.where, new), kept, best.kept)
+        return chosen, jnp.where(new, reward, best.reward), new
+
+    def _better(self, due: Array, kept: Any, best: Best) -> tuple[Any, Array, Array]:
+        """As `compare`, but judged only where that is due."""
+        skip = best.kept, best.reward, jnp.zeros_like(due)
+        return jax.lax.cond(due, lambda: self.compare(due, kept, best), lambda: skip)
+
+    def _better_of_seeds(self, size: int, batched: Any, *of_seeds: Any) -> Any:
+        """Of several seeds, `compare` where it is due for any: under `jax.vmap`, a condition would be computed always."""
+
+        def all_seeds(x: Any, is_batched: bool) -> Any:
+            return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+
+        due, kept, best = jax.tree.map(all_seeds, of_seeds, tuple(batched))
+        skip = best.kept, best.reward, jnp.zeros_like(due)
+        after = jax.lax.cond(jnp.any(due), lambda: jax.vmap(self.compare)(due, kept, best), lambda: skip)
+        return after, jax.tree.map(lambda _: True, after)
+
+    def init(self, key: Array, params: Any, hyper: Any = None) -> Best:
+        """The learner's, and its first policy, judged; see `Learner.init`."""
+        learning, key = self.learner.init(key, params, hyper), rng.stream(key, "judge")
+        kept = self.policy_state(learning)
+        return Best(learning, kept, self.judge(kept, key), jnp.int32(0), key)
+
+    def update(self, state: Best) -> tuple[Best, Metrics]:
+        """The learner's, after which its policy may be judged; see `Learner.update`."""
+        learning, metrics = self.learner.update(state.learning)
+        spacing = jnp.maximum(learning.hyper.anneal_updates / JUDGEMENTS, 1.0)
+        due = jnp.floor(learning.update / spacing) > jnp.floor((learning.update - 1) / spacing)
+        kept, reward, new = self.better(due, self.policy_state(learning), state)
+        at = jnp.where(new, learning.update, state.update)
+        after = state.replace(learning=learning, kept=kept, reward=reward, update=at)
+        return after, metrics | {"best/reward": reward, "best/update": at.astype(float)}
+
+    def policy(self, state: Best, greedy: bool = True) -> Policy:
+        """The best so far; see `Learner.policy`."""
+        return self.learner.policy(state.kept, greedy)
+
+    def networks(self, state: Best, obs: Observation) -> Any:
+        """The learner's; see `Learner.networks`."""
+        return self.learner.networks(state.learning, obs) if self.learner.networks else ({}, {})
+
+
 def keep_best(learner: Learner, n_worlds: int) -> Learner:
     """A learner whose policy is the best that it has met, the first one included.
 
@@ -42,79 +122,18 @@ def keep_best(learner: Learner, n_worlds: int) -> Learner:
     the same ones, in which nobody learns.
 
     Args:
-        learner: with `policy_state`, and `anneal_updates` among its hyper-parameters.
+        learner: whose state has `hyper` with `anneal_updates`, `update` and `env_params`.
         n_worlds: that judge; 0 gives the learner as it is.
     Returns:
         A learner with the metrics `best/reward` and `best/update`.
     Raises:
-        ValueError: the learner does not say what its policy needs of its state.
+        ValueError: `n_worlds` is not a whole number of at least 0.
     """
+    if isinstance(n_worlds, bool) or not isinstance(n_worlds, int) or n_worlds < 0:
+        raise ValueError(f"{learner.name}: keep_best must be a whole number of at least 0, not {n_worlds!r}")
     if not n_worlds:
         return learner
-    policy_state = learner.policy_state
-    if policy_state is None:
-        raise ValueError(f"{learner.name} does not say what its policy needs of its state: policy_state")
-
-    def judge(kept: Any, key: Array) -> Array:
-        env_params = params_of_worlds(
-            kept.env_params, jnp.arange(n_worlds) % learner.settings.n_worlds, learner.settings.n_worlds
-        )
-        policy = learner.policy(kept)
-        return jnp.mean(episode_means(learner.env, policy, key, env_params, n_worlds)["reward"])
-
-    @jax.custom_batching.custom_vmap
-    def better(due: Array, kept: Any, best: Best) -> tuple[Any, Array, Array]:
-        """What is kept, its reward, and whether it is new; judged only where that is due."""
-
-        def compare() -> tuple[Any, Array, Array]:
-            reward = judge(kept, best.key)
-            new = reward > best.reward
-            chosen = jax.tree.map(lambda a, b: _where(new, a, b), kept, best.kept)
-            return chosen, jnp.where(new, reward, best.reward), new
-
-        return jax.lax.cond(due, compare, lambda: (best.kept, best.reward, jnp.zeros_like(due)))
-
-    @better.def_vmap
-    def _(size: int, batched: Any, due: Array, kept: Any, best: Best) -> Any:
-        """Seeds side by side: all are judged in the same updates, or none is."""
-
-        def everyone(x: Any, is_batched: bool) -> Any:
-            return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-
-        due, kept, best = jax.tree.map(everyone, (due, kept, best), tuple(batched))
-
-        def compare() -> tuple[Any, Array, Array]:
-            reward = jax.vmap(judge)(kept, best.key)
-            new = due & (reward > best.reward)
-            chosen = jax.tree.map(lambda a, b: jax.vmap(_where)(new, a, b), kept, best.kept)
-            return chosen, jnp.where(new, reward, best.reward), new
-
-        after = jax.lax.cond(jnp.any(due), compare, lambda: (best.kept, best.reward, jnp.zeros_like(due)))
-        return after, jax.tree.map(lambda _: True, after)
-
-    def init(key: Array, params: Any, hyper: Any = None) -> Best:
-        learning, key = learner.init(key, params, hyper), rng.stream(key, "judge")
-        kept = policy_state(learning)
-        return Best(learning, kept, judge(kept, key), jnp.int32(0), key)
-
-    def update(state: Best) -> tuple[Best, Metrics]:
-        learning, metrics = learner.update(state.learning)
-        spacing = jnp.maximum(learning.hyper.anneal_updates / JUDGEMENTS, 1.0)
-        due = jnp.floor(learning.update / spacing) > jnp.floor((learning.update - 1) / spacing)
-        kept, reward, new = better(due, policy_state(learning), state)
-        at = jnp.where(new, learning.update, state.update)
-        after = state.replace(learning=learning, kept=kept, reward=reward, update=at)
-        return after, metrics | {"best/reward": reward, "best/update": at.astype(float)}
-
-    def policy(state: Best, greedy: bool = True) -> Policy:
-        return learner.policy(state.kept, greedy)
-
-    def networks(state: Best, obs: Observation) -> Any:
-        return learner.networks(state.learning, obs) if learner.networks else ({}, {})
-
-    return learner._replace(init=init, update=update, policy=policy, networks=networks, policy_state=None)
-
-
-def _where(new: Array, a: Array, b: Array) -> Array:
-    """One of two leaves of the same shape."""
-    return jnp.where(new, a, b)
+    keeper = Keeper(learner, n_worlds)
+    return learner._replace(
+        init=keeper.init, update=keeper.update, policy=keeper.policy, networks=keeper.networks, policy_state=None
+    )
