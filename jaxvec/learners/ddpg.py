@@ -21,7 +21,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.networks import NetworkLike
 from jaxvec.learners.off_policy import OffPolicy
-from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role, Settings
+from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role, Settings, usual
 
 
 class Hyper(off_policy_types.Hyper):
@@ -123,7 +123,7 @@ def ddpg(
     """
     if settings.get("double_critics", False):
         settings = {"policy_delay": 2, **settings}
-    s = Settings(**settings)
+    s = usual(env, Settings(**settings))
     name = NAMES[s.central_critic, s.double_critics]
     head = DeterministicHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})
     hyper = Hyper(smoothing=0.2) if s.double_critics else Hyper()

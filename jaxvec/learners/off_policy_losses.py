@@ -15,6 +15,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import first_timestep
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.params import params_of_worlds
+from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
 from jaxvec.learners.base import Metrics
 from jaxvec.learners.blocks import flat, losses, normalise
@@ -30,6 +31,9 @@ from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.metrics import by_group
 from jaxvec.learners.off_policy_acting import Acting, flat_actions
 from jaxvec.learners.off_policy_types import Entry, Proposal, State
+
+SATURATED = 0.98  # of a number in [-1, 1]
+STUCK_PART = 0.95  # of a batch, in which it is
 
 
 class Losses:
@@ -226,7 +230,23 @@ class Losses:
             max_entropy[group] = jax.tree.map(mean, proposal.max_entropy)
             metrics[group] = {"off_policy/actor_loss": group_loss, "off_policy/penalty": mean(proposal.penalty)}
             metrics[group] |= {f"off_policy/entropy_{kind}": x for kind, x in entropy[group].items()}
+            metrics[group] |= self.stuck(group, proposal.flat_action)
         return loss, (by_group(metrics), (entropy, max_entropy))
+
+    def stuck(self, group: str, flat_action: Array) -> Metrics:
+        """The part of agents whose binned choices lie at one end of their box whatever they see: tanh has no slope there, and an
+        actor that got there does not come back. Of choices that are not binned, nothing.
+
+        Args:
+            group: of the agents.
+            flat_action: proposed `(batch, n, width)`.
+        """
+        choices = [name for name, space in self.env.action_space[group].items() if isinstance(space, Discrete)]
+        if self.acting.settings.choices != "bins" or not choices:
+            return {}
+        x = flat.split(self.head.flat_spaces[group], flat_action)[choices[0]]
+        ends = [jnp.mean(side > SATURATED, 0) > STUCK_PART for side in (x, -x)]
+        return {"off_policy/stuck": jnp.mean(ends[0] | ends[1])}
 
     def every_choice(self, group: str, proposal: Proposal) -> Array:
         """The proposed action; of an agent with boxes and a single discrete choice, with each choice in turn: its value is then

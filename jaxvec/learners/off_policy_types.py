@@ -1,12 +1,13 @@
 """What off-policy learners are set by, what they keep, and what each of them says for itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from flax import struct
 from jax import Array
 
+from jaxvec.core.environment import Environment
 from jaxvec.core.types import Observation
 from jaxvec.forecast.online import ForecasterState
 from jaxvec.learners.base import check_counts
@@ -39,7 +40,8 @@ class Settings:
         central_critic: the critic sees the world and everybody's actions, rather than an agent's own observation and action.
         pooled_critic: it sees an agent's own observation and action and the mean of an encoding of all others', see
             `jaxvec.learners.blocks.networks.pooled`: for agents who are alike, have one reward and act at once (not in turns,
-            where those who follow show what those before them did). Needs `central_critic` and `share_parameters`.
+            where those who follow show what those before them did). Needs `central_critic` and `share_parameters`. None: where
+            that fits, see `usual`.
         double_critics: two critics, of which targets take the smaller value.
         share_parameters: the agents of a group share their networks; else each has its own.
         choices: discrete components as "one_hot" vectors, or as "bins" of a number.
@@ -62,7 +64,7 @@ class Settings:
     """
 
     central_critic: bool = False
-    pooled_critic: bool = False
+    pooled_critic: bool | None = None
     double_critics: bool = False
     share_parameters: bool = True
     choices: str = "one_hot"
@@ -82,6 +84,21 @@ class Settings:
     forecaster_batch: int = 1024
     normalise_observations: bool = False
     keep_best: int = 0
+
+
+def usual(env: Environment, settings: Any) -> Any:
+    """Settings in which what was left open is decided: a central critic pools where an environment's agents are alike, share
+    their parameters and a reward, and act at once. One that has everybody's rows and actions side by side explains the team's
+    reward by all the others: ten vehicles of `dt_edge` never left local computing under it.
+
+    Args:
+        env: what is learned on.
+        settings: the learner's.
+    """
+    if settings.pooled_critic is not None:
+        return settings
+    alike = len(env.n_agents) == 1 and next(iter(env.n_agents.values())) > 1 and env.team_reward and not env.takes_turns
+    return replace(settings, pooled_critic=alike and settings.central_critic and settings.share_parameters)
 
 
 def check_settings(name: str, settings: Settings) -> None:

@@ -27,6 +27,8 @@ from jaxvec.learners.on_policy import OnPolicy, next_of
 from jaxvec.learners.on_policy_types import Rollout, State
 from jaxvec.learners.ppo_types import Batch, Hyper, Settings
 
+LONG, PIECE = 100, 10  # slots of an episode that is learned from in pieces, and of these
+
 
 class Ppo(OnPolicy):
     """Clipped surrogates, and critics for advantages."""
@@ -242,14 +244,16 @@ def ppo(
             `jaxvec.learners.blocks.networks.as_builder`.
         critic: in place of the critic, likewise. Its input is the agents' rows `(*batch, n, d)`; of a central one the world
             `(*batch, g)`, or both as parts.
-        settings: fields of `jaxvec.learners.ppo_types.Settings`.
+        settings: fields of `jaxvec.learners.ppo_types.Settings`. Where episodes have 100 slots or more, `rollout_length` is 10
+            unless given: whole episodes are too few gradient steps (KL 0.002 an update on `dt_edge`).
     Returns:
         A learner; its hyper-parameters are `learner.hyper`, see `jaxvec.learners.ppo_types.Hyper`.
     Raises:
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
         ValueError: a bad setting.
     """
-    s = Settings(**settings)
+    usual = {"rollout_length": PIECE} if env.horizon >= LONG and not settings.get("gru") else {}
+    s = Settings(**{**usual, **settings})
     names = {"circuit": "qmarl", "matched": "mappo_matched"}
     name = names.get(s.actor, "mappo" if s.central_critic else "ippo")
     return Ppo(name, env, s, network, critic).learner()

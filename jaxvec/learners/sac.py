@@ -24,7 +24,7 @@ from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.networks import NetworkLike
 from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.off_policy import OffPolicy
-from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role
+from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role, usual
 
 LOG_STD_RANGE = (-5.0, 1.0)
 BOX, CHOICE = "box", "choice"  # kinds of components
@@ -166,7 +166,7 @@ def sac(
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
         ValueError: a bad setting.
     """
-    s = Settings(**settings)
+    s = usual(env, Settings(**settings))
     head = StochasticHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})
     out_gain = 0.01 if s.prior is None else 0.0
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -21,6 +22,8 @@ from jaxvec.training.config import ConfigError, config_of, differences, read_con
 from jaxvec.training.custom import differences_of_networks
 from jaxvec.training.progress import Progress
 from jaxvec.training.run_folder import init_seeds, member_of
+
+STUCK = 0.1  # of the actors, of which is warned
 
 
 class TrainingError(RuntimeError):
@@ -111,7 +114,20 @@ def train(
         plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
         state, metrics = _run(run, state, plan, folder, line)
         run_s = time.perf_counter() - compiled
+    _warn(metrics)
     return Result(learner, state, metrics, num_seeds, Path(out) if out is not None else None, compiled - started, run_s)
+
+
+def _warn(metrics: dict[str, np.ndarray]) -> None:
+    """Say what a learner's last metrics show to be wrong."""
+    stuck = {name: float(np.mean(x[-1])) for name, x in metrics.items() if "/stuck" in name and len(x)}
+    for name, part in stuck.items():
+        if part > STUCK:
+            warnings.warn(
+                f"{part:.0%} of the actors make the same choice whatever they see ({name}): they are saturated, and learn no "
+                "more. A smaller actor_learning_rate, a larger actor_penalty or warmup keeps them from it.",
+                stacklevel=3,
+            )
 
 
 class _Plan(NamedTuple):

@@ -9,7 +9,7 @@ PLUS, ZERO, MINUS = BIASES_HZ
 
 SETTINGS = {
     **{"hidden": (256, 128, 64), "n_worlds": 256, "slots_per_update": 20, "gradient_steps": 4},
-    **{"batch_size": 256, "capacity": 204_800},
+    **{"batch_size": 256, "capacity": 204_800, "pooled_critic": False},
 }
 HYPER = {
     **{"gamma": 0.95, "tau": 0.01, "critic_learning_rate": 1e-3, "actor_learning_rate": 2e-4},

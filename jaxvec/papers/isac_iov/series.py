@@ -2,7 +2,7 @@
 
 from jaxvec.papers.series import Series
 
-REPLAY = {"capacity": 32_768}
+REPLAY = {"capacity": 32_768, "pooled_critic": False}
 
 DTMAPPO = Series("Ly-DTMAPPO", "mappo")
 MAPPO = Series("Ly-MAPPO", "mappo", sizes={"dt_enabled": False})

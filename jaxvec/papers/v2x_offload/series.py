@@ -6,7 +6,10 @@ from jaxvec.papers.v2x_offload.wrappers import RandomTarget, ServersOnly
 
 SETTINGS = {"choices": "bins", "hidden": (64, 64), "capacity": 16_384}
 APART = SETTINGS | {"share_parameters": False}
-HYPER = {"gamma": 0.7, "critic_learning_rate": 1e-3}
+HYPER = {
+    **{"gamma": 0.7, "critic_learning_rate": 1e-3, "actor_penalty": 1e-2, "warmup": 0.1},
+    **dict.fromkeys(("actor_learning_rate", "actor_learning_rate_end"), 3e-4),
+}
 RATES = tuple(f"{part}_learning_rate{end}" for part in ("actor", "critic") for end in ("", "_end"))
 
 DT_MADDPG = Series("DT-MADDPG", "maddpg", settings=APART, hyper=HYPER)
