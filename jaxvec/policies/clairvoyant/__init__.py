@@ -1,0 +1,141 @@
+"""A planner that knows what will be drawn, and with it a mark that nobody who knows less can expect to pass.
+
+Draws are apart from the transition, so the whole future of a world can be handed to a planner: what a sequence of actions
+earns is then a plain function of it, and is maximised. The planner starts from the best rule and improves it, choices by
+local search (each to each alternative, judged by the slots that follow), numbers by gradient through all slots at once.
+
+What it finds is a plan that exists, so it is at most the optimum for known draws. That optimum is the bound which no policy
+passes in the mean; the plan is an estimate of it from BELOW, because the search is local. A policy may pass it by as much as
+the search falls short, though that has not been seen where `EFFORT` says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxvec.core import rng
+from jaxvec.core.environment import Environment
+from jaxvec.core.evaluation import attendance
+from jaxvec.core.params import check_params, world_params
+from jaxvec.core.rollout import Policy, Slot, rollout, world_keys
+from jaxvec.core.types import Timestep
+from jaxvec.policies import fixed
+from jaxvec.policies.clairvoyant.replay import Action, Entries, World, draws_ahead
+from jaxvec.policies.clairvoyant.search import Effort, improve
+
+EFFORT: dict[str, Effort] = {
+    "v2x_offload": Effort(),
+    "dt_edge": Effort(),
+    "isac_iov": Effort(),
+    "urllc_vec": Effort(),
+    "twin_migration": Effort(),
+}
+
+
+class Planned(NamedTuple):
+    """What a planner that knows all draws does.
+
+    Attributes:
+        action: per group and component `(T, n, *shape, W)`.
+        worth: `(W,)`, what that earns, summed over the slots: the mean over all agents, where an absent one counts 0.
+        start_worth: `(K, W)`, the same of each of the K sequences that it could start from.
+    """
+
+    action: Action
+    worth: Array
+    start_worth: Array
+
+
+def clairvoyant(
+    env: Environment,
+    params: Any,
+    start: tuple[Any, Timestep],
+    keys: Array,
+    actions: list[Action],
+    *,
+    first: Array | int = 0,
+    effort: Effort | None = None,
+) -> Planned:
+    """The best sequence of actions that is found for worlds whose draws are known. Pure; jit it with `env` and `effort` static.
+
+    Args:
+        env: which system.
+        params: its numbers, of one world or with `(W,)` leaves.
+        start: state and timestep before slot `first`, of W worlds.
+        keys: of the worlds `(W,)`; slot t draws from their fold with t + 1, as a rollout does.
+        actions: one sequence or more to start from, per group and component `(T, n, *shape, W)`; T slots are planned.
+        first: the slot of the start.
+        effort: how hard to look; None: what `EFFORT` has for the system.
+    Returns:
+        A plan that is nowhere worse than the best of what it started from.
+    """
+    effort = EFFORT.get(env.id, Effort()) if effort is None else effort
+    entries, params = Entries(env), world_params(params)
+    plans = jnp.stack([entries.flatten(x, 1) for x in actions])
+    world = World(env, params, entries, draws_ahead(env, keys, params, plans.shape[1], first))
+    state, ts = start
+    now = (state, ts.obs.active)
+    values = jax.lax.map(lambda plan: world.worth(now, plan), plans)
+    plan = jnp.take_along_axis(plans, jnp.argmax(values, 0)[None, None, None], 0)[0]
+    plan = improve(world, now, ts.obs, plan, plans, rng.stream(keys, "clairvoyant"), effort)
+    return Planned(entries.unflatten(plan), world.worth(now, plan), values)
+
+
+class Bound(NamedTuple):
+    """What is to be had in each world, and what rules get there; all `(W,)`, means over an episode.
+
+    Attributes:
+        reward: of the clairvoyant plan.
+        starts: of each rule that it could start from, by name.
+    """
+
+    reward: np.ndarray
+    starts: dict[str, np.ndarray]
+
+
+def episode_bound(
+    env: Environment,
+    params: Any,
+    key: Array,
+    n_worlds: int = 64,
+    *,
+    starts: Mapping[str, Policy] | None = None,
+    effort: Effort | None = None,
+) -> Bound:
+    """A clairvoyant plan of a whole episode in each world, the worlds of `jaxvec.core.evaluation.evaluate` with the same key.
+
+    Rewards are those that `evaluate` reports as `reward`, so that differences with policies can be paired by world.
+
+    Args:
+        env: which system.
+        params: its numbers, of one world or with `(W,)` leaves.
+        key: of the worlds.
+        n_worlds: W.
+        starts: policies to start from, by name; None: the rules that `effort` names, or all.
+        effort: how hard to look; None: what `EFFORT` has for the system.
+    Raises:
+        ValueError: a parameter is not a finite number, or out of its range. KeyError: `effort` names a rule that there is not.
+    """
+    effort = EFFORT.get(env.id, Effort()) if effort is None else effort
+    if starts is None:
+        rules = fixed(env, params)
+        starts = {name: rules[name] for name in effort.starts} if effort.starts else rules
+
+    def select(slot: Slot) -> tuple[Any, Array]:
+        return slot.action, attendance(slot.obs)
+
+    @jax.jit
+    def run(key: Array, params: Any) -> tuple[Array, Array]:
+        keys = world_keys(key, n_worlds)
+        start = env.reset(rng.fold_in(keys, 0), world_params(params))
+        played = [rollout(env, policy, key, params, n_worlds, select=select) for policy in starts.values()]
+        planned = clairvoyant(env, params, start, keys, [action for action, _ in played], effort=effort)
+        total = jnp.maximum(jnp.sum(played[0][1], 0), 1e-6)
+        return planned.worth / total, planned.start_worth / total
+
+    reward, of_starts = run(key, check_params(params))
+    return Bound(np.asarray(reward), dict(zip(starts, np.asarray(of_starts), strict=True)))
