@@ -157,7 +157,10 @@ def test_a_slot_of_v2x_offload_against_every_choice_of_targets():
         return env.step_from(state, {GROUP: mine}, draws, known)[1].reward[GROUP].mean(0)
 
     best = jnp.max(jax.jit(jax.vmap(worth))(every), 0)
-    planned = jax.jit(partial(clairvoyant, env, effort=Effort(passes=3, steps=0, pairs=True)))(params, (state, ts), keys, [actions])
+    start = jax.tree.map(lambda x: x[None], actions)
+    planned = jax.jit(partial(clairvoyant, env, effort=Effort(passes=3, steps=0, pairs=True)))(
+        params, (state, ts), keys, start
+    )
     np.testing.assert_allclose(planned.worth, best, rtol=1e-5)
     assert planned.worth.mean() > planned.start_worth[0].mean() + 1e-3
 

@@ -19,7 +19,7 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
-from jaxvec.core.evaluation import attendance
+from jaxvec.core.evaluation import PolicySwitch, attendance
 from jaxvec.core.params import check_params, world_params
 from jaxvec.core.rollout import Policy, Slot, rollout, world_keys
 from jaxvec.core.types import Timestep
@@ -55,7 +55,7 @@ def clairvoyant(
     params: Any,
     start: tuple[Any, Timestep],
     keys: Array,
-    actions: list[Action],
+    actions: Action,
     *,
     first: Array | int = 0,
     effort: Effort | None = None,
@@ -67,7 +67,7 @@ def clairvoyant(
         params: its numbers, of one world or with `(W,)` leaves.
         start: state and timestep before slot `first`, of W worlds.
         keys: of the worlds `(W,)`; slot t draws from their fold with t + 1, as a rollout does.
-        actions: one sequence or more to start from, per group and component `(T, n, *shape, W)`; T slots are planned.
+        actions: K sequences to start from, per group and component `(K, T, n, *shape, W)`; T slots are planned.
         first: the slot of the start.
         effort: how hard to look; None: what `EFFORT` has for the system.
     Returns:
@@ -75,14 +75,13 @@ def clairvoyant(
     """
     effort = EFFORT.get(env.id, Effort()) if effort is None else effort
     entries, params = Entries(env), world_params(params)
-    plans = jnp.stack([entries.flatten(x, 1) for x in actions])
+    plans = entries.flatten(actions, 2)
     world = World(env, params, entries, draws_ahead(env, keys, params, plans.shape[1], first))
     state, ts = start
     now = (state, ts.obs.active)
     values = jax.lax.map(lambda plan: world.worth(now, plan), plans)
-    plan = jnp.take_along_axis(plans, jnp.argmax(values, 0)[None, None, None], 0)[0]
-    plan = improve(world, now, ts.obs, plan, plans, rng.stream(keys, "clairvoyant"), effort)
-    return Planned(entries.unflatten(plan), world.worth(now, plan), values)
+    value, plan = improve(world, now, ts.obs, values, plans, rng.stream(keys, "clairvoyant"), effort)
+    return Planned(entries.unflatten(plan), value, values)
 
 
 class Bound(NamedTuple):
@@ -132,9 +131,13 @@ def episode_bound(
     def run(key: Array, params: Any) -> tuple[Array, Array]:
         keys = world_keys(key, n_worlds)
         start = env.reset(rng.fold_in(keys, 0), world_params(params))
-        played = [rollout(env, policy, key, params, n_worlds, select=select) for policy in starts.values()]
-        planned = clairvoyant(env, params, start, keys, [action for action, _ in played], effort=effort)
-        total = jnp.maximum(jnp.sum(played[0][1], 0), 1e-6)
+
+        def play(index: Array) -> tuple[Any, Array]:
+            return rollout(env, PolicySwitch(list(starts.values()), index), key, params, n_worlds, select=select)
+
+        actions, present = jax.lax.map(play, jnp.arange(len(starts)))
+        planned = clairvoyant(env, params, start, keys, actions, effort=effort)
+        total = jnp.maximum(jnp.sum(present[0], 0), 1e-6)
         return planned.worth / total, planned.start_worth / total
 
     reward, of_starts = run(key, check_params(params))

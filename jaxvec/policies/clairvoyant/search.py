@@ -51,19 +51,20 @@ def better(value: Array, plan: Array, best_value: Array, best_plan: Array) -> tu
     return jnp.where(ahead, value, best_value), jnp.where(ahead, plan, best_plan)
 
 
-def climb(world: World, now: tuple[Any, Any], plan: Array, effort: Effort) -> Array:
-    """Adam on the numbers of all slots, inside their boxes; the best plan on the way, world by world.
+def climb(world: World, now: tuple[Any, Any], value: Array, plan: Array, effort: Effort) -> tuple[Array, Array]:
+    """Adam on the numbers of all slots, inside their boxes; the best plan on the way and its value, world by world.
 
     Args:
         world: where.
         now: at the start of the plan.
+        value: `(W,)`, what the plan is worth.
         plan: `(T, E, W)`.
         effort: steps and rate.
     """
     entries = world.entries
     moves = ~entries.discrete() & ~np.isin(entries.names(), sorted(world.env.jumps))
     if not moves.any() or not effort.steps:
-        return plan
+        return value, plan
     low, high = (jnp.asarray(x, plan.dtype)[:, None] for x in (entries.low, entries.high))
     scale = jnp.where(jnp.asarray(moves)[:, None], (high - low) / 2, 0)
     optimiser = optax.adam(optax.cosine_decay_schedule(effort.rate, effort.steps))
@@ -79,9 +80,8 @@ def climb(world: World, now: tuple[Any, Any], plan: Array, effort: Effort) -> Ar
         change, moments = optimiser.update(jnp.nan_to_num(slope * scale), moments)
         return (jnp.clip(plan + scale * change, low, high), moments, best), None
 
-    start = (plan, optimiser.init(plan), (jnp.full(plan.shape[-1], -jnp.inf), plan))
-    last, _, best = jax.lax.scan(step, start, length=effort.steps)[0]
-    return better(world.worth(now, last), last, *best)[1]
+    start = (plan, optimiser.init(plan), (value, plan))
+    return jax.lax.scan(step, start, length=effort.steps)[0][2]
 
 
 def alternatives(world: World, obs: Observation, x: Array, key: Array, effort: Effort, width: Array) -> Array:
@@ -168,7 +168,7 @@ def sweep(
     keys: Array,
     effort: Effort,
     i: Array,
-) -> Array:
+) -> tuple[Array, Array]:
     """A pass through all slots: in each, what was proposed for it as a whole, all agents alike, then one entry after the other.
 
     Args:
@@ -180,13 +180,15 @@ def sweep(
         keys: one per world.
         effort: how.
         i: `()`, number of the pass.
+    Returns:
+        What the plan is worth now `(W,)`, and the plan.
     """
     ahead = world.env.replay_slots if effort.look_ahead is None else effort.look_ahead
     n_slots, index = len(plan), jnp.asarray(searched_entries(world, effort))
     padded = jnp.concatenate([plan, jnp.broadcast_to(plan[-1:], (ahead - 1, *plan.shape[1:]))])
     partners = jnp.roll(jnp.arange(len(index)), -1 - i % max(len(index) - 1, 1))
 
-    def slot(carry: Any, t: Array) -> tuple[Any, None]:
+    def slot(carry: Any, t: Array) -> tuple[Any, Array]:
         now, obs, padded = carry
         window = jax.lax.dynamic_slice_in_dim(padded, t, ahead)
 
@@ -207,43 +209,45 @@ def sweep(
             others = alternatives(world, obs, window[0], rng.fold_in(keys, t + 1), effort, 0.5 ** (i % 5).astype(float))
             item = (index, others)
             (_, window), _ = jax.lax.scan(entry, (value, window), (item, jax.tree.map(lambda x: x[partners], item)))
-        after, _, ts = world.step(now, window[0], t)
+        after, earned, ts = world.step(now, window[0], t)
         padded = jax.lax.dynamic_update_slice_in_dim(padded, window, t, 0)
-        return (after, ts.obs, padded), None
+        return (after, ts.obs, padded), earned
 
-    return jax.lax.scan(slot, (now, obs, padded), jnp.arange(n_slots))[0][2][:n_slots]
+    (_, _, padded), earned = jax.lax.scan(slot, (now, obs, padded), jnp.arange(n_slots))
+    return jnp.sum(earned, 0), padded[:n_slots]
 
 
 def improve(
     world: World,
     now: tuple[Any, Any],
     obs: Observation,
-    plan: Array,
-    proposals: Array,
+    values: Array,
+    plans: Array,
     keys: Array,
     effort: Effort,
-) -> Array:
-    """Rounds of passes and gradient steps, world by world never worse than what went in.
+) -> tuple[Array, Array]:
+    """Rounds of passes and gradient steps from the best of several plans, world by world never worse than that.
 
     Args:
         world: where.
-        now: at the start of the plan.
+        now: at the start of the plans.
         obs: seen there.
-        plan: `(T, E, W)`.
-        proposals: `(K, T, E, W)`, other plans, of which slots may be taken.
+        values: `(K, W)`, what the plans are worth.
+        plans: `(K, T, E, W)`; slots may be taken of any.
         keys: one per world.
         effort: how.
+    Returns:
+        The value `(W,)` and the plan `(T, E, W)`.
     """
+    best = jnp.argmax(values, 0)
 
     def one_pass(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
-        value, plan = carry
-        tried = sweep(world, now, obs, plan, proposals, rng.fold_in(keys, i), effort, i)
-        return better(world.worth(now, tried), tried, value, plan), None
+        return better(*sweep(world, now, obs, carry[1], plans, rng.fold_in(keys, i), effort, i), *carry), None
 
-    def one_round(plan: Array, i: Array) -> tuple[Array, None]:
+    def one_round(carry: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
         if effort.passes:
-            index = i * effort.passes + jnp.arange(effort.passes)
-            plan = jax.lax.scan(one_pass, (world.worth(now, plan), plan), index)[0][1]
-        return climb(world, now, plan, effort), None
+            carry, _ = jax.lax.scan(one_pass, carry, i * effort.passes + jnp.arange(effort.passes))
+        return climb(world, now, *carry, effort), None
 
-    return jax.lax.scan(one_round, plan, jnp.arange(effort.rounds))[0]
+    start = (jnp.max(values, 0), jnp.take_along_axis(plans, best[None, None, None], 0)[0])
+    return jax.lax.scan(one_round, start, jnp.arange(effort.rounds))[0]
