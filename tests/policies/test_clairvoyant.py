@@ -24,6 +24,7 @@ from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs.v2x_offload.observation import GROUP
 from jaxvec.policies import fixed
 from jaxvec.policies.clairvoyant import EFFORT, Effort, clairvoyant, episode_bound
+from jaxvec.policies.clairvoyant.alone import Alone
 
 KEY, WORLDS = jax.random.key(3), 4
 
@@ -163,6 +164,26 @@ def test_a_slot_of_v2x_offload_against_every_choice_of_targets():
     )
     np.testing.assert_allclose(planned.worth, best, rtol=1e-5)
     assert planned.worth.mean() > planned.start_worth[0].mean() + 1e-3
+    done = env.step_from(state, jax.tree.map(lambda x: x[0], planned.action), draws, known)[1]
+    np.testing.assert_allclose(done.reward[GROUP].mean(0), planned.worth, rtol=1e-5)
+
+
+def test_agents_alone_are_a_bound_from_above():
+    """Of every choice of targets, with numbers held; an agent's reward is what it has when the others compute for themselves."""
+    base, params = jaxvec.make("v2x_offload", n_vehicles=3, horizon=2, shared_reward=False, team_weight=0.0)
+    env = Alone(base, (("target", 0), ("power", 1.0), ("cpu", 1.0), ("bandwidth", 1.0)))
+    starts = {"greedy": fixed(base, params)["greedy"]}
+    effort = Effort(passes=2, steps=0, searched=("vehicle/power", "vehicle/cpu", "vehicle/bandwidth"))
+    above = bound_of(env, params, starts, effort)
+    found = bound_of(base, params, starts, effort)
+    assert np.all(above.reward >= found.reward - 1e-6)
+    assert above.reward.mean() > found.reward.mean() + 1e-3  # three vehicles do get into each other's way
+    lone = jaxvec.make("v2x_offload", n_vehicles=1, horizon=2, shared_reward=False, team_weight=0.0)[0]
+    one = Alone(lone, env.idle)
+    got = [bound_of(x, params, {"greedy": fixed(lone, params)["greedy"]}, effort).reward for x in (lone, one)]
+    np.testing.assert_allclose(*got, rtol=1e-6)  # alone anyway
+    with pytest.raises(ValueError, match="one group"):
+        Alone(jaxvec.make("urllc_vec")[0], ())
 
 
 def test_the_same_worlds_give_the_same_plan_at_any_number_of_worlds():
