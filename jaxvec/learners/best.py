@@ -50,12 +50,21 @@ class Keeper:
         self.better.def_vmap(self._better_of_seeds)
 
     def policy_state(self, state: Any) -> Any:
-        """What the policy needs of the learner's `state`."""
+        """What the policy needs of a learner's state.
+
+        Args:
+            state: the learner's.
+        """
         of = self.learner.policy_state
         return state if of is None else of(state)
 
     def judge(self, kept: Any, key: Array) -> Array:
-        """The mean reward `()` of an episode in each of the worlds of `key` under the policy of `kept`."""
+        """The mean reward `()` of an episode in each of the worlds.
+
+        Args:
+            kept: of whose policy.
+            key: of the worlds.
+        """
         n = self.learner.settings.n_worlds
         params = params_of_worlds(kept.env_params, jnp.arange(self.n_worlds) % n, n)
         means = episode_means(self.learner.env, self.learner.policy(kept), key, params, self.n_worlds)
@@ -91,13 +100,23 @@ class Keeper:
         return after, jax.tree.map(lambda _: True, after)
 
     def init(self, key: Array, params: Any, hyper: Any = None) -> Best:
-        """The learner's, and its first policy, judged; see `Learner.init`."""
+        """The learner's, and its first policy, judged; see `Learner.init`.
+
+        Args:
+            key: everything random follows from it.
+            params: the environment's.
+            hyper: hyper-parameters, the defaults if None.
+        """
         learning, key = self.learner.init(key, params, hyper), rng.stream(key, "judge")
         kept = self.policy_state(learning)
         return Best(learning, kept, self.judge(kept, key), jnp.int32(0), key)
 
     def update(self, state: Best) -> tuple[Best, Metrics]:
-        """The learner's, after which its policy may be judged; see `Learner.update`."""
+        """The learner's, after which its policy may be judged; see `Learner.update`.
+
+        Args:
+            state: before it.
+        """
         learning, metrics = self.learner.update(state.learning)
         spacing = jnp.maximum(learning.hyper.anneal_updates / JUDGEMENTS, 1.0)
         due = jnp.floor(learning.update / spacing) > jnp.floor((learning.update - 1) / spacing)
@@ -107,11 +126,21 @@ class Keeper:
         return after, metrics | {"best/reward": reward, "best/update": at.astype(float)}
 
     def policy(self, state: Best, greedy: bool = True) -> Policy:
-        """The best so far; see `Learner.policy`."""
+        """The best so far; see `Learner.policy`.
+
+        Args:
+            state: of the learner.
+            greedy: without chance.
+        """
         return self.learner.policy(state.kept, greedy)
 
     def networks(self, state: Best, obs: Observation) -> Any:
-        """The learner's; see `Learner.networks`."""
+        """The learner's; see `Learner.networks`.
+
+        Args:
+            state: of the learner.
+            obs: of `n_worlds` worlds.
+        """
         return self.learner.networks(state.learning, obs) if self.learner.networks else ({}, {})
 
 

@@ -114,7 +114,6 @@ def train(
         plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
         state, metrics = _run(run, state, plan, folder, line)
         run_s = time.perf_counter() - compiled
-    _warn(metrics)
     return Result(learner, state, metrics, num_seeds, Path(out) if out is not None else None, compiled - started, run_s)
 
 
@@ -126,7 +125,7 @@ def _warn(metrics: dict[str, np.ndarray]) -> None:
             warnings.warn(
                 f"{part:.0%} of the actors make the same choice whatever they see ({name}): they are saturated, and learn no "
                 "more. A smaller actor_learning_rate, a larger actor_penalty or warmup keeps them from it.",
-                stacklevel=3,
+                stacklevel=4,
             )
 
 
@@ -162,6 +161,7 @@ def _run(
             folder.log(rows, done - count, steps, elapsed)
             folder.save(done, state, done == plan.num_updates, plan.checkpoint_every_s)
     joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
+    _warn(joined)
     return state, joined
 
 
