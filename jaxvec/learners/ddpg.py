@@ -42,13 +42,9 @@ class Hyper(off_policy_types.Hyper):
 class DeterministicHead(ActionHead):
     """The action that an actor's outputs say, with noise where it explores; large outputs are penalised."""
 
-    def outputs(self, group: str) -> int:
-        """One for each entry of the flat action."""
-        return flat.width(self.flat_spaces[group])
-
-    def bias(self, spaces: flat.Spaces) -> tuple[float, ...]:
-        """Where boxes say that numbers start, before tanh."""
-        return flat.initial_bias(flat.before_tanh(spaces))
+    def outputs(self, spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
+        """One for each entry of the flat action; numbers start, before tanh, where boxes say."""
+        return flat.width(spaces), flat.initial_bias(flat.before_tanh(spaces))
 
     def propose(
         self,

@@ -8,7 +8,6 @@ To add a learner: say what is its own by an `ActionHead`, and hand that to `OffP
 `jaxvec.learners.off_policy_acting`, what it learns in `jaxvec.learners.off_policy_losses`.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from jaxvec.forecast.online import Windows
 from jaxvec.learners.base import Learner, Metrics
 from jaxvec.learners.best import keep_best
 from jaxvec.learners.blocks import flat, normalise, replay
+from jaxvec.learners.blocks.actor_networks import actor_networks
 from jaxvec.learners.blocks.actors import (
     Groups,
     agent_mask,
@@ -38,8 +38,8 @@ from jaxvec.learners.blocks.actors import (
 )
 from jaxvec.learners.blocks.critics import Critics
 from jaxvec.learners.blocks.metrics import scalars, summary
-from jaxvec.learners.blocks.networks import Builder, Network, NetworkLike, as_builder, mlp, pooled
-from jaxvec.learners.blocks.prior import check_prior, propose, residual, with_prior
+from jaxvec.learners.blocks.networks import Builder, NetworkLike, as_builder, mlp, pooled
+from jaxvec.learners.blocks.prior import check_prior, propose, with_prior
 from jaxvec.learners.blocks.schedules import annealed
 from jaxvec.learners.off_policy_acting import Acting, started
 from jaxvec.learners.off_policy_losses import Losses
@@ -63,7 +63,6 @@ class OffPolicy:
         head: ActionHead,
         network: NetworkLike | None = None,
         critic: NetworkLike | None = None,
-        actor: Callable[[str], Network] | None = None,
     ):
         """
         Args:
@@ -72,10 +71,9 @@ class OffPolicy:
             settings: `jaxvec.learners.off_policy_types.Settings`, or a dataclass derived from it.
             hyper: default hyper-parameters, but for the discount, which is the environment's.
             head: what is the learner's own.
-            network: in place of the MLP of actors: a builder or a Flax module, see
+            network: in place of the actors that `settings.actor` names: a builder or a Flax module, see
                 `jaxvec.learners.blocks.networks.as_builder`.
             critic: likewise, in place of the MLP of critics, or of the network of `pooled_critic`.
-            actor: `actor(group)`, built-in networks of actors other than an MLP.
         Raises:
             ValueError: a bad setting.
             TypeError: `network` or `critic` is neither a builder nor a module.
@@ -83,27 +81,15 @@ class OffPolicy:
         check_settings(name, settings)
         check_prior(name, env, settings)
         s, self.bare_env, env = settings, env, with_prior(env, settings.prior)
-        out_gain = 0.01 if s.prior is None else 0.0
-        build_actor: Builder = partial(mlp, s.hidden, activation=s.activation, out_gain=out_gain)
         build_critic: Builder = partial(pooled if s.pooled_critic else mlp, s.hidden, activation=s.activation)
-        if network is not None:
-            build_actor, actor = as_builder(network, out_gain=out_gain), None
         if critic is not None:
             build_critic = as_builder(critic)
-
-        def bare(group: str) -> Network:
-            spaces = head.flat_spaces[group] if s.prior is None else flat.without_starts(head.flat_spaces[group])
-            return actor(group) if actor else build_actor(head.outputs(group), bias=head.bias(spaces))
-
-        def of_group(group: str) -> Network:
-            if s.prior is None:
-                return bare(group)
-            spaces, deviations = head.flat_spaces[group], head.deviations
-            return residual(bare(group), spaces, logit=s.prior_logit, squashed=True, deviations=deviations)
-
+        actors = actor_networks(
+            name, env, head.flat_spaces, s, network, head.outputs, squashed=True, deviations=head.deviations
+        )
         choices = {group: n for group, spaces in head.flat_spaces.items() if (n := flat.whole_choice(spaces))}
         self.name, self.env, self.settings, self.hyper = name, env, s, hyper.replace(gamma=env.discount)
-        self.acting = Acting(name, env, s, head, of_group)
+        self.acting = Acting(name, env, s, head, actors)
         self.critics = Critics(env.n_agents, build_critic, s.central_critic, s.share_parameters, choices)
         self.losses = Losses(self.acting, self.critics)
         self.forecaster = self.acting.forecaster

@@ -52,6 +52,8 @@ class Settings:
         batch_size: entries (of all agents) per step.
         capacity: of the buffer, in entries.
         policy_delay: critic steps per step of actors and targets.
+        actor: "mlp", "scorer" or "pooled", see `jaxvec.learners.blocks.actor_networks.MAIN`.
+        scorer_hidden: widths of a scorer, whose activation is "tanh".
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
         prior: the name of a rule, see `jaxvec.policies.fixed`, on which actors are residuals: the first policy is the rule.
@@ -75,6 +77,8 @@ class Settings:
     batch_size: int = 128
     capacity: int = 65_536
     policy_delay: int = 1
+    actor: str = "mlp"
+    scorer_hidden: tuple[int, ...] = (32, 32)
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "relu"
     prior: str | None = None
@@ -116,6 +120,8 @@ def check_settings(name: str, settings: Settings) -> None:
         raise ValueError(f"slots_per_update = {s.slots_per_update} is no multiple of learn_every = {s.learn_every}")
     if s.prior is not None and s.choices != "one_hot":
         raise ValueError(f"{name}: a prior needs choices='one_hot', not {s.choices!r}")
+    if s.actor == "scorer" and s.choices != "one_hot":
+        raise ValueError(f"{name}: actor 'scorer' needs choices='one_hot', not {s.choices!r}")
     if s.capacity % s.n_worlds:
         raise ValueError(f"capacity = {s.capacity} is no multiple of n_worlds = {s.n_worlds}")
     steps = s.slots_per_update // s.learn_every * s.gradient_steps
@@ -240,23 +246,9 @@ class ActionHead:
     def __init__(self, flat_spaces: Mapping[str, Spaces]):
         self.flat_spaces = flat_spaces
 
-    def outputs(self, group: str) -> int:
-        """How many outputs an actor needs.
-
-        Args:
-            group: whose actor it is.
-        """
+    def outputs(self, spaces: Spaces) -> tuple[int, tuple[float, ...]]:
+        """How many outputs an actor needs for some of a group's flat `spaces`, and where those start; empty for 0."""
         raise NotImplementedError
-
-    def bias(self, spaces: Spaces) -> tuple[float, ...]:
-        """Where an actor's outputs start.
-
-        Args:
-            spaces: flat ones, of the group whose actor it is; where their boxes say, numbers start.
-        Returns:
-            A number for each output; empty for 0.
-        """
-        return ()
 
     def propose(
         self,

@@ -48,7 +48,7 @@ from jaxvec.learners.blocks.metrics import scalars, summary
 from jaxvec.learners.blocks.networks import NetworkLike, apply_sequence
 from jaxvec.learners.blocks.prior import check_prior, propose, with_prior
 from jaxvec.learners.blocks.schedules import annealed
-from jaxvec.learners.on_policy_networks import actor_networks
+from jaxvec.learners.on_policy_networks import on_policy_actors
 from jaxvec.learners.on_policy_types import Decisions, Rollout, Sampled, State
 
 COUNTS = ("n_worlds", "n_qubits", "n_circuit_layers", "forecaster_steps", "forecaster_batch")
@@ -93,7 +93,7 @@ class OnPolicy:
         )
         self.actors = Actors(
             env,
-            actor_networks(name, env, settings, network, self.actor_outputs, self.deviations),
+            on_policy_actors(name, env, settings, network, self.actor_outputs, self.deviations),
             settings.share_parameters,
         )
         self.custom: tuple[str, ...] = () if network is None else ("network",)

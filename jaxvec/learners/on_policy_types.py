@@ -9,8 +9,6 @@ from jax import Array
 from jaxvec.forecast.online import ForecasterState
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs
 
-ACTORS = ("mlp", "scorer", "pooled", "circuit", "matched")
-
 
 @dataclass(frozen=True)
 class Settings:

@@ -22,7 +22,6 @@ from jaxvec.learners.base import Learner
 from jaxvec.learners.blocks import flat, heads
 from jaxvec.learners.blocks.actors import Groups
 from jaxvec.learners.blocks.networks import NetworkLike
-from jaxvec.learners.blocks.scorer import scorers
 from jaxvec.learners.off_policy import OffPolicy
 from jaxvec.learners.off_policy_types import ActionHead, Proposal, Role, usual
 
@@ -36,22 +35,9 @@ class Settings(off_policy_types.Settings):
 
     Attributes:
         double_critics: as there, on unless switched off.
-        actor: "mlp", or "scorer", one small network that scores each option of a choice, see
-            `jaxvec.learners.blocks.scorer`.
-        scorer_hidden: its widths; its activation is "tanh".
-    Raises:
-        ValueError: an unknown actor, or a scorer without choices as one-hot vectors.
     """
 
     double_critics: bool = True
-    actor: str = "mlp"
-    scorer_hidden: tuple[int, ...] = (32, 32)
-
-    def __post_init__(self) -> None:
-        if self.actor not in ("mlp", "scorer"):
-            raise ValueError(f"sac: unknown actor {self.actor!r}. Known: mlp, scorer")
-        if self.actor == "scorer" and self.choices != "one_hot":
-            raise ValueError(f"sac: actor 'scorer' needs choices='one_hot', not {self.choices!r}")
 
 
 class Hyper(off_policy_types.Hyper):
@@ -78,13 +64,9 @@ class StochasticHead(ActionHead):
     use_min_q = True
     deviations = True
 
-    def outputs(self, group: str) -> int:
-        """Means and logarithms of deviations, and logits."""
-        return heads.size(self.flat_spaces[group])
-
-    def bias(self, spaces: flat.Spaces) -> tuple[float, ...]:
-        """See `heads.initial_bias`; numbers are tanh of outputs."""
-        return heads.initial_bias(flat.before_tanh(spaces))
+    def outputs(self, spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
+        """Means and logarithms of deviations, and logits; see `heads.initial_bias`. Numbers are tanh of outputs."""
+        return heads.size(spaces), heads.initial_bias(flat.before_tanh(spaces))
 
     def propose(
         self,
@@ -168,12 +150,5 @@ def sac(
     """
     s = usual(env, Settings(**settings))
     head = StochasticHead({group: flat.flat_spaces(x, s.choices) for group, x in env.action_space.items()})
-    out_gain = 0.01 if s.prior is None else 0.0
-
-    def outputs(spaces: flat.Spaces) -> tuple[int, tuple[float, ...]]:
-        starts = flat.before_tanh(spaces if s.prior is None else flat.without_starts(spaces))
-        return heads.size(spaces), heads.initial_bias(starts)
-
-    actor = scorers(env, s, "sac", outputs, out_gain) if s.actor == "scorer" and network is None else None
     name = "masac" if s.central_critic else "sac"
-    return OffPolicy(name, env, s, Hyper(), head, network, critic, actor).learner()
+    return OffPolicy(name, env, s, Hyper(), head, network, critic).learner()

@@ -10,7 +10,7 @@ import jaxvec
 from jaxvec import learners
 from jaxvec.core.environment import Options
 from jaxvec.core.rollout import world_keys
-from jaxvec.learners.blocks.scorer import properties, scorer
+from jaxvec.learners.blocks.scorer import parts, properties, scorer
 
 KEY = jax.random.key(5)
 SIZES = {"n_vehicles": 2, "n_rsu": 3, "n_uav": 1, "horizon": 4}
@@ -86,9 +86,62 @@ def test_what_it_cannot_serve_is_said():
         with pytest.raises(ValueError, match=r"'scorer' is for agents .* isac_iov does not say so of 'vehicle'"):
             learners.make(name, jaxvec.make("isac_iov", n_vehicles=2)[0], actor="scorer")
     env = jaxvec.make("twin_migration", **SIZES)[0]
-    with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, scorer"):
+    with pytest.raises(ValueError, match=r"unknown actor 'circuit'\. Known: mlp, scorer, pooled"):
         learners.make("masac", env, actor="circuit")
     with pytest.raises(ValueError, match=r"ppo: .* takes observations as they are"):
         learners.make("mappo", env, actor="scorer", normalise_observations=True)
     with pytest.raises(ValueError, match="needs choices='one_hot', not 'bins'"):
         learners.make("masac", env, actor="scorer", choices="bins")
+
+
+URLLC = {"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "horizon": 3}
+
+
+@pytest.mark.parametrize("name", ["apg", "mappo", "masac", "maddpg"])
+def test_several_choices_and_numbers_beside_them(name):
+    """urllc_vec: each subtask's targets and each node's forwards are scored, powers and the rest come from the row."""
+    env, params = jaxvec.make("urllc_vec", **URLLC)
+    small = {"n_worlds": 4, "hidden": (4,), "scorer_hidden": (3,)}
+    if name in ("masac", "maddpg"):
+        small |= {"slots_per_update": 2, "batch_size": 4, "capacity": 32}
+    learner = learners.make(name, env, actor="scorer", **small, **({"minibatches": 1} if name == "mappo" else {}))
+    state = jax.jit(learner.init)(KEY, params)
+    sizes = {group: set(x) for group, x in state.params["actor"].items()}
+    assert sizes == {"vehicle": {"target", ""}, "uav": {"forward", ""}, "bs": {"forward", ""}}
+    state, metrics = jax.jit(learner.update)(state)
+    assert all(np.isfinite(x).all() for x in metrics.values())
+
+
+def test_subtasks_are_told_apart_and_alike():
+    """The same two subtasks in another order are the same scores in another order, but for which is which."""
+    env = jaxvec.make("urllc_vec", **URLLC)[0]
+    options = env.options["vehicle"]["target"]
+    seen = jax.random.normal(KEY, (3, env.observation_space["vehicle"].shape[0]))
+    each, work, context = parts(options, seen)
+    assert each.shape[:3] == (3, 1, env.n_nodes)
+    assert work.shape == (3, env.n_subtasks, 1, 3 + env.n_subtasks)
+    assert context.shape == (3, 1, 1, 1)
+    row = env.observation_layout["vehicle"]
+    np.testing.assert_array_equal(work[:, :, 0, 0], seen[:, row.columns("cycles_per_bit")])
+    snr = seen[:, row.columns("snr_db")]
+    np.testing.assert_array_equal(each[:, 0, :, 7] == 1, snr == snr.max(1, keepdims=True))  # who is first
+
+
+@pytest.mark.parametrize("name", ["apg", "ippo", "maddpg", "sac"])
+def test_a_pooled_actor_knows_no_order_of_the_others(name):
+    env, params = jaxvec.make("isac_iov", n_vehicles=3, horizon=3)
+    small = {"n_worlds": 4, "hidden": (4,), "rollout_length": 2}
+    if name in ("sac", "maddpg"):
+        small = {"n_worlds": 4, "hidden": (4,), "slots_per_update": 2, "batch_size": 4, "capacity": 32}
+    learner = learners.make(name, env, actor="pooled", **small, **({"minibatches": 1} if name == "ippo" else {}))
+    state = jax.jit(learner.init)(KEY, params)
+    state, _ = jax.jit(learner.update)(state)
+    obs = env.reset(KEY, params)[1].obs
+    policy, order = learner.policy(state), jnp.array([0, 2, 1])
+    action = policy(KEY, obs)["vehicle"]["split"]
+    swapped = policy(KEY, obs.replace(agents={"vehicle": obs.agents["vehicle"][order]}))["vehicle"]["split"]
+    np.testing.assert_allclose(swapped, action[order], atol=1e-6)
+    moved = obs.replace(agents={"vehicle": obs.agents["vehicle"].at[1].add(3.0)})
+    assert np.abs(policy(KEY, moved)["vehicle"]["split"][0] - action[0]).max() > 0 or name == "maddpg"
+    with pytest.raises(ValueError, match="sees all agents at once"):
+        learners.make(name, jaxvec.make("v2x_offload", n_vehicles=2)[0], actor="pooled")
