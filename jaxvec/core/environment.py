@@ -182,7 +182,8 @@ class Environment:
         Args:
             params: the numbers, which rules may know; leaves may have the worlds' axis last, as in a sweep.
         Returns:
-            name -> `policy(key, obs) -> action`, of one world or of a batch, see `jaxvec.core.rollout.Policy`; here none.
+            name -> `policy(key, obs) -> action`, of one world or of a batch, see `jaxvec.core.rollout.Policy`; here none. A
+            `jaxvec.core.rule.Rule` may say that it is local; a plain function counts as central.
         """
         return {}
 

@@ -1,7 +1,8 @@
 """Policies that do not learn: a random one for any environment, and fixed rules of those that have some.
 
 Rules of a system of the package are a module here, with a function `rules(env, params) -> {name: policy}`: write the file and add
-a line to `RULES`. An environment from outside brings its rules itself, see `Environment.rules`.
+a line to `RULES`. An environment from outside brings its rules itself, see `Environment.rules`. Which of them an agent could
+follow alone is marked: `jaxvec.core.rule.Rule`, `is_local`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,10 @@ from typing import Any
 from jaxvec.core.environment import Environment
 from jaxvec.core.registry import Registry
 from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import is_local
 from jaxvec.policies.random import random
+
+__all__ = ["RULES", "fixed", "is_local", "random"]
 
 RULES: Registry[Callable[[Any, Any], Mapping[str, Policy]]] = Registry(
     "rules of an environment",
@@ -31,7 +35,8 @@ def fixed(env: Environment, params: Any) -> dict[str, Policy]:
         env: an environment.
         params: its parameters, which rules that know the system may use.
     Returns:
-        name -> `policy(key, obs) -> action`, for one world or a batch.
+        name -> `policy(key, obs) -> action`, for one world or a batch; `is_local(policy)` says whether its agents could decide by
+        themselves, and what an environment brings as a plain function counts as central.
     """
     of_package = RULES[env.id](env, params) if env.id in RULES else {}
     return {"random": random(env), **of_package, **env.rules(params)}

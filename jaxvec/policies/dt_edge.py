@@ -1,6 +1,6 @@
 """Fixed rules for `dt_edge`: marks from below (`local`, `starve`) and above (`slot_optimum`), from what the vehicles observe.
 
-All but `local_threshold`, which reads its own row alone, decide for everybody at once. None observes the bias: they know
+All but `slot_optimum`, which sees everybody, are local, see `jaxvec.core.rule.Rule`. None observes the bias: they know
 its mean. A rule is a function of one world; a batch is mapped over.
 """
 
@@ -15,6 +15,7 @@ from jax import Array
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import Rule
 from jaxvec.core.types import Observation
 from jaxvec.envs.dt_edge import DtEdge, slot
 from jaxvec.envs.dt_edge.observation import GROUP, Seen, see
@@ -140,20 +141,19 @@ def encode(plan: Plan, env: DtEdge, params: Params) -> dict[str, dict[str, Array
     return {GROUP: {"offload": plan.omega, "share": jnp.clip(u, 0.0, 1.0)}}
 
 
-Rule = Callable[[Seen, DtEdge, Params, Array], Plan]
 RULES: dict[str, Rule] = {
-    "softmax_random": softmax_random,
-    "local": local,
-    "offload_equal": offload_equal,
-    "half_equal": partial(offload_equal, ratio=0.5),
-    "greedy_latency": greedy_latency,
-    "local_threshold": local_threshold,
-    "starve": starve,
-    "slot_optimum": slot_optimum,
+    "softmax_random": Rule(softmax_random, local=True),
+    "local": Rule(local, local=True),
+    "offload_equal": Rule(offload_equal, local=True),
+    "half_equal": Rule(partial(offload_equal, ratio=0.5), local=True),
+    "greedy_latency": Rule(greedy_latency, local=True),
+    "local_threshold": Rule(local_threshold, local=True),
+    "starve": Rule(starve, local=True),
+    "slot_optimum": Rule(slot_optimum),
 }
 
 
-def central(env: DtEdge, params: Params, rule: Rule) -> Policy:
+def as_policy(env: DtEdge, params: Params, rule: Callable[..., Plan]) -> Policy:
     """A rule of one world as a policy of one world or of a batch, whose worlds may have numbers of their own."""
 
     def decide(params: Params, key: Array, obs: Observation) -> Any:
@@ -162,6 +162,6 @@ def central(env: DtEdge, params: Params, rule: Rule) -> Policy:
     return over_worlds(decide, params)
 
 
-def rules(env: DtEdge, params: Params) -> dict[str, Policy]:
+def rules(env: DtEdge, params: Params) -> dict[str, Rule]:
     """Every rule of `RULES` as a policy."""
-    return {name: central(env, params, rule) for name, rule in RULES.items()}
+    return {name: rule.policy(env, as_policy(env, params, rule)) for name, rule in RULES.items()}

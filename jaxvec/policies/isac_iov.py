@@ -1,9 +1,9 @@
 """Fixed rules for `isac_iov`: marks from below (all local) and above (water-filling), from what the vehicles observe.
 
-All ask for as much band and processor as they can (+1). A rule is a function of one observation, of one world or of a batch.
+All ask for as much band and processor as they can (+1). A rule is a function of one observation, of one world or of a batch;
+all but `capacity` are local, see `jaxvec.core.rule.Rule`.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import Rule
 from jaxvec.core.types import Observation
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.isac_iov.observation import GROUP, Seen, see
@@ -86,21 +87,21 @@ def _logits(local: Array, rsu: Array, params: Params) -> Array:
     return jnp.clip(logit + 1 - jnp.max(logit, 1, keepdims=True), -1, 1)
 
 
-RULES: dict[str, Callable[[Seen, IsacIov, Params], Array]] = {
-    "all_local": all_local,
-    "offload_equal": offload_equal,
-    "split_equal": split_equal,
-    "nearest": nearest,
-    "capacity": capacity,
-    "waterfill": waterfill,
-    "waterfill_twin": partial(waterfill, twin=True),
+RULES: dict[str, Rule] = {
+    "all_local": Rule(all_local, local=True),
+    "offload_equal": Rule(offload_equal, local=True),
+    "split_equal": Rule(split_equal, local=True),
+    "nearest": Rule(nearest, local=True),
+    "capacity": Rule(capacity),
+    "waterfill": Rule(waterfill, local=True),
+    "waterfill_twin": Rule(partial(waterfill, twin=True), local=True),
 }
 
 
-def rules(env: IsacIov, params: Params) -> dict[str, Policy]:
+def rules(env: IsacIov, params: Params) -> dict[str, Rule]:
     """Every rule of `RULES` as a policy."""
 
-    def policy_of(rule: Callable[[Seen, IsacIov, Params], Array]) -> Policy:
+    def policy_of(rule: Rule) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             seen = see(env, obs, params)
             full = jnp.ones_like(seen.dx_m)
@@ -108,4 +109,4 @@ def rules(env: IsacIov, params: Params) -> dict[str, Policy]:
 
         return policy
 
-    return {name: policy_of(rule) for name, rule in RULES.items()}
+    return {name: rule.policy(env, policy_of(rule)) for name, rule in RULES.items()}

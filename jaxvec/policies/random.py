@@ -6,13 +6,13 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
-from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import Rule
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
 
 
-def random(env: Environment) -> Policy:
-    """Every component uniform on its space, over the allowed choices where there is a mask."""
+def random(env: Environment) -> Rule:
+    """Every component uniform on its space, over the allowed choices where there is a mask; local."""
     spaces = {(group, name): space for group, parts in env.action_space.items() for name, space in parts.items()}
 
     def policy(key: Array, obs: Observation) -> Any:
@@ -28,4 +28,4 @@ def random(env: Environment) -> Policy:
                 action[group][name] = space.from_uniform(draw)
         return action
 
-    return policy
+    return Rule(policy, local=True)

@@ -2,10 +2,9 @@
 
 A rule sees what the vehicle sees in its turn. With n vehicles still to come, share(x) = 1 / (1 + x n / N) of a residue
 leaves as much for each of the later users that are expected at the same server. All offload at full power. With `partition`
-a target becomes a split that is all there.
+a target becomes a split that is all there. All are local, see `jaxvec.core.rule.Rule`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from jaxvec.core import rng
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import Rule
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
 from jaxvec.envs.v2x_offload import V2xOffload
@@ -71,19 +71,19 @@ def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array
     return jnp.argmin(jnp.stack([cost(target) for target in range(1 + env.n_servers)]), 0), s
 
 
-RULES: dict[str, Callable[[Array, Seen, V2xOffload, Params], tuple[Array, Array]]] = {
-    "alcs": alcs,
-    "amcs": amcs,
-    "amcs_nearest": amcs_nearest,
-    "rocs": rocs,
-    "greedy": greedy,
+RULES: dict[str, Rule] = {
+    "alcs": Rule(alcs, local=True),
+    "amcs": Rule(amcs, local=True),
+    "amcs_nearest": Rule(amcs_nearest, local=True),
+    "rocs": Rule(rocs, local=True),
+    "greedy": Rule(greedy, local=True),
 }
 
 
-def rules(env: V2xOffload, params: Params) -> dict[str, Policy]:
+def rules(env: V2xOffload, params: Params) -> dict[str, Rule]:
     """Every rule of `RULES` as a policy."""
 
-    def policy_of(rule: Callable[..., tuple[Array, Array]]) -> Policy:
+    def policy_of(rule: Rule) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             known = world_params(params) if obs.agents[GROUP].ndim > 2 else params
             seen = see(env, obs, known)
@@ -98,4 +98,4 @@ def rules(env: V2xOffload, params: Params) -> dict[str, Policy]:
 
         return policy
 
-    return {name: policy_of(rule) for name, rule in RULES.items()}
+    return {name: rule.policy(env, policy_of(rule)) for name, rule in RULES.items()}

@@ -21,9 +21,9 @@ from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.envs.urllc_vec.observation import see
 from jaxvec.envs.urllc_vec.params import split_nodes
 from jaxvec.policies import fixed
-from jaxvec.policies.urllc_vec import RULES as PLANS
-from jaxvec.policies.urllc_vec import forwarding
+from jaxvec.policies.urllc_vec import forwarding, greedy, nash, spread
 
+PLANS = {"greedy": greedy, "spread": spread, "nash": nash}
 KEY = jax.random.key(0)
 EPISODES, SLOTS = 256, 25
 FEW = 10  # slots of claims and paired comparisons

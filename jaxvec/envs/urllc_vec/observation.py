@@ -228,6 +228,11 @@ class Seen(NamedTuple):
         cycles: `(K,)`, work [cycle].
         cpu_hz: `(N,)`, speed that the processor has [Hz].
         backlog: `(N,)`, what is left of the slots before [cycle].
+        relay_gain: `(N, N)`, of each node to the others, as the node sees it [-].
+        task_bits: `(N, 1)`, mean of all tasks, as each node sees it [bit].
+        told_hz: `(N, N)`, speeds of all processors, as each node's twin tells them [Hz].
+        told_backlog: `(N, N)`, likewise what was left [cycle].
+        told_load: `(N, N)`, likewise what was taken [cycle].
     """
 
     gain: Array
@@ -237,6 +242,11 @@ class Seen(NamedTuple):
     cycles: Array
     cpu_hz: Array
     backlog: Array
+    relay_gain: Array
+    task_bits: Array
+    told_hz: Array
+    told_backlog: Array
+    told_load: Array
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
@@ -250,12 +260,22 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
     snr = 10.0 ** (row.read(rows, "snr_db", params) / 10)
     bits = row.block("task_bits").decode(row.entries(rows, "task_bits")[:, 0], params) / sizes.n_subtasks
     cycles = row.read(rows, "cycles_per_bit", params) * bits[:, None]
+    power_w = node_power_max_w(sizes, params, forward.ndim - 2)[:, None]
+
+    def read(name: str) -> Array:
+        return of_node.read(nodes, name, params)
+
     return Seen(
         gain=snr * params.noise_w / params.p_max_vehicle_w,
         reach=obs.mask["vehicle"]["target"][:, 0],
         relays=forward & ~lift(jnp.eye(sizes.n_nodes, dtype=bool), forward.ndim - 2),
         bits=bits,
         cycles=cycles.reshape(-1, *cycles.shape[2:]),
-        cpu_hz=of_node.read(nodes, "cpu_hz", params),
-        backlog=of_node.read(nodes, "backlog_cycles", params),
+        cpu_hz=read("cpu_hz"),
+        backlog=read("backlog_cycles"),
+        relay_gain=10.0 ** (read("relay_snr_db") / 10) * params.noise_w / power_w,
+        task_bits=read("task_mean_bits")[:, None],
+        told_hz=read("twin_cpu_hz"),
+        told_backlog=read("twin_backlog_cycles"),
+        told_load=read("twin_load_cycles"),
     )

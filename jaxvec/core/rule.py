@@ -1,0 +1,40 @@
+"""A policy that does not learn, and whether one agent could follow it alone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A fixed policy that says what it has to know: call it as any policy, `rule(key, obs) -> action`.
+
+    A table of rules in a module of `jaxvec.policies` holds them as well, with functions of what is seen in place of policies.
+
+    Attributes:
+        decide: the policy `(key, obs) -> action`, see `jaxvec.core.rollout.Policy`.
+        local: what an agent does follows from its own row of the observation and its own mask alone, so that a learner whose
+            agents act by themselves knows as much; else the rule is central. In a table it may be a function of the
+            environment, where that depends on what the environment shows.
+    """
+
+    decide: Callable[..., Any]
+    local: bool | Callable[[Any], bool] = False
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What `decide` says to these arguments."""
+        return self.decide(*arguments)
+
+    def policy(self, env: Any, decide: Callable[..., Any]) -> "Rule":
+        """The rule of a table as a policy.
+
+        Args:
+            env: the environment in which it acts.
+            decide: the policy that it becomes there, `(key, obs) -> action`.
+        """
+        return Rule(decide, self.local(env) if callable(self.local) else self.local)
+
+
+def is_local(policy: Any) -> bool:
+    """Whether a policy is known to decide for each agent by its own row and mask alone; False where nothing is known of it."""
+    return getattr(policy, "local", False) is True
