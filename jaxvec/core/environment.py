@@ -117,7 +117,7 @@ class Environment:
 
     @property
     def team_reward(self) -> bool:
-        """Whether all agents of a group learn from one and the same number."""
+        """Whether all agents of a group learn from one and the same reward, whatever the numbers: learners are built for it."""
         return False
 
     @property
@@ -175,6 +175,13 @@ class Environment:
             TypeError: an unknown name.
         """
         return self.params_cls(**numbers)
+
+    def shares_reward(self, params: Any) -> bool:
+        """Whether with these numbers all agents earn the same, so that each learns from the very reward that is reported.
+
+        For messages and pages; where a number decides, learners cannot know it as they know `team_reward`.
+        """
+        return self.team_reward
 
     def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
         """Fixed policies that know this system, by name: what `jaxvec.policies.fixed` gives beside the random one.

@@ -50,6 +50,10 @@ class Wrapper(Environment):
         """The environment's."""
         return self.env.default_params(**numbers)
 
+    def shares_reward(self, params: Any) -> bool:
+        """The environment's."""
+        return self.env.shares_reward(params)
+
     def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
         """The environment's."""
         return self.env.rules(params)
@@ -205,6 +209,10 @@ class OneAgent(Wrapper):
     def observation_space(self) -> dict[str, Box]:
         """What all see together."""
         return {GROUP_ALL: Box(-float("inf"), float("inf"), (self.env.joint_size,))}
+
+    def shares_reward(self, params: Any) -> bool:
+        """There is one."""
+        return True
 
     def rules(self, params: Any) -> Mapping[str, Callable[..., Any]]:
         """None: those of the environment decide for its agents one by one."""

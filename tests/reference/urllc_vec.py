@@ -157,7 +157,7 @@ class Config:
     be_td: float = 0.4
     be_ru: float = 0.3
     be_ql: float = 0.3
-    reward_mix: float = 0.0
+    reward_mix: float = 1.0
     delta_s_max: float = 0.5
     variability_slope: float = 10.0
 

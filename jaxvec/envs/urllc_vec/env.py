@@ -3,8 +3,9 @@
 Vehicles cut a task a slot into subtasks and send each to a UAV or a base station (BS), a "node". Nodes work at them, shared by
 priority, as far as they are willing to, and send the rest on, a few times at most; what is not done stays as a backlog. All
 agents decide at once: a vehicle its targets, powers, split and priorities, a node its power, speed, budget and where to
-forward. A twin in the cloud hears of everything some slots late. Rewards are each agent's own (64) to (68), with incentives
-and penalties (90) to (92); constraints C1 to C20 are reported as rates. The horizon truncates.
+forward. A twin in the cloud hears of everything some slots late. All earn the team's reward (63), the sum over the groups of
+their mean own rewards (64) to (68), with incentives and penalties (90) to (92); or each its own, or a mixture (`reward_mix`).
+Constraints C1 to C20 are reported as rates. The horizon truncates.
 
 "(n)" is equation n of the paper. Where the paper is silent or contradicts itself:
 
@@ -17,6 +18,9 @@ and penalties (90) to (92); constraints C1 to C20 are reported as rates. The hor
   because otherwise the fastest would always be best;
 - processors are shared by priority; `cpu_share="none"` is the literal (5), where everybody has all of it;
 - priorities in rewards have equal coefficients, so that an agent cannot choose what it is judged by;
+- the paper trains agents on their own rewards and compares them by the team's. That is a dilemma: who computes slower or sends on
+  more saves itself energy and costs others latency, so that learners walk down in what they are compared by. Here what is
+  trained is what is compared, and the game of own rewards is the preset `own_rewards`;
 - QoS needs energy in joules and latency in seconds for its bound of 60; 200 counts as 100;
 - the energy budget of a vehicle is per second, 10 mJ a slot; rewards are in units of targets and budgets;
 - the twin is three slots late: without a delay there is nothing to forecast.
@@ -30,6 +34,7 @@ from operator import add
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -91,7 +96,16 @@ class UrllcVec(Sizes, Environment):
         "literal_gains": preset(
             "antennas without gain, as the paper has none", antenna_gain_bs_db=0.0, antenna_gain_uav_db=0.0
         ),
+        "own_rewards": preset("each agent learns from its own reward, as in the paper: a Nash game", reward_mix=0.0),
     }
+
+    def shares_reward(self, params: Params) -> bool:
+        """Whether `reward_mix` is 1 in all worlds.
+
+        `team_reward` stays False even then: learners are built, and compiled, for an environment without its numbers, and this
+        one may be swept. They then learn a value for each agent where one for all would do.
+        """
+        return bool(np.all(np.asarray(params.reward_mix) == 1))
 
     @property
     def forecasts(self) -> bool:  # type: ignore[override]

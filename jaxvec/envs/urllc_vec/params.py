@@ -116,7 +116,11 @@ class Params(struct.PyTreeNode):
     be_td: float = number(0.4, "-", "weight of an even load (67) (chosen)")
     be_ru: float = number(0.3, "-", "of utilisation (chosen)")
     be_ql: float = number(0.3, "-", "of the queue (chosen)")
-    reward_mix: float = number(0.0, "-", "0: own rewards, a Nash game; 1: the team's (63)")
+    reward_mix: float = number(
+        1.0,
+        "-",
+        "what agents learn from: 1, the team's reward (63), by which they are compared; 0, their own, a Nash game",
+    )
     delta_s_max: float = number(0.5, "-", "most that a share may change, C13 to C15 (Table II)")
     variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)")
 
