@@ -134,9 +134,8 @@ def evaluate(
     import_modules(register)
     import jax
 
-    from jaxvec import policies
+    from jaxvec import policies, scoreboard
     from jaxvec.core.evaluation import evaluate as evaluate_policies
-    from jaxvec.core.evaluation import interval
     from jaxvec.core.files import write_json
     from jaxvec.training import load
     from jaxvec.viz import plots
@@ -147,24 +146,11 @@ def evaluate(
     env, name = loaded.learner.env, loaded.learner.name
     contestants = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
-    mine = results[name]["reward"]
-    table = {}
-    for policy, metrics in sorted(results.items(), key=lambda item: -item[1]["reward"].mean()):
-        ahead = interval(mine - metrics["reward"]) if policy != name else None
-        table[policy] = {
-            "reward": interval(metrics["reward"]),
-            "ahead": ahead,
-            **{metric: float(x.mean()) for metric, x in metrics.items() if metric != "reward"},
-        }
-    write_json(run / "evaluation.json", {"episodes": episodes, "seed": seed, "policies": _json(table)})
+    rows, learned_from = scoreboard.rows_of(results, contestants, name), scoreboard.objective(env, loaded.params)
+    record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": _json(rows)}
+    write_json(run / "evaluation.json", record)
     plots.comparison(results, run / "comparison.png")
-    if json:
-        print(jsonlib.dumps({"episodes": episodes, "seed": seed, "policies": _json(table)}))
-        return
-    print(f"{episodes} episodes in the same worlds; reward per slot, mean and 95 % interval")
-    print(f"{'policy':18s}{'reward':>20s}{name + ' is ahead by':>26s}")
-    for policy, row in table.items():
-        print(f"{policy:18s}{row['reward']!s:>20s}{'' if row['ahead'] is None else str(row['ahead']):>26s}")
+    print(jsonlib.dumps(record) if json else scoreboard.text(rows, name, episodes, learned_from))
 
 
 def _json(value: Any) -> Any:

@@ -12,7 +12,9 @@ from typing import Any
 from jaxvec.core.environment import Environment
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import choices_of
+from jaxvec.core.rule import is_local
 from jaxvec.core.spaces import Box, Space
+from jaxvec.policies import fixed
 
 LINE = 120  # characters, where text is wrapped
 
@@ -30,23 +32,25 @@ def describe(env: Environment) -> dict[str, Any]:
         env: with the sizes for which layout and spaces are described.
     Returns:
         `id` and `words`;
-        `agents`, how many per group, `takes_turns`, `team_reward`, `discount`;
+        `agents`, how many per group, `takes_turns`, `team_reward`, whether all earn the same by the default numbers, `discount`;
         `sizes`, each with value, meaning and at_least; `switches`, each with value, meaning and choices;
         `params`, each with default, unit, meaning and axes;
         `observation`, per group and of "world" its size and, where they are declared, its blocks, each with first and last
         column, name, unit, meaning, and entry, how it follows from the quantity;
         `features`, of systems where a forecaster may help, name to first and last column;
         `actions`, per group and component the space, shape, and low and high or n;
-        `presets`, each with meaning and settings; `info`, each with unit and meaning.
+        `presets`, each with meaning and settings; `rules`, each with `local`, whether agents could follow it by their own rows;
+        `info`, each with unit and meaning.
     """
     fields = dataclasses.fields(env)  # type: ignore[arg-type]
     layout = env.observation_layout
+    params = env.default_params()
     space = {group: box.shape[0] for group, box in env.observation_space.items()} | {"world": env.world_size}
     return {
         "id": env.id,
         "words": words_of(type(env)),
         "agents": env.n_agents,
-        "team_reward": bool(env.team_reward),
+        "team_reward": bool(env.shares_reward(params)),
         "takes_turns": bool(env.takes_turns),
         "discount": env.discount,
         "sizes": {field.name: _size(env, field) for field in fields if not choices_of(field)},
@@ -61,6 +65,7 @@ def describe(env: Environment) -> dict[str, Any]:
         "presets": {
             name: {"meaning": preset.doc, "settings": dict(preset.settings)} for name, preset in env.presets.items()
         },
+        "rules": {name: {"local": is_local(rule)} for name, rule in fixed(env, params).items()},
         "info": {name: {"unit": unit, "meaning": meaning} for name, (unit, meaning) in env.info_fields.items()},
     }
 
@@ -140,6 +145,7 @@ def text(description: Mapping[str, Any]) -> str:
             ],
         ),
         _table("Presets (preset=NAME, or --preset NAME)", ("name", "meaning [settings]"), _presets(description)),
+        _table("Rules (jaxvec.policies.fixed)", ("name", "follows from"), _rules(description)),
         _table(
             "Told of every slot, in Timestep.info",
             ("name", "unit", "meaning"),
@@ -192,6 +198,11 @@ def _presets(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
         settings = ", ".join(f"{setting}={plain(value)}" for setting, value in preset["settings"].items())
         rows.append((name, f"{preset['meaning']} [{settings or 'the defaults'}]"))
     return rows
+
+
+def _rules(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    sees = {True: "an agent's own row and mask (local)", False: "what several see (central)"}
+    return [(name, sees[rule["local"]]) for name, rule in description["rules"].items()]
 
 
 def _meaning(number: Mapping[str, Any]) -> str:

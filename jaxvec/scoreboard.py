@@ -1,0 +1,69 @@
+"""What `jaxvec evaluate` says of policies that were compared in the same worlds: a table of rewards, and what it means."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxvec.core.environment import Environment
+from jaxvec.core.evaluation import interval
+from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import is_local
+
+TEAM = "team_reward"  # a metric of systems whose agents may earn something else than what they are compared by
+
+
+def rows_of(
+    results: Mapping[str, Mapping[str, np.ndarray]], policies: Mapping[str, Policy], name: str
+) -> dict[str, Any]:
+    """A row per policy, the best first.
+
+    Args:
+        results: per policy and metric the means of episodes `(episodes,)`, as of `jaxvec.core.evaluation.evaluate`.
+        policies: name -> policy.
+        name: whose lead over the others is told.
+    Returns:
+        Per policy `reward` and `ahead`, by how much `name` is, as intervals; `local`, whether its agents could decide by their
+        own rows alone, None of `name` itself; and the mean of every other metric.
+    """
+    mine, rows = results[name]["reward"], {}
+    for policy, metrics in sorted(results.items(), key=lambda item: -item[1]["reward"].mean()):
+        rows[policy] = {
+            "reward": interval(metrics["reward"]),
+            "ahead": interval(mine - metrics["reward"]) if policy != name else None,
+            "local": is_local(policies[policy]) if policy != name else None,
+            **{metric: float(x.mean()) for metric, x in metrics.items() if metric != "reward"},
+        }
+    return rows
+
+
+def objective(env: Environment, params: Any) -> str:
+    """What agents learn from, "team" or "own": see `Environment.shares_reward`."""
+    return "team" if env.shares_reward(params) else "own"
+
+
+def text(rows: Mapping[str, Mapping[str, Any]], name: str, episodes: int, learned_from: str) -> str:
+    """The table for readers, and the lines around it.
+
+    Args:
+        rows: of `rows_of`.
+        name: of the learner.
+        episodes: of each policy.
+        learned_from: of `objective`.
+    """
+    apart = any(
+        TEAM in row and abs(row[TEAM] - row["reward"].mean) > 1e-4 * max(1.0, abs(row[TEAM])) for row in rows.values()
+    )
+    lines = [f"{episodes} episodes in the same worlds; reward per slot, mean and 95 % interval"]
+    if learned_from == "own":
+        lines.append(f"Each agent of {name} learned from its own reward; what is printed is the mean over agents")
+    if apart:
+        lines.append(f"{TEAM} is what policies are compared by, and no agent of {name} learned from it alone")
+    head = f"{'policy':18s}{'sees':>10s}{'reward':>20s}{name + ' is ahead by':>26s}"
+    lines.append(head + (f"{TEAM:>14s}" if apart else ""))
+    sees = {None: "learned", True: "own row", False: "all rows"}
+    for policy, row in rows.items():
+        ahead = "" if row["ahead"] is None else str(row["ahead"])
+        line = f"{policy:18s}{sees[row['local']]:>10s}{row['reward']!s:>20s}{ahead:>26s}"
+        lines.append(line + (f"{row[TEAM]:14.4g}" if apart else ""))
+    return "\n".join(lines)
