@@ -30,7 +30,9 @@ how they move otherwise.
 - means and deviations of the Z-scores are constants (`calibrate`): compared settings share them;
 - a failed slot's data are a slot late: as printed, a failure costs less than 9 s of latency, and reach does not matter.
 
-Extensions by configuration: Rayleigh fading, the standard path-loss models, other regions (see `jaxvec.traces`).
+Extensions by configuration: Rayleigh fading, the standard path-loss models, other regions (see `jaxvec.traces`); vehicles
+that decide in turns (`turns`): in the order of their numbers, each sees the known loads with the twins that were placed before
+it in this slot, and its mask leaves what would not overflow on top of them. The slot that follows is the same.
 """
 
 from dataclasses import dataclass
@@ -41,17 +43,18 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import Environment, Options, first_timestep
+from jaxvec.core.environment import ActFn, Environment, Options, first_timestep
 from jaxvec.core.layout import lift
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
-from jaxvec.core.types import Timestep
+from jaxvec.core.turns import ask_in_turns
+from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.envs.twin_migration.info import INFO, measure
-from jaxvec.envs.twin_migration.observation import GROUP, MOST, layout, observe, options
+from jaxvec.envs.twin_migration.observation import GROUP, MOST, alone, layout, observe, options, show
 from jaxvec.envs.twin_migration.params import Params, Sizes, State
 from jaxvec.envs.twin_migration.scene import arrived, loop_m
-from jaxvec.envs.twin_migration.slot import advance, decode, drain, fill, settle, start, transmit
+from jaxvec.envs.twin_migration.slot import advance, brought, decode, drain, fill, settle, start, transmit
 from jaxvec.physics import fading
 from jaxvec.traces import Region, check_region, load_region, synthetic_region
 
@@ -73,6 +76,7 @@ class TwinMigration(Sizes, Environment):
     id: ClassVar[str] = "twin_migration"
     params_cls: ClassVar[type] = Params
     discount: ClassVar[float] = 0.95
+    takes_turns = property(lambda self: self.turns)  # type: ignore[assignment]
     replay_slots = 5  # a migration is paid once and lasts
     info_fields: ClassVar = INFO
     presets: ClassVar = {
@@ -82,6 +86,7 @@ class TwinMigration(Sizes, Environment):
         "no_satellite": preset("the satellite serves nobody (Fig. 8)", use_satellite=0.0),
         "no_mask": preset("servers out of reach, or too full, may be chosen", use_mask=False),
         "no_prediction": preset("vehicles are not told of ordinary traffic", workload_info="none"),
+        "turns": preset("vehicles decide one after the other and see the twins placed before (extension)", turns=True),
         "dynamic": preset(
             "two of the vehicles start later, UAVs come and go (VII-C5)",
             n_vehicles=7,
@@ -228,6 +233,23 @@ class TwinMigration(Sizes, Environment):
         """No twin has a place yet; caches hold what so many slots of background leave behind."""
         state = start(self, draws, params)
         return state, first_timestep(self, observe(self, state, params), state.t.shape)
+
+    def act(self, act_fn: ActFn, key: Array, state: State, ts: Timestep, params: Params) -> tuple[Any, ActTrace]:
+        """Ask all vehicles at once, or with `turns` one by one, each with the twins that its predecessors placed."""
+        if not self.turns:
+            return super().act(act_fn, key, state, ts, params)
+
+        def show_placed(placed: Array, k: Array, who: Array) -> tuple[Array, Observation]:
+            row = ts.obs.agents[GROUP][who][None]
+            seen = show(self, row, placed, alone(state, who), params)
+            return placed, ts.obs.replace(ids={GROUP: who[None]}, **seen)
+
+        def place(placed: Array, who: Array, action: Any) -> Array:
+            return placed + brought(self, decode(self, action[GROUP]["server"], alone(state, who)), params)
+
+        order, nothing = jnp.arange(self.n_vehicles), jnp.zeros_like(state.queue)
+        action, seen, extras = ask_in_turns(act_fn, key, nothing, order, show_placed, place)
+        return action, ActTrace(ts.obs.replace(**seen), extras)
 
     def step_from(
         self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params

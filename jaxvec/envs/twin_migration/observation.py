@@ -1,4 +1,5 @@
-"""What vehicles of `twin_migration` see and may do, (19), (23): declared once, written by `observe`, read back by `see`.
+"""What vehicles of `twin_migration` see and may do, (19), (23): declared once, written by `observe` and, for a vehicle in its
+turn, by `show`; read back by `see`.
 
 An entry of 2 is "as far as can be seen" and "as much as can be seen"; an absent server is both. A vehicle that is not on its way
 sees zeros.
@@ -19,7 +20,7 @@ from jaxvec.core.layout import lift
 from jaxvec.core.observation import Block, Encoded, Layout
 from jaxvec.core.types import Observation
 from jaxvec.envs.twin_migration.params import Params, Scene, Sizes, State
-from jaxvec.envs.twin_migration.scene import known_load
+from jaxvec.envs.twin_migration.scene import fits, known_load
 
 GROUP = "vehicle"
 MOST = 2.0  # the highest entry
@@ -32,7 +33,7 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
     dist = "m", "distance to each RSU and UAV; of an absent one, the largest", "obs_distance_m"
     load = (
         "bit",
-        "load that each server is known to have before twins arrive; of an absent one, the largest",
+        "load that each server is known to have, before twins arrive or with those placed before; of an absent one, the largest",
         "cache_bits",
     )
     twin = "-", "1 of the server where the own twin is, else 0; at first it is nowhere"
@@ -75,10 +76,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     scene, blocks = state.scene, layout(sizes)
     row, active, there = blocks[GROUP], scene.veh_active[:, None], scene.server_active
     dist = jnp.where(there[:-1], row.block("dist_m").encode(scene.dist, params), MOST)
-    known_bits = known_load(sizes, state, scene.near, there, params)
-    load = jnp.where(there, row.block("known_load_bits").encode(known_bits, params), MOST)
-    if sizes.workload_info == "none":
-        load = jnp.zeros_like(load)
+    load = told_load(sizes, state, jnp.zeros_like(state.queue), params)
     twin = (lift(jnp.arange(sizes.n_servers), state.t.ndim) == state.prev[:, None]).astype(dist.dtype)
     seen: dict[str, Any] = {"dist_m": Encoded(dist), "known_load_bits": Encoded(load)}
     if sizes.obs_prev_server:
@@ -101,6 +99,56 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     )
 
 
+def told_load(sizes: Sizes, state: State, placed: Array, params: Params) -> Array:
+    """What vehicles are told of loads; who is told nothing of ordinary traffic still sees the twins placed in this slot.
+
+    Args:
+        state: at the start of the slot.
+        placed: `(M,)`, what twins have brought to each server in this slot [bit].
+    Returns:
+        Entries `(M,)`.
+    """
+    block, there = layout(sizes)[GROUP].block("known_load_bits"), state.scene.server_active
+    if sizes.workload_info == "none":
+        return block.encode(placed, params)
+    known = known_load(sizes, state, state.scene.near, there, params)
+    return jnp.where(there, block.encode(known + placed, params), MOST)
+
+
+def alone(state: State, who: Array) -> State:
+    """The state with one vehicle in place of all: what `show` and the phases of a slot read of it, with a first axis of 1.
+
+    Args:
+        state: at the start of a slot.
+        who: () number of the vehicle, the same in all worlds.
+    """
+    scene = state.scene
+    mine = {name: getattr(scene, name)[who][None] for name in ("veh_active", "dist", "in_range", "feasible")}
+    return state.replace(prev=state.prev[who][None], scene=scene.replace(**mine))
+
+
+def show(sizes: Sizes, row: Array, placed: Array, state: State, params: Params) -> dict[str, dict[str, Any]]:
+    """What a vehicle sees in its turn: "agents", "mask" and "active" of its observation.
+
+    The mask leaves servers that it would not overflow on top of the twins that were placed before, see `allowed`.
+
+    Args:
+        row: `(1, d)`, as it was at the opening of the slot.
+        placed: `(M,)`, what the vehicles before it have brought to each server [bit].
+        state: of this vehicle, see `alone`.
+    """
+    scene, active = state.scene, state.scene.veh_active
+    load = known_load(sizes, state, scene.near, scene.server_active, params) + placed
+    scene = scene.replace(feasible=scene.in_range & fits(sizes, load, state.prev, params))
+    told = {"known_load_bits": Encoded(told_load(sizes, state, placed, params))}
+    row = layout(sizes)[GROUP].overwrite(row, told, params)
+    return {
+        "agents": {GROUP: jnp.where(active[:, None], row, 0)},
+        "mask": {GROUP: {"server": ~active[:, None] | allowed(sizes, scene)}},
+        "active": {GROUP: active},
+    }
+
+
 def allowed(sizes: Sizes, scene: Scene) -> Array:
     """(23): what is feasible; where nothing is, what is in reach; where nothing is, what is there.
 
@@ -117,15 +165,15 @@ def allowed(sizes: Sizes, scene: Scene) -> Array:
 
 
 class Seen(NamedTuple):
-    """Observations in SI units, of V vehicles and M servers.
+    """Observations in SI units, of n vehicles, all or one in its turn, and M servers.
 
     Attributes:
-        dist: `(V, M - 1)`, at most 2 `obs_distance_m` [m].
-        known_load: `(M,)`, at most 2 caches; what they hold, where nobody is told of loads [bit].
-        allowed: bool `(V, M)`, by the mask, and there.
-        prev: int32 `(V,)`, server of the twin, -1: none yet.
-        active: bool `(V,)`, on its way.
-        uav_deg: `(U, 2)`, latitude and longitude from the anchor [degree].
+        dist: `(n, M - 1)`, at most 2 `obs_distance_m` [m].
+        known_load: `(n, M)`, at most 2 caches; on top of what they hold, where nobody is told of loads [bit].
+        allowed: bool `(n, M)`, by the mask.
+        prev: int32 `(n,)`, server of the twin, -1: none yet.
+        active: bool `(n,)`, on its way.
+        uav_deg: `(U, 2)`, latitude and longitude from the anchor, which no row has [degree].
     """
 
     dist: Array
@@ -137,19 +185,25 @@ class Seen(NamedTuple):
 
 
 def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
-    """Undo the scaling of an observation of all vehicles.
+    """Undo the scaling of an observation; what rows lack is read of the world.
 
     Args:
-        obs: as `observe` gives it.
+        obs: as `observe` gives it, or of one vehicle in its turn.
     """
-    blocks = layout(sizes)
-    world = blocks["world"]
-    twin = world.read_world(obs.world, "twin", params)
-    known = "queue_bits" if sizes.workload_info == "none" else "known_load_bits"
+    blocks, rows = layout(sizes), obs.agents[GROUP]
+    row, world = blocks[GROUP], blocks["world"]
+    known_load = row.read(rows, "known_load_bits", params)
+    if sizes.workload_info == "none":
+        known_load = known_load + world.read_world(obs.world, "queue_bits", params)
+    if sizes.obs_prev_server:
+        twin = row.entries(rows, "twin")
+    else:
+        twin = world.read_world(obs.world, "twin", params)
+        twin = twin[obs.ids[GROUP]] if GROUP in obs.ids else twin
     return Seen(
-        dist=blocks[GROUP].read(obs.agents[GROUP], "dist_m", params),
-        known_load=world.read_world(obs.world, known, params),
-        allowed=obs.mask[GROUP]["server"] & (world.read_world(obs.world, "server_active", params) > 0.5),
+        dist=row.read(rows, "dist_m", params),
+        known_load=known_load,
+        allowed=obs.mask[GROUP]["server"],
         prev=jnp.where(jnp.any(twin > 0, 1), jnp.argmax(twin, 1), -1),
         active=obs.active[GROUP],
         uav_deg=obs.aux["uav_deg"],

@@ -138,6 +138,11 @@ class Sizes:
     )
     obs_prev_server: bool = switch(True, ON_OFF, "vehicles see where their twin is; off: they do not, as in (19)")
     use_mask: bool = switch(True, ON_OFF, "servers out of reach, or too full, are masked (23); off: only absent ones")
+    turns: bool = switch(
+        False,
+        ON_OFF,
+        "vehicles decide one after the other and see the twins placed before in the slot; off: all at once",
+    )
     fading: str = switch("none", ("none", "rayleigh"), "small-scale fading of links to RSUs and UAVs")
     pathloss: str = switch(
         "power_law", lambda: pathloss.usable(Params), "path-loss model of links to RSUs and UAVs; power_law is (3)"

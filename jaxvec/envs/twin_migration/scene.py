@@ -81,12 +81,39 @@ def look(sizes: Sizes, state: State, params: Params) -> Scene:
     away = jnp.where(present, haversines(sizes, uav_deg, rsu_deg, params), jnp.inf)
     near = jnp.argmin(away, 1).astype(jnp.int32)
     known = known_load(sizes, state, near, there, params)
-    stays, moves = (known + more <= params.cache_bits for more in arrivals(sizes, params))
-    elsewhere = lift(jnp.arange(sizes.n_servers), rank) != state.prev[:, None]
-    fits = jnp.where((state.prev >= 0)[:, None] & elsewhere, moves, stays) | ~edge(sizes, rank)
     age = state.t - state.veh_start
     on_way = (age >= 0) & (age < trip_slots(state, params))
-    return Scene(on_way, there, uav_deg, near, dist, in_range, in_range & fits)
+    return Scene(on_way, there, uav_deg, near, dist, in_range, in_range & fits(sizes, known, state.prev, params))
+
+
+def would_move(sizes: Sizes, prev: Array) -> Array:
+    """bool `(V, M)`: at which servers each twin would arrive by a migration.
+
+    Args:
+        prev: int32 `(V,)`, where each twin is, -1: nowhere yet.
+    """
+    return (prev >= 0)[:, None] & (lift(jnp.arange(sizes.n_servers), prev.ndim - 1) != prev[:, None])
+
+
+def brings(sizes: Sizes, prev: Array, params: Params) -> Array:
+    """`(V, M)`: what each twin would bring along to each server [bit].
+
+    Args:
+        prev: int32 `(V,)`, where each twin is, -1: nowhere yet.
+    """
+    stay_bits, move_bits = arrivals(sizes, params)
+    return jnp.where(would_move(sizes, prev), move_bits, stay_bits)
+
+
+def fits(sizes: Sizes, load: Array, prev: Array, params: Params) -> Array:
+    """bool `(V, M)`: which servers would each twin alone not overflow.
+
+    Args:
+        load: `(M,)`, what there is to do without it [bit].
+        prev: int32 `(V,)`, where each twin is, -1: nowhere yet.
+    """
+    stays, moves = (load + more <= params.cache_bits for more in arrivals(sizes, params))
+    return jnp.where(would_move(sizes, prev), moves, stays) | ~edge(sizes, prev.ndim - 1)
 
 
 def vehicle_places(state: State, params: Params) -> Array:

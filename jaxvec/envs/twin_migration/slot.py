@@ -135,6 +135,13 @@ def decode(sizes: Sizes, action: Array, state: State) -> Decision:
     return Decision(server, served, served & (state.prev >= 0) & (server != state.prev))
 
 
+def brought(sizes: Sizes, d: Decision, params: Params) -> Array:
+    """(8): the data of twins that arrive or stay at each server `(M,)` [bit]."""
+    stay_bits, move_bits = arrivals(sizes, params)
+    of_twin = jnp.where(d.served, jnp.where(d.migrate, move_bits, stay_bits), 0.0)
+    return computing.sum_at_node(of_twin, d.server, sizes.n_servers)
+
+
 def fill(sizes: Sizes, d: Decision, state: State, bg_normal: Array, params: Params) -> Loads:
     """(8): what the caches hold, and what comes.
 
@@ -145,9 +152,7 @@ def fill(sizes: Sizes, d: Decision, state: State, bg_normal: Array, params: Para
     count = counts(sizes, params.region.flow, current_bin(sizes, state))
     count = count * jnp.maximum(0, 1 + params.bg_jitter_std * bg_normal)
     bg = background(count, scene.near, scene.server_active, params)
-    stay_bits, move_bits = arrivals(sizes, params)
-    brought = jnp.where(d.served, jnp.where(d.migrate, move_bits, stay_bits), 0.0)
-    vt_in = computing.sum_at_node(brought, d.server, sizes.n_servers)
+    vt_in = brought(sizes, d, params)
     return Loads(bg, vt_in, (state.queue + bg + vt_in) * scene.server_active)
 
 
@@ -249,19 +254,19 @@ def between(sizes: Sizes, origin: Array, server: Array, state: State, params: Pa
     a, b = place_deg(origin), place_deg(server)
     dlat, dlon = jnp.radians(b[:, 0] - a[:, 0]), jnp.radians(b[:, 1] - a[:, 1])
     hav = HAVERSINE[sizes.haversine](dlat, dlon, cos_lat(a, params), cos_lat(b, params))
-    return in_space_m(hav, origin >= sizes.n_rsu, server >= sizes.n_rsu, params)
+    ground_m = geometry.arc_m(hav, params.earth_radius_m)
+    return in_space_m(ground_m, origin >= sizes.n_rsu, server >= sizes.n_rsu, params)
 
 
-def in_space_m(hav: Array, from_air: Array, to_air: Array, params: Params) -> tuple[Array, Array, Array]:
-    """(2): from an angle to distances between servers.
+def in_space_m(ground_m: Array, from_air: Array, to_air: Array, params: Params) -> tuple[Array, Array, Array]:
+    """(2): distances between servers.
 
     Args:
-        hav: `(V,)`, haversine of the angle between them [-].
+        ground_m: `(V,)`, how far apart they are on the ground [m].
         from_air, to_air: bool `(V,)`, whether the one and the other is a UAV.
     Returns:
         `(V,)` each: on the ground, in space, and the height of the antenna at which it begins [m].
     """
-    ground_m = geometry.arc_m(hav, params.earth_radius_m)
     climb_m = jnp.where(from_air != to_air, params.uav_altitude_m, 0.0)
     return ground_m, geometry.norm_m(ground_m, climb_m), jnp.where(from_air, params.uav_altitude_m, params.rsu_height_m)
 

@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -36,7 +37,8 @@ from jaxvec.core.environment import ActFn, Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
-from jaxvec.core.types import ActTrace, Timestep
+from jaxvec.core.turns import ask_in_turns
+from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.envs import mobility
 from jaxvec.envs.v2x_offload.info import INFO, measure
 from jaxvec.envs.v2x_offload.observation import GROUP, layout, observe, show
@@ -106,6 +108,10 @@ class V2xOffload(Sizes, Environment):
         """Task, distances, fading, the twin's view of the servers, own turn; and the same of everybody."""
         return layout(self)
 
+    def shares_reward(self, params: Params) -> bool:
+        """Whether the mean is all that anybody earns: by the switch, or by `team_weight` in all worlds."""
+        return self.shared_reward or bool(np.all(np.asarray(params.team_weight) == 1))
+
     # Chance
 
     def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
@@ -145,24 +151,22 @@ class V2xOffload(Sizes, Environment):
 
     def act(self, act_fn: ActFn, key: Array, state: State, ts: Timestep, params: Params) -> tuple[Any, ActTrace]:
         """Ask the vehicles one by one, each with the twin as its predecessors left it."""
-        place, order = locate(self, state, params), state.order
+        order = state.order
 
-        def turn(pools: Pools, now: Any) -> tuple[Pools, Any]:
-            k, who, row, where = now
-            pools = sync(pools, k, state, params)
+        def show_twin(pools: Pools, k: Array, mine: Any) -> tuple[Pools, Observation]:
+            pools, (who, row, _) = sync(pools, k, state, params), mine
             row = show(self, row[None], pools, params)
-            obs = ts.obs.replace(agents={GROUP: row}, ids={GROUP: who[None]})
-            action, extras = act_fn(rng.fold_in(key, k), obs)
-            here = jax.tree.map(lambda x: x[None], where)
-            pools, _ = grant(pools, asked(decode(self, action[GROUP], params), here)[0])
-            return pools, (row, action, extras)
+            return pools, ts.obs.replace(agents={GROUP: row}, ids={GROUP: who[None]})
 
-        rows, places = by_turn(self, (ts.obs.agents[GROUP], place), order)
+        def draw(pools: Pools, mine: Any, action: Any) -> Pools:
+            here = jax.tree.map(lambda x: x[None], mine[2])
+            return grant(pools, asked(decode(self, action[GROUP], params), here)[0])[0]
+
+        rows, places = by_turn(self, (ts.obs.agents[GROUP], locate(self, state, params)), order)
         who = order if self.shuffle_order else jnp.arange(self.n_vehicles)
-        turns = (jnp.arange(self.n_vehicles), who, rows, places)
-        _, by_turns = jax.lax.scan(turn, open_pools(state, params), turns)
-        rows, action, extras = by_vehicle(self, jax.tree.map(lambda x: x[:, 0], by_turns), order)
-        return action, ActTrace(ts.obs.replace(agents={GROUP: rows}), extras)
+        by_turns = ask_in_turns(act_fn, key, open_pools(state, params), (who, rows, places), show_twin, draw)
+        action, seen, extras = by_vehicle(self, by_turns, order)
+        return action, ActTrace(ts.obs.replace(agents=seen["agents"]), extras)
 
     def step_from(
         self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
