@@ -1,11 +1,14 @@
 """Fixed rules for `twin_migration`: the paper's greedy rule, and yardsticks from staying where one is to a planner of one slot.
 
 All choose among what the mask allows, where there is one. A rule that looks at loads sees what agents are told; without a
-forecast (`workload_info="none"`) it sees the caches. `myopic` has all there is to know before a slot, for all vehicles at once.
+forecast (`workload_info="none"`) it sees the caches. `myopic` has all there is to know before a slot, for all vehicles at once,
+or in turns (`turns`) for one after the other; `patient` likewise, but it counts only a part of a migration, which is paid once
+and lasts. What a vehicle cannot read in its own row are the places of UAVs, and so how long a migration from or to one takes:
+"own_" rules guess it, and know of the others only what the row says.
 """
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +18,18 @@ from jaxvec.core import rng
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
+from jaxvec.core.rule import Rule
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
 from jaxvec.envs.twin_migration import TwinMigration
 from jaxvec.envs.twin_migration.observation import GROUP, Seen, see
 from jaxvec.envs.twin_migration.params import Params
-from jaxvec.envs.twin_migration.scene import arrivals, edge, haversines, of_kind, rsu_places
+from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, of_kind, rsu_places, would_move
 from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, gain_of, in_space_m, rate_bps, transfer_s
+from jaxvec.physics.geometry import arc_m, norm_m
 
 EXPLORE = 0.1  # how often the greedy rule chooses by lot (VII-B)
+PATIENT = 0.6  # of a migration counts for the patient: the best of 0.4, 0.5 to 1 in the training days of the city
 
 
 def nearest(seen: Seen, env: TwinMigration, params: Params) -> Array:
@@ -33,7 +39,7 @@ def nearest(seen: Seen, env: TwinMigration, params: Params) -> Array:
 
 def least_load(seen: Seen, env: TwinMigration, params: Params) -> Array:
     """The RSU or UAV of the least known load; the satellite where there is none."""
-    return _least(jnp.broadcast_to(seen.known_load[:-1], seen.dist.shape), seen.allowed)
+    return _least(seen.known_load[:, :-1], seen.allowed)
 
 
 def _least(x: Array, allowed: Array) -> Array:
@@ -52,73 +58,154 @@ def satellite(seen: Seen, env: TwinMigration, params: Params) -> Array:
     return jnp.full_like(seen.prev, env.n_servers - 1)
 
 
-def myopic(seen: Seen, env: TwinMigration, params: Params) -> Array:
-    """Vehicle after vehicle the cheapest server for this slot by (22), given the twins that were placed before."""
-    p, rank = params, seen.prev.ndim - 1
-    links_s, on_edge = link_times_s(seen, env, params), edge(env, rank)
-    range_m = of_kind(env, p.rsu_range_m, p.uav_range_m, rank)
-    beyond = jnp.concatenate([seen.dist > range_m, jnp.zeros_like(seen.active)[:, None]], 1)
-    moves = _moves(seen, env)
-    stay_bits, move_bits = arrivals(env, params)
+class Prospect(NamedTuple):
+    """What each vehicle expects at each server, whatever the others do; all (n, M)."""
 
-    def place(load: Array, vehicle: Any) -> tuple[Array, Array]:
-        link_s, beyond, moves, allowed, active = vehicle
-        adds = jnp.where(moves, move_bits, stay_bits)
-        full = load + adds
-        xi = (beyond | (on_edge & (full > p.cache_bits))).astype(full.dtype)
-        work_s = capped_s(computing_s(env, full, on_edge, params), params)
-        latency_s = capped_s(link_s + work_s + p.failure_delay_s * xi, params)
-        cost = p.w_latency * latency_s / p.lat_std_s + p.w_load * full / p.load_std_bits + p.w_loss * xi
+    link_s: Array  # upload, download, and what counts of a migration
+    beyond: Array  # bool, out of reach
+    brings: Array  # its own data [bit]
+    counted: Array  # of these, what counts [bit]
+
+
+def prospects(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0, own: bool = False) -> Prospect:
+    """What can be said before anybody is placed.
+
+    Args:
+        seen: of n vehicles.
+        env: the sizes.
+        params: the numbers.
+        migration: the part of what a migration takes, its time and the work of its data, that counts: with 1 the slot is all that
+            matters, but it is paid once, and what it is good for lasts.
+        own: from the vehicles' own rows alone, see `between_m`.
+    """
+    range_m = of_kind(env, params.rsu_range_m, params.uav_range_m, seen.prev.ndim - 1)
+    beyond = jnp.concatenate([seen.dist > range_m, jnp.zeros_like(seen.active)[:, None]], 1)
+    link_s = link_times_s(seen, env, params) + migration * migration_s(seen, env, params, own)
+    data_bits, stay_bits = brings(env, seen.prev, params), arrivals(env, params)[0]
+    return Prospect(link_s, beyond, data_bits, stay_bits + migration * (data_bits - stay_bits))
+
+
+def slot_cost(load: Array, prospect: Prospect, rank: int, env: TwinMigration, params: Params) -> Array:
+    """(22): what a slot at each server would cost, in units of the reward and but for a constant.
+
+    Args:
+        load: what servers would have to do without this twin `(..., M, *batch)` [bit].
+        prospect: of the same shape.
+        rank: batch axes.
+        env: the sizes.
+        params: the numbers.
+    """
+    p, on_edge, counted = params, edge(env, rank), load + prospect.counted
+    xi = (prospect.beyond | (on_edge & (load + prospect.brings > p.cache_bits))).astype(counted.dtype)
+    work_s = capped_s(computing_s(env, counted, on_edge, params), params)
+    latency_s = capped_s(prospect.link_s + work_s + p.failure_delay_s * xi, params)
+    return p.w_latency * latency_s / p.lat_std_s + p.w_load * counted / p.load_std_bits + p.w_loss * xi
+
+
+def myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
+    """Vehicle after vehicle the cheapest server for this slot by (22), given the twins that were placed before.
+
+    `migration` is the part of a migration that counts, see `prospects`.
+    """
+    rank = seen.prev.ndim - 1
+
+    def place(placed: Array, vehicle: Any) -> tuple[Array, Array]:
+        prospect, known_load, allowed, active = vehicle
+        cost = slot_cost(known_load + placed, prospect, rank, env, params)
         best = jnp.argmin(jnp.where(allowed, cost, jnp.inf), 0)
         chosen = (lift(jnp.arange(env.n_servers), rank) == best) & active
-        return load + jnp.where(chosen, adds, 0), best
+        return placed + jnp.where(chosen, prospect.brings, 0), best
 
-    return jax.lax.scan(place, seen.known_load, (links_s, beyond, moves, seen.allowed, seen.active))[1]
+    vehicles = prospects(seen, env, params, migration), seen.known_load, seen.allowed, seen.active
+    return jax.lax.scan(place, jnp.zeros_like(seen.known_load[0]), vehicles)[1]
+
+
+def own_myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
+    """`myopic` of each vehicle by itself, with the loads of its own row: in turns those of the twins before it among them."""
+    expected = prospects(seen, env, params, migration, own=True)
+    cost = slot_cost(seen.known_load, expected, seen.prev.ndim - 1, env, params)
+    return jnp.argmin(jnp.where(seen.allowed, cost, jnp.inf), 1)
+
+
+def with_sat(of_others: Array, of_sat: Any) -> Array:
+    """(n, M) of what is had of RSUs and UAVs (n, M - 1), and of the satellite."""
+    return jnp.concatenate([of_others, jnp.broadcast_to(of_sat, of_others[:, :1].shape)], 1)
 
 
 def link_times_s(seen: Seen, env: TwinMigration, params: Params) -> Array:
-    """(6), (7), (12): what each vehicle's upload, download and migration would take at each server, without fading (V, M)."""
-    p, rank, sat = params, seen.prev.ndim - 1, env.n_servers - 1
-    power_w = of_kind(env, p.rsu_power_w, p.uav_power_w, rank)
-    flies = of_kind(env, False, True, rank)
+    """(6), (7): what each vehicle's upload and download would take at each server together, without fading (n, M)."""
+    p, rank = params, seen.prev.ndim - 1
+    power_w, flies = of_kind(env, p.rsu_power_w, p.uav_power_w, rank), of_kind(env, False, True, rank)
     gain = gain_of(env, below_m(seen.dist, flies, params), seen.dist, p.vehicle_height_m, flies, params)
     up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, 1.0, params)
     down = rate_bps(p.bandwidth_down_hz, power_w, gain, 1.0, params)
-    origin, rsu_deg = jnp.clip(seen.prev, 0, sat - 1), rsu_places(rank, params)
-    rsu_deg = jnp.broadcast_to(rsu_deg, (env.n_rsu, 2, *seen.prev.shape[1:]))
-    places_deg = jnp.concatenate([rsu_deg, seen.uav_deg])
-    hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
-    ground_m, dist_m, height_m = in_space_m(hav, (origin >= env.n_rsu)[:, None], flies, params)
-    origin_power_w = jnp.where(origin < env.n_rsu, p.rsu_power_w, p.uav_power_w)[:, None]
+    up_s, down_s = (transfer_s(p.vt_bits, with_sat(rate, p.sat_rate_bps), params) for rate in (up, down))
+    return up_s + down_s
+
+
+def migration_s(seen: Seen, env: TwinMigration, params: Params, own: bool = False) -> Array:
+    """(12): what each vehicle's migration would take to each server, without fading; 0 where there is none (n, M).
+
+    `own` is that of `between_m`.
+    """
+    p, rank, sat = params, seen.prev.ndim - 1, env.n_servers - 1
+    origin, flies = jnp.clip(seen.prev, 0, sat - 1), of_kind(env, False, True, rank)
+    ground_m = between_m(seen, origin, env, params, own)
+    ground_m, dist_m, height_m = in_space_m(ground_m, (origin >= env.n_rsu)[:, None], flies, params)
+    power_w = jnp.where(origin < env.n_rsu, p.rsu_power_w, p.uav_power_w)[:, None]
     gain = gain_of(env, ground_m, dist_m, height_m, flies, params)
-    mig = rate_bps(p.bandwidth_mig_hz, origin_power_w, gain, 1.0, params)
-    mig = jnp.where((seen.prev == sat)[:, None], p.sat_rate_bps, mig)
-
-    def with_sat(rate: Array) -> Array:
-        return jnp.concatenate([rate, jnp.broadcast_to(p.sat_rate_bps, rate[:, :1].shape)], 1)
-
-    up_s, down_s = (transfer_s(p.vt_bits, with_sat(rate), params) for rate in (up, down))
-    return up_s + down_s + jnp.where(_moves(seen, env), transfer_s(p.mig_bits, with_sat(mig), params), 0)
+    rate = rate_bps(p.bandwidth_mig_hz, power_w, gain, 1.0, params)
+    rate = jnp.where((seen.prev == sat)[:, None], p.sat_rate_bps, rate)
+    moves = would_move(env, seen.prev)
+    return jnp.where(moves, transfer_s(p.mig_bits, with_sat(rate, p.sat_rate_bps), params), 0)
 
 
-def _moves(seen: Seen, env: TwinMigration) -> Array:
-    """(V, M): a twin that is somewhere would migrate."""
-    return (seen.prev >= 0)[:, None] & (lift(jnp.arange(env.n_servers), seen.prev.ndim - 1) != seen.prev[:, None])
+def between_m(seen: Seen, origin: Array, env: TwinMigration, params: Params, own: bool) -> Array:
+    """On the ground from each vehicle's `origin` (n,), an RSU or a UAV, to all RSUs and UAVs (n, M - 1) [m].
+
+    With `own`, from the row of the vehicle alone: RSUs stand where they stand, but of a UAV it only knows how far away it is
+    itself, and takes the way from or to one as if it saw both ends at a right angle.
+    """
+    rank = seen.prev.ndim - 1
+    rsu_deg = jnp.broadcast_to(rsu_places(rank, params), (env.n_rsu, 2, *seen.prev.shape[1:]))
+    uav_deg = jnp.zeros_like(seen.uav_deg) if own else seen.uav_deg
+    places_deg = jnp.concatenate([rsu_deg, uav_deg])
+    hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
+    known_m = arc_m(hav, params.earth_radius_m)
+    if not own:
+        return known_m
+    flies = of_kind(env, False, True, rank)
+    here_m = below_m(seen.dist, flies, params)
+    there_m = jnp.take_along_axis(here_m, origin[:, None], 1)
+    return jnp.where(flies | (origin >= env.n_rsu)[:, None], norm_m(here_m, there_m), known_m)
 
 
-RULES: dict[str, Callable[[Seen, TwinMigration, Params], Array]] = {
-    "greedy": nearest,
-    "sticky": sticky,
-    "least_load": least_load,
-    "satellite": satellite,
-    "myopic": myopic,
+def loads_told(env: TwinMigration) -> bool:
+    """Whether a vehicle's row has the known loads, and not only the world."""
+    return env.workload_info != "none"
+
+
+def all_told(env: TwinMigration) -> bool:
+    """Whether a vehicle's row has the known loads, and where its twin is."""
+    return loads_told(env) and env.obs_prev_server
+
+
+RULES: dict[str, Rule] = {
+    "greedy": Rule(nearest, local=True),
+    "sticky": Rule(sticky, local=all_told),
+    "least_load": Rule(least_load, local=loads_told),
+    "satellite": Rule(satellite, local=True),
+    "myopic": Rule(myopic),
+    "patient": Rule(partial(myopic, migration=PATIENT)),
+    "own_myopic": Rule(own_myopic, local=all_told),
+    "own_patient": Rule(partial(own_myopic, migration=PATIENT), local=all_told),
 }
 
 
-def rules(env: TwinMigration, params: Params) -> dict[str, Policy]:
+def rules(env: TwinMigration, params: Params) -> dict[str, Rule]:
     """Every rule of `RULES` as a policy; the greedy one chooses by lot now and then."""
 
-    def policy_of(name: str, rule: Callable[[Seen, TwinMigration, Params], Array]) -> Policy:
+    def policy_of(name: str, rule: Rule) -> Policy:
         def policy(key: Array, obs: Observation) -> Any:
             known = world_params(params) if key.ndim else params
             server = rule(see(env, obs, known), env, known).astype(jnp.int32)
@@ -130,4 +217,4 @@ def rules(env: TwinMigration, params: Params) -> dict[str, Policy]:
 
         return policy
 
-    return {name: policy_of(name, rule) for name, rule in RULES.items()}
+    return {name: rule.policy(env, policy_of(name, rule)) for name, rule in RULES.items()}

@@ -1,8 +1,8 @@
 """Fixed rules for `urllc_vec`: greedy, spread, and best responses (Algorithm 3 of the paper), each also with half the budget.
 
 Tasks in equal parts, full power and speed. A node that takes less than it is sent ("_half": half of what its processor could do
-within the target) forwards the rest to whoever it expects to be least busy. Rules decide for everybody at once, from what vehicles
-and nodes see together; "local_" ones are followed by each vehicle and each node from its own row alone.
+within the target) forwards the rest to whoever it expects to be least busy. Rules decide for everybody at once, from what
+vehicles and nodes see together; "local_" ones are followed by each vehicle and each node from its own row alone.
 """
 
 from collections.abc import Callable
@@ -99,8 +99,8 @@ def own_done_s(seen: Seen, env: UrllcVec, params: Params) -> Array:
 def own_forwarding(key: Array, admit: float, seen: Seen, env: UrllcVec, params: Params) -> Array:
     """To whom each node forwards (N,): a lot among the reachable, in favour of who would be done early, see `DRAWN_S`.
 
-    Those who are told the same would else forward to the same node, and again when they hear of it. The lot is the wider, the less
-    nodes take and so the more they send on; who takes the whole budget chooses the best.
+    Those who are told the same would else forward to the same node, and again when they hear of it. The lot is the wider, the
+    less nodes take and so the more they send on; who takes the whole budget chooses the best.
     """
     u = rng.uniforms(key, {"forward": (env.n_nodes, env.n_nodes)})["forward"]
     drawn = own_done_s(seen, env, params) + DRAWN_S * (1 - admit) * jnp.log(-jnp.log(u))

@@ -21,9 +21,9 @@ from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.envs.urllc_vec.observation import see
 from jaxvec.envs.urllc_vec.params import split_nodes
 from jaxvec.policies import fixed
-from jaxvec.policies.urllc_vec import forwarding, greedy, nash, spread
+from jaxvec.policies import urllc_vec as rules
 
-PLANS = {"greedy": greedy, "spread": spread, "nash": nash}
+PLANS = {"greedy": rules.greedy, "spread": rules.spread, "nash": rules.nash}
 KEY = jax.random.key(0)
 EPISODES, SLOTS = 256, 25
 FEW = 10  # slots of claims and paired comparisons
@@ -83,7 +83,7 @@ def planned(rule, env, params, knobs):
         power = params.p_floor_frac + (1 - params.p_floor_frac) * knob("power")
         cpu_hz = params.f_min_hz + (seen.cpu_hz - params.f_min_hz) * knob("frequency")
         target = rule(seen._replace(gain=seen.gain * power, cpu_hz=cpu_hz), env, params)
-        forward = forwarding(target, knobs["budget"], seen, env, params).astype(jnp.int32)
+        forward = rules.forwarding(target, knobs["budget"], seen, env, params).astype(jnp.int32)
         own, rows = action["vehicle"], split_nodes(env, forward)
         vehicle = own | {"target": target.reshape(own["target"].shape).astype(jnp.int32)}
         return {"vehicle": vehicle} | {group: action[group] | {"forward": x} for group, x in rows.items()}

@@ -1,21 +1,24 @@
-"""The fixed rules of `twin_migration` against those of its float64 reference, with and without mask, and by hand."""
+"""The fixed rules of `twin_migration` against those of its float64 reference, with and without mask, by hand, and in turns."""
 
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.side_by_side import WORLDS, together
 from envs.twin_migration_pair import PAIR, region_of
 from reference import twin_migration as reference
 
+from jaxvec.core import rng
 from jaxvec.core.params import world_params
-from jaxvec.core.rollout import policy_keys
+from jaxvec.core.rollout import policy_keys, world_keys
 from jaxvec.envs.twin_migration import TwinMigration
 from jaxvec.envs.twin_migration.observation import GROUP, Seen
 from jaxvec.policies import fixed
-from jaxvec.policies.twin_migration import EXPLORE, RULES, least_load, nearest, sticky
+from jaxvec.policies.twin_migration import EXPLORE, RULES, between_m, least_load, nearest, sticky
 
+OWN = {"own_myopic", "own_patient"}  # which the reference lacks: in turns they are compared with the others
 SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": 12, "slots_per_bin": 3}
 MASKED = {}
 FREE = {
@@ -43,7 +46,7 @@ def decided(env, params, obs):
 
 @pytest.mark.parametrize("settings", [MASKED, FREE], ids=["masked", "free"])
 def test_rules_agree_with_the_reference(settings):
-    env, seen = TwinMigration(**SMALL | settings), {name: set() for name in RULES}
+    env, seen = TwinMigration(**SMALL | settings), {name: set() for name in RULES if name not in OWN}
     with jax.enable_x64(True):
         params = PAIR.scenarios(env, 5)[1].replace(region=region_of(env))
         for t, (configs, _, ts, theirs) in enumerate(PAIR.play(env, seed=5, slots=6)):
@@ -52,7 +55,7 @@ def test_rules_agree_with_the_reference(settings):
             found = decided(env, params, ts.obs)
             assert set(found) == {"random", *RULES}
             active = np.asarray(ts.obs.active[GROUP])
-            for name in RULES:
+            for name in seen:
                 pairs = zip(theirs, configs, strict=True)
                 expected = together(reference.decide(name, state, config) for (state, _, _), config in pairs)
                 np.testing.assert_array_equal(found[name][active], expected[active], f"{name}, slot {t}")
@@ -64,7 +67,7 @@ def test_rules_agree_with_the_reference(settings):
 
 
 def hand(prev=(-1,), allowed=((1, 1, 1, 1),), dist=((300.0, 200.0, 100.0),), load=(1.0, 2.0, 3.0, 0.0)):
-    return Seen(*(np.array(x) for x in (dist, load, np.array(allowed, bool), prev, [True], np.zeros((1, 2)))))
+    return Seen(*(np.array(x) for x in (dist, [load], np.array(allowed, bool), prev, [True], np.zeros((1, 2)))))
 
 
 def test_rules_by_hand():
@@ -109,3 +112,63 @@ def test_a_rule_serves_one_world_as_well_as_many():
 
     together, alone = jax.jit(run)(keys), jax.jit(run)(keys[1])
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b[..., 1]), alone, together)
+
+
+TURNS = TwinMigration(**SMALL, turns=True, use_mask=False)
+"""Without a mask, which would take what overflows from those who come later."""
+
+
+@pytest.fixture(scope="module")
+def turns():
+    """Rule -> its choices over an episode asked all at once, and one by one, `(slots, V, W)`, and who was on its way."""
+    params, keys = PAIR.Params(region=region_of(TURNS)), world_keys(jax.random.key(4), 16)
+
+    @jax.jit
+    def run(keys):
+        known, slots = world_params(params), []
+        state, ts = TURNS.reset(keys, known)
+        for t in range(8):
+            now = rng.fold_in(keys, t + 1)
+            chosen = {}
+            for name, rule in fixed(TURNS, params).items():
+                together = rule(now, ts.obs)[GROUP]["server"]
+                one_by_one, _ = TURNS.act(lambda key, obs, rule=rule: (rule(key, obs), ()), now, state, ts, known)
+                chosen[name] = together, one_by_one[GROUP]["server"]
+            slots.append((chosen, ts.obs.active[GROUP]))
+            state, ts = TURNS.step(now, state, {GROUP: {"server": chosen["sticky"][1]}}, known)
+        return jax.tree.map(lambda *x: jnp.stack(x), *slots)
+
+    return run(keys)
+
+
+@pytest.mark.parametrize("name", ["myopic", "patient"])
+def test_asked_one_by_one_a_planner_decides_as_for_all_at_once(turns, name):
+    """Of all vehicles it counts who is placed before; of one in its turn the row says so."""
+    (together, one_by_one), active = turns[0][name], np.asarray(turns[1])
+    np.testing.assert_array_equal(np.asarray(together)[active], np.asarray(one_by_one)[active])
+    assert len(np.unique(np.asarray(together)[active])) > 3
+
+
+@pytest.mark.parametrize(("own", "name"), [("own_myopic", "myopic"), ("own_patient", "patient")])
+def test_a_vehicle_by_itself_needs_its_turn_to_plan(turns, own, name):
+    """In its turn its row lacks only the places of UAVs, which hardly matter; all at once it cannot know who else comes."""
+    (together, one_by_one), active = turns[0][own], np.asarray(turns[1])
+    planned = np.asarray(turns[0][name][0])[active]
+    alike = [(np.asarray(x)[active] == planned).mean() for x in (one_by_one, together)]
+    assert alike[0] > 0.9
+    assert alike[1] < alike[0] - 0.05, alike
+
+
+def test_only_migrations_from_or_to_uavs_are_guessed():
+    """RSUs 1 km apart and a UAV; the vehicle sees it at a right angle to its RSU where it guesses: 300 m and 400 m are 500 m."""
+    env = TwinMigration(n_vehicles=1, n_rsu=2, n_uav=1, horizon=6)
+    single = jnp.float32
+    degree_m = np.pi / 180 * 6_371_393.0
+    region = region_of(TwinMigration(**SMALL)).replace(
+        rsu_dlat_deg=single([0.0, 1000.0 / degree_m]), rsu_dlon_deg=single([0.0, 0.0]), lat0_deg=single(39.9)
+    )
+    seen = hand(dist=((300.0, 700.0, np.hypot(400.0, 50.0)),), prev=(0,))
+    params = PAIR.Params(region=region)
+    away = {own: np.asarray(between_m(seen, jnp.array([0]), env, params, own)) for own in (False, True)}
+    np.testing.assert_allclose(away[True], [[0, 1000, 500]], rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(away[False], [[0, 1000, 0]], rtol=1e-3, atol=0.1)  # the UAV stands above the first RSU

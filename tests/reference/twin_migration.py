@@ -252,7 +252,8 @@ def heights(world: World) -> Array:
     return np.array([0.0] * sw.n_rsu + [world.params.uav_altitude_m] * sw.n_uav)
 
 
-def see(state: State, world: World) -> Sight:
+def see(state: State, world: World, placed: Array | float = 0.0) -> Sight:
+    """At the start of a slot, or after twins have been `placed` in it, [M] bit."""
     sw, p, r = world.switches, world.params, world.region
     v_count, m_count, n_count = sw.n_vehicles, sw.n_servers, sw.n_rsu
     length = trip_len(state, world)
@@ -273,7 +274,7 @@ def see(state: State, world: World) -> Sight:
             for u in range(sw.n_uav)
         ]
     )
-    known_load = state.queue + background(known_count(state, world), near, active, world)
+    known_load = state.queue + background(known_count(state, world), near, active, world) + placed
 
     in_range, feasible = np.zeros((v_count, m_count), bool), np.zeros((v_count, m_count), bool)
     for v in range(v_count):
@@ -290,13 +291,13 @@ def see(state: State, world: World) -> Sight:
     return Sight(veh_active, active, place, ground, dist, near, known_load, in_range, feasible, mask)
 
 
-def observe(state: State, world: World) -> tuple[Array, Array, Array, Array]:
-    """(19), (23): rows [V,3M-1], the world's view, the mask [V,M], and who is on the way [V]."""
-    sw, p, sight = world.switches, world.params, see(state, world)
+def observe(state: State, world: World, placed: Array | float = 0.0) -> tuple[Array, Array, Array, Array]:
+    """(19), (23): rows [V,3M-1], the world's view, the mask [V,M], and who is on the way [V]; `placed` as in `see`."""
+    sw, p, sight = world.switches, world.params, see(state, world, placed)
     m_count = sw.n_servers
     load = np.where(sight.server_active, np.clip(sight.known_load / p.cache_bits, 0, 2), 2)
     if sw.workload_info == "none":
-        load = np.zeros(m_count)
+        load = np.clip(np.zeros(m_count) + placed / p.cache_bits, 0, 2)
     rows, distances, twins = [], [], []
     for v in range(sw.n_vehicles):
         d = np.where(sight.server_active[:-1], np.clip(sight.dist[v] / p.obs_distance_m, 0, 2), 2)
@@ -483,6 +484,9 @@ def step_with_draws(state: State, action: Array, draws: Draws, world: World) -> 
 # ------------------------------------------------------------------------------------------------------------------- rules
 
 
+PATIENT = 0.6
+
+
 def nearest(sight: Sight, v: int, allowed: Array) -> int:
     """The nearest RSU or UAV that is allowed, else the satellite."""
     d = np.where(allowed[:-1], sight.dist[v], np.inf)
@@ -501,8 +505,11 @@ def sticky(state: State, sight: Sight, v: int, allowed: Array) -> int:
     return int(here) if here >= 0 and allowed[here] else least_load(sight, v, allowed)
 
 
-def one_slot_cost(v: int, m: int, load: float, state: State, sight: Sight, world: World) -> float:
-    """(22) of a vehicle, as far as it is known before the slot, at a server whose load with its twin would be `load`."""
+def one_slot_cost(
+    v: int, m: int, load: float, counted: float, part: float, state: State, sight: Sight, world: World
+) -> float:
+    """(22) of a vehicle, as far as it is known before the slot, at a server whose load with its twin would be `load`, of which so
+    much is `counted`, as is the `part` of a migration's time."""
     sw, p, sat = world.switches, world.params, world.switches.n_servers - 1
     power_w, vt_bits = [p.rsu_power_w] * sw.n_rsu + [p.uav_power_w] * sw.n_uav, p.vt_rate_bps * p.slot_s
     up = down = p.sat_rate_bps
@@ -511,22 +518,22 @@ def one_slot_cost(v: int, m: int, load: float, state: State, sight: Sight, world
         up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, g, 1.0, world)
         down = rate_bps(p.bandwidth_down_hz, power_w[m], g, 1.0, world)
     t = sum(min(p.latency_cap_s, vt_bits / max(x, 1)) for x in (up, down))
-    t += min(p.latency_cap_s, computing_s(load, m, world))
+    t += min(p.latency_cap_s, computing_s(counted, m, world))
     o = state.prev[v]
     if o >= 0 and o != m:
         mig, high = p.sat_rate_bps, heights(world)
         if sat not in (m, o):
             apart = math.hypot(ground_m(sight.place[o], sight.place[m], world), high[o] - high[m])
             mig = rate_bps(p.bandwidth_mig_hz, power_w[o], gain(apart, world), 1.0, world)
-        t += min(p.latency_cap_s, p.mig_bits / max(mig, 1))
+        t += part * min(p.latency_cap_s, p.mig_bits / max(mig, 1))
     xi = float(not sight.in_range[v, m] or (m != sat and load > p.cache_bits))
     t = min(p.latency_cap_s, t + p.failure_delay_s * xi)
-    z_lat, z_load = (t - p.lat_mean_s) / p.lat_std_s, (load - p.load_mean_bits) / p.load_std_bits
+    z_lat, z_load = (t - p.lat_mean_s) / p.lat_std_s, (counted - p.load_mean_bits) / p.load_std_bits
     return p.w_latency * z_lat + p.w_load * z_load + p.w_loss * xi
 
 
-def myopic(state: State, world: World) -> Array:
-    """Each vehicle in turn the cheapest of what it may choose, given the twins placed before it."""
+def myopic(state: State, world: World, part: float = 1.0) -> Array:
+    """Each vehicle in turn the cheapest of what it may choose, given the twins placed before it; `part` of a migration counts."""
     sw, p, sight = world.switches, world.params, see(state, world)
     load, chosen = sight.known_load.copy(), np.zeros(sw.n_vehicles, int)
     for v in range(sw.n_vehicles):
@@ -535,8 +542,9 @@ def myopic(state: State, world: World) -> Array:
         best = math.inf
         for m in np.flatnonzero(sight.mask[v] & sight.server_active):
             moves = sw.migration_adds_load and state.prev[v] >= 0 and state.prev[v] != m
-            adds = p.vt_rate_bps * p.slot_s + (p.mig_bits if moves else 0)
-            cost = one_slot_cost(v, m, load[m] + adds, state, sight, world)
+            own, more = p.vt_rate_bps * p.slot_s, p.mig_bits if moves else 0
+            adds, counted = own + more, own + part * more
+            cost = one_slot_cost(v, m, load[m] + adds, load[m] + counted, part, state, sight, world)
             if cost < best:
                 best, chosen[v], brought = cost, m, adds
         load[chosen[v]] += brought
@@ -546,8 +554,8 @@ def myopic(state: State, world: World) -> Array:
 def decide(name: str, state: State, world: World) -> Array:
     """The choices of a rule without chance, [V]."""
     sight = see(state, world)
-    if name == "myopic":
-        return myopic(state, world)
+    if name in ("myopic", "patient"):
+        return myopic(state, world, {"myopic": 1.0, "patient": PATIENT}[name])
     rule = {
         "greedy": lambda v, allowed: nearest(sight, v, allowed),
         "least_load": lambda v, allowed: least_load(sight, v, allowed),
