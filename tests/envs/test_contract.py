@@ -27,7 +27,7 @@ from jaxvec.policies.random import random
 
 WORLDS = 4
 KEY = jax.random.key(31)
-CASES = [(env_id, None) for env_id in jaxvec.env_ids()] + [("isac_iov", "traffic")]
+CASES = [(env_id, None) for env_id in jaxvec.env_ids()] + [("isac_iov", "traffic"), ("twin_migration", "turns")]
 
 
 SIZES = {  # where the default ones take long to compile: antennas and paths are written out
@@ -217,6 +217,37 @@ def test_random_actions_are_in_the_space(case):
             assert chosen.dtype == (jnp.float32 if isinstance(space, Box) else jnp.int32)
             assert bool(space.contains(chosen))
             assert len(np.unique(chosen)) > 1
+
+
+def test_asking_gives_actions_in_the_space_and_what_was_seen(case):
+    """All at once on what there is to see; in turns a row and a mask of each agent, in order again, and the rest as it was."""
+    env, asked, group = case.env, [], next(iter(case.env.n_agents))
+
+    def act_fn(key, obs):
+        asked.append({group: len(rows) for group, rows in obs.agents.items()})
+        assert (obs.ids.keys() == env.n_agents.keys()) == env.takes_turns
+        return random(env)(key, obs), rng.uniforms(key, {"u": (len(obs.agents[group]),)})
+
+    action, trace = jax.jit(partial(env.act, act_fn))(case.keys, case.state, case.ts, case.params)
+    assert asked[0] == (dict.fromkeys(env.n_agents, 1) if env.takes_turns else env.n_agents)
+    assert jax.tree.structure(trace.obs) == jax.tree.structure(case.ts.obs)
+    same_shapes(trace.obs, case.ts.obs)
+    same_shapes(action, case.action)
+    for of_whom, parts in env.action_space.items():
+        for name, space in parts.items():
+            assert bool(space.contains(action[of_whom][name]))
+            if name in trace.obs.mask.get(of_whom, {}):
+                mask, chosen = trace.obs.mask[of_whom][name], action[of_whom][name]
+                assert jnp.take_along_axis(mask, jnp.expand_dims(chosen, -2), -2).all()
+    if not env.takes_turns:
+        close(trace.obs, case.ts.obs)
+    for part in ("world", "active", "aux"):
+        close(getattr(trace.obs, part), getattr(case.ts.obs, part))
+    assert trace.extras["u"].shape == (env.n_agents[group], WORLDS)
+
+
+def same_shapes(a, b):
+    jax.tree.map(lambda x, y: np.testing.assert_equal((x.shape, x.dtype), (y.shape, y.dtype)), a, b)
 
 
 def test_every_number_of_an_episode_is_finite(case):

@@ -55,6 +55,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("workload_info", "predicted, last, none, actual"),
         ("obs_prev_server", "True, False"),
         ("use_mask", "True, False"),
+        ("turns", "True, False"),
         ("fading", "none, rayleigh"),
         ("pathloss", "free_space, .*, power_law"),
         ("vehicle_schedule", "static, dynamic"),
@@ -102,6 +103,7 @@ def test_presets_are_the_settings_of_the_figures():
     assert made["no_satellite"] == (env, params.replace(use_satellite=0.0))
     assert made["no_mask"] == (TwinMigration(use_mask=False), params)
     assert made["no_prediction"] == (TwinMigration(workload_info="none"), params)
+    assert made["turns"] == (TwinMigration(turns=True), params)
     env, params = made["dynamic"]
     assert (env.n_vehicles, env.n_uav, params.region.uav_wp_xy_m.shape) == (7, 11, (11, 4, 2))
     env, params = made["literal"]
@@ -359,6 +361,84 @@ def test_the_mask_by_hand():
     assert mask(queue=full, params=none.replace(rsu_range_m=1.0, uav_range_m=1.0)) == [True, True, True, False]
     assert mask(queue=full, params=none.replace(rsu_range_m=1.0)) == [False, False, True, False]
     assert mask(queue=full, params=none.replace(use_uav=0.0, rsu_range_m=1.0)) == [True, True, False, False]
+
+
+def two_in_turns(**switches):
+    """Two vehicles that stand at the same place in the street, and a function that asks them for given servers in turn."""
+    env, region = TwinMigration(**LONE | {"n_vehicles": 2, "turns": True} | switches), street()
+    both = {name: np.repeat(getattr(region, name), 2, 0) for name in ("traj_dlat_deg", "traj_dlon_deg", "traj_len")}
+    params = Params(region=dataclasses.replace(region, **both))
+    state, ts = compiled(env)[0](QUIET | {"veh_traj": np.int32([0, 1])}, params)
+
+    def ask(servers, state=state, ts=ts, params=params):
+        shown = []
+
+        def act_fn(key, obs):
+            shown.append((obs.ids[GROUP].shape, obs.agents[GROUP].shape, obs.active[GROUP].shape))
+            return {GROUP: {"server": jnp.int32(servers)[obs.ids[GROUP]]}}, obs.ids[GROUP]
+
+        action, trace = env.act(act_fn, jax.random.key(0), state, ts, params)
+        assert set(shown) == {((1,), (1, env.observation_space[GROUP].shape[0]), (1,))}
+        np.testing.assert_array_equal(action[GROUP]["server"], servers)
+        np.testing.assert_array_equal(trace.extras, [0, 1])
+        return trace.obs
+
+    return env, params, state, ts, ask
+
+
+def test_the_second_vehicle_sees_the_twin_of_the_first():
+    """A first placement brings 60 MB, a migration 120; caches hold 300 MB, 30, 30 and 15 of them full of ordinary traffic."""
+    env, params, state, ts, ask = two_in_turns()
+    assert env.takes_turns
+    assert not TwinMigration().takes_turns
+    known = np.array([30, 30, 15, 0])
+    obs = ask([0, 1])
+    loads = np.asarray(obs.agents[GROUP][:, 3:7]) * 300
+    np.testing.assert_allclose(loads, [known, known + np.array([60, 0, 0, 0])], rtol=1e-5)
+    others = [0, 1, 2, 7, 8, 9, 10]
+    np.testing.assert_array_equal(obs.agents[GROUP][:, others], ts.obs.agents[GROUP][:, others])
+    np.testing.assert_array_equal(obs.world, ts.obs.world)  # a critic sees the opening
+    np.testing.assert_allclose(
+        np.asarray(ask([3, 3]).agents[GROUP][1, 3:7]) * 300, known + np.array([0, 0, 0, 60]), rtol=1e-5
+    )
+
+    # the first twin is on RSU 0 and moves to RSU 1, or stays
+    there = begun(env, state.replace(prev=np.int32([0, 1])), params)
+    seen = lambda servers: np.asarray(ask(servers, state=there).agents[GROUP][1, 3:7]) * 300  # noqa: E731
+    np.testing.assert_allclose(seen([1, 1]), known + np.array([0, 120, 0, 0]), rtol=1e-5)
+    np.testing.assert_allclose(seen([0, 1]), known + np.array([60, 0, 0, 0]), rtol=1e-5)
+
+    # a vehicle that is not on its way places nothing, and sees nothing
+    late = begun(env, state.replace(veh_start=np.int32([2, 0])), params)
+    obs = ask([0, 0], state=late)
+    np.testing.assert_allclose(np.asarray(obs.agents[GROUP][:, 3:7]) * 300, [np.zeros(4), known], rtol=1e-5)
+    np.testing.assert_array_equal(obs.mask[GROUP]["server"], True)
+
+    # nor does a server that is not there take anything
+    gone = params.replace(use_satellite=0.0)
+    obs = ask([3, 0], state=begun(env, state, gone), params=gone)
+    np.testing.assert_allclose(np.asarray(obs.agents[GROUP][1, 3:7]) * 300, [30, 30, 15, 600], rtol=1e-5)
+    assert np.asarray(obs.mask[GROUP]["server"]).tolist() == [[True, True, True, False]] * 2
+
+
+def test_the_mask_of_the_second_vehicle_counts_the_twin_of_the_first():
+    """180 MB wait at RSU 0, 30 come: another 60 fit, and with those of the first vehicle the next 60 do not."""
+    env, params, state, _, ask = two_in_turns()
+    full = begun(env, state.replace(queue=np.float32([180, 0, 0, 0]) * np.float32(MB)), params)
+    mask = lambda servers: np.asarray(ask(servers, state=full).mask[GROUP]["server"]).tolist()  # noqa: E731
+    assert mask([0, 0]) == [[True] * 4, [False, True, True, True]]
+    assert mask([1, 0]) == [[True] * 4, [True] * 4]
+    # where nothing fits, the choice is what is in reach: 300 MB and more are everywhere
+    none = params.replace(use_satellite=0.0, cache_bits=80 * MB)
+    obs = ask([0, 0], state=begun(env, state, none), params=none)
+    assert np.asarray(obs.mask[GROUP]["server"]).tolist() == [[False, False, True, False], [False, False, True, False]]
+    obs = ask([2, 0], state=begun(env, state, none), params=none)
+    assert np.asarray(obs.mask[GROUP]["server"]).tolist() == [[False, False, True, False], [True, True, True, False]]
+
+
+def test_who_is_told_nothing_of_ordinary_traffic_still_sees_the_twins_before():
+    _, _, _, _, ask = two_in_turns(workload_info="none")
+    np.testing.assert_allclose(np.asarray(ask([0, 1]).agents[GROUP][:, 3:7]) * 300, [[0, 0, 0, 0], [60, 0, 0, 0]])
 
 
 def test_a_server_that_is_not_there_serves_nobody():

@@ -14,8 +14,10 @@ from envs.side_by_side import WORLDS, assert_agree, compiled, named, rounded, ro
 from envs.twin_migration_pair import PAIR, region_of
 from reference import twin_migration as reference
 
+from jaxvec.core.rollout import policy_keys
 from jaxvec.envs.twin_migration import TwinMigration
 from jaxvec.envs.twin_migration.info import INFO
+from jaxvec.envs.twin_migration.observation import GROUP
 
 SLOTS = 12
 SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": SLOTS, "slots_per_bin": 3}
@@ -59,6 +61,41 @@ def test_trajectories_agree_in_float64(settings):
     if not OTHERS.count(settings):  # the trajectories went through every branch of the model
         assert min(seen.values()) > 5, seen
         assert len(seen) == (22 if settings == COMING_AND_GOING else 19), seen
+
+
+@pytest.mark.parametrize("settings", [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none"}], ids=named)
+def test_each_vehicle_in_its_turn_sees_what_the_reference_says(settings):
+    """Rows and masks, given what all who came before brought to servers that are there, whatever they chose."""
+    env, choices, taken = env_of(settings | {"turns": True}), np.random.default_rng(5), 0
+    with jax.enable_x64(True):
+        params = PAIR.scenarios(env, seed=13)[1].replace(region=region_of(env))
+
+        @jax.jit
+        def ask(server, state, ts):
+            def act_fn(key, obs):
+                return {GROUP: {"server": server[obs.ids[GROUP]]}}, ()
+
+            return env.act(act_fn, policy_keys(jax.random.key(0), WORLDS), state, ts, params)
+
+        for configs, state, ts, theirs in PAIR.play(env, seed=13, slots=5):
+            first = np.argmax(np.asarray(ts.obs.mask[GROUP]["server"]), 1)  # that is allowed: there, vehicles meet
+            lot = choices.integers(0, env.n_servers, first.shape)
+            server = np.where(choices.random(first.shape) < 0.8, first, lot)
+            action, trace = ask(server, state, ts)
+            np.testing.assert_array_equal(action[GROUP]["server"], server)
+            rows, mask = np.asarray(trace.obs.agents[GROUP]), np.asarray(trace.obs.mask[GROUP]["server"])
+            for w, (config, (before, _, _)) in enumerate(zip(configs, theirs, strict=True)):
+                sight, placed = reference.see(before, config), np.zeros(env.n_servers)
+                for v in range(env.n_vehicles):
+                    row, _, allowed, _ = reference.observe(before, config, placed)
+                    np.testing.assert_allclose(rows[v, :, w], row[v], rtol=1e-9, atol=1e-9)
+                    np.testing.assert_array_equal(mask[v, :, w], allowed[v])
+                    taken += int((allowed[v] != sight.mask[v]).any())
+                    here, moves = server[v, w], before.prev[v] not in (-1, server[v, w])
+                    if sight.veh_active[v] and sight.server_active[here]:
+                        brought = config.params.mig_bits * (moves and env.migration_adds_load)
+                        placed[here] += config.params.vt_rate_bps * config.params.slot_s + brought
+    assert (taken > 2) == env.use_mask, taken
 
 
 def happened(configs, theirs):
