@@ -87,6 +87,10 @@ def test_evaluate_pairs_the_policy_with_the_rules(capsys, trained):
         rows["mappo"]["reward"][0] - rows["random"]["reward"][0], abs=1e-5
     )
     assert (trained / "comparison.png").exists()
+    assert result["learned_from"] == "team"
+    assert [rows[name]["local"] for name in ("mappo", "waterfill", "capacity")] == [None, True, False]
+    lines = run(capsys, "evaluate", str(trained), "--episodes", "2").out.splitlines()
+    assert next(line for line in lines if line.startswith("capacity")).split()[1:3] == ["all", "rows"]
 
 
 def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):

@@ -60,11 +60,28 @@ def test_text_has_every_name_and_short_lines(described):
     words = described["words"].splitlines()
     assert [line for line in lines if len(line) > LINE and line not in words] == []
     names = {line.split()[0] for line in lines if line.startswith("  ")}
-    for part in ("sizes", "switches", "params", "presets", "info"):
+    for part in ("sizes", "switches", "params", "presets", "rules", "info"):
         assert set(described[part]) <= names, part
     assert any(line.split()[:2] == ["5-6", "queue_bits"] for line in lines)
     row = next(line for line in lines if line.split()[:1] == ["bandwidth_hz"])
     assert row.split(None, 3) == ["bandwidth_hz", "2e7", "Hz", "uplink band w (Table I)"]
+
+
+def test_rules_are_local_or_central(described):
+    rules = described["rules"]
+    assert {name for name, rule in rules.items() if not rule["local"]} == {"slot_optimum"}
+    assert {"random", "local_threshold"} <= set(rules)
+    rows = {
+        line.split()[0]: line for line in text(described).split("Rules (jaxvec.policies.fixed)")[1].splitlines() if line
+    }
+    assert rows["slot_optimum"].endswith("what several see (central)")
+    assert rows["local_threshold"].endswith("an agent's own row and mask (local)")
+
+
+def test_whether_a_reward_is_shared_by_the_default_numbers_is_told():
+    described = describe(jaxvec.make("urllc_vec")[0])
+    assert described["team_reward"]
+    assert "all earn the team's reward" in text(described)
 
 
 def test_an_environment_that_declares_little_is_described_too():
