@@ -68,6 +68,12 @@ def test_a_number_that_must_be_positive_is_checked(name):
         jaxvec.make("urllc_vec", **{name: 0})
 
 
+def test_all_learn_from_the_teams_reward_or_by_a_preset_from_their_own():
+    env, params = jaxvec.make("urllc_vec")
+    assert params.reward_mix == 1
+    assert jaxvec.make("urllc_vec", preset="own_rewards") == (env, params.replace(reward_mix=0.0))
+
+
 def test_sizes_of_spaces_follow_the_counts():
     env, _ = jaxvec.make("urllc_vec")
     assert {group: box.shape for group, box in env.observation_space.items()} == {

@@ -263,6 +263,14 @@ def test_claims_of_urllc_vec_are_judged_both_ways(name, mean, outcome):
     assert verdict.outcome == outcome, verdict.numbers
 
 
+def test_learners_of_urllc_vec_train_what_the_paper_trains():
+    """Own rewards, which is no default: everybody who learns says so."""
+    figures = PAPERS["urllc_vec"].figures
+    learned = {series.name: series.numbers for figure in figures for series in figure.series if series.learner}
+    assert all(numbers == {"reward_mix": 0.0} for numbers in learned.values())
+    assert len(learned) == 9
+
+
 def biased(what, plus, zero, minus):
     """Means of a series of dt_edge by bias."""
     return dict(zip((dt_edge.named(what, bias) for bias in dt_edge.BIASES_HZ), (plus, zero, minus), strict=True))
