@@ -180,6 +180,9 @@ class Environment:
         """Whether with these numbers all agents earn the same, so that each learns from the very reward that is reported.
 
         For messages and pages; where a number decides, learners cannot know it as they know `team_reward`.
+
+        Args:
+            params: the numbers, perhaps with a value for each world.
         """
         return self.team_reward
 

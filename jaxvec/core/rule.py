@@ -36,5 +36,9 @@ class Rule:
 
 
 def is_local(policy: Any) -> bool:
-    """Whether a policy is known to decide for each agent by its own row and mask alone; False where nothing is known of it."""
+    """Whether a policy is known to decide for each agent by its own row and mask alone.
+
+    Args:
+        policy: a rule, or whatever else acts, of which nothing is known: False.
+    """
     return getattr(policy, "local", False) is True
