@@ -247,7 +247,11 @@ class ActionHead:
         self.flat_spaces = flat_spaces
 
     def outputs(self, spaces: Spaces) -> tuple[int, tuple[float, ...]]:
-        """How many outputs an actor needs for some of a group's flat `spaces`, and where those start; empty for 0."""
+        """How many outputs an actor needs, and where those start; empty for 0.
+
+        Args:
+            spaces: flat ones, of some of a group's components.
+        """
         raise NotImplementedError
 
     def propose(
