@@ -41,7 +41,7 @@ def train(
     env: tyro.conf.Positional[str | None] = None,
     /,
     *,
-    learner: str = "mappo",
+    learner: str = "apg",
     preset: str | None = None,
     worlds: int | None = None,
     updates: int | None = None,
@@ -57,7 +57,7 @@ def train(
 
     Args:
         env: the environment (see `jaxvec envs`).
-        learner: ippo, mappo, ddpg, maddpg, td3, matd3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or your own.
+        learner: apg, ippo, mappo, ddpg, maddpg, td3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or your own.
         preset: a named configuration of the environment.
         worlds: parallel worlds; the learner's default if not given.
         updates: updates in total; 1000 if not given.
@@ -115,16 +115,18 @@ def evaluate(
     run: tyro.conf.Positional[Path],
     /,
     *,
+    beside: tuple[Path, ...] = (),
     episodes: int = 256,
     seed: int = 0,
     member: int = 0,
     register: Register = (),
     json: Json = False,
 ) -> None:
-    """A trained run against the environment's fixed policies, paired on the same worlds.
+    """A trained run against the environment's fixed policies, and other runs, paired on the same worlds.
 
     Args:
         run: run folder.
+        beside: other runs on the same environment.
         episodes: worlds, one episode each.
         seed: of the worlds.
         member: which of the run's seeds.
@@ -138,15 +140,23 @@ def evaluate(
     from jaxvec.core.evaluation import evaluate as evaluate_policies
     from jaxvec.core.files import write_json
     from jaxvec.training import load
+    from jaxvec.training.run_folder import on_same
     from jaxvec.viz import plots
 
     if episodes < 1:
         raise ValueError(f"--episodes must be at least 1, not {episodes}")
     loaded = load(run)
     env, name = loaded.learner.env, loaded.learner.name
-    contestants = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}
+    contestants, learned = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}, [name]
+    for path in beside:
+        other = on_same(load(path), loaded)
+        known_as = other.learner.name if other.learner.name not in contestants else path.name
+        if known_as in contestants:
+            raise ValueError(f"--beside {path}: there is a {known_as!r} already")
+        contestants[known_as] = other.policy(member)
+        learned.append(known_as)
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
-    rows, learned_from = scoreboard.rows_of(results, contestants, name), scoreboard.objective(env, loaded.params)
+    rows, learned_from = scoreboard.rows_of(results, contestants, learned), scoreboard.objective(env, loaded.params)
     record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": _json(rows)}
     write_json(run / "evaluation.json", record)
     plots.comparison(results, run / "comparison.png")

@@ -1,6 +1,6 @@
 """What `jaxvec evaluate` says of policies that were compared in the same worlds: a table of rewards, and what it means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,25 @@ TEAM = "team_reward"  # a metric of systems whose agents may earn something else
 
 
 def rows_of(
-    results: Mapping[str, Mapping[str, np.ndarray]], policies: Mapping[str, Policy], name: str
+    results: Mapping[str, Mapping[str, np.ndarray]], policies: Mapping[str, Policy], learned: Sequence[str]
 ) -> dict[str, Any]:
     """A row per policy, the best first.
 
     Args:
         results: per policy and metric the means of episodes `(episodes,)`, as of `jaxvec.core.evaluation.evaluate`.
         policies: name -> policy.
-        name: whose lead over the others is told.
+        learned: which of them were; the lead of the first over all others is told.
     Returns:
-        Per policy `reward` and `ahead`, by how much `name` is, as intervals; `local`, whether its agents could decide by their
-        own rows alone, None of `name` itself; and the mean of every other metric.
+        Per policy `reward` and `ahead`, by how much the first is, as intervals; `local`, whether its agents could decide by their
+        own rows alone, None of those that were learned; and the mean of every other metric.
     """
-    mine, rows = results[name]["reward"], {}
+    name, rows = learned[0], {}
+    mine = results[name]["reward"]
     for policy, metrics in sorted(results.items(), key=lambda item: -item[1]["reward"].mean()):
         rows[policy] = {
             "reward": interval(metrics["reward"]),
             "ahead": interval(mine - metrics["reward"]) if policy != name else None,
-            "local": is_local(policies[policy]) if policy != name else None,
+            "local": is_local(policies[policy]) if policy not in learned else None,
             **{metric: float(x.mean()) for metric, x in metrics.items() if metric != "reward"},
         }
     return rows

@@ -38,6 +38,8 @@ def trained(tmp_path_factory):
         [
             "train",
             "isac_iov",
+            "--learner",
+            "mappo",
             "--worlds",
             "4",
             "--updates",
@@ -89,8 +91,29 @@ def test_evaluate_pairs_the_policy_with_the_rules(capsys, trained):
     assert (trained / "comparison.png").exists()
     assert result["learned_from"] == "team"
     assert [rows[name]["local"] for name in ("mappo", "waterfill", "capacity")] == [None, True, False]
-    lines = run(capsys, "evaluate", str(trained), "--episodes", "2").out.splitlines()
+    lines = run(capsys, "evaluate", str(trained), "--episodes", "2", "--beside", str(trained)).out.splitlines()
+    assert [line.split()[0] for line in lines if " learned " in line] == ["mappo", "tiny"]
     assert next(line for line in lines if line.startswith("capacity")).split()[1:3] == ["all", "rows"]
+
+
+def test_a_run_elsewhere_is_not_compared(capsys, trained, tmp_path):
+    main(
+        [
+            "train",
+            "isac_iov",
+            "--worlds",
+            "2",
+            "--updates",
+            "1",
+            "--out",
+            str(tmp_path / "o"),
+            "--set",
+            *TINY[:3],
+            "n_rsus=3",
+        ]
+    )
+    capsys.readouterr()
+    assert "another environment" in refused(capsys, "evaluate", str(trained), "--beside", str(tmp_path / "o"))
 
 
 def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):

@@ -27,7 +27,7 @@ def made_up(**team):
 
 
 def test_rows_by_hand():
-    rows = scoreboard.rows_of(made_up(), POLICIES, "mine")
+    rows = scoreboard.rows_of(made_up(), POLICIES, ["mine"])
     assert list(rows) == ["near", "mine", "all", "plain"]  # the best first
     assert [row["reward"].mean for row in rows.values()] == [3.5, 2.5, 1.5, 0.5]
     assert [row["ahead"] and row["ahead"].mean for row in rows.values()] == [-1, None, 1, 2]
@@ -36,7 +36,7 @@ def test_rows_by_hand():
 
 
 def test_text_says_who_sees_what_and_when_agents_learned_from_something_else():
-    rows = scoreboard.rows_of(made_up(), POLICIES, "mine")
+    rows = scoreboard.rows_of(made_up(), POLICIES, ["mine"])
     lines = scoreboard.text(rows, "mine", 2, "team").splitlines()
     assert lines[0] == "2 episodes in the same worlds; reward per slot, mean and 95 % interval"
     assert lines[1].split() == ["policy", "sees", "reward", "mine", "is", "ahead", "by"]
@@ -47,7 +47,7 @@ def test_text_says_who_sees_what_and_when_agents_learned_from_something_else():
     assert own[1] == "Each agent of mine learned from its own reward; what is printed is the mean over agents"
     assert own[2:] == lines[1:]
 
-    apart = scoreboard.rows_of(made_up(mine=-1.0, near=0.5, all=0.25, plain=0.0), POLICIES, "mine")
+    apart = scoreboard.rows_of(made_up(mine=-1.0, near=0.5, all=0.25, plain=0.0), POLICIES, ["mine"])
     lines = scoreboard.text(apart, "mine", 2, "own").splitlines()
     assert "team_reward is what policies are compared by" in lines[2]
     assert lines[3].split()[-1] == "team_reward"
@@ -59,7 +59,7 @@ def test_the_team_of_urllc_vec_is_shown_where_agents_learn_something_else(settin
     env, params = jaxvec.make("urllc_vec", **settings, **SMALL)
     policies = {name: fixed(env, params)[name] for name in ("random", "local_spread")}
     results = evaluate(env, policies, jax.random.key(0), params, EPISODES)
-    rows = scoreboard.rows_of(results, policies, "random")
+    rows = scoreboard.rows_of(results, policies, ["random"])
     assert scoreboard.objective(env, params) == learned_from
     text = scoreboard.text(rows, "random", EPISODES, learned_from)
     assert ("team_reward" in text) == (learned_from == "own")

@@ -167,6 +167,20 @@ def load(path: str | Path, *, env: Environment | None = None, network: Any = Non
         checkpoints.close()
 
 
+def on_same(run: Run, first: Run) -> Run:
+    """A run, made on the same environment with the same numbers as another.
+
+    Args:
+        run: to be compared with `first`.
+        first: of another learner, say.
+    Raises:
+        ValueError: it was not; the message names what differs.
+    """
+    if lines := differences(run.config["env"], first.config["env"]):
+        raise ValueError(f"{run.path} was made on another environment than {first.path}: {'; '.join(lines)}")
+    return run
+
+
 def init_seeds(learner: Learner, params: Any, hyper: Any, key: jax.Array, num_seeds: int) -> Any:
     """Fresh states: one, or several with a leading axis of seeds."""
     if num_seeds == 1:

@@ -202,7 +202,7 @@ def comparison(
     """Policies in order, each with its mean, the 95 % interval of the mean, and how single episodes spread.
 
     Args:
-        results: policy -> metric -> `(n_worlds,)`, from `jaxvec.core.rollout.evaluate`.
+        results: policy -> metric -> `(n_worlds,)`, from `jaxvec.core.evaluation.evaluate`.
         path: a `.png` or `.svg`.
     Returns:
         `path`.
@@ -219,28 +219,25 @@ def comparison(
     with _figure(path, 7.4, 1.0 + 0.36 * len(order)) as figure:
         axes = figure.add_subplot()
         for row, name in enumerate(order):
-            it = interval(samples[name])
-            middle = np.quantile(samples[name], (0.05, 0.95))
+            it, middle = interval(samples[name]), np.quantile(samples[name], (0.05, 0.95))
             colour = SERIES[0] if metric == "reward" and row == len(order) - 1 else "#5a6673"
             axes.plot(middle, (row, row), color=colour, alpha=0.25, linewidth=5, solid_capstyle="round")
-            axes.errorbar(
-                it.mean, row, xerr=None if np.isnan(it.half) else it.half, fmt="o", ms=5.5, color=colour, capsize=3
-            )
-            axes.annotate(
-                _with_error(*it),
-                (1.01, row),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                color=INK,
-                annotation_clip=False,
-            )
+            half = None if np.isnan(it.half) else it.half
+            axes.errorbar(it.mean, row, xerr=half, fmt="o", ms=5.5, color=colour, capsize=3)
+            place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+            axes.annotate(_with_error(*it), (1.01, row), color=INK, **place)
         axes.set_yticks(range(len(order)), order)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(False, axis="y")
         axes.set_ylim(-0.6, len(order) - 0.4)
+        chance = samples["random"].mean() if "random" in order[:-1] else -np.inf
+        low = (
+            2.2 * chance - 1.2 * samples[order[-1]].mean()
+        )  # who is far worse than chance would leave the others no room
+        axes.set_xlim(left=max(axes.get_xlim()[0], low))
         axes.spines["left"].set_visible(False)
-        n = min(len(x) for x in samples.values())
         axes.set_title(title or _words(metric))
+        n = min(map(len, samples.values()))
         axes.set_xlabel(f"dot: mean of {n} episodes and its 95 % interval · bar: nine of ten episodes", size=8)
     return Path(path)
 
