@@ -386,13 +386,22 @@ def apg(
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
         ValueError: a bad setting.
     """
-    return Apg(env, Settings(**{**_usual(env), **settings}), network, critic).learner()
+    return Apg(env, settings_of(env, **settings), network, critic).learner()
 
 
-def _usual(env: Environment) -> dict[str, Any]:
-    """Settings that suit an environment, where none are given."""
-    if not Replays(env, 0, 1):
-        return {}
-    scored = all(env.options.get(group) for group in env.action_space)
-    of_actor = {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)} if scored else {}
-    return {"rollout_length": 1, "bootstrap": False, **of_actor}
+def settings_of(env: Environment, **settings: Any) -> Settings:
+    """Settings that suit an environment, where none are given.
+
+    Args:
+        env: what to learn on.
+        settings: fields of `Settings`, taken as they are.
+    Raises:
+        TypeError: an unknown setting.
+        ValueError: a bad one.
+    """
+    usual: dict[str, Any] = {}
+    if Replays(env, 0, 1):
+        usual |= {"rollout_length": 1, "bootstrap": False}
+        if all(env.options.get(group) for group in env.action_space):
+            usual |= {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)}
+    return Settings(**{**usual, **settings})
