@@ -201,7 +201,7 @@ def _presets(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _rules(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    sees = {True: "an agent's own row and mask (local)", False: "what several see (central)"}
+    sees = {True: "an agent's own row and mask (local)", False: "more than that (central)"}
     return [(name, sees[rule["local"]]) for name, rule in description["rules"].items()]
 
 

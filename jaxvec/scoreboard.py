@@ -44,7 +44,7 @@ def objective(env: Environment, params: Any) -> str:
 
 
 def text(rows: Mapping[str, Mapping[str, Any]], name: str, episodes: int, learned_from: str) -> str:
-    """The table for readers, and the lines around it.
+    """The table for readers, and the lines around it; what local and central mean stands in `jaxvec.core.rule.Rule`.
 
     Args:
         rows: of `rows_of`.
@@ -60,11 +60,11 @@ def text(rows: Mapping[str, Mapping[str, Any]], name: str, episodes: int, learne
         lines.append(f"Each agent of {name} learned from its own reward; what is printed is the mean over agents")
     if apart:
         lines.append(f"{TEAM} is what policies are compared by, and no agent of {name} learned from it alone")
-    head = f"{'policy':18s}{'sees':>10s}{'reward':>20s}{name + ' is ahead by':>26s}"
+    head = f"{'policy':18s}{'kind':>10s}{'reward':>20s}{name + ' is ahead by':>26s}"
     lines.append(head + (f"{TEAM:>14s}" if apart else ""))
-    sees = {None: "learned", True: "own row", False: "all rows"}
+    kind = {None: "learned", True: "local", False: "central"}
     for policy, row in rows.items():
         ahead = "" if row["ahead"] is None else str(row["ahead"])
-        line = f"{policy:18s}{sees[row['local']]:>10s}{row['reward']!s:>20s}{ahead:>26s}"
+        line = f"{policy:18s}{kind[row['local']]:>10s}{row['reward']!s:>20s}{ahead:>26s}"
         lines.append(line + (f"{row[TEAM]:14.4g}" if apart else ""))
     return "\n".join(lines)

@@ -74,7 +74,7 @@ def test_rules_are_local_or_central(described):
     rows = {
         line.split()[0]: line for line in text(described).split("Rules (jaxvec.policies.fixed)")[1].splitlines() if line
     }
-    assert rows["slot_optimum"].endswith("what several see (central)")
+    assert rows["slot_optimum"].endswith("more than that (central)")
     assert rows["local_threshold"].endswith("an agent's own row and mask (local)")
 
 

@@ -39,9 +39,9 @@ def test_text_says_who_sees_what_and_when_agents_learned_from_something_else():
     rows = scoreboard.rows_of(made_up(), POLICIES, ["mine"])
     lines = scoreboard.text(rows, "mine", 2, "team").splitlines()
     assert lines[0] == "2 episodes in the same worlds; reward per slot, mean and 95 % interval"
-    assert lines[1].split() == ["policy", "sees", "reward", "mine", "is", "ahead", "by"]
-    assert [line.split()[:3] for line in lines[2:4]] == [["near", "own", "row"], ["mine", "learned", "2.5"]]
-    assert [line.split()[:3] for line in lines[4:]] == [["all", "all", "rows"], ["plain", "all", "rows"]]
+    assert lines[1].split() == ["policy", "kind", "reward", "mine", "is", "ahead", "by"]
+    kinds = [["near", "local"], ["mine", "learned"], ["all", "central"], ["plain", "central"]]
+    assert [line.split()[:2] for line in lines[2:]] == kinds
 
     own = scoreboard.text(rows, "mine", 2, "own").splitlines()
     assert own[1] == "Each agent of mine learned from its own reward; what is printed is the mean over agents"
