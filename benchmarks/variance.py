@@ -2,11 +2,13 @@
 
     python benchmarks/variance.py [--updates 300] [--estimates 64] [--worlds 64] [--sampled-choices 0] [--out benchmarks/results]
 
-An actor of `apg` is trained for some updates on each system that has choices. Then the gradient of one slot's mean reward is
-estimated again and again in the same states, with the same numbers and other chance: by replays, and by the score function with
-the mean of the worlds' rewards as its baseline (REINFORCE). Both have the same path derivative of numbers. Printed are the
-variances of both, summed over parameters, and how many times as many slots the score function would need for the same. A replay
-counts, too: the last column has what is left when each of them is a slot.
+An actor of `apg` is trained for some updates on each system that has choices. Then what its choices should change, the
+gradient of one slot's mean reward with respect to them, is estimated again and again in the same states under other chance:
+by replays, and by the score function with the mean of the worlds' rewards as its baseline (REINFORCE). Printed are the
+variances of both, summed over parameters, and how many times as many slots the score function would need for the same. A
+replay counts, too: the last column has what is left when each of them is a slot. (Replays also have antithetic pairs of
+numbers that jump, which count against them; where choices outlive their slot they look at several slots, and the score
+function at one.)
 """
 
 import argparse
@@ -43,31 +45,35 @@ def estimates(env_id, updates, many, worlds, sampled):
     result = jaxvec.train(core.learner(), params, jax.random.key(0), updates, progress=False)
     state = result.state
     start = (state.carry[0], state.carry[1].replace(info={}))
-    hyper = state.hyper.replace(entropy_weight=0.0)
 
-    def replays(i):
-        grad = jax.grad(core.objective, has_aux=True)(state.params["actor"], state.replace(update=i), start, hyper)[0]
-        unit = jnp.sqrt(state.moments["return"]["all"].var + 1e-8)
-        return jax.tree.map(lambda x: -x * unit, grad)
-
-    def score(i):
+    def slot(actor, i):
+        """The slot under an actor: the worlds' and the policy's keys, the action, and how it was asked."""
         keys = world_keys(state.key, worlds, i), policy_keys(state.key, worlds, i)
 
-        def surrogate(actor):
-            def act_fn(key, obs):
-                return core.decide(actor, state, key, obs, False)
+        def act_fn(key, obs):
+            return core.decide(actor, state, key, obs, False)
 
-            action, trace = env.act(act_fn, rng.fold_in(keys[1], 1), *start, state.env_params)
-            reward = mean_reward(
-                env.step(rng.fold_in(keys[0], 1), start[0], action, state.env_params)[1].reward, trace.obs
-            )
+        return keys, *env.act(act_fn, rng.fold_in(keys[1], 1), *start, state.env_params)
+
+    def replays(i):
+        def surrogate(actor):
+            keys, action, trace = slot(actor, i)
+            return jnp.mean(core.gains(env, state, (start[0], trace.obs), keys, action, trace, jnp.int32(0))[0])
+
+        return jax.grad(surrogate)(state.params["actor"])
+
+    def score(i):
+        def surrogate(actor):
+            keys, action, trace = slot(actor, i)
+            ts = env.step(rng.fold_in(keys[0], 1), start[0], action, state.env_params)[1]
+            reward = mean_reward(ts.reward, trace.obs)
             outputs, log_pi = batch_first(trace.extras, 1), 0.0
             for group, name, _ in core.replays.choices:
                 logits = jax.nn.log_softmax(core.replays.logits(group, name, outputs[group], trace.obs))
                 taken = batch_first(action[group][name], 1).reshape(*logits.shape[:-1], 1)
                 log_pi += jnp.take_along_axis(logits, taken, -1).sum((1, 2))
             lead = jax.lax.stop_gradient(reward - jnp.mean(reward)) * worlds / (worlds - 1)
-            return jnp.mean(reward + log_pi * lead)
+            return jnp.mean(log_pi * lead)
 
         return jax.grad(surrogate)(state.params["actor"])
 
