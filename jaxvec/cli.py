@@ -1,6 +1,7 @@
-"""The `jaxvec` command: list environments, train, evaluate, measure, draw, reproduce, read traffic."""
+"""The `jaxvec` command: list environments, train, evaluate, measure, compare, draw, reproduce, read traffic."""
 
 import json as jsonlib
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -157,19 +158,10 @@ def evaluate(
         learned.append(known_as)
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
     rows, learned_from = scoreboard.rows_of(results, contestants, learned), scoreboard.objective(env, loaded.params)
-    record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": _json(rows)}
+    record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": scoreboard.plain(rows)}
     write_json(run / "evaluation.json", record)
     plots.comparison(results, run / "comparison.png")
     print(jsonlib.dumps(record) if json else scoreboard.text(rows, name, episodes, learned_from))
-
-
-def _json(value: Any) -> Any:
-    """Intervals as [mean, half-width]; numbers that are not finite as null."""
-    if isinstance(value, dict):
-        return {name: _json(x) for name, x in value.items()}
-    if isinstance(value, tuple):
-        return [_json(x) for x in value]
-    return None if isinstance(value, float) and value != value else value
 
 
 def bench(
@@ -202,6 +194,51 @@ def bench(
     if out is not None:
         bench_module.write(rows, out)
     print(jsonlib.dumps({"rows": rows}) if json else bench_module.table(rows))
+
+
+def league(
+    env: tyro.conf.Positional[str],
+    /,
+    *,
+    minutes: float = 10.0,
+    updates: int | None = None,
+    seeds: int = 5,
+    learners: tuple[str, ...] = (),
+    worlds: int = 256,
+    judged: int = 64,
+    bounded: int = 64,
+    seed: int = 0,
+    out: Path | None = None,
+    set: Settings = (),
+    register: Register = (),
+    json: Json = False,
+) -> None:
+    """Rules, learners and the clairvoyant bound in the same worlds, with a table and a picture; interrupted, it goes on.
+
+    Args:
+        env: the environment (see `jaxvec envs`).
+        minutes: of training, of all learners and seeds together; compiling, judging and the bound come on top.
+        updates: of each learner, in place of minutes.
+        seeds: of each learner, trained side by side.
+        learners: who takes part: entries of the environment as "apg from greedy", or learners at their defaults; all entries
+            that it has if not given.
+        worlds: in which everybody is evaluated, an episode each.
+        judged: of these the first that judge in training.
+        bounded: of these the first for which the bound is sought; 0 leaves it out.
+        seed: of the training.
+        out: folder; leagues/ENV if not given.
+        set: sizes and numbers of the environment, and settings and hyper-parameters of the learners that have them, by name.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
+        json: print one JSON object instead of the page.
+    """
+    import_modules(register)
+    from jaxvec.league import Budget
+    from jaxvec.league import league as play
+
+    budget = Budget(minutes, updates, seeds, worlds, judged, bounded, seed)
+    folder, command = out or Path("leagues") / env, shlex.join(["jaxvec", *sys.argv[1:]])
+    summary = play(env, folder, names=learners, pairs=set, budget=budget, command=command, progress=not json)
+    print(jsonlib.dumps({"out": str(folder), **summary}) if json else (folder / "league.md").read_text())
 
 
 def render(
@@ -354,6 +391,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "evaluate": evaluate,
     "bench": bench,
+    "league": league,
     "render": render,
     "reproduce": reproduce,
     "traces": traces,

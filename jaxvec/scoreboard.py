@@ -68,3 +68,16 @@ def text(rows: Mapping[str, Mapping[str, Any]], name: str, episodes: int, learne
         line = f"{policy:18s}{kind[row['local']]:>10s}{row['reward']!s:>20s}{ahead:>26s}"
         lines.append(line + (f"{row[TEAM]:14.4g}" if apart else ""))
     return "\n".join(lines)
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: intervals as [mean, half-width], numbers that are not finite as null.
+
+    Args:
+        value: of dictionaries, lists, intervals, texts and numbers.
+    """
+    if isinstance(value, dict):
+        return {name: plain(x) for name, x in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(x) for x in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

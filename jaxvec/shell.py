@@ -51,7 +51,8 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         _fail(str(error), 1)
     except KeyboardInterrupt:
         _fail(
-            "interrupted; `jaxvec train --resume DIR`, or the same `jaxvec reproduce`, goes on from what is kept", 130
+            "interrupted; `jaxvec train --resume DIR`, or the same `jaxvec reproduce` or `league`, goes on from what is kept",
+            130,
         )
 
 

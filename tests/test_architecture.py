@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "learners": {"core", "quantum", "forecast", "policies"},  # rules, as priors
     "training": {"core", "learners"},
     "papers": EVERYTHING,
+    "league": EVERYTHING,
     "viz": EVERYTHING,
     "": EVERYTHING,  # the modules of the package itself: the command line, the benchmark
 }

@@ -46,7 +46,7 @@ STYLE: Any = {
 
 
 @contextmanager
-def _figure(path: str | os.PathLike[str], width: float, height: float) -> Iterator[Figure]:
+def new_figure(path: str | os.PathLike[str], width: float, height: float) -> Iterator[Figure]:
     """An empty figure in our style [inch], written to `path` if the block succeeds."""
     path = target(path, SUFFIXES)
     with matplotlib.rc_context(STYLE):
@@ -90,7 +90,7 @@ def learning_curve(
     if n == 0:
         raise ValueError("nothing to show: there are no updates yet")
     over = curves[x].mean(1) if x in curves else np.arange(1, n + 1)
-    with _figure(path, 8.6 if panels else 6.4, 4.2) as figure:
+    with new_figure(path, 8.6 if panels else 6.4, 4.2) as figure:
         grid = figure.add_gridspec(2, 4 if len(panels) > 2 else 3) if panels else figure.add_gridspec(1, 1)
         main = figure.add_subplot(grid[:, :2])
         _curve(main, over, curves["reward"], SERIES[0], seeds=True)
@@ -161,7 +161,7 @@ def _lines(axes: Axes, baselines: Mapping[str, float]) -> None:
         axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    at = _apart(np.array([value for _, value in order]), 0.045 * (high - low), low, high)
+    at = apart(np.array([value for _, value in order]), 0.045 * (high - low), low, high)
     for (name, value), y in zip(order, at, strict=True):
         axes.annotate(
             f"{name} {quantity(value)}",
@@ -175,7 +175,7 @@ def _lines(axes: Axes, baselines: Mapping[str, float]) -> None:
         )
 
 
-def _apart(y: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+def apart(y: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """Ascending places at least `gap` apart, between `low` and `high` if there is room; crowds spread around their middle."""
     crowds: list[list[float]] = []
     for value in y:
@@ -216,7 +216,7 @@ def comparison(
             raise ValueError(f"{name} has no metric {metric!r}; known: {', '.join(sorted(metrics))}")
     samples = {name: np.asarray(metrics[metric], float) for name, metrics in results.items()}
     order = sorted(samples, key=lambda name: samples[name].mean())
-    with _figure(path, 7.4, 1.0 + 0.36 * len(order)) as figure:
+    with new_figure(path, 7.4, 1.0 + 0.36 * len(order)) as figure:
         axes = figure.add_subplot()
         for row, name in enumerate(order):
             it, middle = interval(samples[name]), np.quantile(samples[name], (0.05, 0.95))
@@ -225,7 +225,7 @@ def comparison(
             half = None if np.isnan(it.half) else it.half
             axes.errorbar(it.mean, row, xerr=half, fmt="o", ms=5.5, color=colour, capsize=3)
             place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
-            axes.annotate(_with_error(*it), (1.01, row), color=INK, **place)
+            axes.annotate(with_error(*it), (1.01, row), color=INK, **place)
         axes.set_yticks(range(len(order)), order)
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(False, axis="y")
@@ -265,7 +265,7 @@ def throughput(rows: Iterable[Mapping[str, Any]], path: str | os.PathLike[str], 
         series.setdefault(str(row["series"]), []).append((worlds, speed, low, high))
     if not series:
         raise ValueError("nothing to show: there are no rows")
-    with _figure(path, 7.4, 4.2) as figure:
+    with new_figure(path, 7.4, 4.2) as figure:
         axes = figure.add_subplot()
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
@@ -287,7 +287,7 @@ def throughput(rows: Iterable[Mapping[str, Any]], path: str | os.PathLike[str], 
 def _name_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     """The name of each line at its right, pushed apart where they would overlap."""
     low, high = np.log10(axes.get_ylim())
-    at = _apart(np.array([end[0] for end in ends]), 0.055 * (high - low), low, high)
+    at = apart(np.array([end[0] for end in ends]), 0.055 * (high - low), low, high)
     for (_, _, name, colour), y in zip(ends, at, strict=True):
         axes.annotate(name, (1.01, 10**y), xycoords=("axes fraction", "data"), va="center", color=colour, size=8.5)
 
@@ -329,7 +329,7 @@ def panels(
         raise ValueError("nothing to show: there are no lines")
     keys = list(dict.fromkeys(line.name.split(" (")[0] for _, _, lines in parts for line in lines))
     colours = {key: SERIES[i % len(SERIES)] for i, key in enumerate(keys)}
-    with _figure(path, 3.4 + 3.4 * len(parts), 4.3) as figure:
+    with new_figure(path, 3.4 + 3.4 * len(parts), 4.3) as figure:
         handles: dict[str, Any] = {}
         for i, (name, axis, lines) in enumerate(parts):
             axes = figure.add_subplot(1, len(parts), 1 + i)
@@ -389,7 +389,7 @@ def _words(name: str) -> str:
     return f"{text} [{unit}]" if unit else text
 
 
-def _with_error(mean: float, half: float) -> str:
+def with_error(mean: float, half: float) -> str:
     """Both to the second digit of the error."""
     if not half > 0:
         return quantity(mean)

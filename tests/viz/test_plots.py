@@ -109,7 +109,7 @@ def test_throughput_is_logarithmic_and_named_at_the_lines(drawn, tmp_path):
 
 
 def test_names_beside_lines_do_not_overlap():
-    places = plots._apart(np.array([0.0, 0.01, 0.02, 0.5, 0.98, 0.99]), 0.1, 0.0, 1.0)
+    places = plots.apart(np.array([0.0, 0.01, 0.02, 0.5, 0.98, 0.99]), 0.1, 0.0, 1.0)
     assert (np.diff(places) >= 0.1 - 1e-9).all()
     assert places[0] >= 0
     assert places[-1] <= 1

@@ -1,0 +1,80 @@
+"""A league as a picture: reward against seconds of training, and the rules and the bound beside it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxvec.league.folder import Record
+from jaxvec.league.table import Yardsticks, yardsticks
+from jaxvec.viz.plots import apart, new_figure
+from jaxvec.viz.theme import INK, MUTED, SERIES
+
+
+def draw(plan: Mapping[str, Any], records: Mapping[str, Record], path: Path) -> None:
+    """A line for each learner, the mean of its seeds, with a band from the lowest to the highest; dashed lines for yardsticks.
+
+    Args:
+        plan: `plan.json` of the league.
+        records: of the league, by name.
+        path: of the picture.
+    """
+    marks, judged = yardsticks(records), plan["judged"]
+    learners = [record for name, record in records.items() if name not in ("rules", "bound")]
+    with new_figure(path, 8.0, 4.4) as figure:
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        ends = [_curve(axes, record, SERIES[i % len(SERIES)]) for i, record in enumerate(learners)]
+        levels = _levels(marks, judged)
+        _limits(axes, [end for end, *_ in ends], levels, marks.rules["random"][:judged].mean())
+        for value, *_ in levels:
+            axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        _names(axes, [*ends, *levels])
+        axes.set_title(f"{plan['env']}: reward per slot of greedy policies")
+        axes.set_xlabel(
+            f"seconds of training of one seed · mean of {plan['seeds']} seeds, and from the lowest to the highest"
+        )
+
+
+def _curve(axes: Axes, record: Record, colour: str) -> tuple[float, str, str]:
+    """A learner's line; where it ends, its name and its colour."""
+    points = record["checkpoints"][1:]  # the logarithm has no place for the start
+    rewards = np.asarray([point["reward"] for point in points])
+    seconds = np.asarray([point["seconds"] for point in points]) / rewards.shape[1]
+    axes.fill_between(seconds, rewards.min(1), rewards.max(1), color=colour, alpha=0.18, linewidth=0)
+    axes.plot(seconds, rewards.mean(1), color=colour, linewidth=1.8, marker="o", ms=3)
+    return float(rewards[-1].mean()), record["name"], colour
+
+
+def _levels(marks: Yardsticks, judged: int) -> list[tuple[float, str, str]]:
+    """Rewards, names and colours of the yardsticks, in the worlds that judge."""
+    named = {f"{marks.local} (best local rule)": marks.rules[marks.local][:judged].mean()}
+    if marks.best != marks.local:
+        named[f"{marks.best} (best rule)"] = marks.rules[marks.best][:judged].mean()
+    bound = marks.bound_in(judged)
+    if bound is not None:
+        named["bound"] = bound.mean
+    return [(float(value), name, INK) for name, value in named.items()]
+
+
+def _limits(axes: Axes, ends: list[float], levels: list[tuple[float, str, str]], random: float) -> None:
+    """From the random policy, or who ends below it, to the highest: early collapses do not set the scale."""
+    values = [*ends, *(value for value, *_ in levels)]
+    low, high = min(random, *values), max(values)
+    margin = 0.04 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def _names(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
+    """Names at the right, pushed apart where they would overlap."""
+    ends = sorted(ends)
+    low, high = axes.get_ylim()
+    at = apart(np.array([end[0] for end in ends]), 0.05 * (high - low), low, high)
+    for (value, name, colour), y in zip(ends, at, strict=True):
+        axes.annotate(
+            name, (1.0, value), (1.03, y), xycoords=("axes fraction", "data"), textcoords=("axes fraction", "data"),
+            va="center", color=colour, size=8.5, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
