@@ -201,10 +201,20 @@ def test_what_fits_into_the_time_follows_from_a_trial(monkeypatch):
     assert training.updates_in(training.Programs(lambda hyper: (), None, 0.0), None, 1e-6) == 1
 
 
-def test_a_rule_is_passed_at_the_first_checkpoint_above_it():
-    points = [(0, 0.0, [0, 1]), (10, 4.0, [1, 4]), (20, 8.0, [0, 2]), (40, 16.0, [5, 5])]
-    record = {"checkpoints": [{"slots": n, "seconds": s, "reward": r} for n, s, r in points]}
-    assert table.passes(record, 2.0, 2) == {"slots": 10, "seconds": 2.0}
-    assert table.passes(record, 2.5, 2) == {"slots": 40, "seconds": 8.0}
-    assert table.passes(record, 5.0, 2) is None
-    assert table.passes(record, 0.0, 2) == {"slots": 0, "seconds": 0.0}
+def test_a_rule_is_passed_at_the_first_checkpoint_clearly_above_it():
+    points = [(0, 0.0, [0, 1]), (10, 4.0, [1, 9]), (20, 8.0, [0, 2]), (40, 16.0, [5, 6])]
+    record = {"checkpoints": [{"slots": n, "seconds": s, "in_worlds": r} for n, s, r in points]}
+    assert table.passes(record, np.array([2.0, 2.0]), 2) == {"slots": 40, "seconds": 8.0}  # 5 against 2 may be chance
+    assert table.passes(record, np.array([0.0, 8.0]), 2) == {"slots": 10, "seconds": 2.0}  # ahead by one in both worlds
+    assert table.passes(record, np.array([5.0, 6.0]), 2) is None
+    assert table.passes(record, np.array([-1.0, 0.0]), 2) == {"slots": 0, "seconds": 0.0}
+
+
+def test_the_way_begins_at_random_and_ends_at_the_bound():
+    rules = {"random": np.array([0.0, 1.0, 9.0]), "rule": np.array([2.0, 3.0, 7.0])}
+    marks = table.Yardsticks(rules, "rule", "rule", np.array([4.0, 5.0]))
+    assert marks.part_of_way(rules["random"]) == 0
+    assert marks.part_of_way(rules["rule"]) == 0.5
+    assert marks.part_of_way(np.array([4.0, 5.0, 0.0])) == 1
+    assert marks.bound_in(3).mean == 6  # the rule's 4, and 2 ahead of it where both are known
+    assert table.Yardsticks(rules, "rule", "rule", None).part_of_way(rules["rule"]) is None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from jaxvec.league.folder import Record
 from jaxvec.league.table import Yardsticks, yardsticks
@@ -26,6 +27,7 @@ def draw(plan: Mapping[str, Any], records: Mapping[str, Record], path: Path) -> 
     with new_figure(path, 8.0, 4.4) as figure:
         axes = figure.add_subplot()
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
         ends = [_curve(axes, record, SERIES[i % len(SERIES)]) for i, record in enumerate(learners)]
         levels = _levels(marks, judged)
         _limits(axes, [end for end, *_ in ends], levels, marks.rules["random"][:judged].mean())
@@ -50,7 +52,8 @@ def _curve(axes: Axes, record: Record, colour: str) -> tuple[float, str, str]:
 
 def _levels(marks: Yardsticks, judged: int) -> list[tuple[float, str, str]]:
     """Rewards, names and colours of the yardsticks, in the worlds that judge."""
-    named = {f"{marks.local} (best local rule)": marks.rules[marks.local][:judged].mean()}
+    words = "best rule, local" if marks.best == marks.local else "best local rule"
+    named = {f"{marks.local} ({words})": marks.rules[marks.local][:judged].mean()}
     if marks.best != marks.local:
         named[f"{marks.best} (best rule)"] = marks.rules[marks.best][:judged].mean()
     bound = marks.bound_in(judged)
@@ -60,21 +63,23 @@ def _levels(marks: Yardsticks, judged: int) -> list[tuple[float, str, str]]:
 
 
 def _limits(axes: Axes, ends: list[float], levels: list[tuple[float, str, str]], random: float) -> None:
-    """From the random policy, or who ends below it, to the highest: early collapses do not set the scale."""
-    values = [*ends, *(value for value, *_ in levels)]
-    low, high = min(random, *values), max(values)
+    """So that what learners end with, and the yardsticks, can be told apart: how learners began, or went astray, does
+    not set the scale."""
+    values = [value for value in ends if value >= random] + [value for value, *_ in levels]
+    low, high = min(values), max(values)
+    low = max(min(random, low), low - 1.5 * (high - low))
     margin = 0.04 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
 
 
 def _names(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Names at the right, pushed apart where they would overlap."""
-    ends = sorted(ends)
     low, high = axes.get_ylim()
+    ends = sorted((max(value, low), name, colour) for value, name, colour in ends)
     at = apart(np.array([end[0] for end in ends]), 0.05 * (high - low), low, high)
     for (value, name, colour), y in zip(ends, at, strict=True):
         axes.annotate(
             name, (1.0, value), (1.03, y), xycoords=("axes fraction", "data"), textcoords=("axes fraction", "data"),
             va="center", color=colour, size=8.5, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)},
         )  # fmt: skip

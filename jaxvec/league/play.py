@@ -186,13 +186,11 @@ def compete(game: League, entry: Entry) -> Record:
         game.folder.fix(entry.name, updates)
     judge, eval_key = training.judge_of(learner), jax.random.key(WORLDS)
 
-    def mean_rewards(states: Any) -> np.ndarray:
-        return np.asarray(judge(states, eval_key, worlds.judged, budget.judged)["reward"]).mean(1)
+    def rewards(states: Any) -> np.ndarray:
+        return np.asarray(judge(states, eval_key, worlds.judged, budget.judged)["reward"])
 
     slots = learner.steps_per_update
-    trained = training.run(
-        programs, played.hyper(learner, updates), updates, mean_rewards, game.line, slots * budget.seeds
-    )
+    trained = training.run(programs, played.hyper(learner, updates), updates, rewards, game.line, slots * budget.seeds)
     results = judge(trained.states, eval_key, worlds.judged, budget.worlds)
     return {
         "name": entry.name,

@@ -17,6 +17,7 @@ import numpy as np
 from jaxvec.bench import machine
 from jaxvec.core.evaluation import Interval, interval
 from jaxvec.core.files import replacing, write_json
+from jaxvec.core.version import __version__
 from jaxvec.league.entries import EXTRAS
 from jaxvec.league.folder import Record
 from jaxvec.league.training import CHECKPOINTS
@@ -151,22 +152,23 @@ def _of_learner(plan: Mapping[str, Any], record: Record, marks: Yardsticks) -> R
     for which in ("local", "best"):
         rule = marks.rules[getattr(marks, which)]
         row[f"seeds_ahead_of_{which}"] = int(np.sum(of_seeds.mean(1) > rule.mean()))
-        row[f"passes_{which}"] = passes(record, float(rule[:judged].mean()), seeds)
+        row[f"passes_{which}"] = passes(record, rule[:judged], seeds)
     return row
 
 
-def passes(record: Record, mark: float, seeds: int) -> dict[str, float] | None:
-    """The first checkpoint at which the mean of the seeds' policies earns more than a rule.
+def passes(record: Record, rule: np.ndarray, seeds: int) -> dict[str, float] | None:
+    """The first checkpoint at which the seeds are ahead of a rule by more than the half-width of that lead's interval.
 
     Args:
         record: of a learner.
-        mark: what the rule earns in the worlds that judge.
+        rule: what the rule earns in each of the worlds that judge `(J,)`.
         seeds: S.
     Returns:
         "slots" and "seconds" of training of one seed until then; None if there is none.
     """
     for point in record["checkpoints"]:
-        if np.mean(point["reward"]) > mark:
+        ahead = interval(np.asarray(point["in_worlds"]) - rule)
+        if ahead.mean > np.nan_to_num(ahead.half):
             return {"slots": point["slots"], "seconds": point["seconds"] / seeds}
     return None
 
@@ -277,7 +279,7 @@ def legend(summary: Mapping[str, Any]) -> str:
         "paired by world, of learners the mean of their seeds; in brackets, how many seeds are ahead. Seconds and slots are of "
         "one seed: the seconds of all seeds side by side, divided by their number, without judging and without compiling, which "
         f"is once for all. A rule is passed at the first of {CHECKPOINTS + 1} checkpoints, evenly spread on a logarithmic axis, "
-        f"at which the mean of the seeds earns more in the first {summary['judged']} worlds."
+        f"at which the mean of the seeds is ahead of it, beyond the interval, in the first {summary['judged']} worlds."
     )
     if summary["bounded"]:
         text += (
@@ -298,7 +300,7 @@ def head(summary: Mapping[str, Any], command: str) -> str:
     here = machine()
     device = f"{here['device']}, {here['cores']} cores" if here["platform"] == "cpu" else here["device"]
     return (
-        f"`{command or 'jaxvec.league'}` · commit {commit()} · jaxvec {here['jaxvec']}, jax {here['jax']}, "
+        f"`{command or 'jaxvec.league'}` · commit {commit()} · jaxvec {__version__}, jax {here['jax']}, "
         f"python {here['python']} · {device} · {here['date']} · {summary['worlds']} worlds that all share "
         f"· {summary['seeds']} seeds"
     )

@@ -134,7 +134,8 @@ class Trained(NamedTuple):
 
     Attributes:
         states: of all seeds.
-        checkpoints: each with "updates", "seconds" of training of all seeds together until then [s], and "reward" per seed.
+        checkpoints: each with "updates", "seconds" of training of all seeds together until then [s], "reward" of each seed
+            `(S,)`, and "in_worlds", that of all seeds together in each world `(J,)`.
         train_s: seconds of training [s].
     """
 
@@ -152,7 +153,7 @@ def run(
         programs: of the entry.
         hyper: its hyper-parameters.
         updates: of the training.
-        judge: from states to the mean reward of each seed `(S,)`.
+        judge: from states to the reward of each seed in each world `(S, J)`.
         line: where progress is shown.
         slots: that an update of all seeds simulates.
     Raises:
@@ -170,6 +171,9 @@ def run(
                 line.update(done, updates, float(np.mean(points[-1]["reward"])), train_s, steps=slots)
         reward = np.asarray(judge(states), float)
         if not np.all(np.isfinite(reward)):
-            raise TrainingError(f"after {done} updates the policies earn {reward.tolist()}: training has gone astray")
-        points.append({"updates": done, "seconds": train_s, "reward": reward.tolist()})
+            raise TrainingError(
+                f"after {done} updates the policies earn {reward.mean(1).tolist()}: training has gone astray"
+            )
+        of_seeds, in_worlds = reward.mean(1).tolist(), reward.mean(0).tolist()
+        points.append({"updates": done, "seconds": train_s, "reward": of_seeds, "in_worlds": in_worlds})
     return Trained(states, points, train_s)
