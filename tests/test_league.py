@@ -145,6 +145,7 @@ def test_the_command_prints_json_of_what_is_finished(played, capsys):
         (["isac_iov", "--learners", "apg from waterfil_twin"], "Did you mean 'apg from waterfill_twin'"),
         (["isac_iov", "--learners", "ippo", "ippo"], "named twice"),
         (["isac_iov", "--set", "n_vehicle=2"], "Did you mean 'n_vehicles'"),
+        (["isac_iov", "--set", "minibatches=7"], "minibatches"),
         (["isac_iov", "--seeds", "0"], "seeds must be at least 1"),
         (["isac_iov", "--minutes", "0"], "minutes must be above 0"),
     ],

@@ -51,7 +51,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     "isac_iov": (APG, apg_from("waterfill_twin")),
     "v2x_offload": (APG, apg_from("greedy")),
     "dt_edge": (APG,),
-    "urllc_vec": (APG, apg_from("local_spread_half"), apg_from("nash")),
+    "urllc_vec": (APG, apg_from("local_spread"), apg_from("nash")),
     "twin_migration": (APG, apg_from("myopic"), Entry("apg, all at once", "apg", env={"turns": False})),
 }
 """Per system those that take part beside `SAMPLED`; of a system that is not here, `APG`."""

@@ -10,6 +10,17 @@ from jaxvec.core.files import replacing, write_json
 Record = dict[str, Any]
 
 
+def told(value: Any) -> str:
+    """A value of a plan for a message: of entries their names.
+
+    Args:
+        value: as JSON holds it.
+    """
+    if isinstance(value, list):
+        return ", ".join(str(x["name"]) if isinstance(x, dict) else str(x) for x in value) or "nothing"
+    return str(value)
+
+
 class Folder:
     """What a league has planned and finished.
 
@@ -32,7 +43,7 @@ class Folder:
             before = json.loads(file.read_text())
             differing = [name for name in self.plan if name != "updates" and before.get(name) != self.plan[name]]
             if differing:
-                words = "; ".join(f"{name} {before.get(name)!r}, not {self.plan[name]!r}" for name in differing)
+                words = "; ".join(f"{name} {told(before.get(name))}, not {told(self.plan[name])}" for name in differing)
                 raise ValueError(f"{path} holds another league ({words}): say the same, or choose another folder")
             self.plan = before
         else:

@@ -101,6 +101,8 @@ def league(
     """
     budget, pairs = (budget or Budget()).within(), tuple(pairs)
     played = contest(env_id, names, pairs)
+    for entry in played.entries:
+        played.learner(entry)  # what cannot be made is refused before anything is spent
     entries = [
         {"name": e.name, "learner": e.learner, "settings": dict(e.settings), "env": dict(e.env)} for e in played.entries
     ]
