@@ -137,25 +137,17 @@ def evaluate(
     import_modules(register)
     import jax
 
-    from jaxvec import policies, scoreboard
+    from jaxvec import scoreboard
     from jaxvec.core.evaluation import evaluate as evaluate_policies
     from jaxvec.core.files import write_json
     from jaxvec.training import load
-    from jaxvec.training.run_folder import on_same
     from jaxvec.viz import plots
 
     if episodes < 1:
         raise ValueError(f"--episodes must be at least 1, not {episodes}")
     loaded = load(run)
     env, name = loaded.learner.env, loaded.learner.name
-    contestants, learned = {name: loaded.policy(member), **policies.fixed(env, loaded.params)}, [name]
-    for path in beside:
-        other = on_same(load(path), loaded)
-        known_as = other.learner.name if other.learner.name not in contestants else path.name
-        if known_as in contestants:
-            raise ValueError(f"--beside {path}: there is a {known_as!r} already")
-        contestants[known_as] = other.policy(member)
-        learned.append(known_as)
+    contestants, learned = scoreboard.contestants(loaded, beside, member)
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
     rows, learned_from = scoreboard.rows_of(results, contestants, learned), scoreboard.objective(env, loaded.params)
     record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": scoreboard.plain(rows)}

@@ -1,6 +1,7 @@
 """What `jaxvec evaluate` says of policies that were compared in the same worlds: a table of rewards, and what it means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,34 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import interval
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import is_local
+from jaxvec.policies import fixed
+from jaxvec.training.run_folder import Run, load, on_same
 
 TEAM = "team_reward"  # a metric of systems whose agents may earn something else than what they are compared by
+
+
+def contestants(run: Run, beside: Iterable[Path], member: int) -> tuple[dict[str, Policy], list[str]]:
+    """Who is compared: the policy of a run, the fixed ones of its environment, and those of other runs.
+
+    Args:
+        run: a trained run.
+        beside: folders of others on the same environment.
+        member: which of the runs' seeds.
+    Returns:
+        name -> policy, and which of them were learned.
+    Raises:
+        ValueError: two of them have one name.
+    """
+    name = run.learner.name
+    policies, learned = {name: run.policy(member), **fixed(run.env, run.params)}, [name]
+    for path in beside:
+        other = on_same(load(path), run)
+        known_as = other.learner.name if other.learner.name not in policies else path.name
+        if known_as in policies:
+            raise ValueError(f"--beside {path}: there is a {known_as!r} already")
+        policies[known_as] = other.policy(member)
+        learned.append(known_as)
+    return policies, learned
 
 
 def rows_of(
