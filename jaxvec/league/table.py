@@ -24,6 +24,7 @@ from jaxvec.league.training import CHECKPOINTS
 from jaxvec.papers.data import over_seeds
 from jaxvec.scoreboard import plain
 from jaxvec.viz.plots import with_error
+from jaxvec.viz.theme import MINUS
 
 Row = dict[str, Any]
 
@@ -229,7 +230,10 @@ def _columns(summary: Mapping[str, Any]) -> list[tuple[str, Callable[[Row], str]
         ]
     return [
         *columns,
-        ("of the way", lambda row: "" if row["part_of_way"] is None else f"{100 * row['part_of_way']:.1f} %"),
+        (
+            "of the way",
+            lambda row: "" if row["part_of_way"] is None else f"{100 * row['part_of_way']:.1f} %".replace("-", MINUS),
+        ),
         ("training", lambda row: f"{duration(row['train_s'])}, {row['slots']:,} slots" if "slots" in row else ""),
         ("compiling", lambda row: duration(row["compile_s"]) if "slots" in row else ""),
     ]
