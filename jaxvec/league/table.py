@@ -264,7 +264,7 @@ def markdown(summary: Mapping[str, Any], command: str) -> str:
     words = EXTRAS.get(summary["env"])
     if words:
         rows = [
-            [row["policy"], cell(row["reward"]), *(f"{row['extras'][name]:.4g}" for name in words)]
+            [row["policy"], cell(row["reward"]), *(f"{row['extras'][name]:.4g}".replace("-", MINUS) for name in words)]
             for row in summary["rows"]
             if row["extras"]
         ]
@@ -285,7 +285,7 @@ def legend(summary: Mapping[str, Any]) -> str:
         f"is once for all. A rule is passed at the first of {CHECKPOINTS + 1} checkpoints, evenly spread on a logarithmic axis, "
         f"at which the mean of the seeds is ahead of it, beyond the interval, in the first {summary['judged']} worlds."
     )
-    if summary["bounded"]:
+    if any(row["kind"] == "bound" for row in summary["rows"]):
         text += (
             " The bound is a plan that knows all draws, found by local search: an estimate from below. It is sought in the first "
             f"{summary['bounded']} worlds, where the way begins at the random policy and ends at it; its reward is that of the "
