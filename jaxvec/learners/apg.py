@@ -13,13 +13,16 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
 - a discrete choice is a sample from its logits. Of some choices of a slot, drawn uniformly and weighted by how many there are,
   every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
   sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended. q_k is the discounted reward of the slot and of `replay_slots` - 1 more, in
-  which the current policy goes on with its best choices;
+  which the current policy goes on with its best choices. Of many options only `alternatives` are replayed, the one taken among
+  them, and pi is taken over these;
 - numbers that the environment declares to act through jumps (`Environment.jumps`), where the path derivative is zero almost
   everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
 
-What is cut, and so the bias: a choice is judged by the slots that are replayed and no more, later agents of the same slot are not
-asked again in a replay, the path ends where a choice or a jump does, and the value is an estimate. In one slot without turns, of
-boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite differences and enumeration.
+What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later agents of
+the same slot are not asked again in a replay, the path ends where a choice or a jump does, and the value is an estimate (or, where
+choices are replayed, left out by default: what it errs is more than options differ by). In one slot without turns, of boxes that
+act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite differences and enumeration.
+`benchmarks/variance.py` compares its variance with that of the score function on the same states.
 """
 
 from functools import partial
