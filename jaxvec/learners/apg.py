@@ -18,11 +18,12 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
 - numbers that the environment declares to act through jumps (`Environment.jumps`), where the path derivative is zero almost
   everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
 
-What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later agents of
-the same slot are not asked again in a replay, the path ends where a choice or a jump does, and the value is an estimate (where
-choices are replayed it is left out by default: what it errs is more than options differ by). In one slot without turns, of boxes that
-act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite differences and enumeration.
-`benchmarks/variance.py` compares its variance with that of the score function on the same states.
+What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later
+agents of the same slot are not asked again in a replay, the path ends where a choice or a jump does, and the value is an
+estimate (where choices are replayed it is left out by default: what it errs is more than options differ by). In one slot
+without turns, of boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite
+differences and enumeration. `benchmarks/variance.py` compares its variance with that of the score function on the same
+states.
 """
 
 from functools import partial
