@@ -97,7 +97,9 @@ def test_what_it_cannot_serve_is_said():
 URLLC = {"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "horizon": 3}
 
 
-@pytest.mark.parametrize("name", ["apg", "mappo", "masac", "maddpg"])
+@pytest.mark.parametrize(
+    "name", ["apg", "masac", *(pytest.param(x, marks=pytest.mark.slow) for x in ("mappo", "maddpg"))]
+)
 def test_several_choices_and_numbers_beside_them(name):
     """urllc_vec: each subtask's targets and each node's forwards are scored, powers and the rest come from the row."""
     env, params = jaxvec.make("urllc_vec", **URLLC)
@@ -127,7 +129,7 @@ def test_subtasks_are_told_apart_and_alike():
     np.testing.assert_array_equal(each[:, 0, :, 7] == 1, snr == snr.max(1, keepdims=True))  # who is first
 
 
-@pytest.mark.parametrize("name", ["apg", "ippo", "maddpg", "sac"])
+@pytest.mark.parametrize("name", ["apg", "sac", *(pytest.param(x, marks=pytest.mark.slow) for x in ("ippo", "maddpg"))])
 def test_a_pooled_actor_knows_no_order_of_the_others(name):
     env, params = jaxvec.make("isac_iov", n_vehicles=3, horizon=3)
     small = {"n_worlds": 4, "hidden": (4,), "rollout_length": 2}
