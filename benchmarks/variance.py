@@ -25,7 +25,8 @@ from jaxvec.core.evaluation import mean_reward
 from jaxvec.core.files import write_json
 from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import policy_keys, world_keys
-from jaxvec.learners.apg import Apg, settings_of
+from jaxvec.learners.apg import Apg
+from jaxvec.learners.apg_types import settings_of
 
 SYSTEMS = ("v2x_offload", "urllc_vec", "twin_migration")
 

@@ -42,7 +42,7 @@ from jaxvec.core.rollout import Slot, policy_keys, world_keys
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.learners.apg_replays import Replays
-from jaxvec.learners.apg_types import Hyper, Piece, Settings, returns_of
+from jaxvec.learners.apg_types import Hyper, Piece, Settings, returns_of, settings_of
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, heads, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
@@ -391,21 +391,3 @@ def apg(
         ValueError: a bad setting.
     """
     return Apg(env, settings_of(env, **settings), network, critic).learner()
-
-
-def settings_of(env: Environment, **settings: Any) -> Settings:
-    """Settings that suit an environment, where none are given.
-
-    Args:
-        env: what to learn on.
-        settings: fields of `Settings`, taken as they are.
-    Raises:
-        TypeError: an unknown setting.
-        ValueError: a bad one.
-    """
-    usual: dict[str, Any] = {}
-    if Replays(env, 0, 1):
-        usual |= {"rollout_length": 1, "bootstrap": False}
-        if all(env.options.get(group) for group in env.action_space):
-            usual |= {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)}
-    return Settings(**{**usual, **settings})

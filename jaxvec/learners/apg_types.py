@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.environment import Environment
 from jaxvec.core.rollout import Slot
 from jaxvec.forecast.online import Windows
 from jaxvec.learners import on_policy_types
+from jaxvec.learners.apg_replays import Replays
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,24 @@ class Hyper(on_policy_types.Hyper):
     max_grad_norm: float = 10.0
     entropy_weight: float = 2e-3
     entropy_weight_end: float = 2e-4
+
+
+def settings_of(env: Environment, **settings: Any) -> Settings:
+    """Settings that suit an environment, where none are given.
+
+    Args:
+        env: what to learn on.
+        settings: fields of `Settings`, taken as they are.
+    Raises:
+        TypeError: an unknown setting.
+        ValueError: a bad one.
+    """
+    usual: dict[str, Any] = {}
+    if Replays(env, 0, 1):
+        usual |= {"rollout_length": 1, "bootstrap": False}
+        if all(env.options.get(group) for group in env.action_space):
+            usual |= {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)}
+    return Settings(**{**usual, **settings})
 
 
 class Piece(NamedTuple):
