@@ -23,7 +23,7 @@ import numpy as np
 import peers
 
 from jaxvec import learners
-from jaxvec.bench import Case, Row, compiled, machine, ratio, slug, take_turns, write
+from jaxvec.bench import Case, Row, compiled, gradient_steps, machine, ratio, slug, take_turns, write
 from jaxvec.core.make import make
 
 PUBLISHED_SLOTS_PER_S = (14.0, 18.0)
@@ -112,7 +112,7 @@ def case(label: str, name: str, settings: dict[str, Any], seeds: int = 1) -> Cas
         "worlds": s.n_worlds,
         "seeds": seeds,
         "agents": sum(env.n_agents.values()),
-        "gradient_steps_per_slot": s.gradient_steps / s.learn_every / s.n_worlds,
+        **gradient_steps(learner),
         "settings": str(s),
     }
     return compiled(row, seeds * learner.steps_per_update, updates, state)
@@ -149,7 +149,6 @@ def main() -> None:
         cases.append(peer())
     rows: list[Row] = []
     for row in take_turns(cases, args.rounds, args.seconds):
-        row["gradient_steps_per_s"] = row["steps_per_s"] * row["gradient_steps_per_slot"]
         if row["series"] == "published setting":
             row["times_published"] = [row["steps_per_s"] / speed for speed in PUBLISHED_SLOTS_PER_S]
         rows.append(machine() | row)

@@ -24,11 +24,12 @@ from jaxvec.envs.isac_iov import env as isac_iov
 WORLDS = (1, 64, 1024, 16384)
 ANCHOR = 1024  # ratios are given here, or at the number of worlds next to it
 SYSTEM_WORLDS = (1, 64, 1024)  # of the systems that no peer is compared with
-TRAINED: dict[str, tuple[str, ...]] = {  # and who learns on them
-    "v2x_offload": ("mappo", "maddpg"),
-    "urllc_vec": ("mappo", "qmarl"),
-    "twin_migration": ("mappo",),
-    "dt_edge": ("mappo", "maddpg"),
+TRAINED: dict[str, tuple[str, ...]] = {  # who learns where
+    "isac_iov": ("ippo", "mappo", "apg"),
+    "v2x_offload": ("mappo", "maddpg", "apg"),
+    "urllc_vec": ("mappo", "qmarl", "apg"),
+    "twin_migration": ("mappo", "apg"),
+    "dt_edge": ("mappo", "maddpg", "apg"),
 }
 ROUNDS, SECONDS = 5, 0.5
 QUICK_ROUNDS, QUICK_SECONDS = 3, 0.05
@@ -144,8 +145,8 @@ def _ratios_here(report: Report, rows: Sequence[Row]) -> None:
 
 
 def training(report: Report, env: Any, params: Any, worlds: Sequence[int], with_peers: bool) -> None:
-    """IPPO and MAPPO, and JaxMARL's IPPO at its own number of worlds and at ours."""
-    cases = [train_case(env, params, name, n_worlds=n) for n in worlds for name in ("ippo", "mappo")]
+    """Our learners, and JaxMARL's IPPO at its own number of worlds and at ours, over which ours of its kind are compared."""
+    cases = [train_case(env, params, name, n_worlds=n) for n in worlds for name in TRAINED[env.id]]
     if with_peers and not peers.missing("jaxmarl"):
         cases += [peers.mpe_ippo(n) for n in sorted({peers.Settings().n_envs, *worlds})]
     rows = report.measure(cases)
@@ -169,7 +170,7 @@ def systems(
             (row,) = report.measure([env_case(env, params, n, sharding=spread(n))])
             row.update(step_row(env, params, row))
         if train:
-            report.measure([train_case(env, params, name, **more) for name in TRAINED.get(env_id, ("mappo",))])
+            report.measure([train_case(env, params, name, **more) for name in TRAINED.get(env_id, ("mappo", "apg"))])
 
 
 # Unused info

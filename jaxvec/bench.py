@@ -29,6 +29,7 @@ from jaxvec.core.files import replacing
 from jaxvec.core.make import make
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
+from jaxvec.learners.base import Learner
 
 Row = dict[str, Any]
 """What was measured of one program, by name; JSON can hold it."""
@@ -195,9 +196,20 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         "learner": name,
         "worlds": learner.settings.n_worlds,
         "agents": sum(env.n_agents.values()),
+        **gradient_steps(learner),
         "settings": str(learner.settings),
     }
     return compiled(row, learner.steps_per_update, updates, state)
+
+
+def gradient_steps(learner: Learner) -> Row:
+    """Gradient steps of a learner's actors, as `gradient_steps_per_slot`; nothing where its settings do not tell."""
+    s = learner.settings
+    if hasattr(s, "gradient_steps"):  # off-policy, in phases of learning
+        return {"gradient_steps_per_slot": s.gradient_steps / s.learn_every / s.n_worlds}
+    if hasattr(s, "epochs"):  # PPO
+        return {"gradient_steps_per_slot": s.epochs * s.minibatches / learner.steps_per_update}
+    return {"gradient_steps_per_slot": 1 / learner.steps_per_update} if hasattr(s, "replay_slots") else {}  # apg
 
 
 def take_turns(cases: Sequence[Case], rounds: int, seconds: float) -> list[Row]:
@@ -231,6 +243,7 @@ def _speeds(case: Case, by_round: np.ndarray) -> Row:
         "steps_per_s_low": float(by_round.min()),
         "steps_per_s_high": float(by_round.max()),
         "by_round": [float(x) for x in by_round],
+        **{name[:-4] + "s": x * median for name, x in case.row.items() if name.endswith("_per_slot")},
     }
 
 
@@ -371,14 +384,14 @@ def write(rows: Iterable[Row], path: Path) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """A Markdown table of the rows."""
-    head = ("what", "worlds", "steps/s", "range", "agent-steps/s", "compile s", "kernels", "bytes/step", "x floor")
-    lines = [" | ".join(head), " | ".join(["---"] * len(head))]
+    head = "what | worlds | steps/s | range | agent-steps/s | gradient steps/s | compile s | kernels | bytes/step | x floor"
+    lines = [head, " | ".join(["---"] * len(head.split("|")))]
     for row in rows:
         spread = f"{row['steps_per_s_low']:.3g} to {row['steps_per_s_high']:.3g}"
         cells = [row["series"], str(row["worlds"]), _cell(row, "steps_per_s", ".3g"), spread]
-        cells += [_cell(row, "agent_steps_per_s", ".3g"), _cell(row, "compile_s", ".1f")]
-        cells += [_cell(row, "kernels_per_step", "d"), _cell(row, "bytes_per_step", ".0f")]
-        lines.append(" | ".join([*cells, _cell(row, "times_floor", ".1f")]))
+        cells += [_cell(row, f"{what}_steps_per_s", ".3g") for what in ("agent", "gradient")]
+        cells += [_cell(row, "compile_s", ".1f"), _cell(row, "kernels_per_step", "d")]
+        lines.append(" | ".join([*cells, _cell(row, "bytes_per_step", ".0f"), _cell(row, "times_floor", ".1f")]))
     return "\n".join(f"| {line} |" for line in lines)
 
 

@@ -232,6 +232,22 @@ def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):
     assert (row["n_decisions"], row["n_fallback"]) == (8, 8)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "steps"),
+    [
+        ("mappo", {"n_worlds": 4, "epochs": 2, "minibatches": 3}, 6 / (4 * 30)),
+        ("ddpg", {"n_worlds": 4, "learn_every": 2, "gradient_steps": 3}, 3 / (2 * 4)),
+        ("apg", {"n_worlds": 4, "rollout_length": 5}, 1 / (4 * 5)),
+    ],
+)
+def test_gradient_steps_are_counted(name, settings, steps):
+    learner = learners.make(name, make("isac_iov")[0], **settings)
+    assert bench.gradient_steps(learner) == {"gradient_steps_per_slot": pytest.approx(steps)}
+    row = {"series": name, "worlds": 4, "agents": 5, **bench.gradient_steps(learner)}
+    (measured,) = bench.take_turns([bench.Case(row, 7, lambda i, units: None)], 1, 1e-9)
+    assert measured["gradient_steps_per_s"] == pytest.approx(measured["steps_per_s"] * steps)
+
+
 @pytest.mark.slow
 def test_peers_run(load):
     pytest.importorskip("jaxmarl")
