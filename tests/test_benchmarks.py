@@ -13,6 +13,7 @@ import pytest
 from toy import Walkers
 
 from jaxvec import bench, learners, make
+from jaxvec.core.evaluation import evaluate
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.registry import Registry
 from jaxvec.papers.dt_edge.contest import Contest
@@ -230,6 +231,74 @@ def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):
     np.testing.assert_array_equal(*local)  # its tasks are the same
     (_, row) = (row for found in few for row in module.asked(found, 4, "0", 0.1))
     assert (row["n_decisions"], row["n_fallback"]) == (8, 8)
+
+
+@pytest.fixture
+def anchor(load):
+    pytest.importorskip("stable_baselines3")
+    pytest.importorskip("gymnasium")
+    return load("anchor")
+
+
+def test_the_anchor_is_judged_in_the_worlds_of_everybody(anchor):
+    env, params = make("isac_iov")
+    rule = fixed(env, params)[anchor.RULE]
+    alone = evaluate(env, {"rule": rule}, anchor.JUDGES, params, 4)["rule"]["reward"]
+    np.testing.assert_allclose(anchor.host_loop(lambda obs: rule(None, obs), 4), alone, rtol=1e-5)
+
+
+def test_a_flat_action_of_the_anchor_is_everybodys(anchor):
+    env, _ = make("isac_iov", n_vehicles=2)
+    world = anchor.actions(env, jnp.arange(20.0))["vehicle"]
+    batch = anchor.actions(env, jnp.arange(40.0).reshape(20, 2))["vehicle"]
+    assert {name: x[1].tolist() for name, x in world.items()} == {
+        "split": [10, 11, 12, 13],
+        "bandwidth": [14, 15, 16],
+        "rsu_cpu": [17, 18, 19],
+    }
+    assert batch["rsu_cpu"][1, :, 1].tolist() == [35, 37, 39]  # worlds last
+
+
+def test_one_world_is_one_for_gymnasium(anchor):
+    from gymnasium.utils.env_checker import check_env
+
+    check_env(anchor.OneWorld(), skip_render_check=True)
+
+
+def test_the_anchor_runs(anchor, monkeypatch, tmp_path):
+    monkeypatch.setattr(anchor, "Sb3", partial(anchor.Sb3, n_steps=4, batch_size=8))
+    monkeypatch.setattr(anchor, "OURS", ("mappo",))
+    monkeypatch.setattr(anchor, "UPDATES", anchor.LOOKS)
+    small = partial(learners.make, n_worlds=2, hidden=(4,), minibatches=1, epochs=1)
+    monkeypatch.setattr(anchor.learners, "make", small)
+    file = anchor.main(["--minutes", "1e-9", "--repeats", "1", "--worlds", "2", "--out", str(tmp_path)])
+    rows = json.loads(file.read_text())["rows"]
+    assert [(row["contestant"], row["slots"]) for row in rows] == [("SB3 PPO", 4 * 8), ("mappo", 2 * 30)]
+    assert all(row["seconds_to_pass"] is None and row["reward"] < 0 for row in rows)  # after a piece of nothing
+    page = file.with_suffix(".md").read_text()
+    assert "| SB3 PPO | 0 of 1 seeds | not passed |" in page
+    assert "2 episodes that all share" in page
+
+
+def test_the_anchor_says_when_the_rule_was_passed(anchor):
+    rule = np.full(4, -2.0)
+
+    def row(name, compile_s, *rewards):
+        contestant = anchor.Contestant()
+        contestant.name, contestant.compile_s = name, compile_s
+        contestant.curve = [(10.0 * i, 20.0 * i, 100 * i, rule + x) for i, x in enumerate(rewards, 1)]
+        contestant.seconds, contestant.cpu_s, contestant.slots, _ = contestant.curve[-1]
+        return anchor.row_of(contestant, 0, rule)
+
+    rows = [row("SB3 PPO", 1, -1, -1, -0.5), row("mappo", 2, -1, 0.5, -0.1), row("apg", 3, 1, 1)]
+    passed = [tuple(r[f"{what}_to_pass"] for what in ("seconds", "cpu_s", "slots")) for r in rows]
+    assert passed == [(None, None, None), (20, 40, 200), (10, 20, 100)]
+    text = anchor.table(rows)
+    assert "| SB3 PPO | 0 of 1 seeds | not passed | not passed | not passed | 10 | 5 | 1.0 |" in text
+    assert "| mappo | 1 of 1 seeds | 20.0 | 40.0 | 200 | 10 | 5 | 2.0 | -0.100 ± 0.000 | 30 | 300 |" in text
+    assert "| mappo | above 1.5 | above 1.5 | above 1.5 | 1.0 | 1.0 |" in text  # it had 30 s, and did not pass
+    rows[0] = row("SB3 PPO", 1, -1, -1, -0.5, 0.5)
+    assert "| apg | 4.0 | 4.0 | 4.0 | 1.0 | 1.0 |" in anchor.table(rows)
 
 
 @pytest.mark.parametrize(
