@@ -23,6 +23,7 @@ from jaxvec.envs.urllc_vec.params import split_nodes
 from jaxvec.policies import fixed
 from jaxvec.policies import urllc_vec as rules
 
+pytestmark = pytest.mark.slow  # one program of all points, which compiles for minutes
 PLANS = {"greedy": rules.greedy, "spread": rules.spread, "nash": rules.nash}
 KEY = jax.random.key(0)
 EPISODES, SLOTS = 256, 25

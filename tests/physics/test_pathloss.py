@@ -300,8 +300,8 @@ def test_an_unknown_name_lists_the_known_and_the_closest():
 
 
 def test_pairs_are_in_line_of_sight_and_blocked():
-    assert pathloss.pairs(pathloss.MODELS) == ("umi", "uma", "uma_av")
-    assert pathloss.pairs(["a_los", "b_los", "b_nlos", "c_nlos", "los"]) == ("b",)
+    assert pathloss.los_pairs(pathloss.MODELS) == ("umi", "uma", "uma_av")
+    assert pathloss.los_pairs(["a_los", "b_los", "b_nlos", "c_nlos", "los"]) == ("b",)
 
 
 def test_usable_are_the_models_whose_numbers_there_are():
