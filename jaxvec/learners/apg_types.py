@@ -82,6 +82,8 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
         usual |= {"rollout_length": 1, "bootstrap": False}
         if all(env.options.get(group) for group in env.action_space):
             usual |= {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)}
+    if len(Replays(env, 0, 1).choices) > 1:  # one of each component's
+        usual |= {"sampled_choices": 1}
     if env.replay_slots > 1:  # which are dear
         usual |= {"sampled_choices": 1, "alternatives": 8}
     return Settings(**{**usual, **settings})
