@@ -28,8 +28,10 @@ from jaxvec.core.evaluation import interval
 from jaxvec.core.files import replacing
 from jaxvec.core.rollout import Policy
 from jaxvec.envs.dt_edge import DtEdge
+from jaxvec.learners.base import Learner
 from jaxvec.papers.dt_edge.contest import METRICS, Contest, Gap, bootstrap, contest, table
 from jaxvec.papers.dt_edge.series import BIASES_HZ, LEARNED, named
+from jaxvec.papers.series import Series
 from jaxvec.policies import fixed
 from jaxvec.policies.in_context import clone, transformer
 from jaxvec.policies.in_context import dt_edge as in_context
@@ -41,8 +43,12 @@ from jaxvec.policies.llm.embedded import Embedded
 from jaxvec.training import train
 from jaxvec.viz import plots
 
-# whose settings, and which learner
-LEARNERS = {"MARL": ("MARL", "maddpg"), "SARL": ("SARL", "ddpg"), "MARL, pooled critic": ("MARL", "maddpg_pooled")}
+# whose settings, which learner, and what is set otherwise
+LEARNERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "MARL": ("MARL", "maddpg", {}),
+    "SARL": ("SARL", "ddpg", {}),
+    "MARL, pooled critic": ("MARL", "maddpg_pooled", {"pooled_critic": True}),
+}
 CLAIMS = (  # metric, and the sign of its difference to MARL
     ("less energy", "energy_sys_j", -1),
     ("lower latency", "latency_mean_s", -1),
@@ -63,13 +69,18 @@ COUNTS += ("n_retry", "n_fallback", "prompt_tokens_per_decision", "completion_to
 # Who is compared
 
 
-def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
-    """A learner among so many vehicles, at no bias; a run that is there is read, one that was interrupted goes on."""
-    papers, name = LEARNERS[what]
+def contestant(what: str, vehicles: int) -> tuple[Learner, Any, Series]:
+    """A learner among so many vehicles, the environment's numbers, and the paper's series that it follows."""
+    papers, name, settings = LEARNERS[what]
     series = next(series for series in LEARNED if series.name == named(papers, "0"))
-    out = runs / f"{name}-{vehicles}-{slots}"
     env, params = make("dt_edge", n_vehicles=vehicles, **series.sizes)
-    learner = learners.make(name, env, **series.settings)
+    return learners.make(name, env, **{**series.settings, **settings}), params, series
+
+
+def learned(what: str, vehicles: int, slots: int, runs: Path) -> Policy:
+    """A learner, trained at no bias; a run that is there is read, one that was interrupted goes on."""
+    learner, params, series = contestant(what, vehicles)
+    out = runs / f"{learner.name}-{vehicles}-{slots}"
     updates, params = max(1, slots // learner.steps_per_update), params.replace(**series.numbers)
     return train(learner, params, jax.random.key(0), updates, hyper=series.hyper, out=out, resume=True).policy()
 

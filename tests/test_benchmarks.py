@@ -173,6 +173,13 @@ def test_deciders_from_cases_are_timed(load, monkeypatch, tmp_path):
     assert row["ms_per_decision"] == pytest.approx(1e3 / row["steps_per_s"])
 
 
+def test_of_the_cases_learners_one_alone_pools(load):
+    """The paper's series says that its critic does not; who is there for the pooled one must, for all that."""
+    module = load("cases")
+    pools = {what: module.contestant(what, 3)[0].settings.pooled_critic for what in module.LEARNERS}
+    assert pools == {"MARL": False, "SARL": False, "MARL, pooled critic": True}
+
+
 def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch, tmp_path):
     module = load("cases")
 

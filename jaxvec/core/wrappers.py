@@ -191,6 +191,8 @@ class OneAgent(Wrapper):
 
     n_agents = property(lambda self: {GROUP_ALL: 1})
     observation_layout = property(lambda self: {})
+    options = property(lambda self: {})
+    jumps = property(lambda self: frozenset(f"{GROUP_ALL}/{name}" for name in self.env.jumps))
     team_reward = property(lambda self: True)
     takes_turns = property(lambda self: False)
 

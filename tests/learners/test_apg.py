@@ -11,14 +11,17 @@ import pytest
 from flax import struct
 from learners.probes import Params, Probe
 
+import jaxvec
 from jaxvec import learners
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
+from jaxvec.core.wrappers import one_agent
 from jaxvec.learners.apg import Apg
-from jaxvec.learners.apg_types import Settings
+from jaxvec.learners.apg_replays import Replays
+from jaxvec.learners.apg_types import Settings, settings_of
 from jaxvec.training import train
 
 KEY = jax.random.key(11)
@@ -202,6 +205,12 @@ def test_numbers_that_act_through_jumps_are_learned():
     result = train(learner, Params(), KEY, 60, hyper={"learning_rate": 2e-2, "jump": 0.5, "gamma": 0.0}, progress=False)
     assert result.metrics["reward"][-5:].mean() > 0.95
     assert result.metrics["reward"][0] < 0.6
+
+
+def test_jumps_are_jumps_for_one_who_decides_for_all():
+    env = one_agent(jaxvec.make("urllc_vec")[0])
+    assert {name for _, name, _ in Replays(env, 1, 2).jumps} == {"uav/admit", "bs/admit"}
+    assert settings_of(env).actor == "mlp"  # what one agent sees has the options at other places
 
 
 @pytest.mark.parametrize("kind", ["chosen", "target"])
