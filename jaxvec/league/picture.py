@@ -13,6 +13,8 @@ from jaxvec.league.table import Yardsticks, yardsticks
 from jaxvec.viz.plots import apart, new_figure
 from jaxvec.viz.theme import INK, MUTED, SERIES
 
+SHOWN = 0.1  # of the way from chance to the best, at least
+
 
 def draw(plan: Mapping[str, Any], records: Mapping[str, Record], path: Path) -> None:
     """A line for each learner, the mean of its seeds, with a band from the lowest to the highest; dashed lines for yardsticks.
@@ -30,11 +32,12 @@ def draw(plan: Mapping[str, Any], records: Mapping[str, Record], path: Path) -> 
         axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
         ends = [_curve(axes, record, SERIES[i % len(SERIES)]) for i, record in enumerate(learners)]
         levels = _levels(marks, judged)
-        _limits(axes, [end for end, *_ in ends], levels, marks.rules["random"][:judged].mean())
+        last = [reward for record in learners for reward in record["checkpoints"][-1]["reward"]]
+        _limits(axes, last, levels, marks.rules["random"][:judged].mean())
         for value, *_ in levels:
             axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         _names(axes, [*ends, *levels])
-        axes.set_title(f"{plan['env']}: reward per slot of greedy policies")
+        axes.set_title(f"{plan['env']}: reward per slot of greedy policies, in {judged} worlds")
         axes.set_xlabel(
             f"seconds of training of one seed · mean of {plan['seeds']} seeds, and from the lowest to the highest"
         )
@@ -67,7 +70,7 @@ def _limits(axes: Axes, ends: list[float], levels: list[tuple[float, str, str]],
     not set the scale."""
     values = [value for value in ends if value >= random] + [value for value, *_ in levels]
     low, high = min(values), max(values)
-    low = max(min(random, low), low - 1.5 * (high - low))
+    low = max(min(random, low), low - max(1.5 * (high - low), SHOWN * (high - random)))
     margin = 0.04 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
 
