@@ -142,7 +142,7 @@ def test_the_command_prints_json_of_what_is_finished(played, capsys):
     ("args", "words"),
     [
         (["isac_io"], "Did you mean 'isac_iov'"),
-        (["isac_iov", "--learners", "apg from waterfil_twin"], "Did you mean 'apg from waterfill_twin'"),
+        (["isac_iov", "--learners", "apg from waterfil_twin"], "Did you mean 'waterfill_twin'"),
         (["isac_iov", "--learners", "ippo", "ippo"], "named twice"),
         (["isac_iov", "--set", "n_vehicle=2"], "Did you mean 'n_vehicles'"),
         (["isac_iov", "--set", "minibatches=7"], "minibatches"),

@@ -34,13 +34,17 @@ class Entry(NamedTuple):
     env: Named = NONE
 
 
-def apg_from(rule: str) -> Entry:
-    """Analytic policy gradients that begin as a rule.
+FROM = " from "
+
+
+def beginning(learner: str, rule: str) -> Entry:
+    """A learner that begins as a rule.
 
     Args:
+        learner: its name.
         rule: its name, see `jaxvec.policies.fixed`.
     """
-    return Entry(f"apg from {rule}", "apg", {"prior": rule})
+    return Entry(f"{learner}{FROM}{rule}", learner, {"prior": rule})
 
 
 SAMPLED = ("mappo", "ippo", "maddpg", "masac")
@@ -48,11 +52,11 @@ SAMPLED = ("mappo", "ippo", "maddpg", "masac")
 
 APG = Entry("apg", "apg")
 ENTRIES: dict[str, tuple[Entry, ...]] = {
-    "isac_iov": (APG, apg_from("waterfill_twin")),
-    "v2x_offload": (APG, apg_from("greedy")),
-    "dt_edge": (APG,),
-    "urllc_vec": (APG, apg_from("local_spread"), apg_from("nash")),
-    "twin_migration": (APG, apg_from("myopic"), Entry("apg, all at once", "apg", env={"turns": False})),
+    "isac_iov": (APG, beginning("apg", "waterfill_twin")),
+    "v2x_offload": (APG, beginning("apg", "greedy")),
+    "dt_edge": (APG, beginning("apg", "local_threshold")),
+    "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash")),
+    "twin_migration": (APG, beginning("apg", "own_patient"), Entry("apg, all at once", "apg", env={"turns": False})),
 }
 """Per system those that take part beside `SAMPLED`; of a system that is not here, `APG`."""
 
@@ -79,7 +83,8 @@ def entries_of(env_id: str, names: Sequence[str] = ()) -> tuple[Entry, ...]:
 
     Args:
         env_id: the system.
-        names: of entries of the system, or of learners, which take part at their defaults; none: all that the system has.
+        names: of entries of the system; of learners, which take part at their defaults; "LEARNER from RULE", which begins as a
+            rule; none: all entries that the system has.
     Raises:
         ValueError: an unknown name; or one that is there twice.
     """
@@ -87,11 +92,17 @@ def entries_of(env_id: str, names: Sequence[str] = ()) -> tuple[Entry, ...]:
     if not names:
         return (*(Entry(name, name) for name in SAMPLED), *ours.values())
     for name in names:
-        if name not in ours and name not in learners.LEARNERS:
+        if name.partition(FROM)[0] not in learners.LEARNERS and name not in ours:
             raise ValueError(suggest("learner", name, {*ours, *learners.LEARNERS}))
         if names.count(name) > 1:
             raise ValueError(f"learner {name!r} is named twice")
-    return tuple(ours[name] if name in ours else Entry(name, name) for name in names)
+    return tuple(ours[name] if name in ours else _entry(name) for name in names)
+
+
+def _entry(name: str) -> Entry:
+    """An entry by a name that no system has: a learner at its defaults, or from a rule."""
+    learner, begins, rule = name.partition(FROM)
+    return beginning(learner, rule) if begins else Entry(name, name)
 
 
 class Worlds(NamedTuple):
