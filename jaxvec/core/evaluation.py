@@ -12,6 +12,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy, Slot, as_stateful, rollout
 from jaxvec.core.types import Observation
+from jaxvec.core.weights import counted, weighted_mean
 
 
 def attendance(obs: Observation) -> Array:
@@ -37,7 +38,7 @@ def mean_reward(reward: dict[str, Array], obs: Observation) -> Array:
     """
     if not obs.active:
         return jnp.concatenate(list(reward.values())).mean(0)
-    earned = [obs.active.get(group, True) * x for group, x in reward.items()]
+    earned = [counted(x, obs.active[group]) if group in obs.active else x for group, x in reward.items()]
     n_agents = sum(len(x) for x in earned)
     return jnp.sum(jnp.concatenate(earned), 0) / jnp.maximum(attendance(obs) * n_agents, 1)
 
@@ -60,8 +61,7 @@ def episode_means(env: Environment, policy: Policy, key: Array, params: Any, n_w
         return attendance(slot.obs), scalars | {"reward": mean_reward(slot.ts.reward, slot.obs)}
 
     weight, metrics = rollout(env, policy, key, params, n_worlds, select=select)
-    total = jnp.maximum(jnp.sum(weight, 0), 1e-6)
-    return {name: jnp.sum(weight * x, 0, dtype=jnp.result_type(float)) / total for name, x in metrics.items()}
+    return {name: weighted_mean(x, weight, 0, least=1e-6) for name, x in metrics.items()}
 
 
 class PolicySwitch:

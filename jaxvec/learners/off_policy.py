@@ -33,6 +33,7 @@ from jaxvec.learners.blocks.actors import (
     agent_mask,
     network_inputs,
     obs_batch_first,
+    of_present,
     start_moments,
     update_moments,
 )
@@ -235,7 +236,9 @@ class OffPolicy:
             next_state=next_state if self.env.takes_turns else (),
         )
         carry = reset_where_done(env, rng.stream(keys[0], "reset"), next_state, ts, state.env_params)
-        return carry, batch_first(entry, 1), windows, metrics
+        entry = batch_first(entry, 1)
+        actions, reward = (of_present(x, entry.obs) for x in (entry.flat_action, entry.reward))
+        return carry, entry._replace(flat_action=actions, reward=reward), windows, metrics
 
     # Learning
 

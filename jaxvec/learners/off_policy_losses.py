@@ -17,14 +17,16 @@ from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.params import params_of_worlds
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
+from jaxvec.core.weights import weighted_mean
 from jaxvec.learners.base import Metrics
-from jaxvec.learners.blocks import flat, losses, normalise
+from jaxvec.learners.blocks import flat, normalise
 from jaxvec.learners.blocks.actors import (
     Groups,
     NetworkInputs,
     agent_mask,
     network_inputs,
     obs_batch_first,
+    of_present,
     terminated_per_agent,
 )
 from jaxvec.learners.blocks.critics import Critics
@@ -162,8 +164,9 @@ class Losses:
         ts = first_timestep(self.env, next_obs, (size,))
         _, trace = self.env.act(self.acting.act_fn(choose), keys, next_state, ts, params)
         proposals: dict[str, Proposal] = batch_first(trace.extras, 1)
-        actions = flat_actions(proposals)
-        inputs = self.critics.inputs(self.seen(state, obs_batch_first(trace.obs)), actions, actions)
+        obs = obs_batch_first(trace.obs)
+        actions = of_present(flat_actions(proposals), obs)
+        inputs = self.critics.inputs(self.seen(state, obs), actions, actions)
         values = self.critics.min_values(state.target["critic"], inputs)
         values = self.critics.expected(values, {g: proposal.action_probs for g, proposal in proposals.items()})
         return {group: values[group] - proposal.penalty for group, proposal in proposals.items()}
@@ -188,12 +191,12 @@ class Losses:
         values = [self.critics.expected(self.critics.values(critic, inputs), actions) for critic in critics]
         loss, metrics, units = jnp.zeros(()), {}, self.units(state.moments, state.hyper)
         for group, target in targets.items():
-            errors = [losses.weighted_mean((x[group] - target) ** 2, weight[group]) for x in values]
+            errors = [weighted_mean((x[group] - target) ** 2, weight[group]) for x in values]
             loss += sum(errors)
             real = normalise.undo(units[group], values[0][group])
             metrics[group] = {
                 "off_policy/critic_loss": jnp.mean(jnp.stack(errors)),
-                "off_policy/value": losses.weighted_mean(real, weight[group]),
+                "off_policy/value": weighted_mean(real, weight[group]),
             }
         return loss, by_group(metrics)
 
@@ -214,14 +217,16 @@ class Losses:
         weight, keys = agent_mask(entry.obs), rng.fold_in(key, jnp.arange(len(entry.terminated)))
         proposals = self.acting.propose(state, actor, keys, entry.obs, hyper, "improve")
         own_actions = {group: self.every_choice(group, proposal) for group, proposal in proposals.items()}
-        joint_actions = flat_actions(proposals) if self.critics.pools else entry.flat_action
+        joint_actions = entry.flat_action
+        if self.critics.pools:
+            joint_actions = of_present(flat_actions(proposals), entry.obs)
         inputs = self.critics.inputs(self.seen(state, entry.obs), own_actions, joint_actions)
         critics = state.params["critic"] if self.head.use_min_q else state.params["critic"][:1]
         values = self.critics.min_values(critics, inputs)
         values = self.critics.expected(values, {g: proposal.action_probs for g, proposal in proposals.items()})
         loss, metrics, entropy, max_entropy = jnp.zeros(()), {}, {}, {}
         for group, proposal in proposals.items():
-            mean, value = partial(losses.weighted_mean, weight=weight[group]), values[group]
+            mean, value = partial(weighted_mean, weight=weight[group]), values[group]
             if group not in self.critics.choices and proposal.action_probs is not None:  # see `every_choice`
                 value = jnp.sum(jnp.moveaxis(proposal.action_probs, -1, 0) * value, 0)
             group_loss = mean(proposal.penalty - value)

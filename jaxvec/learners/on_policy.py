@@ -39,6 +39,7 @@ from jaxvec.learners.blocks.actors import (
     agent_mask,
     network_inputs,
     obs_batch_first,
+    of_present,
     start_moments,
     terminated_per_agent,
     update_moments,
@@ -321,7 +322,8 @@ class OnPolicy:
             slots: of `collect`.
         """
         ts, obs = slots.ts, worlds_after_time(slots.obs)
-        next_obs, sampled, reward = (worlds_after_time(x) for x in (ts.next_obs, slots.extras, ts.reward))
+        next_obs = worlds_after_time(ts.next_obs)
+        sampled, reward = (of_present(worlds_after_time(x), obs) for x in (slots.extras, ts.reward))
         moments, weight = state.moments.get("obs", {}), agent_mask(obs)
         inputs = network_inputs(obs, moments)
         first = jnp.concatenate([jnp.zeros_like(ts.done[:1]), ts.done[:-1]])

@@ -17,6 +17,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.types import Observation
+from jaxvec.core.weights import weighted_mean
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import losses, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs
@@ -216,7 +217,7 @@ class Ppo(OnPolicy):
         decided = self.evaluate(params["actor"], batch.decisions, memory, hyper)
         for group, (log_prob, entropies) in decided.items():
             weight = batch.weight[group]
-            mean = partial(losses.weighted_mean, weight=weight)
+            mean = partial(weighted_mean, weight=weight)
             log_ratio = log_prob - batch.log_prob[group]
             advantage = losses.standardise(batch.advantage[group], weight)
             policy_loss = mean(losses.clipped_surrogate(log_ratio, advantage, hyper.clip))

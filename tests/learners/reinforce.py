@@ -6,6 +6,7 @@ Returns to go, less what worlds and agents earn in the same slot in the mean, we
 import jax
 import jax.numpy as jnp
 
+from jaxvec.core.weights import weighted_mean
 from jaxvec.learners.blocks import losses
 from jaxvec.learners.blocks.gae import gae
 from jaxvec.learners.blocks.metrics import by_group
@@ -25,10 +26,10 @@ class Reinforce(OnPolicy):
                 nothing = jnp.zeros_like(reward)  # no critic: with values of 0 and lambda 1, an advantage is a return
                 ends = rollout.terminated[group], rollout.done[group]
                 returns = gae(reward, nothing, nothing, *ends, hyper.gamma, 1.0)
-                of_slot = jax.vmap(losses.weighted_mean)(returns, weight)
+                of_slot = jax.vmap(weighted_mean)(returns, weight)
                 advantage = losses.standardise(returns - of_slot[:, None, None], weight)
-                policy_loss = -losses.weighted_mean(log_prob * advantage, weight)
-                total += policy_loss - hyper.entropy_weight * losses.weighted_mean(entropy, weight)
+                policy_loss = -weighted_mean(log_prob * advantage, weight)
+                total += policy_loss - hyper.entropy_weight * weighted_mean(entropy, weight)
                 metrics[group] = {"reinforce/policy_loss": policy_loss}
             return total, by_group(metrics)
 

@@ -1,7 +1,5 @@
 """PPO on probes with known answers, and as the pure functions that it promises to be."""
 
-from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -177,30 +175,6 @@ def test_an_update_is_pure_and_its_hyper_parameters_do_not_recompile():
     other = init(jax.random.key(0), env.default_params(), learner.hyper.replace(clip=0.1, gamma=0.9))
     update(other)
     assert update._cache_size() == 1
-
-
-def test_agents_that_are_absent_teach_nothing():
-    # agent 1 is absent and has garbage for a reward: the update must not depend on it
-    @dataclass(frozen=True)
-    class Partly(Probe):
-        garbage: float = 0.0
-
-        def _observe(self, state):
-            obs = super()._observe(state)
-            here = jnp.arange(self.n).reshape((self.n,) + (1,) * state.t.ndim) == 0
-            return obs.replace(active={"a": jnp.broadcast_to(here, state.sign["a"].shape)})
-
-        def _reward(self, state, action, group, params):
-            reward = super()._reward(state, action, group, params)
-            return reward.at[1].set(self.garbage)
-
-    results = []
-    for garbage in (0.0, 1e3):
-        env = Partly("chosen", horizon=2, garbage=garbage)
-        learner = learners.make("ippo", env, **SMALL)
-        once = jax.jit(lambda key: learner.update(learner.init(key, env.default_params()))[0].params)  # noqa: B023
-        results.append(once(jax.random.key(0)))
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), *results)
 
 
 def test_a_policy_serves_one_world_and_a_batch_alike():

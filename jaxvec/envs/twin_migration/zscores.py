@@ -10,6 +10,7 @@ from jaxvec.core import rng
 from jaxvec.core.rollout import Slot, rollout
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
+from jaxvec.core.weights import weighted_mean
 from jaxvec.envs.twin_migration.env import TwinMigration
 from jaxvec.envs.twin_migration.observation import GROUP
 from jaxvec.envs.twin_migration.params import Params
@@ -43,7 +44,7 @@ def calibrate(env: TwinMigration, params: Params, key: Array, episodes: int = 25
     numbers: dict[str, Array] = {}
     for name, x in values.items():
         x = jnp.broadcast_to(x if x.ndim == weight.ndim else x[:, None], weight.shape)
-        mean = jnp.sum(weight * x) / jnp.sum(weight)
-        variance = jnp.sum(weight * (x - mean) ** 2) / jnp.sum(weight)
+        mean = weighted_mean(x, weight)
+        variance = weighted_mean((x - mean) ** 2, weight)
         numbers |= {name.format("mean"): mean, name.format("std"): jnp.sqrt(variance)}
     return numbers

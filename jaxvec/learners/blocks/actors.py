@@ -1,6 +1,7 @@
 """What the actors of all learners share: what they see, whose parameters they use, and where their memory is kept."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.types import Observation
+from jaxvec.core.weights import counted
 from jaxvec.learners.blocks import normalise
 from jaxvec.learners.blocks.inputs import AgentSet
 from jaxvec.learners.blocks.networks import Network, per_agent
@@ -46,7 +48,7 @@ def obs_batch_first(obs: Observation) -> Observation:
 
 
 def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
-    """What networks see of an observation, normalised where there are moments.
+    """What networks see of an observation, normalised where there are moments; of agents that take no part, zeros.
 
     Args:
         obs: batch-first, see `obs_batch_first`.
@@ -57,7 +59,7 @@ def network_inputs(obs: Observation, moments: Groups) -> NetworkInputs:
         return normalise.apply(moments[name], x) if name in moments else x
 
     agents = {group: normalised(group, x) for group, x in obs.agents.items()}
-    return NetworkInputs(agents, normalised("world", obs.world))
+    return NetworkInputs(of_present(agents, obs), normalised("world", obs.world))
 
 
 def start_moments(obs: Observation) -> Groups:
@@ -95,6 +97,20 @@ def agent_mask(obs: Observation) -> Groups:
         group: obs.active[group].astype(rows.dtype) if group in obs.active else jnp.ones(rows.shape[:-1], rows.dtype)
         for group, rows in obs.agents.items()
     }
+
+
+def of_present(groups: Groups, obs: Observation) -> Groups:
+    """Something of each agent, with zeros for those that take no part: whatever they show or do, nothing is learned from it.
+
+    Args:
+        groups: per group a tree of arrays `(*batch, n, ...)`.
+        obs: of the slot, batch-first.
+    """
+
+    def present(here: Array, x: Array) -> Array:
+        return counted(x, here.reshape(*here.shape, *(1,) * (x.ndim - here.ndim)))
+
+    return {g: jax.tree.map(partial(present, obs.active[g]), x) if g in obs.active else x for g, x in groups.items()}
 
 
 def terminated_per_agent(env: Environment, terminated: Array, next_mask: Groups) -> Groups:

@@ -4,18 +4,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from jaxvec.core.weights import counted, weighted_mean
+
 LOG_RATIO_MAX = 10.0  # beyond it exp(log-ratio) is of no use to a clipped objective, and near overflow
-
-
-def weighted_mean(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, ""]:
-    """Mean of x over the entries with weight; 0 where there is none.
-
-    Args:
-        x: of any shape.
-        weight: 1 for an entry that counts and 0 for one that does not, of a shape that broadcasts.
-    """
-    weight = jnp.broadcast_to(weight, x.shape)
-    return jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Array, "*n"]:
@@ -25,10 +16,13 @@ def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Arr
         x: of any shape.
         weight: 1 for an entry that counts and 0 for one that does not, of a shape that broadcasts.
     Returns:
-        Of x's shape [-]; entries without weight too.
+        Of x's shape [-], 0 for entries without weight.
     """
-    centred = x - weighted_mean(x, weight)
-    return centred / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
+    centred = counted(x - weighted_mean(x, weight), weight)
+    centred -= weighted_mean(
+        centred, weight
+    )  # again, as the first mean is rounded: of numbers that are alike, 0 is left
+    return counted(centred, weight) / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
 
 
 def clipped_surrogate(

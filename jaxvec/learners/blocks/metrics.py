@@ -9,7 +9,7 @@ from jax import Array
 from jaxvec.core.evaluation import attendance
 from jaxvec.core.rollout import Slot
 from jaxvec.core.types import Timestep
-from jaxvec.learners.blocks.losses import weighted_mean
+from jaxvec.core.weights import weighted_mean
 
 
 def scalars(ts: Timestep) -> Timestep:
@@ -33,13 +33,9 @@ def summary(slots: Slot) -> dict[str, Array]:
         several groups the mean of their means.
     """
     weight = jax.vmap(attendance)(slots.obs)
-
-    def mean(x: Array) -> Array:
-        return jnp.sum(weight * x) / jnp.maximum(jnp.sum(weight), 1e-6)
-
     active = slots.obs.active
     rewards = [weighted_mean(x, active.get(group, jnp.ones_like(x))) for group, x in slots.ts.reward.items()]
-    means = {f"env/{name}": mean(x) for name, x in slots.ts.info.items()}
+    means = {f"env/{name}": weighted_mean(x, weight, least=1e-6) for name, x in slots.ts.info.items()}
     return means | {"reward": jnp.mean(jnp.stack(rewards))}
 
 

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxvec.core.weights import weighted_sum
+
 
 class Moments(struct.PyTreeNode):
     """Mean and variance of what was seen so far.
@@ -39,8 +41,8 @@ def update(moments: Moments, x: Array, weight: Array | None = None) -> Moments:
     weight = jnp.ones(x.shape[: len(axes)], x.dtype) if weight is None else weight
     count = jnp.sum(weight)
     spread = weight.reshape(weight.shape + (1,) * moments.mean.ndim)
-    mean = jnp.sum(spread * x, axes) / jnp.maximum(count, 1e-8)
-    var = jnp.sum(spread * (x - mean) ** 2, axes) / jnp.maximum(count, 1e-8)
+    mean = weighted_sum(x, spread, axes) / jnp.maximum(count, 1e-8)
+    var = weighted_sum((x - mean) ** 2, spread, axes) / jnp.maximum(count, 1e-8)
     total = moments.count + count
     delta = mean - moments.mean
     squares = moments.var * moments.count + var * count + delta**2 * moments.count * count / total
@@ -61,8 +63,8 @@ def ema_update(moments: Moments, x: Array, weight: Array, rate: Array | float) -
     """
     total = jnp.maximum(jnp.sum(weight), 1e-8)
     rate = jnp.maximum(rate, total / (moments.count + total))
-    mean = jnp.sum(weight * x) / total
-    var = jnp.sum(weight * (x - mean) ** 2) / total
+    mean = weighted_sum(x, weight) / total
+    var = weighted_sum((x - mean) ** 2, weight) / total
 
     def moved(old: Array, new: Array) -> Array:
         return old + rate * (new - old)

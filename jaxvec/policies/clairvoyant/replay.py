@@ -16,6 +16,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.spaces import Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
+from jaxvec.core.weights import counted
 
 Action = dict[str, dict[str, Array]]
 
@@ -122,7 +123,7 @@ class World(NamedTuple):
         state, active = now
         draws = jax.tree.map(lambda d: jax.lax.dynamic_index_in_dim(d, t, 0, False), self.draws)
         after, ts = self.env.step_from(state, self.entries.unflatten(x), draws, self.params)
-        earned = jnp.concatenate([active.get(group, True) * r for group, r in ts.reward.items()])
+        earned = jnp.concatenate([counted(r, active.get(group, jnp.array(True))) for group, r in ts.reward.items()])
         return (after, ts.obs.active), jnp.mean(earned, 0), ts
 
     def worth(self, now: tuple[Any, Any], plan: Array) -> Array:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from jaxvec.core.weights import weighted_sum
 from jaxvec.policies.in_context.cases import CaseSet, Metric, Nearest, Situation, find, percentile
 from jaxvec.policies.in_context.fitting import Fitted, Training, descend
 from jaxvec.policies.in_context.rules import Rule
@@ -210,6 +211,6 @@ def fit(model: Transformer, key: Array, lessons: Lessons, how: Training = TRAINI
         present, target = lessons.present[which], lessons.target[which]
         decided = model.apply(params, *example(which), lessons.wish[which], present)
         weight = present * jnp.clip(jnp.exp(lessons.worth[which] / 0.3), 0.1, 10.0)
-        return jnp.sum(weight * jnp.mean((decided - target) ** 2, -1)) / jnp.sum(present)
+        return weighted_sum(jnp.mean((decided - target) ** 2, -1), weight) / jnp.sum(present)
 
     return descend(loss, model.init(key_init, *example(jnp.zeros(1, jnp.int32))), key_fit, how)
