@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxvec.core.buffers import owned
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import Preset, check_sizes
 from jaxvec.core.spaces import ActionSpace, Box
@@ -244,7 +245,7 @@ class Environment:
         raise NotImplementedError
 
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
-        """A fresh episode: `draw_reset`, then `reset_from`.
+        """A fresh episode: `draw_reset`, then `reset_from`. All its arrays may be donated.
 
         Args:
             key: one per world, shape `batch`.
@@ -252,7 +253,7 @@ class Environment:
         Returns:
             As `reset_from`.
         """
-        return self.reset_from(self.draw_reset(key, params), params)
+        return owned(self.reset_from(self.draw_reset(key, params), params))
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot: `draw_step`, then `step_from`.

@@ -42,3 +42,12 @@ def lift(x: Any, rank: int) -> Array:
     """
     x = jnp.asarray(x)
     return x.reshape(x.shape + (1,) * rank)
+
+
+def worlds_after_time(tree: Any) -> Any:
+    """The worlds' axis moved from the end to behind that of time.
+
+    Args:
+        tree: of arrays `(time, ..., worlds)`, which become `(time, worlds, ...)`.
+    """
+    return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)

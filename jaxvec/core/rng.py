@@ -53,6 +53,22 @@ def _is_threefry(key: Array) -> bool:
     return str(jax.random.key_impl(key)) == "threefry2x32"
 
 
+def check_key(key: Array) -> None:
+    """Refuse what is no typed key.
+
+    Args:
+        key: of any shape.
+    Raises:
+        TypeError: it is not, for instance the raw words of `jax.random.PRNGKey`; says how to have one.
+    """
+    if not jnp.issubdtype(getattr(key, "dtype", np.dtype(object)), jax.dtypes.prng_key):
+        got = f"{key.dtype}{list(key.shape)}" if hasattr(key, "dtype") else repr(key)
+        raise TypeError(
+            f"a key must be typed, as jax.random.key(0) gives it, not {got}; of the old jax.random.PRNGKey(0) "
+            "jax.random.wrap_key_data makes one"
+        )
+
+
 def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
     """`jax.random.fold_in`, elementwise over keys and integers of shapes that broadcast.
 
@@ -61,7 +77,10 @@ def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
         data: integers of a shape that broadcasts with the keys'.
     Returns:
         Keys of the broadcast shape; the same keys as `jax.random.fold_in` gives one by one.
+    Raises:
+        TypeError: see `check_key`.
     """
+    check_key(key)
     data = jnp.asarray(data).astype(jnp.uint32)
     shape = jnp.broadcast_shapes(key.shape, data.shape)
     each = jax.random.fold_in
@@ -90,7 +109,10 @@ def bits(key: Array, n: int) -> Array:
         n: words for each.
     Returns:
         uint32 `(n, *key.shape)`, equal to `jax.random.bits(k, (n,))` of each key k.
+    Raises:
+        TypeError: see `check_key`.
     """
+    check_key(key)
     if not _is_threefry(key):
 
         def of_keys(k: Array) -> Array:

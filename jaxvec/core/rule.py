@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jaxvec.core.rng import check_key
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -32,7 +34,12 @@ class Rule:
             env: the environment in which it acts.
             decide: the policy that it becomes there, `(key, obs) -> action`.
         """
-        return Rule(decide, self.local(env) if callable(self.local) else self.local)
+
+        def asked(key: Any, *seen: Any) -> Any:
+            check_key(key)
+            return decide(key, *seen)
+
+        return Rule(asked, self.local(env) if callable(self.local) else self.local)
 
 
 def is_local(policy: Any) -> bool:

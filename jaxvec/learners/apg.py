@@ -37,7 +37,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import mean_reward
-from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
 from jaxvec.core.rollout import Slot, policy_keys, world_keys
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import ActTrace, Observation, Timestep
@@ -49,7 +49,7 @@ from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, upd
 from jaxvec.learners.blocks.metrics import scalars, summary
 from jaxvec.learners.blocks.networks import NetworkLike, as_builder, mlp
 from jaxvec.learners.blocks.schedules import annealed
-from jaxvec.learners.on_policy import OnPolicy, worlds_after_time
+from jaxvec.learners.on_policy import OnPolicy
 from jaxvec.learners.on_policy_types import State
 
 UNIT_RATE = 0.02  # by which part the unit of returns follows those of a piece

@@ -9,6 +9,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.buffers import owned
 from jaxvec.core.evaluation import episode_means
 from jaxvec.core.params import params_of_worlds
 from jaxvec.core.rollout import Policy
@@ -109,7 +110,7 @@ class Keeper:
         """
         learning, key = self.learner.init(key, params, hyper), rng.stream(key, "judge")
         kept = self.policy_state(learning)
-        return Best(learning, kept, self.judge(kept, key), jnp.int32(0), key)
+        return owned(Best(learning, kept, self.judge(kept, key), jnp.int32(0), key))
 
     def update(self, state: Best) -> tuple[Best, Metrics]:
         """The learner's, after which its policy may be judged; see `Learner.update`.

@@ -17,6 +17,7 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.buffers import owned
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.params import check_params, world_params
@@ -138,7 +139,7 @@ class OffPolicy:
             moments["obs"] = start_moments(obs)
         state = State(
             params=nets,
-            target=jax.tree.map(jnp.copy, nets),
+            target=nets,
             opt={part: _optimiser(hyper, part).init(nets[part]) for part in nets},
             temperature=self.acting.head.initial_temperature(hyper),
             moments=moments,
@@ -150,7 +151,7 @@ class OffPolicy:
             update=jnp.int32(0),
             carry=carry,
         )
-        return state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width))
+        return owned(state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width)))
 
     def init_networks(self, key: Array, obs: Observation) -> dict[str, Any]:
         """Parameters of actors and critics.

@@ -22,8 +22,9 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.buffers import owned
 from jaxvec.core.environment import Environment
-from jaxvec.core.layout import batch_first, batch_last
+from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
 from jaxvec.core.params import check_params, world_params
 from jaxvec.core.rollout import Actor, Policy, Slot, policy_keys, unroll, world_keys
 from jaxvec.core.types import Observation
@@ -249,16 +250,18 @@ class OnPolicy:
         obs = obs_batch_first(start[1].obs)
         nets = self.init_params(key_net, jax.tree.map(lambda x: x[:1], network_inputs(obs, {})))
         moments = {"obs": start_moments(obs)} if self.settings.normalise_observations else {}
-        return State(
-            params=nets,
-            opt=self.init_opt(nets, hyper),
-            moments=moments | self.init_moments(),
-            forecaster=forecaster,
-            hyper=hyper,
-            env_params=params,
-            key=key_run,
-            update=jnp.int32(0),
-            carry=(*start, self.actors.memory((n,))) if self.continuing else (),
+        return owned(
+            State(
+                params=nets,
+                opt=self.init_opt(nets, hyper),
+                moments=moments | self.init_moments(),
+                forecaster=forecaster,
+                hyper=hyper,
+                env_params=params,
+                key=key_run,
+                update=jnp.int32(0),
+                carry=(*start, self.actors.memory((n,))) if self.continuing else (),
+            )
         )
 
     def worlds(self, forecaster: ForecasterState | None) -> Environment:
@@ -384,15 +387,6 @@ def next_of(now: Any, last: Any) -> Any:
         `(time, ...)`.
     """
     return jax.tree.map(lambda x, end: jnp.concatenate([x[len(end) :], end]), now, last)
-
-
-def worlds_after_time(tree: Any) -> Any:
-    """The worlds' axis moved from the end to behind that of time.
-
-    Args:
-        tree: of arrays `(time, ..., worlds)`, which become `(time, worlds, ...)`.
-    """
-    return jax.tree.map(lambda x: jnp.moveaxis(x, -1, 1), tree)
 
 
 def _lean(obs: Any) -> Any:

@@ -1,6 +1,5 @@
 """PPO on probes with known answers, and as the pure functions that it promises to be."""
 
-
 import jax
 import jax.numpy as jnp
 import numpy as np

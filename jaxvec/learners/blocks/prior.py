@@ -152,7 +152,10 @@ def propose(env: Environment, key: Array, obs: Observation, params: Any) -> Obse
         key: of the rule's chance, one per world.
         obs: of all agents, or of those that are asked.
         params: the numbers, which the rule knows.
+    Raises:
+        TypeError: the key is not typed.
     """
+    rng.check_key(key)
     return env.propose(key, obs, params) if isinstance(env, PriorWrapper) else obs
 
 
