@@ -1,5 +1,8 @@
 """Rendered episodes: valid files, the same every time, whole or absent."""
 
+import base64
+import dataclasses
+import hashlib
 import html.parser
 import json
 import os
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxvec.viz import render
+from jaxvec.viz import player, render
 from jaxvec.viz.draw import storyboard
 from jaxvec.viz.items import Path, at
 from jaxvec.viz.render import SUBFRAMES
@@ -82,6 +85,31 @@ def test_the_page_is_one_whole_file(page):
     assert all("src" not in attributes and "href" not in attributes for _, attributes in opened)
     assert sum(tag == "script" for tag, _ in opened) == 2
     assert not re.search(r"https?:|//[a-z]+\.|@[A-Z]+@|url\(|import", page)
+
+
+def test_the_page_may_run_its_own_script_and_nothing_else(page):
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', page)
+    assert page.index("<title>") > policy.end()  # a policy governs what comes after it
+    rules = dict(rule.split(" ", 1) for rule in policy[1].split("; "))
+    assert rules.pop("default-src") == rules.pop("base-uri") == rules.pop("form-action") == "'none'"
+    for name, tag in (("script-src", "<script>"), ("style-src", "<style>")):
+        (inside,) = re.findall(f"{tag}(.*?)</{tag[1:]}", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert rules.pop(name) == f"'sha256-{digest}'"
+    assert rules == {}
+    assert not re.search(r"<[^>]* (style|on[a-z]+)=", page)  # of those in attributes no digest speaks
+
+
+def test_a_title_that_holds_placeholders_changes_nothing(episode, page):
+    title = "@DATA@ @TITLE@ @SCRIPT@ @STYLE@ @POLICY@ @INK@ @NOTHING@ \\1"
+    board = storyboard(scenes(*episode))
+    other = player.page(dataclasses.replace(board, title=title), 1.0)
+    assert other.count(title.replace("\\", "\\\\")) == 1  # in the data
+    assert other.count(title) == 2  # of the page, and of the picture
+    assert data_of(other)["title"] == title
+    assert data_of(other)["slots"] == data_of(player.page(board, 1.0))["slots"]
+    for tag in ("script", "style"):
+        assert re.findall(f"<{tag}>.*?</{tag}>", other, re.DOTALL) == re.findall(f"<{tag}>.*?</{tag}>", page, re.DOTALL)
 
 
 def test_the_page_holds_every_slot_in_finite_numbers(page, episode):
