@@ -33,7 +33,7 @@ class Tally:
     """What happened.
 
     Every decision ends in an answer that can be used (`n_ok`, `n_repaired`) or in a fallback, so these sum to `n_decisions`;
-    `n_ok` to `n_bad_range` count answers, those to second questions included. `n_calls` are questions that were sent, again
+    `n_ok` to `n_bad_choice` count answers, those to second questions included. `n_calls` are questions that were sent, again
     after an error or a bad answer (both in `n_retry`) too; `n_cache_hit` those that were not, as the answer was known.
     `n_rule` are those of the fallbacks for which there was no case, so that a rule decided. Tokens are those of calls and hits.
 

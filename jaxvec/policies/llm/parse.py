@@ -1,28 +1,32 @@
 """From what a language model writes to a matrix of numbers: strict, and it never raises, whatever the text."""
 
 import json
-import math
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 OK, REPAIRED = "ok", "repaired"
-BAD_JSON, BAD_SHAPE, BAD_RANGE = "bad_json", "bad_shape", "bad_range"
-STATUSES = (OK, REPAIRED, BAD_JSON, BAD_SHAPE, BAD_RANGE)
+BAD_JSON, BAD_SHAPE, BAD_RANGE, BAD_CHOICE = "bad_json", "bad_shape", "bad_range", "bad_choice"
+STATUSES = (OK, REPAIRED, BAD_JSON, BAD_SHAPE, BAD_RANGE, BAD_CHOICE)
 SLACK = 0.05  # by how much a number may leave [0, 1] and is clipped rather than refused
 
-_OPENING = re.compile(r"\[\s*\[")
-_TRAILING_COMMA = re.compile(r",(\s*\])")
+_REASONING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_BLOCK = re.compile(
+    r"\[\s*+\[[^\[\]]++\](?:\s*+,\s*+\[[^\[\]]++\])*+\s*+,?\s*+\]"
+)  # a list of flat lists; each pass is linear
+_FENCE = re.compile(r"```[^`]*+(?:```|$)")
+_TRAILING_COMMA = re.compile(r",(\s*+\])")
 _NOTHING = object()
 
 
 def parse_action_matrix(text: str, n_rows: int, n_columns: int) -> tuple[str, np.ndarray | None]:
     """Read a matrix of numbers in [0, 1] out of an answer.
 
-    The whole text may be the JSON array; or the array stands somewhere in it (prose, fences, an object around it), possibly with
-    trailing commas, which counts as repaired. Nothing is padded or cut off: a guessed row would be a guessed decision.
+    What a model thinks aloud, up to the last `</think>`, is no part of its answer. The rest may be the JSON array; or the array
+    stands somewhere in it (prose, fences, an object around it), possibly with trailing commas, which counts as repaired. Blocks
+    of another shape do not matter then. If the last block of the right shape is fenced, those outside its fence do not either;
+    those that are left must agree. Nothing is padded, cut off or chosen among several: a guessed row would be a guessed decision.
 
     Args:
         text: the answer, of any length and content.
@@ -30,33 +34,50 @@ def parse_action_matrix(text: str, n_rows: int, n_columns: int) -> tuple[str, np
         n_columns: entries that each of them must have.
     Returns:
         `(status, matrix)`: `ok` and `repaired` with a float64 `(n_rows, n_columns)` in [0, 1]; `bad_json`, `bad_shape` (also for
-        entries that are no numbers) and `bad_range` (not finite, or further than 0.05 outside) with None.
+        entries that are no numbers), `bad_range` (not finite, or further than 0.05 outside) and `bad_choice` (several matrices
+        that would do) with None.
     """
-    value, repaired = _find(text)
-    if value is _NOTHING:
-        return BAD_JSON, None
-    if not _has_shape(value, n_rows, n_columns):
-        return BAD_SHAPE, None
-    if not all(math.isfinite(x) if isinstance(x, float) else True for row in value for x in row):
+    answer = _after_reasoning(text)
+    whole = _load(answer)
+    if _has_shape(whole, n_rows, n_columns):
+        values, repaired = [whole], False
+    else:
+        blocks = [(found.start(), _repaired(found[0])) for found in _BLOCK.finditer(answer)]
+        fitting = [block for block in blocks if _has_shape(block[1], n_rows, n_columns)]
+        if not fitting:
+            any_list = any(isinstance(value, list) for value in (whole, *(value for _, value in blocks)))
+            return (BAD_SHAPE if any_list else BAD_JSON), None
+        first, last = _fence_around(answer, fitting[-1][0])
+        values, repaired = [value for at, value in fitting if first <= at < last], True
+    matrices = [np.asarray(value, np.float64) for value in values if _in_range(value)]
+    if not matrices:
         return BAD_RANGE, None
-    if not all(-SLACK <= x <= 1 + SLACK for row in value for x in row):
-        return BAD_RANGE, None
-    matrix = np.asarray(value, np.float64)
-    clipped = np.clip(matrix, 0.0, 1.0)
-    return (REPAIRED if repaired or np.any(clipped != matrix) else OK), clipped
+    if any(np.any(matrix != matrices[-1]) for matrix in matrices):
+        return BAD_CHOICE, None
+    clipped = np.clip(matrices[-1], 0.0, 1.0)
+    return (REPAIRED if repaired or np.any(clipped != matrices[-1]) else OK), clipped
 
 
-def _find(text: str) -> tuple[Any, bool]:
-    """The array, or `_NOTHING`; and whether it was not simply the whole text."""
-    value = _load(text.strip())
-    if isinstance(value, list):
-        return value, False
-    for block in _first_block(text):
-        for attempt in (block, _TRAILING_COMMA.sub(r"\1", block)):
-            value = _load(attempt)
-            if value is not _NOTHING:
-                return value, True
-    return _NOTHING, True
+def _after_reasoning(text: str) -> str:
+    """What stands after the last end of reasoning, and before another beginning of it, which then never ends."""
+    answer_from, answer_to = 0, len(text)
+    for tag in _REASONING.finditer(text):
+        if tag[1]:
+            answer_from, answer_to = tag.end(), len(text)
+        else:
+            answer_to = min(answer_to, tag.start())
+    return text[answer_from:answer_to].strip()
+
+
+def _fence_around(text: str, at: int) -> tuple[int, int]:
+    """Where the fence begins and ends in which a place is; the whole text if there is none."""
+    return next((fence.span() for fence in _FENCE.finditer(text) if fence.start() <= at < fence.end()), (0, len(text)))
+
+
+def _repaired(block: str) -> Any:
+    """A block's value, if need be without trailing commas, or `_NOTHING`."""
+    value = _load(block)
+    return _load(_TRAILING_COMMA.sub(r"\1", block)) if value is _NOTHING else value
 
 
 def _load(text: str) -> Any:
@@ -66,30 +87,17 @@ def _load(text: str) -> Any:
         return _NOTHING
 
 
-def _first_block(text: str) -> Iterator[str]:
-    """From the first "[[" to the bracket that closes it, brackets in strings apart; nothing if none does."""
-    opening = _OPENING.search(text)
-    if opening is None:
-        return
-    depth, quoted, escaped = 0, False, False
-    for i in range(opening.start(), len(text)):
-        c = text[i]
-        if quoted:
-            quoted, escaped = escaped or c != '"', c == "\\" and not escaped
-        elif c == '"':
-            quoted = True
-        elif c in "[]":
-            depth += 1 if c == "[" else -1
-            if depth == 0:
-                yield text[opening.start() : i + 1]
-                return
-
-
 def _has_shape(value: Any, n_rows: int, n_columns: int) -> bool:
-    return len(value) == n_rows and all(
-        isinstance(row, list) and len(row) == n_columns and all(map(_is_number, row)) for row in value
+    return (
+        isinstance(value, list)
+        and len(value) == n_rows
+        and all(isinstance(row, list) and len(row) == n_columns and all(map(_is_number, row)) for row in value)
     )
 
 
 def _is_number(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
+
+
+def _in_range(value: list[list[float]]) -> bool:
+    return all(-SLACK <= x <= 1 + SLACK for row in value for x in row)  # false for nan, and for integers of any length

@@ -11,6 +11,7 @@ from jaxvec.policies.llm.backends import FAILED, Completion, Request, Scripted
 from jaxvec.policies.llm.cache import Cache, CacheMissError, key_of
 
 GOOD, FENCED, WRONG = "[[0.1, 0.2]]", "```\n[[0.1, 0.2]]\n```", "[[0.1]]"
+EITHER = "[[0.1, 0.2]] or [[0.2, 0.1]]"
 TIMEOUT = FAILED["timeout"]
 QUESTION = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": "Two numbers?"})
 
@@ -38,7 +39,11 @@ def test_no_answer_is_not_asked_for_again():
     assert len(model.requests) == 1
 
 
-@given(st.lists(st.sampled_from([GOOD, FENCED, WRONG, "no", "[[2, 2]]", TIMEOUT, FAILED["http_error"]]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from([GOOD, FENCED, WRONG, "no", "[[2, 2]]", EITHER, TIMEOUT, FAILED["http_error"]]), min_size=1
+    )
+)
 def test_counters_balance(answers):
     asker = Asker(Scripted(answers))
     matrices = asker.matrices(questions(5), 1, 2, again="!")
@@ -47,7 +52,7 @@ def test_counters_balance(answers):
     assert r["n_decisions"] == len(asker.tally.seconds) == 10
     assert r["n_fallback"] == sum(matrix is None for matrix in matrices)
     assert r["n_ok"] + r["n_repaired"] + r["n_fallback"] == 10
-    bad = r["n_bad_json"] + r["n_bad_shape"] + r["n_bad_range"]
+    bad = r["n_bad_json"] + r["n_bad_shape"] + r["n_bad_range"] + r["n_bad_choice"]
     assert r["n_calls"] + r["n_cache_hit"] == 10 + r["n_retry"]
     assert r["n_calls"] + r["n_cache_hit"] == r["n_ok"] + r["n_repaired"] + bad + r["n_timeout"] + r["n_http_error"]
 
