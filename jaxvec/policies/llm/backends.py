@@ -6,22 +6,26 @@ sent in its header and goes nowhere else: not into a message of an error, a cach
 
 import http.client
 import json
+import math
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from jaxvec.policies.llm.post import LONGEST_BYTES, LONGEST_REASON, Reply, post, reason, seconds_told
 
 Messages = tuple[Mapping[str, str], ...]
 
 BASE_URL, MODEL, API_KEY = "JAXVEC_LLM_BASE_URL", "JAXVEC_LLM_MODEL", "JAXVEC_LLM_API_KEY"
+LEAVE_OUT = "JAXVEC_LLM_LEAVE_OUT"
 DEFAULT_BASE_URL = "http://127.0.0.1:8000/v1"
-LONGEST_BYTES = 1 << 20  # of an answer; a matrix of 60 numbers takes about 1 kB
+PARAMETERS = ("temperature", "top_p", "seed", "max_tokens", "stream")  # of a body, which not every server takes
+MOST_TRIES = 8  # of a question, however often the server says when to try again
+LEAST_SECRET = 8  # characters of a value in the base URL's query that is taken for a key
 TIMEOUT, HTTP_ERROR = "timeout", "http_error"
 
 
@@ -88,9 +92,10 @@ class Backend(Protocol):
         """How many tokens a text takes."""
 
 
-def sampling(request: Request) -> dict[str, Any]:
-    """The fields of a body that govern sampling: as good as none, temperature 0."""
-    return {"temperature": 0, "top_p": 1, "seed": request.seed, "max_tokens": request.max_tokens}
+def sampling(request: Request, leave_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The fields of a body that govern sampling: as good as none, temperature 0; without those that are left out."""
+    fields = {"temperature": 0, "top_p": 1, "seed": request.seed, "max_tokens": request.max_tokens}
+    return {name: value for name, value in fields.items() if name not in leave_out}
 
 
 def matrix_schema(n_rows: int, n_columns: int) -> dict[str, Any]:
@@ -116,47 +121,79 @@ def matrix_grammar(n_rows: int, n_columns: int) -> str:
     )
 
 
-@dataclass(frozen=True)
+class _Tried(NamedTuple):
+    """What one try came to: the completion, the kind of failure, whether another may do, and how long the server says to wait."""
+
+    completion: Completion
+    kind: str = ""
+    again: bool = False
+    told_s: float | None = None
+
+
+@dataclass(frozen=True, repr=False)
 class Http:
     """POST `{base_url}/chat/completions` of an OpenAI-compatible server.
 
-    A try ends after `timeout_s` whatever the server does, and is not repeated; status 429 or 5xx is, once, after `pause_s`.
+    A try ends after `timeout_s` whatever the server does, and is not repeated. Status 429 or 5xx is: where the reply says when
+    (`Retry-After`), then, as long as all waiting together stays within `timeout_s`; else once, after `pause_s`.
 
     Attributes:
-        base_url: http or https; where JAXVEC_LLM_BASE_URL says by default, else http://127.0.0.1:8000/v1.
+        base_url: http or https; where JAXVEC_LLM_BASE_URL says by default, else http://127.0.0.1:8000/v1. A query is kept.
         model: by default JAXVEC_LLM_MODEL.
         api_key: by default JAXVEC_LLM_API_KEY; may be empty.
         constrain: "" for nothing, "schema" for a JSON schema as `response_format`, "gbnf" for llama.cpp's `grammar`.
         context: tokens that the model takes.
-        timeout_s: of a try.
-        pause_s: before a second try.
+        timeout_s: of a try [s].
+        pause_s: before another try, at least [s].
         threads: questions that are open at the same time.
+        leave_out: those of `PARAMETERS` that the server does not take, which are not sent; by default those that
+            JAXVEC_LLM_LEAVE_OUT names, with commas between.
 
     Raises:
-        ValueError: a URL that is none or has a password in it, no model, a key that no header can hold, an unknown `constrain`.
+        ValueError: a URL that is none, has a password or a fragment in it; no model; a key that no header can hold; an unknown
+            `constrain` or parameter to leave out; a time, number of tokens or threads out of range.
     """
 
     base_url: str = field(default_factory=lambda: os.environ.get(BASE_URL, DEFAULT_BASE_URL))
     model: str = field(default_factory=lambda: os.environ.get(MODEL, ""))
-    api_key: str = field(default_factory=lambda: os.environ.get(API_KEY, ""), repr=False, compare=False)
+    api_key: str = field(default_factory=lambda: os.environ.get(API_KEY, ""), compare=False)
     constrain: str = ""
     context: int = 8192
     timeout_s: float = 30.0
     pause_s: float = 1.0
     threads: int = 8
+    leave_out: tuple[str, ...] = field(
+        default_factory=lambda: tuple(name.strip() for name in os.environ.get(LEAVE_OUT, "").split(",") if name.strip())
+    )
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.base_url)
-        if url.username or url.password:
-            raise ValueError(f"the base URL has a user or password in it; give a key in {API_KEY} instead")
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError(f"{BASE_URL} must be like {DEFAULT_BASE_URL}, not {self.base_url!r}")
-        if not self.model:
+        _check_url(self.base_url)
+        if not (isinstance(self.model, str) and self.model.strip()):
             raise ValueError(f"no model: name it in {MODEL}, as the server knows it")
-        if self.api_key and not (self.api_key.isascii() and self.api_key.isprintable()):
+        if not (isinstance(self.api_key, str) and self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError(f"{API_KEY} has characters that a header cannot hold (a line break at its end, perhaps)")
         if self.constrain not in ("", "schema", "gbnf"):
             raise ValueError(f"constrain must be '', 'schema' or 'gbnf', not {self.constrain!r}")
+        for name, least, what in (("context", 1, "tokens"), ("threads", 1, "questions")):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number of {what}, at least {least}, not {value!r}")
+        for name, above in (("timeout_s", True), ("pause_s", False)):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if not number or value < 0 or (above and not value):
+                raise ValueError(
+                    f"{name} must be a number of seconds, {'above' if above else 'at least'} 0, not {value!r}"
+                )
+        if not (isinstance(self.leave_out, tuple) and all(name in PARAMETERS for name in self.leave_out)):
+            raise ValueError(
+                f"leave_out ({LEAVE_OUT}) must be a tuple of {', '.join(PARAMETERS)}, not {self.leave_out!r}"
+            )
+
+    def __repr__(self) -> str:
+        """Without the key, and without the query of the URL, which may hold another."""
+        where = urlunsplit(urlsplit(self.base_url)._replace(query=""))
+        return f"{type(self).__name__}(base_url={where!r}, model={self.model!r}, constrain={self.constrain!r})"
 
     @property
     def constrained(self) -> bool:
@@ -172,16 +209,18 @@ class Http:
 
     def count_tokens(self, text: str) -> int:
         """By the server's `/tokenize` where it has llama.cpp's; else half its characters, about right for tables of digits."""
-        root = self.base_url.rstrip("/").removesuffix("/v1")
+        root = urlsplit(self.base_url).path.rstrip("/").removesuffix("/v1")
         with suppress(OSError, ValueError, LookupError, TypeError, RecursionError, http.client.HTTPException):
-            status, reply = self._post(f"{root}/tokenize", {"content": text})
-            if status == 200:
-                return len(json.loads(reply)["tokens"])
+            reply = self._post(f"{root}/tokenize", {"content": text})
+            if reply.status == 200:
+                return len(json.loads(reply.content)["tokens"])
         return len(text) // 2
 
     def body(self, request: Request) -> dict[str, Any]:
         """What is sent."""
-        body = {"model": self.model, "messages": list(request.messages), **sampling(request), "stream": False}
+        body = {"model": self.model, "messages": list(request.messages), **sampling(request, self.leave_out)}
+        if "stream" not in self.leave_out:
+            body["stream"] = False
         if self.constrain == "schema":
             schema = {"name": "action", "strict": True, "schema": matrix_schema(request.n_rows, request.n_columns)}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -190,94 +229,111 @@ class Http:
         return body
 
     def _complete(self, request: Request) -> Completion:
-        start, failures = time.perf_counter(), []
+        start, waited_s, failures = time.perf_counter(), 0.0, []
         while True:
-            done, kind, again = self._try(request)
-            if kind:
-                failures.append(kind)
-            if not (again and len(failures) < 2):
+            tried = self._try(request)
+            done = tried.completion
+            if tried.kind:
+                failures.append(tried.kind)
+            pause_s = max(self.pause_s, tried.told_s or 0.0)
+            again = tried.again and len(failures) < (2 if tried.told_s is None else MOST_TRIES)
+            if again and tried.told_s is not None and waited_s + pause_s > self.timeout_s:
+                done, again = (
+                    done._replace(error=f"{done.error}; it asks to wait {tried.told_s:g} s, too long for timeout_s"),
+                    False,
+                )
+            if not again:
                 return done._replace(seconds=time.perf_counter() - start, failures=tuple(failures))
-            time.sleep(self.pause_s)
+            time.sleep(pause_s)
+            waited_s += pause_s
 
-    def _try(self, request: Request) -> tuple[Completion, str, bool]:
-        """The completion, the kind of failure, and whether another try might do."""
-        url = f"{self.base_url.rstrip('/')}/chat/completions"
+    def _try(self, request: Request) -> _Tried:
+        path = urlsplit(self.base_url).path.rstrip("/")
         try:
-            status, reply = self._post(url, self.body(request))
+            reply = self._post(f"{path}/chat/completions", self.body(request))
         except TimeoutError:
-            return Completion(None, error=f"no answer within {self.timeout_s:g} s"), TIMEOUT, False
+            return _Tried(Completion(None, error=f"no answer within {self.timeout_s:g} s"), TIMEOUT)
         except (OSError, http.client.HTTPException) as error:  # refused, reset, cut off, no HTTP at all
-            return Completion(None, error=f"{type(error).__name__} at the server"), HTTP_ERROR, False
-        if status != 200:
-            return Completion(None, error=f"HTTP status {status}"), HTTP_ERROR, status == 429 or status >= 500
-        if len(reply) > LONGEST_BYTES:
-            return Completion(None, error=f"an answer of more than {LONGEST_BYTES} bytes"), HTTP_ERROR, False
-        completion = _read(reply)
-        if self.api_key and completion.text:  # a server may repeat what it was sent
-            completion = completion._replace(text=completion.text.replace(self.api_key, "***"))
-        return completion, "" if completion.text is not None else HTTP_ERROR, False
+            return _Tried(Completion(None, error=f"{type(error).__name__} at the server"), HTTP_ERROR)
+        if reply.status != 200:
+            again = reply.status == 429 or reply.status >= 500
+            refusal = Completion(None, error=self._refusal(f"HTTP status {reply.status}", reply))
+            return _Tried(refusal, HTTP_ERROR, again, seconds_told(reply.retry_after))
+        if len(reply.content) > LONGEST_BYTES:
+            return _Tried(Completion(None, error=f"an answer of more than {LONGEST_BYTES} bytes"), HTTP_ERROR)
+        completion = _read(reply.content)
+        if completion is None:
+            return _Tried(
+                Completion(None, error=self._refusal("a reply that is no chat completion", reply)), HTTP_ERROR
+            )
+        return _Tried(completion._replace(text=self._redacted(completion.text or "")))
 
-    def _post(self, url: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Status and the first bytes of the reply.
+    def _refusal(self, what: str, reply: Reply) -> str:
+        """What failed, why by the server's words, and which setting may help."""
+        why = self._redacted(reason(reply.content))
+        shown = why if len(why) <= LONGEST_REASON else why[:LONGEST_REASON] + "..."
+        named = (
+            [name for name in PARAMETERS if name in why and name not in self.leave_out] if reply.status == 400 else []
+        )
+        how = f" ({LEAVE_OUT}={','.join(named)} leaves out what is not taken)" if named else ""
+        return (f"{what}: {shown}" if shown else what) + how
 
-        Raises:
-            TimeoutError: after `timeout_s` in all, however slowly the server goes on.
-            OSError, http.client.HTTPException: as the library does.
-        """
-        where = urlsplit(url)
-        kind = http.client.HTTPSConnection if where.scheme == "https" else http.client.HTTPConnection
-        connection = kind(where.hostname or "", where.port, timeout=self.timeout_s)
-        expired = threading.Event()
-        opened: list[socket.socket] = []
+    def _redacted(self, text: str) -> str:
+        """A text of the server, which may repeat what it was sent, without the key."""
+        values = [value for _, value in parse_qsl(urlsplit(self.base_url).query) if len(value) >= LEAST_SECRET]
+        for secret in filter(None, (self.api_key, *values)):
+            for form in (secret, json.dumps(secret)[1:-1]):
+                text = text.replace(form, "***")
+        return text
 
-        def expire() -> None:
-            expired.set()
-            for sock in opened:
-                _cut(sock)
-
-        timer = threading.Timer(self.timeout_s, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            connection.connect()
-            opened.append(connection.sock)  # a connection forgets its socket once a reply has begun
-            if expired.is_set():
-                raise TimeoutError
-            headers = {"Content-Type": "application/json", "Connection": "close"}
-            if self.api_key:
-                headers["Authorization"] = f"Bearer {self.api_key}"
-            connection.request("POST", where.path, json.dumps(body).encode(), headers)
-            reply = connection.getresponse()
-            status, content = reply.status, reply.read(LONGEST_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
-            if expired.is_set():
-                raise TimeoutError from None
-            raise error
-        finally:
-            timer.cancel()
-            connection.close()
-        if expired.is_set():
-            raise TimeoutError
-        return status, content
+    def _post(self, path: str, body: Mapping[str, Any]) -> Reply:
+        """To a path of the server, with the base URL's query; raises what `post` does."""
+        url = urlunsplit(urlsplit(self.base_url)._replace(path=path))
+        return post(url, body, {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}, self.timeout_s)
 
 
-def _cut(sock: socket.socket) -> None:
-    """Wake whoever waits for the socket."""
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _read(reply: bytes) -> Completion:
-    """A chat completion, or one without a text where the reply is none."""
+def _check_url(base_url: str) -> None:
+    """Refuse what is no base URL, without repeating what may be a password."""
+    must = f"{BASE_URL} must be like {DEFAULT_BASE_URL}"
+    if (
+        not isinstance(base_url, str)
+        or not base_url.isascii()
+        or any(c.isspace() or not c.isprintable() for c in base_url)
+    ):
+        raise ValueError(f"{must}, a text without spaces and of ASCII")
+    if "@" in base_url.partition("?")[0]:
+        raise ValueError(f"the base URL has a user or password in it; give a key in {API_KEY} instead")
     try:
-        reply_json = json.loads(reply)
-        text = reply_json["choices"][0]["message"]["content"]
+        url = urlsplit(base_url)
+        whole = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0 and not url.fragment
+    except ValueError:  # a port or an address that is none
+        whole = False
+    if not whole:
+        raise ValueError(f"{must}, not {base_url.partition('?')[0]!r}")
+
+
+def _read(content: bytes) -> Completion | None:
+    """A chat completion, or None where the reply is none."""
+    try:
+        reply_json = json.loads(content)
+        text = _text_of(reply_json["choices"][0]["message"]["content"])
         usage = reply_json.get("usage") or {}
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return Completion(None, error="a reply that is no chat completion")
-    prompt, completion = (n if isinstance(n, int) and not isinstance(n, bool) else 0 for n in counts)
-    return Completion(text if isinstance(text, str) else "", prompt, completion)
+        return None
+    prompt, completion = (n if isinstance(n, int) and not isinstance(n, bool) and n >= 0 else 0 for n in counts)
+    return Completion(text, prompt, completion)
+
+
+def _text_of(content: Any) -> str:
+    """The text of a message: itself, or its parts that are text, joined; those that think aloud or call tools are none."""
+    if isinstance(content, list):
+        parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
+        texts = [
+            part.get("text") for part in parts if isinstance(part, dict) and part.get("type") in ("text", "output_text")
+        ]
+        return "".join(text for text in texts if isinstance(text, str))
+    return content if isinstance(content, str) else ""
 
 
 @dataclass

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from jaxvec.core.files import replacing
-from jaxvec.policies.llm.backends import Backend, Completion, Request, sampling
+from jaxvec.policies.llm.backends import HTTP_ERROR, TIMEOUT, Backend, Completion, Request, sampling
+from jaxvec.policies.llm.parse import STATUSES
 
 MODES = ("use", "refresh", "replay")
-_FIELDS = {"text", "prompt_tokens", "completion_tokens", "seconds", "failures", "error", "status"}
+_NO_PARSER = ("tokens", TIMEOUT, HTTP_ERROR)  # statuses beside the parser's
 
 
 class CacheMissError(LookupError):
@@ -17,12 +19,12 @@ class CacheMissError(LookupError):
 
 
 def key_of(backend: Backend, request: Request) -> str:
-    """SHA-256 of all that an answer depends on: model, messages, sampling, and the shape if answers are held to it."""
+    """SHA-256 of all that an answer depends on: model, messages, sampling as sent, and the shape if answers are held to it."""
     shape = [request.n_rows, request.n_columns] if backend.constrained else None
     question = {
         "model": backend.model,
         "messages": [dict(message) for message in request.messages],
-        **sampling(request),
+        **sampling(request, getattr(backend, "leave_out", ())),
         "constrained": shape,
     }
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
@@ -36,7 +38,7 @@ class Cache:
         mode: "use" what is there and ask for the rest; "refresh": ask for everything; "replay": what is not there is an error.
             A question that once failed is asked again, except in a replay, where it fails again.
     Raises:
-        ValueError: an unknown mode, or a line of the file that is no answer.
+        ValueError: an unknown mode, a folder in the file's place, or a line of the file that is no answer.
         FileNotFoundError: a replay without a file.
     """
 
@@ -44,6 +46,8 @@ class Cache:
         if mode not in MODES:
             raise ValueError(f"unknown mode {mode!r} of a cache. Known: {', '.join(MODES)}")
         self.path, self.mode = Path(path) if path is not None else None, mode
+        if self.path is not None and self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder; name a file of answers in it")
         if mode == "replay" and not (self.path and self.path.is_file()):
             raise FileNotFoundError(f"nothing to replay: {self.path} is not there")
         self._entries = self._read()
@@ -85,15 +89,36 @@ class Cache:
         if self.path is None or not self.path.is_file():
             return {}
         entries = {}
-        for number, line in enumerate(self.path.read_text().splitlines(), 1):
+        for number, line in enumerate(self.path.read_bytes().splitlines(), 1):
             try:
                 entry = json.loads(line)
-                entries[entry.pop("key")] = entry
-                whole = set(entry) == _FIELDS
-            except (ValueError, LookupError, TypeError, AttributeError):
+                key = entry.pop("key")
+                whole = _is_answer(key, entry)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 whole = False
             if not whole:
                 raise ValueError(
                     f"{self.path}, line {number}: no answer of a language model; remove the line or the file"
                 )
+            entries[key] = entry
         return entries
+
+
+def _is_answer(key: Any, entry: dict[str, Any]) -> bool:
+    """Whether a line holds what `put` remembers, of these kinds and within their ranges."""
+    text, seconds, failures = entry["text"], entry["seconds"], entry["failures"]
+    tokens = [entry["prompt_tokens"], entry["completion_tokens"]]
+    return (
+        set(entry) == {*Completion._fields, "status"}
+        and isinstance(key, str)
+        and (text is None or isinstance(text, str))
+        and all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in tokens)
+        and isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and 0 <= seconds < math.inf
+        and isinstance(failures, list)
+        and all(kind in (TIMEOUT, HTTP_ERROR) for kind in failures)
+        and (text is not None or bool(failures))
+        and isinstance(entry["error"], str)
+        and entry["status"] in (*STATUSES, *_NO_PARSER)
+    )

@@ -32,7 +32,7 @@ def missing() -> str:
     return "" if path.is_file() else f"{path}: no such file ({GGUF})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embedded(Http):
     """`Http` at a server of our own, which is there for as long as one who refers to it.
 
@@ -83,5 +83,6 @@ class Embedded(Http):
             context=context,
             timeout_s=timeout_s,
             threads=parallel,
+            leave_out=(),
             server=server,
         )

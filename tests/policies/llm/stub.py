@@ -30,8 +30,10 @@ def serving(behave):
             with suppress(OSError):  # the client has gone
                 behave(self, body, i)
 
-        def reply(self, content, status=200):
+        def reply(self, content, status=200, **headers):
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

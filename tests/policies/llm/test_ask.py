@@ -1,13 +1,14 @@
 """The chain from question to matrix, by scripts: what is asked when, what is counted, and what a cache gives back."""
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxvec.policies.llm.ask import Asker
-from jaxvec.policies.llm.backends import FAILED, Completion, Request, Scripted
+from jaxvec.policies.llm.backends import FAILED, Completion, Http, Request, Scripted
 from jaxvec.policies.llm.cache import Cache, CacheMissError, key_of
 
 GOOD, FENCED, WRONG = "[[0.1, 0.2]]", "```\n[[0.1, 0.2]]\n```", "[[0.1]]"
@@ -107,9 +108,10 @@ def test_the_key_of_a_question_depends_on_all_that_the_answer_does():
         key_of(Scripted([GOOD], model="other"), request),
         key_of(held, request),
         key_of(held, request._replace(n_rows=2)),
+        key_of(Http(model="scripted", leave_out=("max_tokens",)), request),
     ]
     assert len(set(keys)) == len(keys)
-    assert key_of(Scripted(["else"]), request) == keys[0]
+    assert key_of(Scripted(["else"]), request) == key_of(Http(model="scripted", leave_out=()), request) == keys[0]
 
 
 def test_two_writers_keep_what_both_have(tmp_path):
@@ -126,7 +128,33 @@ def test_bad_caches_are_refused(tmp_path):
         Cache(mode="reuse")
     with pytest.raises(FileNotFoundError, match="nothing to replay"):
         Cache(tmp_path / "none.jsonl", "replay")
-    for text in ("{", "[]", '{"key": "a"}'):
-        (tmp_path / "bad.jsonl").write_text(f"{text}\n")
-        with pytest.raises(ValueError, match="line 1: no answer"):
-            Cache(tmp_path / "bad.jsonl")
+    with pytest.raises(ValueError, match="is a folder; name a file"):
+        Cache(tmp_path)
+
+
+WHOLE = {
+    "key": "a",
+    "text": GOOD,
+    "prompt_tokens": 5,
+    "completion_tokens": 7,
+    "seconds": 0.25,
+    "failures": [],
+    "error": "",
+}
+WHOLE |= {"status": "ok"}
+
+
+def test_a_cache_is_checked_when_it_is_read(tmp_path):
+    file = tmp_path / "answers.jsonl"
+    for good in ({}, {"seconds": 1}, {"text": None, "failures": ["timeout"], "status": "timeout"}):
+        file.write_text(json.dumps(WHOLE | good) + "\n")
+        Cache(file)
+    bad = [{name: value} for name in WHOLE for value in (None, True, {}, [1], -1, "x" if name != "text" else 1)]
+    bad = [fault for fault in bad if fault not in ({"text": None}, {"key": "x"}, {"error": "x"})]
+    bad += [{"seconds": math.nan}, {"seconds": math.inf}, {"prompt_tokens": 1.5}, {"failures": ["late"]}, {"more": 1}]
+    bad += [{"text": None}]  # which no failure explains
+    lines = ["{", "[]", "5", "[" * 10_000, '{"key": "a"}', *(json.dumps(WHOLE | fault) for fault in bad)]
+    for line in [*map(str.encode, lines), b"\xff\xfe"]:
+        file.write_bytes(json.dumps(WHOLE).encode() + b"\n" + line + b"\n")
+        with pytest.raises(ValueError, match=r"answers\.jsonl, line 2: no answer of a language model"):
+            Cache(file)

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from policies.llm.stub import chat, serving
@@ -153,6 +155,139 @@ def test_a_busy_server_may_answer_the_second_time():
     assert [report[x] for x in ("n_calls", "n_http_error", "n_retry", "n_ok", "n_fallback")] == [2, 1, 1, 1, 0]
 
 
+def after(told, status=429, times=1):
+    return lambda h, b, i: h.reply(chat(GOOD)) if i >= times else h.reply(b"slow down", status, Retry_After=told())
+
+
+def in_a_second():
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=1.9), usegmt=True)  # whole seconds: 0.9 at least
+
+
+@pytest.mark.parametrize(("told", "status", "least_s"), [("0.2", 429, 0.2), ("0.2", 503, 0.2), (in_a_second, 429, 0.8)])
+def test_a_server_that_says_when_is_asked_then(told, status, least_s):
+    with serving(after(told if callable(told) else lambda: told, status)) as (url, _):
+        start = time.monotonic()
+        (done,) = http(url, timeout_s=5).complete([ASKED])
+    assert (done.text, done.calls) == (GOOD, 2)
+    assert least_s <= time.monotonic() - start < 4
+
+
+def test_waiting_ends_with_the_timeout():
+    with serving(after(lambda: "0.1", times=3)) as (url, _):  # as often as it says so
+        assert http(url, timeout_s=5).complete([ASKED])[0].calls == 4
+    with serving(after(lambda: "0.4", times=9)) as (url, seen):
+        (done,) = http(url, timeout_s=1).complete([ASKED])
+    assert len(seen) == done.calls == 3
+    assert done.error == "HTTP status 429: slow down; it asks to wait 0.4 s, too long for timeout_s"
+    with serving(after(lambda: "3600")) as (url, seen):
+        start = time.monotonic()
+        (done,) = http(url, timeout_s=1).complete([ASKED])
+    assert len(seen) == done.calls == 1
+    assert time.monotonic() - start < 1
+    for nothing in ("soon", "nan", "inf", "-1", "Mon, 99 Foo 2024 00:00:00 GMT"):
+        with serving(after(lambda: nothing)) as (url, seen):  # noqa: B023
+            assert http(url).complete([ASKED])[0].text == GOOD
+    with serving(after(lambda: "0", times=99)) as (url, seen):
+        http(url, timeout_s=5).complete([ASKED])
+    assert len(seen) == backends.MOST_TRIES
+
+
+UNSUPPORTED = "Unsupported parameter: 'max_tokens' is not supported with this model."
+REASONS = {
+    "OpenAI": ({"error": {"message": UNSUPPORTED, "type": "invalid_request_error"}}, UNSUPPORTED),
+    "a text": ({"error": UNSUPPORTED}, UNSUPPORTED),
+    "vLLM": ({"object": "error", "message": UNSUPPORTED}, UNSUPPORTED),
+    "FastAPI": ({"detail": [{"loc": ["body", "max_tokens"]}]}, '[{"loc": ["body", "max_tokens"]}]'),
+    "none": ({}, "{}"),
+}
+
+
+@pytest.mark.parametrize("how", REASONS)
+def test_the_reason_of_a_refusal_is_shown(how):
+    content, shown = REASONS[how]
+    with serving(always(json.dumps(content).encode(), 400)) as (url, _):
+        (done,) = http(url).complete([ASKED])
+    help_ = " (JAXVEC_LLM_LEAVE_OUT=max_tokens leaves out what is not taken)" if "max_tokens" in shown else ""
+    assert done.error == f"HTTP status 400: {shown}{help_}"
+
+
+def test_a_reason_is_one_line_without_the_key():
+    key = 'sk-"quoted"-0123'
+    words = f"who\n\x1b[31m is {key}? " + "no " * 999
+    for content in (json.dumps({"error": {"message": words}}), json.dumps([words]), words):
+        with serving(always(content.encode(), 401)) as (url, _):
+            (done,) = http(f"{url}?code=0123456789", api_key=key).complete([ASKED])
+        assert "quoted" not in done.error
+        assert "***" in done.error
+        assert "\n" not in done.error
+        assert "\x1b" not in done.error
+        assert len(done.error) < 400
+    with serving(always(b"", 502)) as (url, _):
+        assert http(url).complete([ASKED])[0].error == "HTTP status 502"
+    with serving(always(json.dumps({"error": {"message": "no credit"}}).encode())) as (url, _):
+        assert http(url).complete([ASKED])[0].error == "a reply that is no chat completion: no credit"
+
+
+def test_what_a_server_does_not_take_is_left_out(monkeypatch):
+    def picky(handler, body, i):
+        handler.reply(*((b"unsupported parameter: 'max_tokens'", 400) if "max_tokens" in body else (chat(GOOD), 200)))
+
+    with serving(picky) as (url, seen):
+        assert "max_tokens" in http(url).complete([ASKED])[0].error
+        assert http(url, leave_out=("max_tokens",)).complete([ASKED])[0].text == GOOD
+        monkeypatch.setenv(backends.LEAVE_OUT, "max_tokens, stream,temperature,seed,top_p")
+        assert http(url).complete([ASKED])[0].text == GOOD
+    assert set(seen[-1][1]) == {"model", "messages"}
+    for bad in ("max_tokens", ("tokens",), ["seed"]):
+        with pytest.raises(
+            ValueError, match=r"leave_out \(JAXVEC_LLM_LEAVE_OUT\) must be a tuple of temperature, top_p"
+        ):
+            http("http://x/v1", leave_out=bad)
+
+
+def test_a_query_in_the_base_url_is_kept():
+    paths = []
+
+    def note(handler, body, i):
+        paths.append(handler.path)
+        handler.reply(chat(GOOD))
+
+    with serving(note) as (url, _):
+        model = http(f"{url}/openai/?api-version=2024-10-21&code=0123456789")
+        assert model.complete([ASKED])[0].text == GOOD
+        model.count_tokens("0.1")
+        http(f"{url}/?a=b").count_tokens("0.1")
+    query = "?api-version=2024-10-21&code=0123456789"
+    assert paths == [f"/v1/openai/chat/completions{query}", f"/v1/openai/tokenize{query}", "/tokenize?a=b"]
+    assert "0123456789" not in repr(model)
+
+
+REPLIES = [
+    ("think_draft", f"<think>\nStart from [[0.9, 0.9], [0.9, 0.9]] but that overloads the server.\n</think>\n{GOOD}"),
+    ("think_draft_wrong_shape", f"<think>\nExample 1 had [[0.9, 0.9, 0.9]].\n</think>\n{GOOD}"),
+    ("think_symbolic", f"<think>The format is [[a, b], [c, d]].</think>\n{GOOD}"),
+    ("content_parts", [{"type": "text", "text": GOOD}]),
+    ("parts_joined", [{"type": "text", "text": GOOD[:9]}, "", {"type": "output_text", "text": GOOD[9:]}]),
+    (
+        "parts_that_think",
+        [{"type": "thinking", "thinking": "[[0.9, 0.9], [0.9, 0.9]]"}, {"type": "text", "text": GOOD}],
+    ),
+    (
+        "odd_parts",
+        [None, 5, {"type": "text"}, {"type": "text", "text": 5}, {"text": "[["}, {"type": "text", "text": GOOD}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), REPLIES)
+def test_replies_of_models_that_think_and_of_servers_that_send_parts(name, content):
+    with serving(always(chat(content))) as (url, _):
+        asker = Asker(http(url))
+        (matrix,) = asker.matrices([ASKED.messages], 2, 2, again="")
+    assert matrix.tolist() == [[0.1, 0.2], [0.3, 0.4]]
+    assert asker.tally.report()["n_ok"] == 1
+
+
 @pytest.mark.parametrize("status", [200, 401, 500])
 def test_a_key_is_written_nowhere(status, tmp_path, capfd, caplog, monkeypatch):
     def echo(handler, body, i):  # a server that repeats all that it is told
@@ -181,12 +316,33 @@ def test_bad_settings_are_refused_without_repeating_the_key(monkeypatch):
     for bad in ({"base_url": "localhost:8000"}, {"base_url": "ftp://x"}, {"model": ""}, {"constrain": "xml"}):
         with pytest.raises(ValueError, match=r"JAXVEC_LLM|constrain"):
             dataclasses.replace(http("http://127.0.0.1:1/v1"), **bad)
-    with pytest.raises(ValueError, match="user or password") as refusal:
-        http(f"http://me:{KEY}@127.0.0.1/v1")
-    assert KEY not in str(refusal.value)
+    for url in (f"http://me:{KEY}@127.0.0.1/v1", f"me:{KEY}@127.0.0.1/v1", f"http://me:{KEY}@127.0.0.1:bad/v1"):
+        with pytest.raises(ValueError, match="user or password") as refusal:
+            http(url)
+        assert KEY not in str(refusal.value)
     with pytest.raises(ValueError, match="header cannot hold") as refusal:
         http("http://127.0.0.1:1/v1", api_key=f"{KEY}\n")
     assert KEY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"base_url": url}
+        for url in ("", None, "http://", "http://x:99999/v1", "http://x:y/v1", "http://[::1/v1", "http://x /v1", "http://x/v1\n",
+                    "http://x/v1#here", "http://x/\u00e9", "http://x:0/v1", b"http://x")
+    ]
+    + [{"model": model} for model in (None, " ", 5)]
+    + [{"api_key": key} for key in (None, 5, "\u00e9", "a\tb")]
+    + [{"timeout_s": time_s} for time_s in (0, -1, float("nan"), float("inf"), None, True, "30")]
+    + [{"pause_s": time_s} for time_s in (-1, float("nan"), float("inf"), None, False)]
+    + [{name: n} for name in ("threads", "context") for n in (0, -1, 1.5, None, True, "8")]
+    + [{"constrain": constrain} for constrain in (None, "json", 5)],
+    ids=repr,
+)  # fmt: skip
+def test_settings_that_could_not_work_are_refused_by_name(bad):
+    with pytest.raises(ValueError, match=r"JAXVEC_LLM|timeout_s|pause_s|threads|context|constrain"):
+        Http(**{"base_url": "http://127.0.0.1:1/v1", "model": "m", "api_key": ""} | bad)
 
 
 def test_the_environment_configures(monkeypatch):

@@ -40,4 +40,4 @@ def test_the_real_one():
     assert late.failures == ("timeout",)
     (full,) = model.complete([ASKED._replace(messages=({"role": "user", "content": "0.123, " * 600},))])
     assert full.failures == ("http_error",)  # more than its context holds
-    assert full.error == "HTTP status 400"
+    assert full.error.startswith("HTTP status 400: ")
