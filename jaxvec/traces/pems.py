@@ -10,11 +10,11 @@ from array import array
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvec.core.npz import RecordError, remembered
+from jaxvec.core.npz import RecordError, check_arrays, remembered
 from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.assemble import Sites
 from jaxvec.traces.earth import Anchor, to_metres
@@ -30,6 +30,7 @@ STRICT = ("fields", "parse", "grid")
 FORMAT = 1  # of the cache
 COLUMNS = ("ID", "Latitude", "Longitude", "Type", "Lanes", "Fwy", "Dir")
 UNSEEN = -1.0
+DTYPES = {"station": np.int64, "counts": np.float32, "missing": np.float32}
 
 
 class Stations(NamedTuple):
@@ -189,8 +190,18 @@ def read_counts(
         arrays = {"station": station[good], "counts": counts, "missing": missing[good].astype(np.float32)}
         return arrays, {"begin": begin.isoformat(), "report": report.to_json()}
 
-    arrays, header = remembered(cache, "pems", FORMAT, files, arguments, ("station", "counts", "missing"), make)
+    arrays, header = remembered(cache, "pems", FORMAT, files, arguments, tuple(DTYPES), make, _check_cache)
     return Counts(**arrays, begin=datetime.fromisoformat(header["begin"])), Report(**header["report"])
+
+
+def _check_cache(where: str, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Refuse what is no counts; raises what `remembered` asks for."""
+    shape = arrays["counts"].shape
+    if len(shape) != 2:
+        raise RecordError(f"{where}: counts has shape {shape}, not (station, bin)")
+    check_arrays(where, arrays, DTYPES, {"station": shape[:1], "counts": shape, "missing": shape[:1]}, "")
+    datetime.fromisoformat(header["begin"])
+    Report(**header["report"])
 
 
 class _Reader:

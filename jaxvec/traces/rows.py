@@ -13,6 +13,7 @@ from typing import IO, Any
 from jaxvec.core.npz import RecordError
 
 MAX_LINE_BYTES = 4096  # a longer line is no row of any format here
+SHOWN_DAYS = 10  # of those that are absent
 GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -47,6 +48,8 @@ class Report:
         reasons: rows by reason: left out, or kept as missing values.
         refused: files of which no row could be used, and the reason of most of their rows.
         left_out: other things left out, such as trips or stations, by reason.
+        cuts: places where a track was cut in two, by reason.
+        absent: days of which nobody has a row, as YYYY-MM-DD; they are filled in.
     """
 
     files: int = 0
@@ -55,11 +58,18 @@ class Report:
     reasons: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    cuts: dict[str, int] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
 
     def count(self, reason: str, n: int = 1) -> None:
         """Adds rows to a reason."""
         if n:
             self.reasons[reason] = self.reasons.get(reason, 0) + n
+
+    def cut(self, reason: str, n: int = 1) -> None:
+        """Adds cuts to a reason."""
+        if n:
+            self.cuts[reason] = self.cuts.get(reason, 0) + n
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it; `Report(**...)` reads it back."""
@@ -69,7 +79,11 @@ class Report:
         parts = [f"{self.kept} of {self.rows} rows kept ({self.files} files)"]
         parts += [f"{reason}: {n}" for reason, n in sorted(self.reasons.items())]
         parts += [f"{what}: {n}" for what, n in sorted(self.left_out.items())]
+        parts += [f"cut at a {what}: {n}" for what, n in sorted(self.cuts.items())]
         parts += [f"{len(self.refused)} files refused"] if self.refused else []
+        if self.absent:
+            more = ", ..." if len(self.absent) > SHOWN_DAYS else ""
+            parts.append(f"{len(self.absent)} days without a row: {', '.join(self.absent[:SHOWN_DAYS])}{more}")
         return ", ".join(parts)
 
 

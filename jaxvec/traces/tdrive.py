@@ -8,19 +8,23 @@ from array import array
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from jaxvec.core.npz import RecordError, remembered
+from jaxvec.core.npz import RecordError, check_arrays, remembered
 from jaxvec.traces.earth import ground_m
+from jaxvec.traces.jumps import plausible
+from jaxvec.traces.region import MIN_SLOTS
 from jaxvec.traces.rows import Report, files_of, number_in, read_rows
-from jaxvec.traces.trips import MAX_GAP_S, MIN_SPAN_M, SLOT_S, Samples, Trips, to_trips
+from jaxvec.traces.trips import MAX_GAP_S, MAX_SPEED_MPS, MIN_SPAN_M, SLOT_S, Samples, Trips, to_trips
 
 BEIJING = (115.4, 117.6, 39.4, 41.1)  # west, east, south, north [degree]
-MAX_SPEED_MPS = 50.0
+MIN_TRACK_S = MIN_SLOTS * SLOT_S  # of samples that contradict a longer track: shorter ones give no trip
 MAX_SAMPLES = 100_000_000
 STRICT = ("fields", "parse", "bounds", "duplicate")
-FORMAT = 1  # of the cache
+FORMAT = 2  # of the cache
+DTYPES = {"lat_deg": np.float64, "lon_deg": np.float64, "n_slots": np.int32}
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -34,8 +38,9 @@ def read_samples(
     """Reads the samples of all taxis and cleans them.
 
     Rows are dropped, and counted under: `blank`; `fields`, not four of them; `parse`, an id, time or number that is none;
-    `bounds`, outside them, as (0, 0) and swapped columns are; `duplicate`, of a taxi and second of which there is a row
-    already; `speed`, too far from the taxi's last kept row.
+    `bounds`, outside them, as (0, 0) and swapped columns are; `duplicate`, of a taxi and second of which there is another row;
+    `speed`, where the taxi's longest way that is possible does not pass. A part that contradicts it but lasts ten minutes or more
+    is kept; the way between is no way, and counted among the report's cuts as `jump`.
 
     Args:
         path: a folder, a file, or several.
@@ -74,14 +79,14 @@ def read_samples(
     if not report.kept:
         raise RecordError(f"{path}: no row is usable: {report}")
     samples, order = _ordered(columns)
-    duplicate, fast = _implausible(samples, max_speed_mps)
+    kept, duplicate = _plausible(samples, max_speed_mps)
     if strict and duplicate.any():
         n = order[np.flatnonzero(duplicate)[0]]
         raise RecordError(f"{files[places[0][n]]}:{places[1][n]}: duplicate")
     report.count("duplicate", int(duplicate.sum()))
-    report.count("speed", int(fast.sum()))
-    samples = Samples(*(column[~(duplicate | fast)] for column in samples))
-    report.kept = len(samples.vehicle)
+    report.count("speed", int(np.sum(~kept & ~duplicate)))
+    samples, report.kept = Samples(*(column[kept] for column in samples)), int(kept.sum())
+    report.cut("jump", _jumps(samples, max_speed_mps))
     return samples, report
 
 
@@ -110,27 +115,50 @@ def _parse(line: bytes) -> tuple[int, int, float, float] | str:
     return taxi, age.days * 86400 + age.seconds, lon_deg, lat_deg
 
 
-def _implausible(samples: Samples, max_speed_mps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which samples are of a second that has one already, and which cannot be reached from the last kept one."""
-    duplicate, fast = np.zeros((2, len(samples.vehicle)), bool)
-    vehicle, time_s, lat, lon = samples
+def _possible(samples: Samples, max_speed_mps: float) -> np.ndarray:
+    """Whether each sample can be reached from the one before it, of whichever taxi; a second that has two cannot."""
+    _, time_s, lat, lon = samples
     gap_s = np.diff(time_s)
-    far = ground_m(lat[:-1], lon[:-1], lat[1:], lon[1:]) > max_speed_mps * gap_s
-    kept = -1
-    for before in np.flatnonzero((vehicle[1:] == vehicle[:-1]) & ((gap_s == 0) | far)).tolist():
-        if before < kept:  # all up to there are dealt with
-            continue
-        kept, n = before, before + 1
-        while n < len(vehicle) and vehicle[n] == vehicle[kept]:
-            if time_s[n] == time_s[kept]:
-                duplicate[n] = True
-            elif ground_m(lat[kept], lon[kept], lat[n], lon[n]) > max_speed_mps * (time_s[n] - time_s[kept]):
-                fast[n] = True
-            else:
-                break
-            n += 1
-        kept = n
-    return duplicate, fast
+    return (gap_s > 0) & (ground_m(lat[:-1], lon[:-1], lat[1:], lon[1:]) <= max_speed_mps * gap_s)
+
+
+def _jumps(samples: Samples, max_speed_mps: float) -> int:
+    """How many samples cannot be reached from the one of the same taxi before."""
+    return int(np.sum((np.diff(samples.vehicle) == 0) & ~_possible(samples, max_speed_mps)))
+
+
+def _plausible(samples: Samples, max_speed_mps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which samples are kept, and which are not because there is another of their second."""
+    vehicle, time_s, lat, lon = samples
+    same = vehicle[1:] == vehicle[:-1]
+    first = np.append(True, ~same | (np.diff(time_s) > 0))
+    repeats = np.append(False, ~first[1:] & (np.diff(lat) == 0) & (np.diff(lon) == 0))
+    kept = ~repeats
+    rows = np.flatnonzero(kept)
+    fault = ~_possible(Samples(*(column[rows] for column in samples)), max_speed_mps)
+    for taxi in np.unique(vehicle[rows[1:]][fault & (vehicle[rows[1:]] == vehicle[rows[:-1]])]).tolist():
+        begin, end = np.searchsorted(vehicle, [taxi, taxi + 1])
+        own = begin + np.flatnonzero(kept[begin:end])
+
+        def distance_m(a: np.ndarray, b: np.ndarray, own: np.ndarray = own) -> np.ndarray:
+            return ground_m(lat[own[a]], lon[own[a]], lat[own[b]], lon[own[b]])
+
+        def reach_m(a: np.ndarray, b: np.ndarray, own: np.ndarray = own) -> np.ndarray:
+            gap_s = time_s[own[b]] - time_s[own[a]]
+            return np.where(gap_s > 0, max_speed_mps * gap_s, -1.0)
+
+        def is_track(chain: np.ndarray, own: np.ndarray = own) -> bool:
+            return bool(time_s[own[chain[-1]]] - time_s[own[chain[0]]] >= MIN_TRACK_S)
+
+        kept[own] = plausible(len(own), distance_m, reach_m, is_track, ~first[own])
+    return kept, ~kept & ~(first & ~_second_kept(samples, kept))
+
+
+def _second_kept(samples: Samples, kept: np.ndarray) -> np.ndarray:
+    """Whether a sample of the same taxi and second is kept."""
+    new = np.append(True, (np.diff(samples.vehicle) != 0) | (np.diff(samples.time_s) != 0))
+    second = np.cumsum(new) - 1
+    return np.bincount(second, kept).astype(bool)[second]
 
 
 def read_tdrive(
@@ -165,10 +193,29 @@ def read_tdrive(
 
     def make() -> tuple[dict[str, np.ndarray], dict]:
         samples, report = read_samples(files, bounds=bounds, max_speed_mps=max_speed_mps, strict=strict)
-        trips = to_trips(samples, horizon, slot_s=slot_s, max_gap_s=max_gap_s, min_span_m=min_span_m)
+        trips = to_trips(
+            samples, horizon, slot_s=slot_s, max_gap_s=max_gap_s, max_speed_mps=max_speed_mps, min_span_m=min_span_m
+        )
         report.left_out = {f"trips {reason}": n for reason, n in trips.left_out.items()}
         arrays = {"lat_deg": trips.lat_deg, "lon_deg": trips.lon_deg, "n_slots": trips.n_slots}
-        return arrays, {"centre": trips.centre, "left_out": trips.left_out, "report": report.to_json()}
+        rest = {"centre": trips.centre, "left_out": trips.left_out, "jumps": trips.jumps}
+        return arrays, rest | {"report": report.to_json()}
 
-    arrays, header = remembered(cache, "tdrive", FORMAT, files, arguments, ("lat_deg", "lon_deg", "n_slots"), make)
-    return Trips(**arrays, centre=tuple(header["centre"]), left_out=header["left_out"]), Report(**header["report"])
+    arrays, header = remembered(cache, "tdrive", FORMAT, files, arguments, tuple(DTYPES), make, _check_cache)
+    return _trips(arrays, header), Report(**header["report"])
+
+
+def _trips(arrays: dict[str, np.ndarray], header: dict[str, Any]) -> Trips:
+    lat_deg, lon_deg = header["centre"]
+    return Trips(**arrays, centre=(lat_deg, lon_deg), left_out=header["left_out"], jumps=header["jumps"])
+
+
+def _check_cache(where: str, arrays: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Refuse what is no trips; raises what `remembered` asks for."""
+    shape = arrays["lat_deg"].shape
+    if len(shape) != 2:
+        raise RecordError(f"{where}: lat_deg has shape {shape}, not (trip, slot)")
+    shapes = {"lat_deg": shape, "lon_deg": shape, "n_slots": shape[:1]}
+    check_arrays(where, arrays, DTYPES, shapes, "")
+    _trips(arrays, header)
+    Report(**header["report"])

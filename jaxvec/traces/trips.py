@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvec.core.npz import RecordError
-from jaxvec.traces.earth import Anchor, to_degrees, to_metres
+from jaxvec.traces.earth import Anchor, ground_m, to_degrees, to_metres
 from jaxvec.traces.region import MIN_SLOTS
 from jaxvec.traces.trace import Trace
 
 SLOT_S = 30.0
 MAX_GAP_S = 600.0
 MIN_SPAN_M = 500.0
+MAX_SPEED_MPS = 50.0
+MAX_SLOTS = 50_000_000  # of all pieces together
 
 
 class Samples(NamedTuple):
@@ -39,6 +41,7 @@ class Trips(NamedTuple):
         n_slots: (trip,) int32.
         centre: median latitude and longitude of all samples [degree].
         left_out: windows that are no trip, by reason: `short`, `parked`.
+        jumps: places where samples were cut because no vehicle could have gone so far.
     """
 
     lat_deg: np.ndarray
@@ -46,6 +49,7 @@ class Trips(NamedTuple):
     n_slots: np.ndarray
     centre: Anchor
     left_out: dict[str, int]
+    jumps: int = 0
 
 
 def to_trips(
@@ -54,10 +58,11 @@ def to_trips(
     *,
     slot_s: float = SLOT_S,
     max_gap_s: float = MAX_GAP_S,
+    max_speed_mps: float = MAX_SPEED_MPS,
     min_slots: int = MIN_SLOTS,
     min_span_m: float = MIN_SPAN_M,
 ) -> Trips:
-    """Cuts samples at gaps, puts each piece on slots by straight lines, and cuts it into trips.
+    """Cuts samples at gaps and jumps, puts each piece on slots by straight lines, and cuts it into trips.
 
     A piece of two samples or more has a slot every `slot_s` from its first sample to its last at most. It is cut into
     consecutive windows of `horizon` slots, the last one shorter.
@@ -67,18 +72,22 @@ def to_trips(
         horizon: slots of a trip at most.
         slot_s: from one slot to the next [s].
         max_gap_s: between two samples of a piece at most [s].
+        max_speed_mps: between two samples of a piece at most [m/s].
         min_slots: shorter windows are left out (`short`); but a whole horizon is enough.
         min_span_m: windows that stay in a box of a shorter diagonal are left out (`parked`) [m].
     Raises:
-        RecordError: no trip is left, or an argument is out of range.
+        RecordError: no trip is left, there would be more than `MAX_SLOTS` slots, or an argument is out of range.
     """
-    if horizon < 1 or not (slot_s > 0 and max_gap_s > 0):
-        raise RecordError(f"horizon {horizon}, slot_s {slot_s} or max_gap_s {max_gap_s} is not positive")
+    if horizon < 1 or not (slot_s > 0 and max_gap_s > 0 and max_speed_mps > 0):
+        raise RecordError(
+            f"horizon {horizon}, slot_s {slot_s}, max_gap_s {max_gap_s} or max_speed_mps {max_speed_mps} is not positive"
+        )
     if not len(samples.vehicle):
         raise RecordError("there are no samples to make trips of")
     lat, lon, n_slots = [], [], []
     left_out = {"short": 0, "parked": 0}
-    for piece_lat, piece_lon in _pieces(samples, slot_s, max_gap_s):
+    edges, jumps = _edges(samples, max_gap_s, max_speed_mps)
+    for piece_lat, piece_lon in _pieces(samples, edges, slot_s):
         for first in range(0, len(piece_lat), horizon):
             window = slice(first, first + horizon)
             trip_lat, trip_lon = piece_lat[window], piece_lon[window]
@@ -96,7 +105,7 @@ def to_trips(
             f"no trip is left: {left_out['short']} windows are too short, {left_out['parked']} stay in place"
         )
     centre = float(np.median(samples.lat_deg)), float(np.median(samples.lon_deg))
-    return Trips(np.stack(lat), np.stack(lon), np.array(n_slots, np.int32), centre, left_out)
+    return Trips(np.stack(lat), np.stack(lon), np.array(n_slots, np.int32), centre, left_out, jumps)
 
 
 def trace_samples(trace: Trace) -> Samples:
@@ -112,10 +121,22 @@ def trace_samples(trace: Trace) -> Samples:
     return Samples(row, time_s, *to_degrees(np.float64(trace.x_m[real]), np.float64(trace.y_m[real]), (0.0, 0.0)))
 
 
-def _pieces(samples: Samples, slot_s: float, max_gap_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _edges(samples: Samples, max_gap_s: float, max_speed_mps: float) -> tuple[np.ndarray, int]:
+    """Where pieces begin, and the end of the last; and how many of these places are jumps."""
+    vehicle, time_s, lat, lon = samples
+    gap_s = np.diff(time_s)
+    apart = (np.diff(vehicle) != 0) | (gap_s > max_gap_s)
+    jumps = ~apart & (ground_m(lat[:-1], lon[:-1], lat[1:], lon[1:]) > max_speed_mps * gap_s)
+    return np.concatenate([[0], np.flatnonzero(apart | jumps) + 1, [len(time_s)]]), int(jumps.sum())
+
+
+def _pieces(samples: Samples, edges: np.ndarray, slot_s: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Latitudes and longitudes on slots, piece by piece."""
-    new = (np.diff(samples.vehicle) != 0) | (np.diff(samples.time_s) > max_gap_s)
-    edges = np.concatenate([[0], np.flatnonzero(new) + 1, [len(samples.time_s)]])
+    lasting_s = samples.time_s[edges[1:] - 1] - samples.time_s[edges[:-1]]
+    if np.sum(lasting_s // slot_s + 1) > MAX_SLOTS:
+        raise RecordError(
+            f"slots of {slot_s:g} s would be more than {MAX_SLOTS}; is a time wrong, or max_gap_s too long?"
+        )
     for first, last in itertools.pairwise(edges):
         if last - first >= 2:
             time_s = samples.time_s[first:last] - samples.time_s[first]

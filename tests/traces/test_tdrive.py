@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxvec.core.npz import header_of, read_npz, write_npz
 from jaxvec.traces import RecordError, read_tdrive, synthetic
-from jaxvec.traces.tdrive import read_samples
+from jaxvec.traces.jumps import plausible
+from jaxvec.traces.tdrive import FORMAT, read_samples
 from jaxvec.traces.trips import Samples, to_trips
 from jaxvec.traces.writers import write_tdrive
 
@@ -177,11 +179,27 @@ def test_a_cache_of_something_else_is_made_again(taxis, tmp_path):
     (first,) = cache.iterdir()
     read_tdrive(folder, 40, cache=cache)
     (second,) = set(cache.iterdir()) - {first}
+    kept = tmp_path / "kept.npz"
+    kept.write_bytes(first.read_bytes())
     first.write_bytes(second.read_bytes())  # under a wrong name
     with pytest.warns(UserWarning, match="it is of other files or arguments; it is made again"):
         again, _ = read_tdrive(folder, cache=cache)
     np.testing.assert_array_equal(again.lat_deg, sixty.lat_deg)
-    np.savez(first, format=np.int32(1))
+    header = header_of(read_npz(second, (), FORMAT, "trips"), second)
+    key = header_of(read_npz(kept, (), FORMAT, "trips"), kept)["key"]
+    for arrays, more, match in [
+        ({"lat_deg": sixty.lat_deg[:, :5]}, {}, "lon_deg has shape"),
+        ({"n_slots": sixty.n_slots.astype(float)}, {}, "n_slots is float64, not int32"),
+        ({"lat_deg": sixty.lat_deg * np.nan}, {}, "not a finite number"),
+        ({}, {"centre": None}, "the header is not that of a cache of tdrive"),
+        ({}, {"report": {"lines": 5}}, "the header is not that of a cache of tdrive"),
+    ]:
+        whole = {name: getattr(sixty, name) for name in ("lat_deg", "lon_deg", "n_slots")} | arrays
+        write_npz(first, FORMAT, header | {"key": key} | more, whole)
+        with pytest.warns(UserWarning, match=f"{match}.*; it is made again"):
+            again, _ = read_tdrive(folder, cache=cache)
+        np.testing.assert_array_equal(again.lat_deg, sixty.lat_deg)
+    np.savez(first, format=np.int32(FORMAT))
     with pytest.warns(UserWarning, match=r"no entry 'header'; is this a cache of tdrive\?; it is made again"):
         again, _ = read_tdrive(folder, cache=cache)
     np.testing.assert_array_equal(again.n_slots, sixty.n_slots)
@@ -196,41 +214,113 @@ def test_rows_of_any_length_take_little_memory(tmp_path):
     assert (report.rows, report.kept) == (5, 1)
 
 
-def one_by_one(rows):
-    """The rule for rows in order, taxi by taxi: what to say of each."""
-    verdicts, last = [], {}
-    for taxi, second, lat in rows:
-        if taxi not in last:
-            verdict = "kept"
-        elif second == last[taxi][0]:
-            verdict = "duplicate"
-        elif abs(lat - last[taxi][1]) * np.pi / 180 * 6_371_393 > 50 * (second - last[taxi][0]):
-            verdict = "speed"
-        else:
-            verdict = "kept"
-        verdicts.append(verdict)
-        if verdict == "kept":
-            last[taxi] = (second, lat)
-    return verdicts
+def rows_of(places, taxi=1, begin=0, every_s=60):
+    """Rows of a taxi at these longitudes; the first at 10:00."""
+    seconds = [begin + every_s * k for k in range(len(places))]
+    return [
+        f"{taxi},2008-02-02 {10 + s // 3600:02d}:{s // 60 % 60:02d}:{s % 60:02d},{lon:.5f},39.90000"
+        for s, lon in zip(seconds, places, strict=True)
+    ]
 
 
-@settings(max_examples=100)
+WAY = [116.3 + 0.0007 * k for k in range(60)]  # 60 m a minute
+FAR = 117.5  # 100 km away, half an hour
+
+
+@pytest.mark.parametrize("outliers", [[0], [59], [30], [0, 1], [58, 59], [0, 30, 59], [1], [10, 11, 12, 40]])
+def test_the_longer_run_is_the_truth_not_whatever_came_first(tmp_path, outliers):
+    places = [FAR if k in outliers else lon for k, lon in enumerate(WAY)]
+    (tmp_path / "1.txt").write_text("\n".join(rows_of(places)))
+    samples, report = read_samples(tmp_path)
+    assert report.reasons == {"speed": len(outliers)}
+    assert (report.kept, report.cuts) == (60 - len(outliers), {})
+    assert samples.lon_deg.max() < 116.4
+
+
+def test_an_outlier_before_all_others_costs_itself_alone(tmp_path):
+    first = "1,2008-02-02 09:59:30,117.50000,40.90000"
+    (tmp_path / "1.txt").write_text("\n".join([first, *rows_of(WAY)]))
+    _, report = read_samples(tmp_path)
+    assert (report.kept, report.reasons) == (60, {"speed": 1})
+
+
+def test_two_long_runs_are_both_kept_and_cut(tmp_path):
+    # ten minutes are a track; of two runs that contradict one another both are, and no straight line joins them
+    places = [lon if k < 30 else lon + 1.2 for k, lon in enumerate(WAY)]
+    (tmp_path / "1.txt").write_text("\n".join(rows_of(places)))
+    samples, report = read_samples(tmp_path)
+    assert (report.kept, report.reasons, report.cuts) == (60, {}, {"jump": 1})
+    assert "cut at a jump: 1" in str(report)
+    trips = to_trips(samples)
+    assert (trips.jumps, trips.n_slots.tolist()) == (1, [59, 59])
+    assert not np.any((trips.lon_deg > 116.4) & (trips.lon_deg < 117.4))
+    _, report = read_tdrive(tmp_path, cache=tmp_path / "cache")
+    assert read_tdrive(tmp_path / "1.txt", cache=tmp_path / "cache")[1] == report
+    assert to_trips(samples, max_speed_mps=5e3).jumps == 0
+
+
+def test_of_one_second_the_row_that_fits_is_kept(tmp_path):
+    rows = rows_of(WAY)
+    wrong = rows[20].replace(f"{WAY[20]:.5f}", f"{FAR:.5f}")
+    (tmp_path / "1.txt").write_text("\n".join([*rows[:20], wrong, *rows[20:], rows[40], rows_of([FAR])[0]]))
+    samples, report = read_samples(tmp_path)
+    assert report.reasons == {"duplicate": 3}
+    np.testing.assert_allclose(samples.lon_deg, WAY, atol=1e-5)
+
+
+def longest(rows):
+    """Of one taxi's rows, the number in the longest chain, by trying each as the last."""
+    best = []
+    for k, (second, lat) in enumerate(rows):
+        before = [
+            best[j]
+            for j in range(k)
+            if second > rows[j][0] and abs(lat - rows[j][1]) * np.pi / 180 * 6_371_393 <= 50 * (second - rows[j][0])
+        ]
+        best.append(1 + max(before, default=0))
+    return max(best, default=0)
+
+
+@settings(max_examples=150, deadline=None)
 @given(
     rows=st.lists(
-        st.tuples(st.integers(1, 2), st.integers(0, 40), st.sampled_from([39.9, 39.901, 39.91, 39.92])), min_size=1
+        st.tuples(st.integers(1, 2), st.integers(0, 59), st.sampled_from([39.9, 39.901, 39.91, 39.92])),
+        min_size=1,
+        max_size=60,
     )
 )
-def test_jumps_and_duplicates_follow_from_the_last_kept_row(rows, tmp_path_factory):
+def test_the_longest_possible_way_is_kept(rows, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "rows.txt"
     file.write_text("".join(f"{taxi},2008-02-02 15:00:{s:02d},116.4,{lat}\n" for taxi, s, lat in rows))
     samples, report = read_samples(file)
-    rows = sorted(rows, key=lambda row: row[:2])  # stable
-    verdicts = one_by_one(rows)
-    assert [(t, s % 60, lat) for t, s, lat in zip(samples.vehicle, samples.time_s, samples.lat_deg, strict=True)] == [
-        row for row, verdict in zip(rows, verdicts, strict=True) if verdict == "kept"
-    ]
-    for reason in ("duplicate", "speed"):
-        assert report.reasons.get(reason, 0) == verdicts.count(reason)
+    kept = list(zip(samples.vehicle.tolist(), (samples.time_s % 60).tolist(), samples.lat_deg.tolist(), strict=True))
+    assert set(kept) <= set(rows)
+    for taxi in (1, 2):
+        own = [row[1:] for row in kept if row[0] == taxi]
+        assert longest(own) == len(own) == longest([row[1:] for row in sorted(rows) if row[0] == taxi])
+    seconds = len({row[:2] for row in rows})
+    assert report.reasons.get("duplicate", 0) == len(rows) - seconds
+    assert report.reasons.get("speed", 0) == seconds - report.kept
+    assert report.cuts == {}
+
+
+def test_many_rows_that_contradict_one_another_take_little_time():
+    rng = np.random.default_rng(0)
+    x_m, time_s = rng.uniform(0, 1e5, 5000), np.arange(5000.0)
+
+    def between(x):
+        return lambda a, b: np.abs(x[b] - x[a])
+
+    kept = plausible(5000, between(x_m), lambda a, b: 50 * between(time_s)(a, b), lambda chain: len(chain) >= 2)
+    assert kept.sum() > 50
+
+
+def test_times_far_apart_make_no_slots():
+    samples = Samples(np.array([1, 1]), np.array([0.0, 1e12]), np.array([39.9, 39.9]), np.array([116.4, 116.4]))
+    with pytest.raises(RecordError, match="0 windows are too short, 0 stay"):
+        to_trips(samples)
+    with pytest.raises(RecordError, match=r"slots of 30 s would be more than 50000000; is a time wrong"):
+        to_trips(samples, max_gap_s=1e13)
 
 
 FIELDS = st.one_of(
