@@ -1,6 +1,7 @@
 """Regions of one's own files: T-Drive or SUMO for trips, PeMS for roadside units and counts. What is not given is made up."""
 
 import functools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxvec.traces.assemble import Sites, assemble
 from jaxvec.traces.earth import Anchor, to_degrees
 from jaxvec.traces.pems import choose_sites, near, read_counts, read_stations
 from jaxvec.traces.region import Region
+from jaxvec.traces.rows import Report
 from jaxvec.traces.sumo import read_fcd
 from jaxvec.traces.tdrive import read_tdrive
 from jaxvec.traces.trips import SLOT_S, Trips, to_trips, trace_samples
@@ -93,7 +95,7 @@ def build_region(
         n_days: of made-up counts.
         width_m: of the square of stations to begin with [m].
         source, target: see `assemble`; of made-up trips the source is the middle of their roads.
-        strict: refuse rows that would be left out; see `read_samples` and `read_counts`.
+        strict: refuse rows that would be left out; see `read_samples`, `read_fcd` and `read_counts`.
         cache: folder for what was read.
         options: `n_uav`, `n_vehicles`, `split`, `predictor`, `most_trips`; see `assemble`.
     Returns:
@@ -132,8 +134,11 @@ def _trips(
         trips, report = read_tdrive(tdrive, horizon, strict=strict, cache=cache)
         return trips, {"from": "T-Drive", "path": str(tdrive), "samples": report.to_json()}
     if fcd is not None:
-        trips = to_trips(trace_samples(read_fcd(fcd, dt_s=SLOT_S)), horizon)
-        return trips, {"from": "SUMO", "path": str(fcd), "left_out": trips.left_out}
+        report = Report()
+        trace = read_fcd(fcd, dt_s=SLOT_S, strict=strict, report=report)
+        trips = to_trips(trace_samples(trace), horizon, max_speed_mps=math.inf)  # the trace is cut at its jumps
+        report.left_out |= {f"trips {reason}": n for reason, n in trips.left_out.items()}
+        return trips, {"from": "SUMO", "path": str(fcd), "samples": report.to_json()}
     return to_trips(synthetic.taxis(seed, area), horizon)._replace(centre=synthetic.TAXIS_AT), _made_up(area, seed)
 
 

@@ -71,6 +71,15 @@ class Report:
         if n:
             self.cuts[reason] = self.cuts.get(reason, 0) + n
 
+    def add(self, other: "Report") -> None:
+        """Adds all that another has counted."""
+        self.files, self.rows, self.kept = self.files + other.files, self.rows + other.rows, self.kept + other.kept
+        for mine, theirs in ((self.reasons, other.reasons), (self.left_out, other.left_out), (self.cuts, other.cuts)):
+            for name, n in theirs.items():
+                mine[name] = mine.get(name, 0) + n
+        self.refused |= other.refused
+        self.absent += other.absent
+
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it; `Report(**...)` reads it back."""
         return asdict(self)

@@ -1,26 +1,39 @@
-"""Reading floating-car data, the record of every vehicle at every step that SUMO writes with --fcd-output."""
+"""Reading floating-car data, the record of every vehicle at every step that SUMO writes with --fcd-output.
+
+SUMO's angle is in degrees clockwise from north: vx = speed sin(angle), vy = speed cos(angle). Where it is missing, the
+vehicle heads from the record before to the one after. Coordinates are metres; a file written with --fcd-output.geo holds
+degrees, and is refused, as are others whose speeds and positions disagree throughout. Times are seconds, a time of day or a
+date. Persons and containers are passed over.
+
+Records of vehicles are left out, and counted under: `type`, not asked for; `fields`, an attribute is missing; `parse`, a
+number that is none; `bounds`, not finite, beyond any position, or faster than `max_speed_mps`; `duplicate`, a second one of a
+vehicle in a timestep; `speed`, where the vehicle cannot have been, by its speeds, on the longest way that is possible. Where
+two parts contradict one another that are long enough for a row each, the row is cut: a `jump` in the report.
+"""
 
 import gzip
 import math
 import os
+import warnings
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, NoReturn
 from xml.parsers import expat
 
 import numpy as np
 
-from jaxvec.traces.rows import GZIP_ERRORS, damage, opened
+from jaxvec.traces import clock
+from jaxvec.traces.rows import GZIP_ERRORS, Report, damage, opened
 from jaxvec.traces.trace import RecordError, Trace, check
+from jaxvec.traces.tracks import MAX_GAP_SAMPLES, check_units, rows
 
-MAX_GAP_SAMPLES = 3  # records of one vehicle further apart than this many dt_s belong to two rows
 MAX_CELLS = 50_000_000  # most entries of one (vehicle, sample) array, 200 MB of float32
-LARGEST = 1e9  # largest number taken: beyond every position on Earth [m], speed [m/s] and heading [degree]
+MAX_SPEED_MPS = 150.0  # faster than any train
+LARGEST = 1e9  # largest position [m], heading [degree] and time [s] taken; SUMO writes -2^30 where there is no position
+ROUNDING_MPS = 0.1  # what float32 may move the farthest position between two samples, above which there is a warning
 CHUNK_BYTES = 1 << 16
 MAX_TAG_BYTES = 1 << 20  # a longer tag or comment is no FCD, and makes parsers slow
 MAX_DEPTH = 100  # of elements within elements; FCD has 4
-GRID_SLACK = 1e-6  # part of a sample by which a record may miss the grid and still count as on it
-SHOWN = 60  # characters of a value shown in a message
 
 
 def read_fcd(
@@ -28,58 +41,93 @@ def read_fcd(
     *,
     dt_s: float = 1.0,
     origin_m: tuple[float, float] = (0.0, 0.0),
-    origin_s: float = 0.0,
+    origin_s: float | str = 0.0,
     min_samples: int = 2,
+    max_speed_mps: float = MAX_SPEED_MPS,
     vehicle_type: str | None = None,
+    strict: bool = False,
+    report: Report | None = None,
 ) -> Trace:
     """Reads SUMO's FCD XML, plain or gzipped, as a stream: memory grows with the vehicles, not with the text.
 
     Times are put on one grid for all vehicles, file's first timestep + k * dt_s, by straight lines between the
     records before and after (positions and velocity components alike). Two records of a vehicle at most
     MAX_GAP_SAMPLES * dt_s apart are joined so, whatever is missing between; if they are further apart, the vehicle's
-    row ends and a new one starts. A file with rarer records therefore needs a larger dt_s.
-
-    SUMO's angle is in degrees clockwise from north: vx = speed sin(angle), vy = speed cos(angle). Coordinates are
-    taken as metres; a file written with --fcd-output.geo holds degrees and is no use here. Persons and containers
-    are passed over.
+    row ends and a new one starts. A file with rarer records therefore needs a larger dt_s. The module says what is left out.
 
     Args:
         path: the file; gzip is known by its first bytes.
         dt_s: time between samples [s].
         origin_m: point (x, y) of the file that becomes (0, 0) [m].
-        origin_s: time of the file that becomes 0 [s].
+        origin_s: time of the file that becomes 0 [s], or a text, as the file may have it.
         min_samples: rows with fewer samples are dropped.
+        max_speed_mps: of a vehicle [m/s].
         vehicle_type: keep only vehicles whose attribute `type` is this; None keeps all.
+        strict: let `fields`, `parse`, `bounds` and `duplicate` be errors, which name the line.
+        report: to which all that is counted is added; without one, records left out and jumps are warned of.
     Returns:
         The trace, rows ordered by enter_s, then by first appearance in the file.
     Raises:
-        RecordError: the file is not whole, well-formed FCD XML (the message names file and line), no vehicle is
-            left, the arrays would exceed MAX_CELLS, or an argument is out of range.
+        RecordError: the file is not whole, well-formed FCD XML (the message names file and line), positions are degrees or
+            disagree with speeds, no vehicle is left, the arrays would exceed MAX_CELLS, or an argument is out of range.
         OSError: the file cannot be opened or read.
     """
-    if not (math.isfinite(dt_s) and 0 < np.float32(dt_s) < np.inf):
-        raise RecordError(f"dt_s is {dt_s} s, not positive")
-    if not all(math.isfinite(value) and abs(value) <= LARGEST for value in (*origin_m, origin_s)):
-        raise RecordError(f"origin_m {origin_m} or origin_s {origin_s} is not a finite number up to {LARGEST:g}")
-    if min_samples < 1:
-        raise RecordError(f"min_samples is {min_samples}, not at least 1")
-    reader = _Reader(path, dt_s, origin_m, origin_s, vehicle_type)
+    begin_s = _check_arguments(dt_s, origin_m, origin_s, min_samples, max_speed_mps)
+    counted = Report(files=1)
+    reader = _Reader(path, dt_s, origin_m, begin_s, max_speed_mps, vehicle_type, strict, counted)
     reader.read()
-    rows = [row for records in reader.records.values() for row in _rows(records, reader.first_s, dt_s, min_samples)]
-    if not rows:
-        vehicles = "vehicles" if vehicle_type is None else f"vehicles of type {vehicle_type!r}"
+    check_units(str(path), reader.records.values(), origin_m)
+    options = reader.first_s, dt_s, min_samples, max_speed_mps, counted
+    table = [row for records in reader.records.values() for row in rows(records, *options)]
+    if not table:
         raise RecordError(
-            f"{path}, line {reader.last_line}: no vehicle is usable: of {len(reader.records)} {vehicles} in "
-            f"{reader.n_steps} timesteps, none has {min_samples} samples {dt_s:g} s apart, "
-            f"without a gap of more than {MAX_GAP_SAMPLES * dt_s:g} s"
+            f"{path}, line {reader.last_line}: no vehicle is usable: {reader.met()}, none has {min_samples} samples {dt_s:g} s "
+            f"apart, without a gap of more than {MAX_GAP_SAMPLES * dt_s:g} s: {counted}{reader.first_fault}"
         )
-    width = max(row.shape[1] for _, row in rows)
-    if len(rows) * width > MAX_CELLS:
+    width = max(row.shape[1] for _, row in table)
+    if len(table) * width > MAX_CELLS:
         raise RecordError(
-            f"{path}, line {reader.last_line}: {len(rows)} rows of up to {width} samples are more than {MAX_CELLS} cells; "
+            f"{path}, line {reader.last_line}: {len(table)} rows of up to {width} samples are more than {MAX_CELLS} cells; "
             "take a shorter record or a larger dt_s"
         )
-    return check(_trace(sorted(rows, key=lambda row: row[0]), dt_s), str(path))
+    trace = check(_trace(sorted(table, key=lambda row: row[0]), dt_s), str(path))
+    _tell(path, trace, counted, report)
+    return trace
+
+
+def _check_arguments(
+    dt_s: float, origin_m: tuple[float, float], origin_s: float | str, min_samples: int, max_speed_mps: float
+) -> float:
+    """The origin of time in seconds, if all numbers are in their ranges."""
+    if not (math.isfinite(dt_s) and 0 < np.float32(dt_s) < np.inf):
+        raise RecordError(f"dt_s is {dt_s} s, not positive")
+    if not all(math.isfinite(value) and abs(value) <= LARGEST for value in origin_m):
+        raise RecordError(f"origin_m {origin_m} is not two finite numbers up to {LARGEST:g}")
+    try:
+        begin_s = clock.seconds(origin_s) if isinstance(origin_s, str) else float(origin_s)
+    except ValueError as error:
+        raise RecordError(f"origin_s {origin_s!r} is not a time: {clock.ACCEPTED}") from error
+    if not math.isfinite(begin_s):
+        raise RecordError(f"origin_s {origin_s} is not finite")
+    if min_samples < 1:
+        raise RecordError(f"min_samples is {min_samples}, not at least 1")
+    if not max_speed_mps > 0:
+        raise RecordError(f"max_speed_mps is {max_speed_mps}, not positive")
+    return begin_s
+
+
+def _tell(path: str | os.PathLike[str], trace: Trace, counted: Report, report: Report | None) -> None:
+    """Adds what was counted to the caller's report, or warns of it."""
+    if report is not None:
+        report.add(counted)
+    elif set(counted.reasons) - {"type"} or counted.cuts:
+        warnings.warn(f"{path}: {counted}; a `report` takes this instead of a warning", stacklevel=3)
+    farthest_m = max(float(np.max(np.abs(x))) for x in (trace.x_m, trace.y_m))
+    if (resolution_m := float(np.spacing(np.float32(farthest_m)))) > ROUNDING_MPS * trace.dt_s:
+        warnings.warn(
+            f"{path}: positions of up to {farthest_m:.3g} m are kept to {resolution_m:g} m; set origin_m near the road",
+            stacklevel=3,
+        )
 
 
 def _trace(rows: Sequence[tuple[float, np.ndarray]], dt_s: float) -> Trace:
@@ -100,31 +148,17 @@ def _trace(rows: Sequence[tuple[float, np.ndarray]], dt_s: float) -> Trace:
     )
 
 
-def _rows(records: array, first_s: float, dt_s: float, min_samples: int) -> Iterator[tuple[float, np.ndarray]]:
-    """Splits one vehicle's records (t, x, y, vx, vy), in turn, at gaps, and puts each part on the grid.
-
-    Yields:
-        Time of the first sample [s], and (4, sample) x, y, vx, vy in float32.
-    """
-    table = np.frombuffer(records, np.float64).reshape(-1, 5)
-    gaps = np.flatnonzero(np.diff(table[:, 0]) > (MAX_GAP_SAMPLES + GRID_SLACK) * dt_s) + 1
-    for part in np.split(table, gaps):
-        time = (part[:, 0] - first_s) / dt_s  # in samples
-        grid = np.arange(math.ceil(time[0] - GRID_SLACK), math.floor(time[-1] + GRID_SLACK) + 1)
-        if len(grid) >= min_samples:
-            row = np.stack([np.interp(grid, time, column) for column in part[:, 1:].T])
-            yield first_s + grid[0] * dt_s, row.astype(np.float32)
-
-
 class _Reader:
     """One pass over a file, through expat's events.
 
     Attributes:
-        records: by vehicle id, its t, x, y, vx, vy, t, x, ... in the order of the file, shifted to the origin.
+        records: by vehicle id, its t, x, y, speed, angle, t, x, ... in the order of the file, shifted to the origin; nan where
+            the angle is missing.
         first_s: time of the first timestep, shifted.
         n_steps: timesteps met.
         line: the line reached.
         last_line: where the root element ended.
+        first_fault: of a record that was left out, in words.
     """
 
     def __init__(
@@ -133,17 +167,24 @@ class _Reader:
         dt_s: float,
         origin_m: tuple[float, float],
         origin_s: float,
+        max_speed_mps: float,
         vehicle_type: str | None,
+        strict: bool,
+        report: Report,
     ):
         self.path = path
         self.dt_s = dt_s
         self.origin_m = origin_m
         self.origin_s = origin_s
+        self.max_speed_mps = max_speed_mps
         self.vehicle_type = vehicle_type
+        self.strict = strict
+        self.report = report
         self.records: dict[str, array] = {}
         self.first_s = self.time_s = -math.inf
         self.n_steps = 0
         self.last_line = 1
+        self.first_fault = ""
         self.depth = 0
         self.in_step = False
         self.seen: set[str] = set()  # vehicles of this timestep
@@ -167,6 +208,11 @@ class _Reader:
         except expat.ExpatError as error:
             fault = expat.ErrorString(error.code)
             raise RecordError(f"{self.path}, line {error.lineno}: not whole XML: {fault}") from error
+
+    def met(self) -> str:
+        """How many vehicles and timesteps were met, in words."""
+        vehicles = "vehicles" if self.vehicle_type is None else f"vehicles of type {self.vehicle_type!r}"
+        return f"of {len(self.records)} {vehicles} in {self.n_steps} timesteps"
 
     def parse(self, text: IO[bytes] | gzip.GzipFile) -> None:
         fed = 0
@@ -216,12 +262,20 @@ class _Reader:
         raw = attributes.get("time")
         if raw is None:
             self.fail("a timestep has no attribute 'time'")
-        time_s = self.number("time", raw, "a timestep") - self.origin_s
+        try:
+            file_s = clock.seconds(raw)
+        except ValueError:
+            self.fail(f"a timestep has time={_short(raw)!r}, which is not a time: {clock.ACCEPTED}")
+        if not math.isfinite(file_s):
+            self.fail(f"a timestep has time={_short(raw)!r}, which is not finite")
+        time_s = file_s - self.origin_s
         if time_s <= self.time_s:
             how = "is repeated" if time_s == self.time_s else "comes after a later one"
             self.fail(f"timestep time={_short(raw)!r} {how}; times must increase")
-        if np.spacing(np.float32(abs(time_s))) > 0.1 * self.dt_s:
+        if abs(time_s) > LARGEST or np.spacing(np.float32(abs(time_s))) > 0.1 * self.dt_s:
             self.fail(f"time={_short(raw)!r} is too large for float32 at dt_s = {self.dt_s:g} s; set origin_s")
+        if np.spacing(abs(file_s)) > 0.1 * self.dt_s:
+            self.fail(f"time={_short(raw)!r} is too large for steps of {self.dt_s:g} s, whatever the origin")
         if self.n_steps == 0:
             self.first_s = time_s
         self.time_s = time_s
@@ -229,44 +283,49 @@ class _Reader:
         self.seen.clear()
 
     def vehicle(self, attributes: dict[str, str]) -> None:
+        self.report.rows += 1
+        fault = self.record(attributes)
+        if fault is None:
+            self.report.kept += 1
+        elif self.strict and fault[0] != "type":
+            self.fail(fault[1])
+        else:
+            self.report.count(fault[0])
+            self.first_fault = self.first_fault or f"; the first, in line {self.line}: {fault[1]}"
+
+    def record(self, attributes: dict[str, str]) -> tuple[str, str] | None:
+        """Takes a vehicle's record, or says why it is left out: the reason that it counts under, and all of it in words."""
         name = attributes.get("id")
         if name is None:
-            self.fail("a vehicle has no attribute 'id'")
+            return "fields", "a vehicle has no attribute 'id'"
         who = f"vehicle {_short(name)!r}"
+        if self.vehicle_type is not None and attributes.get("type") != self.vehicle_type:
+            missing = "type" not in attributes
+            return ("fields", f"{who} has no attribute 'type'") if missing else ("type", f"{who} is of another type")
+        numbers = {"angle": math.nan}
+        for attribute in ("x", "y", "speed", "angle"):
+            raw = attributes.get(attribute)
+            if raw is None and attribute != "angle":
+                return "fields", f"{who} has no attribute {attribute!r}"
+            if raw is None:
+                continue
+            has = f"{who} has {attribute}={_short(raw)!r}, which is"
+            try:
+                numbers[attribute] = value = clock.number(raw)
+            except ValueError:
+                return "parse", f"{has} not a number"
+            largest = self.max_speed_mps if attribute == "speed" else LARGEST
+            if not math.isfinite(value):
+                return "bounds", f"{has} not finite"
+            if abs(value) > largest:
+                return "bounds", f"{has} larger than {largest:g}"
         if name in self.seen:
-            self.fail(f"{who} occurs twice in one timestep")
+            return "duplicate", f"{who} occurs twice in one timestep"
         self.seen.add(name)
-        wanted = ("x", "y", "speed", "angle") if self.vehicle_type is None else ("type", "x", "y", "speed", "angle")
-        for attribute in wanted:
-            if attribute not in attributes:
-                self.fail(f"{who} has no attribute {attribute!r}")
-            if attribute == "type" and attributes["type"] != self.vehicle_type:
-                return
-        x_m, y_m, speed_mps, angle_deg = (self.number(key, attributes[key], who) for key in wanted[-4:])
-        angle = math.radians(angle_deg)
-        self.records.setdefault(name, array("d")).extend(
-            (
-                self.time_s,
-                x_m - self.origin_m[0],
-                y_m - self.origin_m[1],
-                speed_mps * math.sin(angle),
-                speed_mps * math.cos(angle),
-            )
-        )
-
-    def number(self, attribute: str, raw: str, who: str) -> float:
-        try:
-            if len(raw) > SHOWN or "_" in raw:  # float() would take 1_000
-                raise ValueError
-            value = float(raw)
-        except ValueError:
-            self.fail(f"{who} has {attribute}={_short(raw)!r}, which is not a number")
-        if not math.isfinite(value):
-            self.fail(f"{who} has {attribute}={_short(raw)!r}, which is not finite")
-        if abs(value) > LARGEST:
-            self.fail(f"{who} has {attribute}={_short(raw)!r}, which is larger than {LARGEST:g}")
-        return value
+        x_m, y_m = numbers["x"] - self.origin_m[0], numbers["y"] - self.origin_m[1]
+        self.records.setdefault(name, array("d")).extend((self.time_s, x_m, y_m, numbers["speed"], numbers["angle"]))
+        return None
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    return text if len(text) <= clock.LONGEST else text[: clock.LONGEST] + "..."

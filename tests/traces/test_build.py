@@ -5,6 +5,7 @@ import pytest
 
 from jaxvec.traces import (
     RecordError,
+    Report,
     Sites,
     Trips,
     assemble,
@@ -105,7 +106,7 @@ def test_a_sumo_recording_gives_trips(tmp_path):
     assert provenance["trips"] == {
         "from": "SUMO",
         "path": str(tmp_path / "fcd.xml"),
-        "left_out": {"short": 2, "parked": 0},
+        "samples": Report(files=1, rows=162, kept=162, left_out={"trips short": 2, "trips parked": 0}).to_json(),
     }
     assert region.traj_len.tolist() == [40, 40]
     x_m, y_m = to_metres(
@@ -117,6 +118,14 @@ def test_a_sumo_recording_gives_trips(tmp_path):
         x_m, [300 * np.arange(40) - 6000] * 2, atol=0.05
     )  # the median sample comes to the middle
     np.testing.assert_allclose(y_m, [[-50] * 40, [50] * 40], atol=0.05)
+    bad = steps[40].replace('x="6000"', 'x="-1073741824"', 1)
+    text = "<fcd-export>" + "".join([*steps[:40], bad, *steps[41:]]) + "</fcd-export>"
+    (tmp_path / "fcd.xml").write_text(text)
+    same, provenance = build_region(fcd=tmp_path / "fcd.xml", n_rsu=3, n_uav=1, horizon=40, n_days=2)
+    assert provenance["trips"]["samples"]["reasons"] == {"bounds": 1}
+    np.testing.assert_allclose(same.traj_dlon_deg, region.traj_dlon_deg, atol=1e-6)
+    with pytest.raises(RecordError, match=r"line 1: vehicle '0' has x='-1073741824'"):
+        build_region(fcd=tmp_path / "fcd.xml", strict=True)
     (tmp_path / "fcd.xml").write_text("<fcd-export>" + "".join(steps[:30]) + "</fcd-export>")
     with pytest.raises(RecordError, match="no trip is left: 2 windows are too short"):
         build_region(fcd=tmp_path / "fcd.xml")

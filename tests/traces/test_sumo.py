@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import RecordError, check, read_fcd, sumo
+from jaxvec.traces import RecordError, Report, check, read_fcd, sumo
 
 TWO_CARS = """<?xml version="1.0" encoding="UTF-8"?>
 <!-- a comment -->
@@ -200,10 +200,29 @@ FAULTS = {
         "no vehicle is usable: of 1 vehicles in 3 timesteps, none has 2 samples 1 s apart, without a gap of more than 3 s",
     ),
     "no time": (one_step(time=""), 2, "a timestep has no attribute 'time'"),
-    "time of day": (one_step(time='time="00:00:01"'), 2, "a timestep has time='00:00:01', which is not a number"),
+    "no time of day": (
+        one_step(time='time="00:61:01"'),
+        2,
+        "a timestep has time='00:61:01', which is not a time: seconds, [D:]HH",
+    ),
+    "a month": (
+        one_step(time='time="2024-13-01 00:00:00"'),
+        2,
+        "a timestep has time='2024-13-01 00:00:00', which is not a time",
+    ),
+    "a long time": (
+        one_step(time=f'time="{"1" * 99}"'),
+        2,
+        f"a timestep has time='{'1' * 60}...', which is not a time",
+    ),
+    "time nan": (one_step(time='time="nan"'), 2, "a timestep has time='nan', which is not finite"),
     "times out of order": (fcd(*east([0, 2, 1])), 8, "timestep time='1' comes after a later one; times must increase"),
     "time repeated": (fcd(*east([0, 2, 2])), 8, "timestep time='2' is repeated; times must increase"),
-    "time since 1970": (one_step(time='time="1.7e9"'), 2, "a timestep has time='1.7e9', which is larger than 1e+09"),
+    "time since 1970": (
+        one_step(time='time="1.7e9"'),
+        2,
+        "time='1.7e9' is too large for float32 at dt_s = 1 s; set origin_s",
+    ),
     "time too large": (
         one_step(time='time="1e8"'),
         2,
@@ -217,7 +236,6 @@ FAULTS = {
     "no id": (one_step(car(), car(id=None)), 4, "a vehicle has no attribute 'id'"),
     "no x": (one_step(car(), car(id="b", x=None)), 4, "vehicle 'b' has no attribute 'x'"),
     "no y": (one_step(car(y=None)), 3, "vehicle 'a' has no attribute 'y'"),
-    "no angle": (one_step(car(angle=None)), 3, "vehicle 'a' has no attribute 'angle'"),
     "no speed": (one_step(car(speed=None)), 3, "vehicle 'a' has no attribute 'speed'"),
     "word": (one_step(car(x="far")), 3, "vehicle 'a' has x='far', which is not a number"),
     "blank number": (one_step(car(y="")), 3, "vehicle 'a' has y='', which is not a number"),
@@ -227,6 +245,12 @@ FAULTS = {
     "inf": (one_step(car(angle="-inf")), 3, "vehicle 'a' has angle='-inf', which is not finite"),
     "beyond float": (one_step(car(x="1e400")), 3, "vehicle 'a' has x='1e400', which is not finite"),
     "beyond float32": (one_step(car(x="1e39")), 3, "vehicle 'a' has x='1e39', which is larger than 1e+09"),
+    "no position": (
+        one_step(car(x="-1073741824.0")),
+        3,
+        "vehicle 'a' has x='-1073741824.0', which is larger than 1e+09",
+    ),
+    "too fast": (one_step(car(speed="-200")), 3, "vehicle 'a' has speed='-200', which is larger than 150"),
 }
 
 
@@ -234,7 +258,7 @@ FAULTS = {
 def test_each_fault_is_named_with_file_and_line(read, name):
     text, line, fault = FAULTS[name]
     with pytest.raises(RecordError) as caught:
-        read(text)
+        read(text, strict=True)
     where, _, what = str(caught.value).partition(": ")
     assert where.endswith(f"fcd.xml, line {line}")
     assert what.startswith(fault)
@@ -244,7 +268,183 @@ def test_a_missing_type_matters_only_when_asked_for(read):
     text = fcd(*east([0, 1]))
     assert read(text).n_samples.tolist() == [2]
     with pytest.raises(RecordError, match=r"fcd\.xml, line 3: vehicle 'a' has no attribute 'type'"):
+        read(text, vehicle_type="car", strict=True)
+    with pytest.raises(
+        RecordError, match=r"kept \(1 files\), fields: 2; the first, in line 3: vehicle 'a' has no attribute 'type'"
+    ):
         read(text, vehicle_type="car")
+
+
+BAD_CARS = {
+    "fields": [car(id=None), car(id="b", x=None), car(id="c", speed=None)],
+    "parse": [car(id="d", x="far"), car(id="e", y=""), car(id="f", angle="1_0"), car(id="g", speed="9" * 99)],
+    "bounds": [
+        car(id="h", x="nan"),
+        car(id="i", angle="inf"),
+        car(id="j", y="-1073741824.0"),
+        car(id="k", speed="1e3"),
+    ],
+    "duplicate": [car(), car(x="5")],
+    "type": [car(id="l", type="bus")],
+}
+
+
+def test_records_left_out_are_counted_as_in_the_other_readers(read):
+    good = [f'<timestep time="{t}">{car(type="car")}</timestep>' for t in (1, 2)]
+    bad = [
+        vehicle.replace("/>", ' type="car"/>') if "type" not in vehicle else vehicle
+        for x in BAD_CARS.values()
+        for vehicle in x
+    ]
+    first = f'<timestep time="0">{car(type="car")}{"".join(bad)}</timestep>'
+    text = "\n".join(["<fcd-export>", first, *good, "</fcd-export>"])
+    trace = read(text, vehicle_type="car", report=(report := Report(files=1, rows=5, kept=4)))
+    assert trace.n_samples.tolist() == [3]
+    assert report.reasons == {reason: len(vehicles) for reason, vehicles in BAD_CARS.items()}
+    assert (report.files, report.rows, report.kept, report.cuts) == (2, 5 + 3 + len(bad), 4 + 3, {})
+    with pytest.warns(
+        UserWarning, match=r"fcd\.xml: 3 of 17 rows kept \(1 files\), bounds: 4, duplicate: 2, fields: 3, parse: 4"
+    ):
+        read(text, vehicle_type="car")
+    for reason in ("fields", "parse", "bounds", "duplicate"):
+        for vehicle in BAD_CARS[reason]:
+            with pytest.raises(RecordError, match=r"fcd\.xml, line [34]: (a )?vehicle"):
+                read(one_step(car(), vehicle), strict=True)
+
+
+def test_a_position_that_is_none_is_bridged(read):
+    text = fcd(*east([0, 1, 2, 3])).replace('x="10.0"', 'x="-1073741824.0"')
+    with pytest.warns(UserWarning, match=r"3 of 4 rows kept \(1 files\), bounds: 1; a `report` takes this"):
+        np.testing.assert_array_equal(read(text).x_m, [[0, 10, 20, 30]])
+
+
+def drive(*places, dt_s=1, speed=10):
+    return fcd(*((dt_s * k, {"a": (x, 0, 90, speed)}) for k, x in enumerate(places)))
+
+
+@pytest.mark.parametrize(
+    ("places", "rows", "cuts", "dropped"),
+    [
+        ([0, 10, 5010, 5020], [[0, 10], [5010, 5020]], 1, 0),
+        ([0, 10, 5010, 30, 40], [[0, 10, 20, 30, 40]], 0, 1),  # one is an outlier
+        ([5000, 10, 20, 30], [[10, 20, 30]], 0, 1),
+        ([0, 10, 20, 5000], [[0, 10, 20]], 0, 1),
+        ([0, 10, 20, 5000, 5010, 50, 60], [[0, 10, 20], [5000, 5010], [50, 60]], 2, 0),
+        ([0, 10, 80, 90], [[0, 10], [80, 90]], 1, 0),  # 70 m in a second, at 10 m/s
+        ([0, 10, 38, 48], [[0, 10, 38, 48]], 0, 0),  # 28 m: it was faster between, and changed lanes
+        ([0, 10, 48, 58], [[0, 10, 34, 58]], 0, 1),
+    ],
+)
+def test_what_is_impossible_cuts_a_row_or_is_left_out(read, places, rows, cuts, dropped):
+    trace = read(drive(*places), report=(report := Report()))
+    assert [row[:n].tolist() for row, n in zip(trace.x_m, trace.n_samples, strict=True)] == rows
+    assert (report.cuts.get("jump", 0), report.reasons.get("speed", 0)) == (cuts, dropped)
+    assert report.kept == len(places) - dropped
+
+
+def test_rare_records_may_be_far_apart(read):
+    # from one red light to the next, 400 m in 30 s, standing at both
+    report = Report()
+    assert read(drive(0, 400, 800, dt_s=30, speed=0), dt_s=30, report=report).n_samples.tolist() == [3]
+    assert report.cuts == report.reasons == {}
+    trace = read(drive(0, 400, 80_000, 80_400, dt_s=30, speed=0), dt_s=30, report=report)
+    assert (trace.n_samples.tolist(), report.cuts) == ([2, 2], {"jump": 1})
+
+
+def test_degrees_are_refused(read):
+    def degrees(lon, lat, step, speed=10, n=5):
+        return fcd(*((k, {"a": (round(lon + k * step, 6), lat, 90, speed)}) for k in range(n)))
+
+    for text in (degrees(9.427966, 47.5085, 1.3e-4), degrees(-122.4, -37.7, 1.1e-4), degrees(9.4, 80.0, 5e-4)):
+        with pytest.raises(
+            RecordError, match=r"fcd\.xml: x from .* look like degrees: where speeds say 40 m, they move 0\.00.*geo"
+        ):
+            read(text)
+    with pytest.raises(RecordError, match="look like degrees"):
+        read(degrees(9.43, 47.51, 0, n=20))  # rounded to two decimals
+    with pytest.raises(RecordError, match="look like degrees"):
+        read(degrees(9.427966, 47.5085, 1.3e-4), origin_m=(9.4, 47.5))
+    assert read(degrees(9.4, 47.5, 10.0)).n_samples.tolist() == [5]  # metres
+    assert read(degrees(9.4, 47.5, 1e-6, speed=0)).n_samples.tolist() == [5]  # parked: nothing speaks against metres
+
+
+@pytest.mark.parametrize(("places", "speed"), [(10, 36), (10_000, 10), (10, 0), (0.01, 10)])
+def test_other_units_are_refused(read, places, speed):
+    # km/h; mm; no speed at all; km
+    with pytest.raises(
+        RecordError, match=r"speeds and positions disagree: in half of 19 steps .* are positions in metres"
+    ):
+        read(fcd(*((k, {"a": (500 + places * k, 0, 90, speed)}) for k in range(20))))
+
+
+TIMES = {
+    "seconds": ("0.00", "1.00", "2.00"),
+    "of day": ("00:00:00.00", "00:00:01.00", "00:00:02.00"),
+    "of day 1": ("23:59:59", "1:00:00:00", "1:00:00:01"),
+    "above a day": ("24:00:00", "24:00:01", "24:00:02"),
+    "ISO": ("2023-11-14T22:13:20", "2023-11-14T22:13:21.0", "2023-11-14T22:13:22"),
+    "with a blank": ("2023-11-14 22:13:20", "2023-11-14 22:13:21", "2023-11-14 22:13:22"),
+    "with zones": ("2023-11-14T22:13:20Z", "2023-11-14T23:13:21+01:00", "2023-11-14T17:13:22-0500"),
+    "since 1970": ("1700000000.00", "1700000001.00", "1700000002"),
+    "before": ("-1", "-00:00:00", "00:00:01"),
+}
+
+
+@pytest.mark.parametrize("how", TIMES)
+def test_times_are_read_as_seconds_of_day_and_dates(read, how):
+    times = TIMES[how]
+    text = fcd(*((time, {"a": (10 * k, 0, 90, 10)}) for k, time in enumerate(times)))
+    trace = read(text, origin_s=times[0])
+    np.testing.assert_array_equal(trace.enter_s, [0])
+    np.testing.assert_array_equal(trace.x_m, [[0, 10, 20]])
+    if how in ("ISO", "with zones", "since 1970"):
+        np.testing.assert_array_equal(read(text, origin_s=1.7e9).enter_s, [0])
+        with pytest.raises(RecordError, match="is too large for float32 at dt_s = 1 s; set origin_s"):
+            read(text)
+
+
+def test_times_that_no_float_resolves_are_refused(read):
+    text = fcd(*((f"{time}", {"a": (0, 0, 90, 0)}) for time in (10**16, 10**16 + 2)))
+    with pytest.raises(
+        RecordError, match=r"time='10000000000000000' is too large for steps of 1 s, whatever the origin"
+    ):
+        read(text, origin_s=1e16)
+
+
+def headless(*places, speed=5, told=()):
+    """A car without angles, but where they are told."""
+    steps = [
+        f'<timestep time="{t}"><vehicle id="a" x="{x}" y="{y}" speed="{speed}"'
+        + (f' angle="{told[t]}"' if t in told else "")
+        + "/>"
+        "</timestep>"
+        for t, (x, y) in enumerate(places)
+    ]
+    return "<fcd-export>" + "".join(steps) + "</fcd-export>"
+
+
+def test_headings_that_are_missing_follow_from_positions(read):
+    trace = read(headless((0, 0), (3, 4), (6, 8), (6, 8), (6, 8), (6, 13)))
+    # to the next; from the one before to the one after; standing: as before; north at the end
+    np.testing.assert_allclose(trace.vx_mps, [[3, 3, 3, 3, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(trace.vy_mps, [[4, 4, 4, 4, 5, 5]], atol=1e-6)
+    trace = read(headless((0, 0), (0, 0), (0, 0), (4, -3)))  # first it stands: it heads where it will go
+    np.testing.assert_allclose([trace.vx_mps[0], trace.vy_mps[0]], [[4] * 4, [-3] * 4], atol=1e-6)
+    trace = read(headless((0, 0), (0, 0), speed=0.5))  # never moves
+    np.testing.assert_array_equal([trace.vx_mps, trace.vy_mps], 0)
+    trace = read(headless((0, 0), (5, 0), (10, 0), told={1: 0}))  # what is told is kept
+    np.testing.assert_allclose(trace.vx_mps, [[5, 0, 5]], atol=1e-6)
+    trace = read(headless((0, 0), (0, 0), (0, 0), told={1: 180}))
+    np.testing.assert_allclose(trace.vy_mps, [[-5, -5, -5]], atol=1e-6)
+
+
+def test_positions_that_float32_does_not_resolve_are_warned_of(read):
+    text = fcd(*((k, {"a": (500_000 + 10 * k, 5_200_000, 90, 10)}) for k in range(3)))
+    with pytest.warns(
+        UserWarning, match=r"positions of up to 5\.2e\+06 m are kept to 0\.5 m; set origin_m near the road"
+    ):
+        read(text)
+    assert read(text, origin_m=(500_000, 5_200_000)).x_m.tolist() == [[0, 10, 20]]
 
 
 def test_damaged_gzip_is_named(read):
@@ -263,9 +463,9 @@ def test_a_line_deep_in_a_long_file(read):
     # 1 + 3 * 5000 lines before the fault, in many chunks
     text = fcd(*east(range(5000)), (5000, {"a": ("oops", 0, 90, 1)}))
     with pytest.raises(RecordError, match="line 15003: vehicle 'a' has x='oops'"):
-        read(text)
+        read(text, strict=True)
     with pytest.raises(RecordError, match="line 15003: vehicle 'a' has x='oops'"):
-        read(gzip.compress(text.encode()))
+        read(gzip.compress(text.encode()), strict=True)
 
 
 def test_endless_tags_and_entities_are_refused(read):
@@ -292,8 +492,11 @@ def test_padding_has_a_limit(read, monkeypatch):
         ({"dt_s": 0}, "dt_s is 0 s, not positive"),
         ({"dt_s": math.nan}, "dt_s is nan s"),
         ({"dt_s": 1e-60}, "dt_s is 1e-60 s"),
-        ({"origin_m": (0, math.inf)}, "not a finite number"),
-        ({"origin_s": 1e10}, "not a finite number up to 1e"),
+        ({"origin_m": (0, math.inf)}, "not two finite numbers"),
+        ({"origin_s": math.inf}, "origin_s inf is not finite"),
+        ({"origin_s": "noon"}, r"origin_s 'noon' is not a time: seconds, \[D:\]HH:MM:SS or YYYY-MM-DD HH:MM:SS"),
+        ({"max_speed_mps": 0}, "max_speed_mps is 0, not positive"),
+        ({"max_speed_mps": math.nan}, "max_speed_mps is nan, not positive"),
         ({"min_samples": 0}, "min_samples is 0"),
     ],
 )
@@ -314,7 +517,7 @@ FUZZ = settings(
 
 def trace_or_error(read, data, **options):
     try:
-        trace = read(data, **options)
+        trace = read(data, report=Report(), **options)
     except RecordError as error:
         message = str(error)
     else:
