@@ -156,8 +156,8 @@ class Accuracy(NamedTuple):
 
     Attributes:
         rmse, mae: over all stations and bins [vehicles per bin].
-        error_rate: sum of absolute errors over sum of counts.
-        r2: of each station, mean over those whose counts vary.
+        error_rate: sum of absolute errors over sum of counts; nan or inf where nothing was counted.
+        r2: of each station, mean over those whose counts vary; nan where none does.
     """
 
     rmse: np.ndarray
@@ -178,11 +178,14 @@ def accuracy(counts: np.ndarray, forecast: np.ndarray) -> Accuracy:
     station_and_bin = (-2, -1)
     variation = np.sum((counts - counts.mean(1, keepdims=True)) ** 2, 1)
     varies = variation > 0
+    with np.errstate(invalid="ignore", divide="ignore"):  # nothing was counted, or nothing varies: nan, as is said
+        error_rate = np.sum(np.abs(error), station_and_bin) / np.sum(counts)
+    r2 = 1 - np.sum(error[..., varies, :] ** 2, -1) / variation[varies]
     return Accuracy(
         np.sqrt(np.mean(error**2, station_and_bin)),
         np.mean(np.abs(error), station_and_bin),
-        np.sum(np.abs(error), station_and_bin) / np.sum(counts),
-        np.mean(1 - np.sum(error[..., varies, :] ** 2, -1) / variation[varies], -1),
+        error_rate,
+        np.mean(r2, -1) if varies.any() else np.full(error.shape[:-2], np.nan),
     )
 
 
@@ -204,8 +207,13 @@ def predict(counts: np.ndarray, predictor: str | Predictor) -> np.ndarray:
     Returns:
         (station, bin) float32.
     Raises:
-        ValueError: unknown name, or what a predictor returns is not of the shape of the counts, finite and 0 or more.
+        ValueError: unknown name, or counts, or what a predictor returns, are not (station, bin), finite and 0 or more.
     """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or 0 in counts.shape or not (np.all(np.isfinite(counts)) and np.all(counts >= 0)):
+        raise ValueError(
+            f"counts of shape {counts.shape} are not (station, bin), finite and 0 or more; fill their gaps first"
+        )
     if isinstance(predictor, str):
         if predictor not in predictors():
             raise ValueError(f"{suggest('predictor', predictor, predictors())}; or give a function")

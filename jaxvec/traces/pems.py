@@ -6,7 +6,6 @@ that its web pages export have another format, and are not read.
 """
 
 import math
-from array import array
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,18 +17,17 @@ from jaxvec.core.npz import RecordError, check_arrays, remembered
 from jaxvec.forecast.counts import BINS_PER_DAY
 from jaxvec.traces.assemble import Sites
 from jaxvec.traces.earth import Anchor, to_metres
+from jaxvec.traces.gaps import fill
 from jaxvec.traces.rows import Report, files_of, number_in, read_rows
+from jaxvec.traces.station_days import UNSEEN, Days, check_size, table, unseen_day
 
 MAINLINE = ("ML",)
 MOST_VEHICLES = 2000.0  # of a bin: larger counts are faults
 MOST_MISSING = 0.2  # of a station's bins
-SHORT_GAP = 6  # bins that a straight line may bridge
 MOST_WIDTH_M = 40e3  # of the square that RSUs are in
-MAX_CELLS = 200_000_000  # most entries of a (station, bin) array
 STRICT = ("fields", "parse", "grid")
-FORMAT = 1  # of the cache
+FORMAT = 2  # of the cache
 COLUMNS = ("ID", "Latitude", "Longitude", "Type", "Lanes", "Fwy", "Dir")
-UNSEEN = -1.0
 DTYPES = {"station": np.int64, "counts": np.float32, "missing": np.float32}
 
 
@@ -149,11 +147,12 @@ def read_counts(
 
     Rows are skipped or dropped, and counted under: `blank`; `header`; `fields`, fewer than twelve; `parse`, a timestamp, id or
     number that is none; `grid`, not on a mark of five minutes; `station` and `type`, not asked for; `duplicate`, of a station
-    and bin met before. Counts are taken as missing, and counted under: `missing`, empty; `range`, below 0 or above 2000;
-    `unobserved`, with fewer than `min_observed_pct` of the samples observed.
+    and bin met before; `stray`, an hour or less on a day between two without rows, as a wrong date gives. Counts are taken as
+    missing, and counted under: `missing`, empty; `range`, below 0 or above 2000; `unobserved`, with fewer than
+    `min_observed_pct` of the samples observed.
 
-    Up to six missing bins in a row are bridged by a straight line; more, or those at the ends, are the station's median of the
-    same bin of the week, else of the day, else of all. Stations that miss more than 20 % are left out.
+    Missing bins are filled in, see `jaxvec.traces.gaps.fill`. Stations that miss more than 20 % are left out; days of which no
+    station has a row, as of weekdays alone, are nobody's fault, and the report names them (`absent`).
 
     Args:
         path: a folder, a file, or several.
@@ -164,22 +163,23 @@ def read_counts(
         cache: folder for the counts, so that the same files need not be read again; None for none.
     Raises:
         FileNotFoundError: there is no such file or folder.
-        RecordError: no row or station is usable, gzip data are damaged, the time spanned is too long, or what `strict` says.
+        RecordError: no row or station is usable, gzip data are damaged, days are more than 31 apart or too many, or what `strict`
+            says.
     """
     files = files_of(path)
     wanted = None if stations is None else sorted({int(station) for station in stations})
     arguments = {"stations": wanted, "types": list(types), "min_observed_pct": min_observed_pct, "strict": strict}
 
     def make() -> tuple[dict[str, np.ndarray], dict]:
-        reader = _Reader(wanted, types, min_observed_pct)
+        reader = _Reader(str(path), wanted, types, min_observed_pct)
         report = Report()
         read_rows(files, reader.take, report, skipped=_Reader.harmless, strict=STRICT if strict else ())
         if not reader.days:
             raise RecordError(f"{path}: no row is usable: {report}")
         for reason, n in reader.missing.items():
             report.count(reason, n)
-        station, raw, begin = reader.table(str(path))
-        missing = np.isnan(raw).mean(1)
+        station, raw, begin, present = table(reader.days, str(path), report)
+        missing = np.isnan(raw[:, present]).mean(1)
         good = missing <= MOST_MISSING
         report.left_out = {"stations incomplete": int(np.sum(~good))}
         if not good.any():
@@ -208,18 +208,20 @@ class _Reader:
     """Counts of stations, a day at a time.
 
     Attributes:
-        days: by station and day, its bins: a count, nan where it is missing, UNSEEN where there was no row.
+        days: see `jaxvec.traces.station_days`.
         missing: rows taken as missing, by reason.
     """
 
     harmless = ("blank", "header", "station", "type", "duplicate")
 
-    def __init__(self, stations: list[int] | None, types: tuple[str, ...], min_observed_pct: float):
+    def __init__(self, where: str, stations: list[int] | None, types: tuple[str, ...], min_observed_pct: float):
+        self.where = where
         self.stations = None if stations is None else frozenset(stations)
         self.types = types
         self.min_observed_pct = min_observed_pct
-        self.days: dict[int, dict[int, array]] = {}
+        self.days: Days = {}
         self.missing: dict[str, int] = {}
+        self.n_days = 0
 
     def take(self, line: bytes, file: int, number: int) -> str | None:
         if line[:9] == b"Timestamp":
@@ -244,7 +246,11 @@ class _Reader:
         days = self.days.setdefault(station, {})
         bins = days.get(day := when.toordinal())
         if bins is None:
-            bins = days[day] = array("f", [UNSEEN]) * BINS_PER_DAY
+            self.n_days += 1
+            check_size(
+                self.n_days, f"{self.where}: {len(self.days)} stations on {self.n_days / len(self.days):.0f} days each"
+            )
+            bins = days[day] = unseen_day()
         n = when.hour * 12 + when.minute // 5
         if bins[n] != UNSEEN:
             return "duplicate"
@@ -264,26 +270,6 @@ class _Reader:
         self.missing[reason] = self.missing.get(reason, 0) + 1
         return math.nan
 
-    def table(self, where: str) -> tuple[np.ndarray, np.ndarray, datetime]:
-        """Ids, counts `(station, bin)` with nan where there is none, and when the first bin begins."""
-        days = [day for bins in self.days.values() for day in bins]
-        first, n_days = min(days), max(days) - min(days) + 1
-        begin, end = datetime.fromordinal(first), datetime.fromordinal(max(days))
-        if n_days * BINS_PER_DAY * len(self.days) > MAX_CELLS:
-            raise RecordError(
-                f"{where}: {len(self.days)} stations from {begin:%Y-%m-%d} to {end:%Y-%m-%d} are more than {MAX_CELLS} bins; "
-                "is a date wrong? Otherwise read fewer stations or files"
-            )
-        table = np.full((len(self.days), n_days, BINS_PER_DAY), UNSEEN, np.float32)
-        ids = sorted(self.days)
-        for n, station in enumerate(ids):
-            for day, bins in self.days[station].items():
-                table[n, day - first] = bins
-        raw = table.reshape(len(ids), -1)
-        seen = np.flatnonzero(np.any(raw != UNSEEN, 0))
-        raw = np.where(raw == UNSEEN, np.nan, raw)[:, seen[0] : seen[-1] + 1]
-        return np.array(ids, np.int64), raw, begin + timedelta(minutes=5 * int(seen[0]))
-
 
 def _text(field: bytes) -> str:
     return field.decode("utf-8", "replace")
@@ -299,36 +285,6 @@ def _when(field: bytes) -> datetime:
     if len(text) != 19 or text[2] + text[5] + text[10] + text[13] + text[16] != "// ::":
         raise ValueError
     return datetime.fromisoformat(f"{text[6:10]}-{text[:2]}-{text[3:5]}{text[10:]}")
-
-
-def fill(counts: np.ndarray) -> np.ndarray:
-    """One station's counts with nan filled in, as `read_counts` says.
-
-    Args:
-        counts: (bin,), at least one of them a number.
-    """
-    x = np.asarray(counts, np.float64)
-    gone = np.isnan(x)
-    if not gone.any():
-        return x
-    known = np.flatnonzero(~gone)
-    filled = np.interp(np.arange(len(x)), known, x[known])
-    edges = np.concatenate([[-1], known, [len(x)]])
-    for gap in np.flatnonzero(np.diff(edges) > 1):
-        before, after = edges[gap], edges[gap + 1]
-        if after - before > SHORT_GAP + 1 or before < 0 or after == len(x):
-            filled[before + 1 : after] = [_usual(x, k) for k in range(before + 1, after)]
-    return filled
-
-
-def _usual(x: np.ndarray, k: int) -> float:
-    """Median of the same bin of other weeks, else of other days, else of all."""
-    for period in (7 * BINS_PER_DAY, BINS_PER_DAY, 1):
-        counts = x[k % period :: period]
-        counts = counts[~np.isnan(counts)]
-        if len(counts):
-            break
-    return float(np.median(counts))
 
 
 def near(stations: Stations, width_m: float = MOST_WIDTH_M) -> np.ndarray:

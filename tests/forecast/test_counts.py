@@ -1,5 +1,7 @@
 """Forecasts of counts: exact where they should be, from the past alone, and measured as by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -106,6 +108,28 @@ def test_accuracy_by_hand():
     assert by_hand.r2 == pytest.approx(((1 - 5 / 2) + (1 - 25 / 24)) / 2)
     same = np.concatenate([counts, [[5.0, 5.0, 5.0]]])
     assert accuracy(same, same) == (0, 0, 0, 1)  # a station that never changes has no share
+
+
+def test_counts_with_gaps_are_refused_before_they_are_learned(counts):
+    for value in (np.nan, np.inf, -1.0):
+        bad = counts.copy()
+        bad[1, 5] = value
+        for name in ("ar6", "persistence", "lstm_transformer"):
+            with pytest.raises(
+                ValueError, match=r"counts of shape \(3, 2880\) are not \(station, bin\), finite and 0 or more"
+            ):
+                predict(bad, name)
+    for shape in ((0, 2880), (3, 0), (2880,)):
+        with pytest.raises(ValueError, match="counts of shape"):
+            predict(np.zeros(shape), "ar6")
+
+
+def test_accuracy_where_nothing_was_counted_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measures = accuracy(np.zeros((2, 5)), np.zeros((3, 2, 5)))
+    assert np.isnan(measures.error_rate).all()
+    assert np.isnan(measures.r2).tolist() == [True] * 3
 
 
 def test_networks_are_predictors_by_name(counts):

@@ -1,15 +1,16 @@
 """Counts and stations from PeMS files: every kind of bad row by hand, gaps by hand, the choice of sites, any bytes."""
 
 import gzip
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import RecordError, choose_sites, read_counts, read_stations, synthetic
-from jaxvec.traces.pems import Counts, Stations, fill
+from jaxvec.traces import RecordError, choose_sites, read_counts, read_stations, station_days, synthetic
+from jaxvec.traces.gaps import fill
+from jaxvec.traces.pems import Counts, Stations
 from jaxvec.traces.writers import METADATA, write_pems
 
 
@@ -18,6 +19,11 @@ def row(when="01/02/2024 00:00:00", station="400001", lane_type="ML", observed="
 
 
 DAY = [row(f"01/02/2024 {k // 12:02d}:{5 * (k % 12):02d}:00", flow=str(k)) for k in range(288)]
+
+
+def day_of(when, stations=("400001",)):
+    """A day's rows of some stations, `MM/DD/YYYY`."""
+    return [row(f"{when} {k // 12:02d}:{5 * (k % 12):02d}:00", s, flow=str(k)) for k in range(288) for s in stations]
 
 
 def test_every_bad_row_is_counted_under_its_reason(tmp_path):
@@ -76,6 +82,45 @@ def test_the_first_row_of_a_bin_counts_though_it_be_empty(tmp_path):
         counts.whole_days()
 
 
+def test_days_that_no_station_has_are_nobodys_fault(tmp_path):
+    # two weeks of weekdays, of two stations, and one that misses Tuesdays and Wednesdays, two days of ten
+    dates = [datetime(2012, 5, 1) + timedelta(days=d) for d in range(14)]
+    weekdays = [day for day in dates if day.weekday() < 5]
+    rows = [line for day in weekdays for line in day_of(f"{day:%m/%d/%Y}", ("400001", "400002"))]
+    rows += [line for day in weekdays if day.weekday() not in (1, 2) for line in day_of(f"{day:%m/%d/%Y}", ("400003",))]
+    (tmp_path / "days.txt").write_text("\n".join(rows))
+    counts, report = read_counts(tmp_path)
+    assert report.absent == ["2012-05-05", "2012-05-06", "2012-05-12", "2012-05-13"]
+    assert "4 days without a row: 2012-05-05, 2012-05-06, 2012-05-12, 2012-05-13" in str(report)
+    assert (counts.begin, counts.station.tolist()) == (datetime(2012, 5, 1), [400001, 400002])
+    assert report.left_out == {"stations incomplete": 1}  # four days of ten
+    assert counts.missing.tolist() == [0, 0]
+    np.testing.assert_array_equal(counts.counts, np.tile(np.arange(288.0), (2, 14)))  # a weekend as any other day
+    cached = [read_counts(tmp_path / "days.txt", cache=tmp_path / "cache")[1] for _ in range(2)]
+    assert cached[0] == cached[1] == report
+
+
+def test_a_row_of_a_wrong_date_is_left_out(tmp_path):
+    rows = [*day_of("01/02/2024"), *day_of("01/03/2024"), row("01/20/2024 12:00:00"), row("01/02/2124 12:00:00")]
+    rows.insert(0, row("01/02/0001 12:00:00", "5"))
+    (tmp_path / "days.txt").write_text("\n".join(rows))
+    counts, report = read_counts(tmp_path)
+    assert (report.reasons, report.kept, report.absent) == ({"stray": 3}, 576, [])
+    assert (counts.station.tolist(), counts.counts.shape) == ([400001], (1, 576))
+
+
+def test_many_days_are_refused_before_memory_is_spent(tmp_path, monkeypatch):
+    monkeypatch.setattr(station_days, "MAX_CELLS", 3 * 288)
+    few = [row("01/01/2024 00:00:00", "1"), *(row(f"01/02/2024 00:{k:02d}:00", "2") for k in (0, 5))]
+    for rows, match in [
+        (few, r"days\.txt: 2 stations on 2 days"),
+        ([row(f"01/0{d}/2024 00:00:00", "1") for d in range(1, 5)], r"days\.txt: 1 stations on 4 days each"),
+    ]:
+        (tmp_path / "days.txt").write_text("\n".join(rows))
+        with pytest.raises(RecordError, match=f"{match} are more than 864 bins; read fewer stations or files"):
+            read_counts(tmp_path / "days.txt")
+
+
 def test_gaps_by_hand():
     flat = np.array([8.0] * 20)  # no other week or day: a line between 8 and 22, or the median of all that are known
     for n, filled in [(6, [10, 12, 14, 16, 18, 20]), (7, [8.0] * 7)]:
@@ -108,8 +153,10 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path):
     file.write_text("\n".join(DAY[:100] + DAY[200:]))  # a third missing
     with pytest.raises(RecordError, match="misses more than 20%"):
         read_counts(file)
-    file.write_text("\n".join([row("01/01/0001 00:00:00"), *(row("01/01/9999 00:00:00", str(s)) for s in range(60))]))
-    with pytest.raises(RecordError, match="is a date wrong"):
+    file.write_text("\n".join([*DAY, *day_of("03/02/2024")]))
+    with pytest.raises(
+        RecordError, match=r"no row between 2024-01-02 and 2024-03-02, more than 31 days; is a date wrong\?"
+    ):
         read_counts(file)
     file.write_bytes(gzip.compress("\n".join(DAY).encode())[:-9])
     with pytest.raises(RecordError, match=r"day\.txt:\d+: the gzip data end too early"):
