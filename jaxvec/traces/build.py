@@ -135,7 +135,7 @@ def _trips(
         return trips, {"from": "T-Drive", "path": str(tdrive), "samples": report.to_json()}
     if fcd is not None:
         report = Report()
-        trace = read_fcd(fcd, dt_s=SLOT_S, strict=strict, report=report)
+        trace = read_fcd(fcd, dt_s=SLOT_S, origin_s=None, strict=strict, report=report)
         trips = to_trips(trace_samples(trace), horizon, max_speed_mps=math.inf)  # the trace is cut at its jumps
         report.left_out |= {f"trips {reason}": n for reason, n in trips.left_out.items()}
         return trips, {"from": "SUMO", "path": str(fcd), "samples": report.to_json()}

@@ -34,7 +34,13 @@ def seconds(text: str) -> float:
     Raises:
         ValueError: it is none of them.
     """
-    text = text.strip() if len(text) <= LONGEST else ""
+    try:
+        return _seconds(text.strip() if len(text) <= LONGEST else "")
+    except ValueError:
+        raise ValueError(f"{text[:LONGEST]!r} is not a time: {ACCEPTED}") from None
+
+
+def _seconds(text: str) -> float:
     if of_day := _OF_DAY.fullmatch(text):
         sign, days, hours, minutes, rest_s = of_day.groups()
         if int(minutes) < 60 and float(rest_s) < 60 and (days is None or int(hours) < 24):

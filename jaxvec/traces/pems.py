@@ -24,6 +24,7 @@ from jaxvec.traces.station_days import UNSEEN, Days, check_size, table, unseen_d
 MAINLINE = ("ML",)
 MOST_VEHICLES = 2000.0  # of a bin: larger counts are faults
 MOST_MISSING = 0.2  # of a station's bins
+MAX_STATIONS = 1_000_000
 MOST_WIDTH_M = 40e3  # of the square that RSUs are in
 STRICT = ("fields", "parse", "grid")
 FORMAT = 2  # of the cache
@@ -124,6 +125,8 @@ def read_stations(path: str | Path, types: tuple[str, ...] = MAINLINE) -> tuple[
             return "type"
         if station in rows:
             return "duplicate"
+        if len(rows) >= MAX_STATIONS:
+            raise RecordError(f"{path}:{number}: more than {MAX_STATIONS} stations")
         rows[station] = (lat_deg, lon_deg, lanes, f"{_text(row['Fwy'])} {_text(row['Dir'])}".strip())
         return None
 

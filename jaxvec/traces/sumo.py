@@ -28,6 +28,7 @@ from jaxvec.traces.trace import RecordError, Trace, check
 from jaxvec.traces.tracks import MAX_GAP_SAMPLES, check_units, rows
 
 MAX_CELLS = 50_000_000  # most entries of one (vehicle, sample) array, 200 MB of float32
+MAX_RECORDS = 50_000_000  # of all vehicles, 2 GB while they are read
 MAX_SPEED_MPS = 150.0  # faster than any train
 LARGEST = 1e9  # largest position [m], heading [degree] and time [s] taken; SUMO writes -2^30 where there is no position
 ROUNDING_MPS = 0.1  # what float32 may move the farthest position between two samples, above which there is a warning
@@ -41,7 +42,7 @@ def read_fcd(
     *,
     dt_s: float = 1.0,
     origin_m: tuple[float, float] = (0.0, 0.0),
-    origin_s: float | str = 0.0,
+    origin_s: float | str | None = 0.0,
     min_samples: int = 2,
     max_speed_mps: float = MAX_SPEED_MPS,
     vehicle_type: str | None = None,
@@ -59,7 +60,7 @@ def read_fcd(
         path: the file; gzip is known by its first bytes.
         dt_s: time between samples [s].
         origin_m: point (x, y) of the file that becomes (0, 0) [m].
-        origin_s: time of the file that becomes 0 [s], or a text, as the file may have it.
+        origin_s: time of the file that becomes 0 [s], or a text, as the file may have it; None: that of its first timestep.
         min_samples: rows with fewer samples are dropped.
         max_speed_mps: of a vehicle [m/s].
         vehicle_type: keep only vehicles whose attribute `type` is this; None keeps all.
@@ -96,18 +97,18 @@ def read_fcd(
 
 
 def _check_arguments(
-    dt_s: float, origin_m: tuple[float, float], origin_s: float | str, min_samples: int, max_speed_mps: float
-) -> float:
-    """The origin of time in seconds, if all numbers are in their ranges."""
+    dt_s: float, origin_m: tuple[float, float], origin_s: float | str | None, min_samples: int, max_speed_mps: float
+) -> float | None:
+    """The origin of time in seconds, or None as given, if all numbers are in their ranges."""
     if not (math.isfinite(dt_s) and 0 < np.float32(dt_s) < np.inf):
         raise RecordError(f"dt_s is {dt_s} s, not positive")
     if not all(math.isfinite(value) and abs(value) <= LARGEST for value in origin_m):
         raise RecordError(f"origin_m {origin_m} is not two finite numbers up to {LARGEST:g}")
     try:
-        begin_s = clock.seconds(origin_s) if isinstance(origin_s, str) else float(origin_s)
+        begin_s = clock.seconds(origin_s) if isinstance(origin_s, str) else origin_s
     except ValueError as error:
-        raise RecordError(f"origin_s {origin_s!r} is not a time: {clock.ACCEPTED}") from error
-    if not math.isfinite(begin_s):
+        raise RecordError(f"origin_s {error}") from error
+    if begin_s is not None and not math.isfinite(begin_s):
         raise RecordError(f"origin_s {origin_s} is not finite")
     if min_samples < 1:
         raise RecordError(f"min_samples is {min_samples}, not at least 1")
@@ -166,7 +167,7 @@ class _Reader:
         path: str | os.PathLike[str],
         dt_s: float,
         origin_m: tuple[float, float],
-        origin_s: float,
+        origin_s: float | None,
         max_speed_mps: float,
         vehicle_type: str | None,
         strict: bool,
@@ -268,6 +269,7 @@ class _Reader:
             self.fail(f"a timestep has time={_short(raw)!r}, which is not a time: {clock.ACCEPTED}")
         if not math.isfinite(file_s):
             self.fail(f"a timestep has time={_short(raw)!r}, which is not finite")
+        self.origin_s = file_s if self.origin_s is None else self.origin_s
         time_s = file_s - self.origin_s
         if time_s <= self.time_s:
             how = "is repeated" if time_s == self.time_s else "comes after a later one"
@@ -287,6 +289,8 @@ class _Reader:
         fault = self.record(attributes)
         if fault is None:
             self.report.kept += 1
+            if self.report.kept > MAX_RECORDS:
+                self.fail(f"more than {MAX_RECORDS} records; take a shorter recording")
         elif self.strict and fault[0] != "type":
             self.fail(fault[1])
         else:

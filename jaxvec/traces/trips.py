@@ -126,7 +126,10 @@ def _edges(samples: Samples, max_gap_s: float, max_speed_mps: float) -> tuple[np
     vehicle, time_s, lat, lon = samples
     gap_s = np.diff(time_s)
     apart = (np.diff(vehicle) != 0) | (gap_s > max_gap_s)
-    jumps = ~apart & (ground_m(lat[:-1], lon[:-1], lat[1:], lon[1:]) > max_speed_mps * gap_s)
+    within = np.flatnonzero(~apart)
+    far_m = ground_m(lat[within], lon[within], lat[within + 1], lon[within + 1])
+    jumps = np.zeros(len(apart), bool)
+    jumps[within] = far_m > max_speed_mps * np.maximum(gap_s[within], np.finfo(float).tiny)
     return np.concatenate([[0], np.flatnonzero(apart | jumps) + 1, [len(time_s)]]), int(jumps.sum())
 
 

@@ -118,6 +118,10 @@ def test_a_sumo_recording_gives_trips(tmp_path):
         x_m, [300 * np.arange(40) - 6000] * 2, atol=0.05
     )  # the median sample comes to the middle
     np.testing.assert_allclose(y_m, [[-50] * 40, [50] * 40], atol=0.05)
+    epoch = [step.replace(f'time="{15 * k}"', f'time="{1_700_000_000 + 15 * k}"') for k, step in enumerate(steps)]
+    (tmp_path / "fcd.xml").write_text("<fcd-export>" + "".join(epoch) + "</fcd-export>")
+    same, _ = build_region(fcd=tmp_path / "fcd.xml", n_rsu=3, n_uav=1, horizon=40, n_days=2)
+    np.testing.assert_array_equal(same.traj_dlon_deg, region.traj_dlon_deg)
     bad = steps[40].replace('x="6000"', 'x="-1073741824"', 1)
     text = "<fcd-export>" + "".join([*steps[:40], bad, *steps[41:]]) + "</fcd-export>"
     (tmp_path / "fcd.xml").write_text(text)

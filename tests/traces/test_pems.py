@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxvec.traces import RecordError, choose_sites, read_counts, read_stations, station_days, synthetic
+from jaxvec.traces import RecordError, choose_sites, pems, read_counts, read_stations, station_days, synthetic
 from jaxvec.traces.gaps import fill
 from jaxvec.traces.pems import Counts, Stations
 from jaxvec.traces.writers import METADATA, write_pems
@@ -172,7 +172,7 @@ def place(station="1", lat="37.3", lon="-121.9", kind="ML", lanes="4"):
     return [fields.get(name, "0") for name in METADATA]
 
 
-def test_stations_by_the_names_of_columns(tmp_path):
+def test_stations_by_the_names_of_columns(tmp_path, monkeypatch):
     file = tmp_path / "meta.txt"
     bad = {
         "fields": ["3"],
@@ -194,6 +194,10 @@ def test_stations_by_the_names_of_columns(tmp_path):
     assert read_stations(file)[0].station.tolist() == [8]
     file.write_text(meta(place("1"), header=[name for name in METADATA if name != "Lanes"]))
     with pytest.raises(RecordError, match="no column 'Lanes'"):
+        read_stations(file)
+    monkeypatch.setattr(pems, "MAX_STATIONS", 2)
+    file.write_text(meta(*(place(str(n)) for n in (1, 2, 2, 3))))
+    with pytest.raises(RecordError, match=r"meta\.txt:5: more than 2 stations"):
         read_stations(file)
 
 

@@ -312,6 +312,13 @@ def test_records_left_out_are_counted_as_in_the_other_readers(read):
                 read(one_step(car(), vehicle), strict=True)
 
 
+def test_more_records_than_memory_takes_are_refused_while_they_are_read(read, monkeypatch):
+    monkeypatch.setattr(sumo, "MAX_RECORDS", 3)
+    assert read(fcd(*east([0, 1, 2]))).n_samples.tolist() == [3]
+    with pytest.raises(RecordError, match=r"fcd\.xml, line 12: more than 3 records; take a shorter recording"):
+        read(fcd(*east([0, 1, 2, 3, 4])))
+
+
 def test_a_position_that_is_none_is_bridged(read):
     text = fcd(*east([0, 1, 2, 3])).replace('x="10.0"', 'x="-1073741824.0"')
     with pytest.warns(UserWarning, match=r"3 of 4 rows kept \(1 files\), bounds: 1; a `report` takes this"):
@@ -340,6 +347,21 @@ def test_what_is_impossible_cuts_a_row_or_is_left_out(read, places, rows, cuts, 
     assert [row[:n].tolist() for row, n in zip(trace.x_m, trace.n_samples, strict=True)] == rows
     assert (report.cuts.get("jump", 0), report.reasons.get("speed", 0)) == (cuts, dropped)
     assert report.kept == len(places) - dropped
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([0, 10, 20, 35, 60, 200, 5000, 5010, 9000]), min_size=2, max_size=12))
+def test_no_row_drives_faster_than_its_speeds_allow(read, places):
+    # 10 m/s told, 10 m/s^2 and 10 m: at most 30 m in 1 s, 70 m in 2, 130 m in 3
+    report = Report()
+    try:
+        trace = read(drive(*places), report=report)
+    except RecordError:
+        return  # no two of the places are near, or speeds and places disagree throughout
+    real = np.arange(1, trace.x_m.shape[1]) < trace.n_samples[:, None]
+    assert np.abs(np.diff(trace.x_m))[real].max() <= 130 / 3 + 1e-3
+    assert report.kept + report.reasons.get("speed", 0) == report.rows == len(places)
+    assert np.sum(trace.n_samples) >= 2 * (report.cuts.get("jump", 0) + 1 - report.left_out.get("short rows", 0))
 
 
 def test_rare_records_may_be_far_apart(read):
@@ -397,6 +419,7 @@ def test_times_are_read_as_seconds_of_day_and_dates(read, how):
     trace = read(text, origin_s=times[0])
     np.testing.assert_array_equal(trace.enter_s, [0])
     np.testing.assert_array_equal(trace.x_m, [[0, 10, 20]])
+    np.testing.assert_array_equal(read(text, origin_s=None).enter_s, [0])
     if how in ("ISO", "with zones", "since 1970"):
         np.testing.assert_array_equal(read(text, origin_s=1.7e9).enter_s, [0])
         with pytest.raises(RecordError, match="is too large for float32 at dt_s = 1 s; set origin_s"):
