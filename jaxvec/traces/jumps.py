@@ -60,14 +60,14 @@ def _longest(samples: np.ndarray, distance_m: Pairs, reach_m: Pairs, later: np.n
     if possible.all():
         return np.arange(n)
     bad = np.append(np.flatnonzero(~possible), n - 1)
-    dear = np.where(later[samples], 1e12, 0.0)  # metres: more than any way
-    count, way, most, before = np.ones(n, int), dear.copy(), np.ones(n, int), np.full(n, -1)
+    penalty_m = np.where(later[samples], 1e12, 0.0)  # more than any way
+    count, way, most, before = np.ones(n, int), penalty_m.copy(), np.ones(n, int), np.full(n, -1)
     k = 1
     while k < n:
         if possible[k - 1] and count[k - 1] > (most[k - 2] if k > 1 else 0):
             end = bad[np.searchsorted(bad, k)] + 1
             count[k:end] = most[k:end] = count[k - 1] + np.arange(1, end - k + 1)
-            way[k:end] = way[k - 1] + np.cumsum(step_m[k - 1 : end - 1] + dear[k:end])
+            way[k:end] = way[k - 1] + np.cumsum(step_m[k - 1 : end - 1] + penalty_m[k:end])
             before[k:end] = np.arange(k - 1, end - 1)
             k = end
             continue
@@ -80,7 +80,7 @@ def _longest(samples: np.ndarray, distance_m: Pairs, reach_m: Pairs, later: np.n
         if best:
             ways = np.where(counts == best, way[first:k] + far_m, np.inf)
             before[k] = first + np.argmin(ways)
-            count[k], way[k] = best + 1, ways.min() + dear[k]
+            count[k], way[k] = best + 1, ways.min() + penalty_m[k]
         most[k] = max(most[k - 1], count[k])
         k += 1
     ends = np.flatnonzero(count == count.max())

@@ -137,7 +137,7 @@ def _plausible(samples: Samples, max_speed_mps: float) -> tuple[np.ndarray, np.n
     rows = np.flatnonzero(kept)
     fault = ~_possible(Samples(*(column[rows] for column in samples)), max_speed_mps)
     for taxi in np.unique(vehicle[rows[1:]][fault & (vehicle[rows[1:]] == vehicle[rows[:-1]])]).tolist():
-        begin, end = np.searchsorted(vehicle, [taxi, taxi + 1])
+        begin, end = (int(np.searchsorted(vehicle, taxi, side)) for side in ("left", "right"))
         own = begin + np.flatnonzero(kept[begin:end])
 
         def distance_m(a: np.ndarray, b: np.ndarray, own: np.ndarray = own) -> np.ndarray:

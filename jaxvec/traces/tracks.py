@@ -81,13 +81,11 @@ def _velocity_mps(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x_m, y_m = part[after, 1] - part[before, 1], part[after, 2] - part[before, 2]
         far_m = np.hypot(x_m, y_m)
         known = ~untold | (far_m > 0)
-        east[untold & known], north[untold & known] = (
-            x / far_m[untold & known] for x in (x_m[untold & known], y_m[untold & known])
-        )
-        last = np.maximum.accumulate(np.where(known, k, -1))
-        following = np.flatnonzero(known)[:1].sum()
-        source = np.where(last >= 0, last, following)
-        east, north = np.where(known, east, east[source]), np.where(known, north, north[source])
+        found = untold & known
+        east[found], north[found] = x_m[found] / far_m[found], y_m[found] / far_m[found]
+        last_known = np.maximum.accumulate(np.where(known, k, -1))
+        source = np.where(last_known >= 0, last_known, np.argmax(known))  # where none is known, both are 0
+        east, north = east[source], north[source]
     return part[:, 3] * east, part[:, 3] * north
 
 

@@ -238,8 +238,9 @@ def test_the_longer_run_is_the_truth_not_whatever_came_first(tmp_path, outliers)
 
 
 def test_an_outlier_before_all_others_costs_itself_alone(tmp_path):
-    first = "1,2008-02-02 09:59:30,117.50000,40.90000"
-    (tmp_path / "1.txt").write_text("\n".join([first, *rows_of(WAY)]))
+    taxi = 2**63 - 1  # the largest id
+    first = f"{taxi},2008-02-02 09:59:30,117.50000,40.90000"
+    (tmp_path / "1.txt").write_text("\n".join([first, *rows_of(WAY, taxi)]))
     _, report = read_samples(tmp_path)
     assert (report.kept, report.reasons) == (60, {"speed": 1})
 

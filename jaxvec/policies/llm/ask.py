@@ -1,5 +1,6 @@
 """From a question to a matrix, or to the knowledge that there is none: cache, model, parser, one more try; all of it counted."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Tally:
     Attributes:
         count: by the names of `COUNTED`.
         seconds: per decision that was asked for, of all its calls together; those of hits as they were then.
-        errors: the last failure in words, by kind.
+        errors: the last failure in words, by kind; each that is new and left a question without an answer is warned of.
     """
 
     count: Counter[str] = field(default_factory=Counter)
@@ -48,10 +49,13 @@ class Tally:
     errors: dict[str, str] = field(default_factory=dict)
 
     def report(self) -> dict[str, Any]:
-        """Every counter, the median and 95 % quantile of the seconds, and the label; latencies are NaN if nothing was asked."""
+        """Every counter, the median and 95 % quantile of the seconds, failures in words, and the label.
+
+        Latencies are NaN if nothing was asked.
+        """
         p50, p95 = np.quantile(self.seconds, (0.5, 0.95)) if self.seconds else (np.nan, np.nan)
         times = {"latency_p50_s": float(p50), "latency_p95_s": float(p95)}
-        return {name: self.count[name] for name in COUNTED} | times | {"label": self.label}
+        return {name: self.count[name] for name in COUNTED} | times | {"errors": dict(self.errors), "label": self.label}
 
     @property
     def label(self) -> str:
@@ -138,7 +142,10 @@ class Asker:
         count["completion_tokens"] += completion.completion_tokens
         for kind in completion.failures:
             count["n_timeout" if kind == TIMEOUT else "n_http_error"] += 1
-            self.tally.errors[kind] = completion.error or "answered at the second try"
+            words = completion.error or "answered when it was asked again"
+            if completion.text is None and words != self.tally.errors.get(kind):
+                warnings.warn(f"{self.backend.model} did not answer: {words}", stacklevel=5)
+            self.tally.errors[kind] = words
         if completion.text is None:
             return (completion.failures or (HTTP_ERROR,))[-1], None
         status, matrix = parse_action_matrix(completion.text, request.n_rows, request.n_columns)

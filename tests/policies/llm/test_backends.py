@@ -233,6 +233,13 @@ def test_what_a_server_does_not_take_is_left_out(monkeypatch):
         handler.reply(*((b"unsupported parameter: 'max_tokens'", 400) if "max_tokens" in body else (chat(GOOD), 200)))
 
     with serving(picky) as (url, seen):
+        asker = Asker(http(url))
+        with pytest.warns(
+            UserWarning, match="m did not answer: HTTP status 400: unsupported parameter: 'max_tokens'"
+        ) as warned:
+            assert asker.matrices([ASKED.messages] * 3, 2, 2, again="") == [None] * 3
+        assert len(warned) == 1
+        assert "unsupported parameter" in asker.tally.report()["errors"]["http_error"]
         assert "max_tokens" in http(url).complete([ASKED])[0].error
         assert http(url, leave_out=("max_tokens",)).complete([ASKED])[0].text == GOOD
         monkeypatch.setenv(backends.LEAVE_OUT, "max_tokens, stream,temperature,seed,top_p")
