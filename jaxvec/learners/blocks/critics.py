@@ -76,9 +76,10 @@ class Critics:
         if self.pools:
             all_rows = {group: jnp.concatenate([seen.agents[group], x], -1) for group, x in joint_actions.items()}
             return {group: (*parts, AgentSet(all_rows, group)) for group, parts in result.items()}
-        context = jnp.concatenate([seen.world, *(x.reshape(*x.shape[:-2], -1) for x in joint_actions.values())], -1)
+        in_order = sorted(joint_actions.items())  # that of groups in a dict is not kept by what transforms programs
+        context = jnp.concatenate([seen.world, *(x.reshape(*x.shape[:-2], -1) for _, x in in_order)], -1)
         start = seen.world.shape[-1]
-        for group, x in joint_actions.items():
+        for group, x in in_order:
             n, width = x.shape[-2:]
             result[group] = (*result[group], OtherAgents(context, jnp.arange(n), start, width))
             start += n * width

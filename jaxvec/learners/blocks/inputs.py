@@ -69,7 +69,7 @@ class AgentSet(struct.PyTreeNode):
             Per group `(*batch, n, h)`, and of a group that is not the own one, where all are others, `(*batch, 1, h)`.
         """
         result = []
-        for group, rows in self.rows.items():
+        for group, rows in sorted(self.rows.items()):  # layers are named as they come, and transformations sort dicts
             encoded, n = encode(rows), rows.shape[-2]
             total = jnp.sum(encoded, -2, keepdims=True)
             if group == self.group:

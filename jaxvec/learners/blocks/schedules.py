@@ -15,7 +15,7 @@ def annealed(hyper: Any, update: Array) -> Any:
             NAME_part of them.
         update: how many updates there were, `()`.
     """
-    names = {field.name for field in dataclasses.fields(hyper)}
+    names = [field.name for field in dataclasses.fields(hyper)]  # not a set: its order changes from process to process
 
     def part(name: str) -> Array:
         updates = hyper.anneal_updates * getattr(hyper, f"{name}_part", 1.0)
