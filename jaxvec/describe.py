@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxvec.core.environment import Environment
+from jaxvec.core.limits import accepted
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import choices_of
 from jaxvec.core.rule import is_local
@@ -34,7 +35,7 @@ def describe(env: Environment) -> dict[str, Any]:
         `id` and `words`;
         `agents`, how many per group, `takes_turns`, `team_reward`, whether all earn the same by the default numbers, `discount`;
         `sizes`, each with value, meaning and at_least; `switches`, each with value, meaning and choices;
-        `params`, each with default, unit, meaning and axes;
+        `params`, each with default, unit, meaning, range, what is accepted in words, and axes;
         `observation`, per group and of "world" its size and, where they are declared, its blocks, each with first and last
         column, name, unit, meaning, and entry, how it follows from the quantity;
         `features`, of systems where a forecaster may help, name to first and last column;
@@ -92,6 +93,7 @@ def _number(field: dataclasses.Field[Any]) -> dict[str, Any]:
         "default": field.default,
         "unit": field.metadata.get("unit", ""),
         "meaning": field.metadata.get("doc", ""),
+        "range": "" if axes is None else accepted(field),
         "axes": None if axes is None else list(axes),
     }
 
@@ -138,9 +140,9 @@ def text(description: Mapping[str, Any]) -> str:
         _table("Switches (likewise)", ("name", "value", "meaning [choices]"), _switches(description)),
         _table(
             "Numbers (a change compiles nothing; an array of one per world is a sweep)",
-            ("name", "default", "unit", "meaning"),
+            ("name", "default", "unit", "range", "meaning"),
             [
-                (number, plain(x["default"]), x["unit"] or "-", _meaning(x))
+                (number, plain(x["default"]), x["unit"] or "-", x["range"], _meaning(x))
                 for number, x in description["params"].items()
             ],
         ),

@@ -34,6 +34,7 @@ def test_everything_that_is_declared_is_there(described):
         "default": 0.1,
         "unit": "s",
         "meaning": "deadline T_k (chosen)",
+        "range": "1e-06 to 1e+09",
         "axes": ["type"],
     }
     box = {"space": "box", "shape": [2], "low": 0.0, "high": 1.0}
@@ -64,7 +65,7 @@ def test_text_has_every_name_and_short_lines(described):
         assert set(described[part]) <= names, part
     assert any(line.split()[:2] == ["5-6", "queue_bits"] for line in lines)
     row = next(line for line in lines if line.split()[:1] == ["bandwidth_hz"])
-    assert row.split(None, 3) == ["bandwidth_hz", "2e7", "Hz", "uplink band w (Table I)"]
+    assert row.split(None, 6) == ["bandwidth_hz", "2e7", "Hz", "1", "to", "1e+13", "uplink band w (Table I)"]
 
 
 def test_rules_are_local_or_central(described):

@@ -177,6 +177,16 @@ class Environment:
         """
         return self.params_cls(**numbers)
 
+    def contradictions(self, params: Any) -> list[str]:
+        """Which numbers contradict the sizes and switches, although each is accepted by itself; here none.
+
+        Args:
+            params: the numbers, none of them traced, perhaps with a value for each world.
+        Returns:
+            For each, in words, what it is and what it must be.
+        """
+        return []
+
     def shares_reward(self, params: Any) -> bool:
         """Whether with these numbers all agents earn the same, so that each learns from the very reward that is reported.
 

@@ -1,13 +1,14 @@
 """Environments by name, with their parameters."""
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
-from jaxvec.core.params import check_params
+from jaxvec.core.params import check_numbers, check_params, without_effect
 from jaxvec.core.registry import Registry
 
 ENVIRONMENTS: Registry[type[Environment]] = Registry(
@@ -37,9 +38,12 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
     Returns:
         `env, params`; for a number use `params.replace(name=value)` as well.
     Raises:
-        ValueError: unknown id, preset or setting (the closest known one is named), or a bad size, switch or number.
+        ValueError: unknown id, preset or setting (the closest known one is named), or a bad size, switch or number: it is
+            named with its value, its unit and what is accepted. A number in `settings` that has no effect under the switches is
+            warned of.
     """
     cls: Any = ENVIRONMENTS[env_id]
+    explicit = set(settings)
     if preset is not None:
         if preset not in cls.presets:
             raise ValueError(suggest(f"preset of {env_id}", preset, cls.presets))
@@ -51,7 +55,19 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
             raise ValueError(suggest(f"setting of {env_id}", name, sizes | numbers))
     env = cls(**{name: value for name, value in settings.items() if name in sizes})
 
-    def array(x: Any) -> Any:
-        return np.asarray(x, float) if isinstance(x, list | tuple) else x
+    given = {name: _array(value) for name, value in settings.items() if name in numbers}
+    check_numbers(cls.params_cls, given)
+    params = check_params(env.default_params(**given), env)
+    idle = without_effect(env, params)
+    for name in sorted(explicit & idle.keys()):
+        warnings.warn(f"{env_id}: {name} has no effect while {idle[name]}", stacklevel=2)
+    return env, params
 
-    return env, check_params(env.default_params(**{n: array(v) for n, v in settings.items() if n in numbers}))
+
+def _array(x: Any) -> Any:
+    if not isinstance(x, list | tuple):
+        return x
+    try:
+        return np.asarray(x, float)
+    except (TypeError, ValueError):
+        return x  # refused by name

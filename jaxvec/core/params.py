@@ -1,4 +1,7 @@
-"""The numbers of an environment, a pytree to be swept; its sizes and switches, which fix shapes; and its presets."""
+"""What an environment declares: its numbers, a pytree to be swept; its sizes and switches, which fix shapes; its presets.
+
+What is accepted stands beside what it means, and is checked by `check_params` and `check_sizes`.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -10,19 +13,52 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.limits import fault, said
 
 
-def number(default: float, unit: str, doc: str, *, axes: tuple[str, ...] = (), positive: bool = False) -> Any:
-    """A field of an environment's numbers.
+class Relation(NamedTuple):
+    """What must hold between numbers of a class, an entry of its `relations`.
+
+    Attributes:
+        doc: in words that name the numbers: "X must be ...".
+        holds: of an environment's numbers, made fit for worlds, whether it holds, perhaps for each world.
+    """
+
+    doc: str
+    holds: Callable[[Any], Any]
+
+
+def number(
+    default: float,
+    unit: str,
+    doc: str,
+    limits: tuple[float | None, float | None] = (None, None),
+    *,
+    greater_than: float | None = None,
+    up_to: str | None = None,
+    below: str | None = None,
+    flag: bool = False,
+    only: Mapping[str, tuple[Any, ...] | Callable[[str, Any, type], bool]] | None = None,
+    axes: tuple[str, ...] = (),
+) -> Any:
+    """A field of an environment's numbers. What it accepts stands beside what it means; `check_params` refuses the rest.
 
     Args:
-        default: of the field.
+        default: of the field; of a whole number whole numbers are accepted.
         unit: in which it is given; "-" if it has none.
         doc: its meaning, with its source.
+        limits: the least and the most that it may be, both accepted; None: no limit but being finite.
+        greater_than: what it must exceed.
+        up_to: name of another number of the class that it may not exceed.
+        below: name of another number of the class that it must stay under.
+        flag: 0 or 1 is accepted, or a boolean.
+        only: switch to the choices with which the number has an effect, or to a function of the number's name, the choice and the
+            class that says whether it has; with none of them it has no effect, and whoever sets it is warned.
         axes: names of axes that a leaf may carry first, instead of being a scalar.
-        positive: `check_params` refuses 0 and less.
     """
-    return struct.field(default=default, metadata={"unit": unit, "doc": doc, "axes": axes, "positive": positive})
+    metadata: dict[str, Any] = {"unit": unit, "doc": doc, "limits": limits, "greater_than": greater_than, "flag": flag}
+    metadata |= {"up_to": up_to, "below": below, "whole": type(default) is int, "only": only, "axes": axes}
+    return struct.field(default=default, metadata=metadata)
 
 
 def data(doc: str) -> Any:
@@ -53,6 +89,19 @@ def world_params(params: Any) -> Any:
     return params.replace(**changes)
 
 
+def world_leaf(field: dataclasses.Field[Any], value: Any) -> np.ndarray:
+    """One number made fit for worlds, as `world_params` does it of all.
+
+    Args:
+        field: the number's.
+        value: a scalar or an array, not one that is being traced.
+    Returns:
+        A NumPy array that broadcasts against other numbers' of one environment.
+    """
+    x = np.asarray(value, float)
+    return x[..., None] if field.metadata["axes"] and x.ndim == len(field.metadata["axes"]) else x
+
+
 def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
     """Of parameters for `n_worlds` worlds those of some worlds, for as large a batch.
 
@@ -69,35 +118,6 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
         if field.metadata.get("axes") is not None and np.ndim(value) and np.shape(value)[-1] == n_worlds:
             changes[field.name] = value[..., world]
     return params.replace(**changes)
-
-
-def check_params(params: Any) -> Any:
-    """Refuse numbers that cannot be: not finite, not a number at all, or 0 or less where it must be positive.
-
-    Args:
-        params: an environment's; leaves that are being traced are not looked at.
-    Returns:
-        `params`, unchanged.
-    Raises:
-        ValueError: names each such leaf.
-    """
-    bad = []
-    positive = {field.name for field in dataclasses.fields(params) if field.metadata.get("positive")}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if isinstance(leaf, jax.core.Tracer):
-            continue
-        name = jax.tree_util.keystr(path).lstrip(".")
-        try:
-            value = np.asarray(leaf, float)
-            if not np.all(np.isfinite(value)):
-                bad.append(f"{name} = {leaf} (must be finite)")
-            elif name in positive and not np.all(value > 0):
-                bad.append(f"{name} = {leaf} (must be positive)")
-        except (TypeError, ValueError):
-            bad.append(f"{name} = {leaf!r} (must be a number)")
-    if bad:
-        raise ValueError(f"bad {type(params).__qualname__}: {', '.join(bad)}")
-    return params
 
 
 ON_OFF = (True, False)
@@ -161,6 +181,112 @@ def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
     return tuple(choices() if callable(choices) else choices)
 
 
+def check_params(params: Any, env: Any = None) -> Any:
+    """Refuse numbers that cannot be: beyond what their fields and the class's `relations` accept, or in contradiction to sizes.
+
+    Args:
+        params: an environment's, or any tree of finite numbers; leaves that are being traced are not looked at.
+        env: whose sizes and switches the numbers are for, if they are known.
+    Returns:
+        `params`, unchanged.
+    Raises:
+        ValueError: names each such number, its value and unit, and what is accepted.
+    """
+    fields = _numbers(type(params))
+    known = {name: x for name in fields if not isinstance(x := getattr(params, name), jax.core.Tracer)}
+    bad = _faults(fields, known)
+    bad += _not_finite({name: value for name, value in vars(params).items() if name not in fields})
+    if not bad and env is not None:
+        bad += _misshapen(fields, known, env)
+    if not bad:
+        bad += _unordered(fields, known, params)
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
+            bad += _unrelated(params)
+            bad += [] if env is None else env.contradictions(params)
+    if bad:
+        raise ValueError(f"bad {type(params).__qualname__}{f' of {env.id}' if env else ''}: {', '.join(bad)}")
+    return params
+
+
+def check_numbers(params_cls: type, values: Mapping[str, Any]) -> None:
+    """Refuse numbers by themselves, before there are parameters of them.
+
+    Args:
+        params_cls: a class of numbers.
+        values: some of its numbers and data by name; data are not looked at.
+    Raises:
+        ValueError: names each number that its field does not accept, its value and unit, and what is accepted.
+    """
+    if bad := _faults(_numbers(params_cls), values):
+        raise ValueError(f"bad {params_cls.__qualname__}: {', '.join(bad)}")
+
+
+def _numbers(params_cls: type) -> dict[str, Any]:
+    """The fields of a class that `number` made, by name."""
+    return {field.name: field for field in dataclasses.fields(params_cls) if "limits" in field.metadata}
+
+
+def _faults(fields: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with numbers, each in itself."""
+    return [words for name, x in values.items() if name in fields and (words := fault(fields[name], x))]
+
+
+def _not_finite(others: Mapping[str, Any]) -> list[str]:
+    """What is not finite, or no number at all, of fields that declare no limits: data, and what is no environment's."""
+    bad = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(others):
+        if isinstance(leaf, jax.core.Tracer):
+            continue
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        try:
+            if not np.all(np.isfinite(np.asarray(leaf, float))):
+                bad.append(f"{name} = {leaf} (must be finite)")
+        except (TypeError, ValueError):
+            bad.append(f"{name} = {leaf!r} (must be a number)")
+    return bad
+
+
+def _misshapen(fields: Mapping[str, Any], values: Mapping[str, Any], env: Any) -> list[str]:
+    """Numbers given for another count of entities than the environment has."""
+    bad = []
+    for name, value in values.items():
+        axes = fields[name].metadata["axes"]
+        counts = tuple(getattr(env, f"n_{axis}s", getattr(env, f"n_{axis}", None)) for axis in axes)
+        shape = np.shape(value)
+        entities = shape[: len(axes)] if len(shape) >= len(axes) else ()
+        fits = all(n in (1, count) or count is None for n, count in zip(entities, counts, strict=bool(entities)))
+        if len(shape) > len(axes) + 1 or not fits:
+            each = "".join(f", one per {axis} ({n})" for axis, n in zip(axes, counts, strict=True))
+            bad.append(
+                f"{name} has the shape {shape} (must be one number{each}; a sweep over worlds has its axis last)"
+            )
+    return bad
+
+
+def _unordered(fields: Mapping[str, Any], values: Mapping[str, Any], params: Any) -> list[str]:
+    """Numbers that exceed another one which they may not."""
+    bad = []
+    for name, field in fields.items():
+        for kind, words in (("up_to", "at most"), ("below", "below")):
+            other = field.metadata[kind]
+            if other is None or name not in values or other not in values:
+                continue
+            low, high = (world_leaf(fields[n], values[n]) for n in (name, other))
+            wrong = low > high if kind == "up_to" else low >= high
+            if np.any(wrong):
+                low, high, wrong = np.broadcast_arrays(low, high, wrong)
+                if wrong.ndim and wrong.shape[-1] == 1:  # all worlds alike
+                    low, high, wrong = low[..., 0], high[..., 0], wrong[..., 0]
+                limit = said(fields[other], high, wrong)
+                bad.append(f"{said(field, low, wrong)} (must be {words} {limit})")
+    return bad
+
+
+def _unrelated(params: Any) -> list[str]:
+    lifted = world_params(params)
+    return [relation.doc for relation in getattr(params, "relations", ()) if not np.all(relation.holds(lifted))]
+
+
 def check_sizes(env: Any) -> None:
     """Refuse bad sizes and switches of an environment, as its `size` and `switch` fields declare them.
 
@@ -177,3 +303,26 @@ def check_sizes(env: Any) -> None:
             value is choice or (type(value) is type(choice) and value == choice) for choice in choices
         ):
             raise ValueError(f"{env.id}: {field.name} must be one of {', '.join(map(str, choices))}, not {value!r}")
+
+
+def without_effect(env: Any, params: Any) -> dict[str, str]:
+    """Numbers that matter only under other switches than an environment's.
+
+    Args:
+        env: with its sizes and switches.
+        params: its numbers.
+    Returns:
+        Name to the switches as they are, in words.
+    """
+    idle = {}
+    for field in dataclasses.fields(params):
+        only = field.metadata.get("only") or {}
+        if only and not any(
+            _matters(field.name, getattr(env, switch), type(params), when) for switch, when in only.items()
+        ):
+            idle[field.name] = ", ".join(f"{switch}={getattr(env, switch)!r}" for switch in only)
+    return idle
+
+
+def _matters(name: str, choice: Any, params_cls: type, when: Any) -> bool:
+    return bool(when(name, choice, params_cls)) if callable(when) else choice in when

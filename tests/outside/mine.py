@@ -69,9 +69,9 @@ class Sizes:
 
 
 class Params(struct.PyTreeNode):
-    slot_s: float = number(1.0, "s", "length of a slot", positive=True)
+    slot_s: float = number(1.0, "s", "length of a slot", greater_than=0)
     price: float = number(2.0, "-", "of full power, in units of the reward")
-    noise_w: float = number(1e-10, "W", "noise power", positive=True)
+    noise_w: float = number(1e-10, "W", "noise power", greater_than=0)
 
 
 class State(struct.PyTreeNode):

@@ -8,50 +8,89 @@ from jax import Array
 
 from jaxvec.core.params import ON_OFF, number, size, switch
 from jaxvec.envs import mobility
+from jaxvec.envs.limits import (
+    ANTENNA_M,
+    AWAY_M,
+    BAND_HZ,
+    CARRIER_HZ,
+    CYCLES_PER_BIT,
+    DB_SLOPE,
+    LENGTH_M,
+    LIGHT_MPS,
+    LOSS_DB,
+    NOISE_W,
+    POWER_W,
+    RATE_BPS,
+    SERVER_HZ,
+    SLOT_S,
+    SPEED_MPS,
+    TASK_BITS,
+    TIME_S,
+    WEIGHT,
+    losses,
+)
 from jaxvec.physics import pathloss
 
 
 class Params(struct.PyTreeNode):
     """The numbers of `dt_edge` (Table I of the paper; "chosen" where it gives none)."""
 
-    slot_s: float = number(0.1, "s", "length of a slot (chosen: the deadline)", positive=True)
-    bandwidth_hz: float = number(20e6, "Hz", "uplink band w (Table I)", positive=True)
-    tx_power_w: float = number(0.2, "W", "transmit power p (Table I)", positive=True)
-    noise_w: float = number(1e-14, "W", "noise power: -110 dBm (Table I)", positive=True)
-    carrier_hz: float = number(2e9, "Hz", "carrier f_c (Table I)", positive=True)
-    light_speed_mps: float = number(3e8, "m/s", "speed of light (Table I)", positive=True)
-    pathloss_const_db: float = number(128.1, "dB", "path loss at 1 km, below (3)")
-    pathloss_slope_db: float = number(37.6, "dB", "path loss per decade of distance, below (3)")
-    shadow_std_db: float = number(8.0, "dB", "deviation of shadowing (chosen: 3GPP's for links to base stations)")
-    shadow_decorr_m: float = number(50.0, "m", "way over which shadowing is forgotten (chosen: 3GPP)", positive=True)
-    road_half_length_m: float = number(500.0, "m", "from the mast to either end of the road (chosen)", positive=True)
-    lane_offset_m: float = number(8.0, "m", "from the mast to the first lane (chosen)")
-    lane_width_m: float = number(3.75, "m", "width of a lane (chosen)")
-    bs_height_m: float = number(10.0, "m", "antenna of the base station (chosen)")
-    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle (chosen: 3GPP)")
-    speed_min_mps: float = number(10.0, "m/s", "lowest speed (Table I)")
-    speed_max_mps: float = number(15.0, "m/s", "highest speed (Table I)")
-    task_bits_min: float = number(0.8e6, "bit", "smallest task (Table I times 100)", positive=True)
-    task_bits_max: float = number(1.2e6, "bit", "largest task (Table I times 100)", positive=True)
-    cycles_per_bit: float = number(
-        312.5, "cycle/bit", "work c_k (Table I divided by 100)", axes=("type",), positive=True
+    slot_s: float = number(0.1, "s", "length of a slot (chosen: the deadline)", SLOT_S)
+    bandwidth_hz: float = number(20e6, "Hz", "uplink band w (Table I)", BAND_HZ)
+    tx_power_w: float = number(0.2, "W", "transmit power p (Table I)", POWER_W)
+    noise_w: float = number(1e-14, "W", "noise power: -110 dBm (Table I)", NOISE_W)
+    carrier_hz: float = number(2e9, "Hz", "carrier f_c (Table I)", CARRIER_HZ)
+    light_speed_mps: float = number(3e8, "m/s", "speed of light (Table I)", LIGHT_MPS)
+    pathloss_const_db: float = number(128.1, "dB", "path loss at 1 km, below (3)", LOSS_DB, only={"pathloss": losses})
+    pathloss_slope_db: float = number(
+        37.6, "dB", "path loss per decade of distance, below (3)", DB_SLOPE, only={"pathloss": losses}
     )
-    t_max_s: float = number(0.1, "s", "deadline T_k (chosen)", axes=("type",), positive=True)
-    latency_cap_s: float = number(0.5, "s", "a task is given up after that (chosen: 5 deadlines)", positive=True)
-    vehicle_cpu_hz: float = number(5e9, "Hz", "CPU of a vehicle f_v (Table I)", positive=True)
-    server_cpu_hz: float = number(400e9, "Hz", "CPU of the server f_E (Table I)", positive=True)
-    server_cores: float = number(10.0, "-", "its cores N_E (Table I)", positive=True)
-    kappa_vehicle: float = number(1e-28, "W s^3", "energy coefficient of vehicles (Table I)")
-    kappa_server: float = number(1.5625e-32, "W s^3", "energy coefficient of a core (Table I times N_E^3)")
-    cpu_bias_mean_hz: float = number(0.5e9, "Hz", "by what the twin underrates a stream's CPU, mean (Figs. 3 to 6)")
-    cpu_bias_halfwidth_hz: float = number(0.0, "Hz", "and how far from the mean it may be (extension)")
-    cpu_eff_min_hz: float = number(1e8, "Hz", "least speed of a stream, a guard for (8) (chosen)", positive=True)
-    rate_min_bps: float = number(1e3, "bit/s", "least rate, a guard (chosen)", positive=True)
-    alpha_min: float = number(0.005, "-", "least share of the server (the smallest printed one)", positive=True)
-    alpha_max: float = number(0.25, "-", "largest share that may be asked for (chosen)", positive=True)
-    energy_weight: float = number(0.25, "-", "of energy, in units of all tasks computed locally (chosen)")
-    beta: float = number(1.0, "-", "weight of the drift (Table I)")
-    eta_capacity: float = number(1.0, "-", "weight of an idle server in the printed reward (27) (chosen)")
+    shadow_std_db: float = number(
+        8.0, "dB", "deviation of shadowing (chosen: 3GPP's for links to base stations)", (0.0, 30.0)
+    )
+    shadow_decorr_m: float = number(50.0, "m", "way over which shadowing is forgotten (chosen: 3GPP)", LENGTH_M)
+    road_half_length_m: float = number(500.0, "m", "from the mast to either end of the road (chosen)", LENGTH_M)
+    lane_offset_m: float = number(8.0, "m", "from the mast to the first lane (chosen)", AWAY_M)
+    lane_width_m: float = number(3.75, "m", "width of a lane (chosen)", AWAY_M)
+    bs_height_m: float = number(10.0, "m", "antenna of the base station (chosen)", ANTENNA_M)
+    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle (chosen: 3GPP)", ANTENNA_M)
+    speed_min_mps: float = number(10.0, "m/s", "lowest speed (Table I)", SPEED_MPS, up_to="speed_max_mps")
+    speed_max_mps: float = number(15.0, "m/s", "highest speed (Table I)", SPEED_MPS)
+    task_bits_min: float = number(0.8e6, "bit", "smallest task (Table I times 100)", TASK_BITS, up_to="task_bits_max")
+    task_bits_max: float = number(1.2e6, "bit", "largest task (Table I times 100)", TASK_BITS)
+    cycles_per_bit: float = number(
+        312.5, "cycle/bit", "work c_k (Table I divided by 100)", CYCLES_PER_BIT, axes=("type",)
+    )
+    t_max_s: float = number(0.1, "s", "deadline T_k (chosen)", TIME_S, axes=("type",))
+    latency_cap_s: float = number(0.5, "s", "a task is given up after that (chosen: 5 deadlines)", TIME_S)
+    vehicle_cpu_hz: float = number(5e9, "Hz", "CPU of a vehicle f_v (Table I)", (1e6, 1e12))
+    server_cpu_hz: float = number(400e9, "Hz", "CPU of the server f_E (Table I)", SERVER_HZ)
+    server_cores: float = number(10.0, "-", "its cores N_E (Table I)", (1.0, 1e6))
+    kappa_vehicle: float = number(1e-28, "W s^3", "energy coefficient of vehicles (Table I)", (1e-32, 1e-20))
+    kappa_server: float = number(
+        1.5625e-32, "W s^3", "energy coefficient of a core (Table I times N_E^3)", (0.0, 1e-24)
+    )
+    cpu_bias_mean_hz: float = number(
+        0.5e9, "Hz", "by what the twin underrates a stream's CPU, mean (Figs. 3 to 6)", (-1e13, 1e13)
+    )
+    cpu_bias_halfwidth_hz: float = number(0.0, "Hz", "and how far from the mean it may be (extension)", (0.0, 1e13))
+    cpu_eff_min_hz: float = number(1e8, "Hz", "least speed of a stream, a guard for (8) (chosen)", (1.0, 1e13))
+    rate_min_bps: float = number(1e3, "bit/s", "least rate, a guard (chosen)", RATE_BPS)
+    alpha_min: float = number(
+        0.005, "-", "least share of the server (the smallest printed one)", (1e-6, 1.0), up_to="alpha_max"
+    )
+    alpha_max: float = number(0.25, "-", "largest share that may be asked for (chosen)", (1e-6, 1.0))
+    energy_weight: float = number(
+        0.25, "-", "of energy, in units of all tasks computed locally (chosen)", WEIGHT, only={"reward_mode": ("p2",)}
+    )
+    beta: float = number(1.0, "-", "weight of the drift (Table I)", WEIGHT, only={"reward_mode": ("p2",)})
+    eta_capacity: float = number(
+        1.0,
+        "-",
+        "weight of an idle server in the printed reward (27) (chosen)",
+        WEIGHT,
+        only={"reward_mode": ("eq27",)},
+    )
 
     @property
     def task_bits_mean(self) -> Any:

@@ -105,6 +105,16 @@ class IsacIov(Sizes, Environment):
         starts = eligible_starts_s(trace, self.n_vehicles, float(self.horizon * np.max(params.slot_s)))
         return params.replace(trace=trace, trace_starts_s=starts)
 
+    def contradictions(self, params: Params) -> list[str]:
+        """RSUs that would stand beside the road's ends."""
+        row_m = (self.n_rsus - 1) * np.asarray(params.rsu_spacing_m)
+        if np.all(row_m <= np.asarray(params.road_length_m)):
+            return []
+        return [
+            f"rsu_spacing_m: {self.n_rsus} RSUs take {np.max(row_m):g} m (must be at most road_length_m, "
+            f"{np.min(params.road_length_m):g} m)"
+        ]
+
     # Chance
 
     def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:

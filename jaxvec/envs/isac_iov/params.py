@@ -8,6 +8,34 @@ from jax import Array
 
 from jaxvec.core.params import ON_OFF, data, number, size, switch
 from jaxvec.envs import mobility
+from jaxvec.envs.limits import (
+    ANTENNA_M,
+    AWAY_M,
+    BAND_HZ,
+    CARRIER_HZ,
+    CPU_HZ,
+    CYCLES,
+    CYCLES_PER_BIT,
+    DB_SLOPE,
+    FACTOR,
+    GAIN_DB,
+    KAPPA,
+    LENGTH_M,
+    NO_BITS,
+    NO_CYCLES,
+    NO_ENERGY_J,
+    NOISE_W,
+    PART,
+    POWER_W,
+    SLOT_S,
+    SPEED_MPS,
+    TASK_BITS,
+    TIME_S,
+    WEIGHT,
+    losses,
+    losses_by_height,
+    moves,
+)
 from jaxvec.physics import pathloss
 from jaxvec.traces import Trace
 
@@ -15,57 +43,83 @@ from jaxvec.traces import Trace
 class Params(struct.PyTreeNode):
     """The numbers of `isac_iov` (Table II and section VII of the paper; "chosen" where it gives none)."""
 
-    slot_s: float = number(1.0, "s", "length of a slot (Table II)", positive=True)
-    road_length_m: float = number(700.0, "m", "length of the road (VII-A)", positive=True)
-    lane_width_m: float = number(3.75, "m", "width of a lane (Table II)", positive=True)
-    rsu_spacing_m: float = number(150.0, "m", "distance between neighbouring RSUs (Table II)")
-    rsu_lateral_m: float = number(9.375, "m", "distance of the RSUs from the centre line (VII-A)")
+    slot_s: float = number(1.0, "s", "length of a slot (Table II)", SLOT_S)
+    road_length_m: float = number(700.0, "m", "length of the road (VII-A)", LENGTH_M)
+    lane_width_m: float = number(3.75, "m", "width of a lane (Table II)", LENGTH_M)
+    rsu_spacing_m: float = number(150.0, "m", "distance between neighbouring RSUs (Table II)", AWAY_M)
+    rsu_lateral_m: float = number(9.375, "m", "distance of the RSUs from the centre line (VII-A)", (-1e6, 1e6))
     rsu_height_m: float = number(
-        10.0, "m", "height of the RSU antennas; in distances the vehicles' are on the ground (Table II)"
+        10.0, "m", "height of the RSU antennas; in distances the vehicles' are on the ground (Table II)", ANTENNA_M
     )
-    rsu_range_m: float = number(200.0, "m", "ground distance that an RSU covers (Table II)")
-    speed_min_mps: float = number(12.0, "m/s", "slowest vehicle (Table II)")
-    speed_max_mps: float = number(16.0, "m/s", "fastest vehicle (Table II)")
-    bandwidth_hz: float = number(20e6, "Hz", "the whole band (Table II)", positive=True)
-    noise_w: float = number(1e-13, "W", "noise power, whatever the share of the band (Table II)", positive=True)
-    tx_power_w: float = number(1.0, "W", "transmit power, spent on every link at once (Table II)", positive=True)
-    sensing_gain: float = number(1.5, "-", "Theta, what sensing adds to the rate (Table II)")
-    gain_at_1m_db: float = number(-38.4, "dB", "channel gain at one metre (below (1))")
-    gain_slope_db: float = number(21.0, "dB/decade", "its fall with distance (below (1))")
+    rsu_range_m: float = number(200.0, "m", "ground distance that an RSU covers (Table II)", AWAY_M)
+    speed_min_mps: float = number(
+        12.0, "m/s", "slowest vehicle (Table II)", SPEED_MPS, up_to="speed_max_mps", only={"mobility": moves}
+    )
+    speed_max_mps: float = number(16.0, "m/s", "fastest vehicle (Table II)", SPEED_MPS, only={"mobility": moves})
+    bandwidth_hz: float = number(20e6, "Hz", "the whole band (Table II)", BAND_HZ)
+    noise_w: float = number(1e-13, "W", "noise power, whatever the share of the band (Table II)", NOISE_W)
+    tx_power_w: float = number(1.0, "W", "transmit power, spent on every link at once (Table II)", POWER_W)
+    sensing_gain: float = number(1.5, "-", "Theta, what sensing adds to the rate (Table II)", FACTOR)
+    gain_at_1m_db: float = number(
+        -38.4, "dB", "channel gain at one metre (below (1))", GAIN_DB, only={"pathloss": losses}
+    )
+    gain_slope_db: float = number(
+        21.0, "dB/decade", "its fall with distance (below (1))", DB_SLOPE, only={"pathloss": losses}
+    )
     carrier_hz: float = number(
-        2e9, "Hz", "carrier of the standard path-loss models; the paper's gain is UMi LOS at 2 GHz"
+        2e9,
+        "Hz",
+        "carrier of the standard path-loss models; the paper's gain is UMi LOS at 2 GHz",
+        CARRIER_HZ,
+        only={"pathloss": losses},
     )
-    vehicle_height_m: float = number(1.5, "m", "antenna height of a vehicle in the standard path-loss models")
-    task_bits_min: float = number(1e6, "bit", "smallest task (Table II)")
-    task_bits_max: float = number(3e6, "bit", "largest task (Table II)")
-    instr_bits_min: float = number(1e4, "bit", "shortest instruction (chosen: 1 % of the data)")
-    instr_bits_max: float = number(3e4, "bit", "longest instruction (chosen: 1 % of the data)")
-    work_cpb_min: float = number(1500.0, "cycle/bit", "lightest task (Table II)")
-    work_cpb_max: float = number(2000.0, "cycle/bit", "heaviest task (Table II)")
-    align_cpb_min: float = number(100.0, "cycle/bit", "least coordinate transformation (Table II)")
-    align_cpb_max: float = number(500.0, "cycle/bit", "most coordinate transformation (Table II)")
-    t_max_s: float = number(1.0, "s", "deadline of C8 (chosen: one slot)")
-    veh_cpu_min_hz: float = number(2e9, "Hz", "slowest vehicle CPU (Table II)", positive=True)
-    veh_cpu_max_hz: float = number(3e9, "Hz", "fastest vehicle CPU (Table II)")
-    rsu_cpu_hz: float = number(20e9, "Hz", "processor of an RSU (Table II)", axes=("rsu",))
-    twin_cpu_hz: float = number(2e9, "Hz", "what the twin takes of it (chosen: a tenth)", axes=("rsu",))
-    kappa_veh: float = number(1e-26, "W s^3", "energy coefficient of a vehicle CPU (Table II)")
-    kappa_rsu: float = number(1e-28, "W s^3", "energy coefficient of an RSU (Table II)")
-    lyapunov_v: float = number(5.0, "-", "V, the weight of the cost against the drift (Table II)")
-    cost_weight: float = number(0.6, "-", "alpha, the weight of latency against energy (VII-C3)")
-    energy_budget_j: float = number(40.0, "J", "energy budget per vehicle and slot (chosen: binding, satisfiable)")
-    energy_ref_j: float = number(1000.0, "J", "unit of energy in the objective", positive=True)
-    q_loc_ref_cycles: float = number(2.5e9, "cycle", "unit of a vehicle's queue: a slot of its CPU", positive=True)
-    q_rsu_ref_cycles: float = number(18e9, "cycle", "unit of an RSU's queue: a slot of its processor", positive=True)
-    q_loc_init_max_cycles: float = number(2.5e9, "cycle", "largest initial backlog of a vehicle (chosen)")
-    q_rsu_init_max_cycles: float = number(18e9, "cycle", "largest initial backlog of an RSU (chosen)")
-    split_logit_scale: float = number(3.0, "-", "logit of a split action of 1 (chosen)")
-    split_cut: float = number(0.05, "-", "parts below this are dropped (chosen)")
-    share_floor: float = number(0.05, "-", "smallest request of an active link (chosen)")
-    rsu_bg_prob: float = number(0.0, "-", "chance of background work at an RSU in a slot (extension, off)")
-    rsu_bg_max_cycles: float = number(36e9, "cycle", "largest background work")
-    twin_queue_err: float = number(0.0, "-", "relative error of the twin's backlogs (extension, off)")
-    violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)")
+    vehicle_height_m: float = number(
+        1.5,
+        "m",
+        "antenna height of a vehicle in the standard path-loss models",
+        ANTENNA_M,
+        only={"pathloss": losses_by_height},
+    )
+    task_bits_min: float = number(1e6, "bit", "smallest task (Table II)", TASK_BITS, up_to="task_bits_max")
+    task_bits_max: float = number(3e6, "bit", "largest task (Table II)", TASK_BITS)
+    instr_bits_min: float = number(
+        1e4, "bit", "shortest instruction (chosen: 1 % of the data)", NO_BITS, up_to="instr_bits_max"
+    )
+    instr_bits_max: float = number(3e4, "bit", "longest instruction (chosen: 1 % of the data)", NO_BITS)
+    work_cpb_min: float = number(1500.0, "cycle/bit", "lightest task (Table II)", CYCLES_PER_BIT, up_to="work_cpb_max")
+    work_cpb_max: float = number(2000.0, "cycle/bit", "heaviest task (Table II)", CYCLES_PER_BIT)
+    align_cpb_min: float = number(
+        100.0, "cycle/bit", "least coordinate transformation (Table II)", (0.0, 1e8), up_to="align_cpb_max"
+    )
+    align_cpb_max: float = number(500.0, "cycle/bit", "most coordinate transformation (Table II)", (0.0, 1e8))
+    t_max_s: float = number(1.0, "s", "deadline of C8 (chosen: one slot)", TIME_S)
+    veh_cpu_min_hz: float = number(2e9, "Hz", "slowest vehicle CPU (Table II)", CPU_HZ, up_to="veh_cpu_max_hz")
+    veh_cpu_max_hz: float = number(3e9, "Hz", "fastest vehicle CPU (Table II)", CPU_HZ)
+    rsu_cpu_hz: float = number(20e9, "Hz", "processor of an RSU (Table II)", CPU_HZ, axes=("rsu",))
+    twin_cpu_hz: float = number(
+        2e9, "Hz", "what the twin takes of it (chosen: a tenth)", (0.0, 1e13), below="rsu_cpu_hz", axes=("rsu",)
+    )
+    kappa_veh: float = number(1e-26, "W s^3", "energy coefficient of a vehicle CPU (Table II)", KAPPA)
+    kappa_rsu: float = number(1e-28, "W s^3", "energy coefficient of an RSU (Table II)", KAPPA)
+    lyapunov_v: float = number(5.0, "-", "V, the weight of the cost against the drift (Table II)", WEIGHT)
+    cost_weight: float = number(0.6, "-", "alpha, the weight of latency against energy (VII-C3)", PART)
+    energy_budget_j: float = number(
+        40.0, "J", "energy budget per vehicle and slot (chosen: binding, satisfiable)", NO_ENERGY_J
+    )
+    energy_ref_j: float = number(1000.0, "J", "unit of energy in the objective", (1.0, 1e9))
+    q_loc_ref_cycles: float = number(2.5e9, "cycle", "unit of a vehicle's queue: a slot of its CPU", CYCLES)
+    q_rsu_ref_cycles: float = number(18e9, "cycle", "unit of an RSU's queue: a slot of its processor", CYCLES)
+    q_loc_init_max_cycles: float = number(2.5e9, "cycle", "largest initial backlog of a vehicle (chosen)", NO_CYCLES)
+    q_rsu_init_max_cycles: float = number(18e9, "cycle", "largest initial backlog of an RSU (chosen)", NO_CYCLES)
+    split_logit_scale: float = number(3.0, "-", "logit of a split action of 1 (chosen)", (0.0, 50.0))
+    split_cut: float = number(0.05, "-", "parts below this are dropped (chosen)", PART)
+    share_floor: float = number(0.05, "-", "smallest request of an active link (chosen)", (1e-6, 1.0))
+    rsu_bg_prob: float = number(0.0, "-", "chance of background work at an RSU in a slot (extension, off)", PART)
+    rsu_bg_max_cycles: float = number(36e9, "cycle", "largest background work", NO_CYCLES)
+    twin_queue_err: float = number(
+        0.0, "-", "relative error of the twin's backlogs (extension, off)", PART, only={"dt_enabled": (True,)}
+    )
+    violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)", WEIGHT)
     trace: Trace | None = data("recorded vehicles, for mobility='trace'")
     trace_starts_s: Array | None = data("times [s] of the recording at which an episode may begin")
 

@@ -7,6 +7,27 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.envs.limits import (
+    ANTENNA_M,
+    AWAY_M,
+    BAND_HZ,
+    BITS,
+    CARRIER_HZ,
+    CPU_HZ,
+    CYCLES_PER_BIT,
+    DELAY_S,
+    EXPONENT,
+    LENGTH_M,
+    LIGHT_MPS,
+    NO_BITS,
+    NOISE_W,
+    POWER_W,
+    RATE_BPS,
+    TIME_S,
+    WEIGHT,
+    losses,
+    losses_by_height,
+)
 from jaxvec.physics import pathloss
 from jaxvec.traces import Region
 
@@ -16,55 +37,83 @@ MB = 8e6  # bit
 class Params(struct.PyTreeNode):
     """The numbers of `twin_migration` (Table I and section VII of the paper; "chosen" where it gives none)."""
 
-    use_uav: float = number(1.0, "-", "UAVs serve: 1, or 0 (Fig. 8)")
-    use_satellite: float = number(1.0, "-", "the satellite serves: 1, or 0 (Fig. 8)")
-    slot_s: float = number(30.0, "s", "length of a slot (VII-A)", positive=True)
-    earth_radius_m: float = number(6_371_393.0, "m", "R (below (2))", positive=True)
-    light_speed_mps: float = number(3e8, "m/s", "c (below (3))", positive=True)
-    gain_coeff: float = number(4.11, "-", "A, antenna gain (chosen: the usual value beside (3))", positive=True)
-    carrier_hz: float = number(28e9, "Hz", "f (chosen: where carriers of 300 MHz exist)", positive=True)
-    pathloss_exponent: float = number(2.0, "-", "exponent of the distance in (3)")
-    min_distance_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", positive=True)
-    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle in the standard path-loss models")
-    rsu_height_m: float = number(10.0, "m", "antenna of an RSU in these; in distances it is on the ground, as in (2)")
-    bandwidth_up_hz: float = number(300e6, "Hz", "uplink of every vehicle (Table I)", positive=True)
-    bandwidth_down_hz: float = number(300e6, "Hz", "its downlink (Table I)", positive=True)
-    bandwidth_mig_hz: float = number(300e6, "Hz", "of a migration (chosen: the same)", positive=True)
-    vehicle_power_w: float = number(1.0, "W", "power of a vehicle (Table I, its 1000 W read as mW)", positive=True)
-    rsu_power_w: float = number(10.0, "W", "power of an RSU (chosen: 40 dBm, a micro cell)", positive=True)
-    uav_power_w: float = number(2.0, "W", "power of a UAV (chosen: 33 dBm)", positive=True)
-    noise_w: float = number(1e-11, "W", "noise (Table I, its 10 read as pW: 300 MHz, noise figure 9 dB)", positive=True)
-    rsu_range_m: float = number(1200.0, "m", "longest link to an RSU (Table I)")
-    uav_range_m: float = number(1500.0, "m", "longest link to a UAV, in space (Table I)")
-    uav_altitude_m: float = number(50.0, "m", "height of the UAVs (Table I)")
-    uav_speed_mps: float = number(3.7, "m/s", "speed of the UAVs (VII-A)")
-    sat_rate_bps: float = number(25e6, "bit/s", "of the satellite: up, down, migration (chosen)", positive=True)
+    use_uav: float = number(1.0, "-", "UAVs serve: 1, or 0 (Fig. 8)", flag=True)
+    use_satellite: float = number(1.0, "-", "the satellite serves: 1, or 0 (Fig. 8)", flag=True)
+    slot_s: float = number(30.0, "s", "length of a slot (VII-A)", (1e-3, 1e4))
+    earth_radius_m: float = number(6_371_393.0, "m", "R (below (2))", (1e6, 1e8))
+    light_speed_mps: float = number(3e8, "m/s", "c (below (3))", LIGHT_MPS, only={"pathloss": losses})
+    gain_coeff: float = number(4.11, "-", "A, antenna gain (chosen: the usual value beside (3))", (1e-6, 1e6))
+    carrier_hz: float = number(28e9, "Hz", "f (chosen: where carriers of 300 MHz exist)", CARRIER_HZ)
+    pathloss_exponent: float = number(2.0, "-", "exponent of the distance in (3)", EXPONENT, only={"pathloss": losses})
+    min_distance_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", LENGTH_M)
+    vehicle_height_m: float = number(
+        1.5,
+        "m",
+        "antenna of a vehicle in the standard path-loss models",
+        ANTENNA_M,
+        only={"pathloss": losses_by_height},
+    )
+    rsu_height_m: float = number(
+        10.0,
+        "m",
+        "antenna of an RSU in these; in distances it is on the ground, as in (2)",
+        ANTENNA_M,
+        only={"pathloss": losses_by_height},
+    )
+    bandwidth_up_hz: float = number(300e6, "Hz", "uplink of every vehicle (Table I)", BAND_HZ)
+    bandwidth_down_hz: float = number(300e6, "Hz", "its downlink (Table I)", BAND_HZ)
+    bandwidth_mig_hz: float = number(300e6, "Hz", "of a migration (chosen: the same)", BAND_HZ)
+    vehicle_power_w: float = number(1.0, "W", "power of a vehicle (Table I, its 1000 W read as mW)", POWER_W)
+    rsu_power_w: float = number(10.0, "W", "power of an RSU (chosen: 40 dBm, a micro cell)", POWER_W)
+    uav_power_w: float = number(2.0, "W", "power of a UAV (chosen: 33 dBm)", POWER_W)
+    noise_w: float = number(1e-11, "W", "noise (Table I, its 10 read as pW: 300 MHz, noise figure 9 dB)", NOISE_W)
+    rsu_range_m: float = number(1200.0, "m", "longest link to an RSU (Table I)", AWAY_M)
+    uav_range_m: float = number(1500.0, "m", "longest link to a UAV, in space (Table I)", AWAY_M)
+    uav_altitude_m: float = number(50.0, "m", "height of the UAVs (Table I)", ANTENNA_M)
+    uav_speed_mps: float = number(3.7, "m/s", "speed of the UAVs (VII-A)", (0.0, 1e3))
+    sat_rate_bps: float = number(25e6, "bit/s", "of the satellite: up, down, migration (chosen)", RATE_BPS)
     vt_rate_bps: float = number(
-        16e6, "bit/s", "data of a vehicle, up and down (VII-C: middle of its sweep)", positive=True
+        16e6, "bit/s", "data of a vehicle, up and down (VII-C: middle of its sweep)", (0.0, 1e13)
     )
-    mig_bits: float = number(60 * MB, "bit", "data of a migration (Table I)")
-    bg_bits_per_vehicle: float = number(1.5 * MB, "bit", "background work per counted vehicle and slot (chosen)")
-    bg_jitter_std: float = number(0.1, "-", "relative deviation of a slot's count from the mean of its bin (chosen)")
-    uav_bg_fraction: float = number(0.5, "-", "background of a UAV, of that of the nearest RSU (chosen)")
-    cycles_per_bit: float = number(1000.0, "cycle/bit", "e, work of all data (Table I)", positive=True)
-    cpu_edge_hz: float = number(32e9, "Hz", "C_m, processor of an RSU or UAV (Table I)", positive=True)
-    cpu_sat_hz: float = number(80e9, "Hz", "C_s, processor of the satellite (Table I)", positive=True)
-    cache_bits: float = number(300 * MB, "bit", "L, what an RSU or UAV can hold in a slot (Table I)", positive=True)
-    warmup_slots: float = number(10.0, "slot", "of background that fill the caches before the first slot (chosen)")
-    latency_cap_s: float = number(300.0, "s", "every latency counts up to here (chosen: ten slots)", positive=True)
+    mig_bits: float = number(60 * MB, "bit", "data of a migration (Table I)", NO_BITS)
+    bg_bits_per_vehicle: float = number(
+        1.5 * MB, "bit", "background work per counted vehicle and slot (chosen)", NO_BITS
+    )
+    bg_jitter_std: float = number(
+        0.1, "-", "relative deviation of a slot's count from the mean of its bin (chosen)", (0.0, 10.0)
+    )
+    uav_bg_fraction: float = number(0.5, "-", "background of a UAV, of that of the nearest RSU (chosen)", (0.0, 1e3))
+    cycles_per_bit: float = number(1000.0, "cycle/bit", "e, work of all data (Table I)", CYCLES_PER_BIT)
+    cpu_edge_hz: float = number(32e9, "Hz", "C_m, processor of an RSU or UAV (Table I)", CPU_HZ)
+    cpu_sat_hz: float = number(80e9, "Hz", "C_s, processor of the satellite (Table I)", CPU_HZ)
+    cache_bits: float = number(
+        300 * MB,
+        "bit",
+        "L, what an RSU or UAV can hold in a slot (Table I); the satellite, the last server, holds all, and only scales by it",
+        BITS,
+        axes=("server",),
+    )
+    warmup_slots: float = number(
+        10.0, "slot", "of background that fill the caches before the first slot (chosen)", (0.0, 1e6)
+    )
+    latency_cap_s: float = number(300.0, "s", "every latency counts up to here (chosen: ten slots)", TIME_S)
     failure_delay_s: float = number(
-        30.0, "s", "a failed slot's data are late by this (chosen: a slot; 0 is literal (13))"
+        30.0, "s", "a failed slot's data are late by this (chosen: a slot; 0 is literal (13))", DELAY_S
     )
-    w_latency: float = number(2.0, "-", "w_T (Table I)")
-    w_load: float = number(1.0, "-", "w_s (Table I)")
-    w_loss: float = number(1.0, "-", "w_d (Table I)")
-    lat_mean_s: float = number(58.0, "s", "mean of latency in (22); see `calibrate`")
-    lat_std_s: float = number(17.0, "s", "its deviation", positive=True)
-    load_mean_bits: float = number(180 * MB, "bit", "mean of the load of a vehicle's server in (22)")
-    load_std_bits: float = number(60 * MB, "bit", "its deviation", positive=True)
-    var_mean_mb2: float = number(3250.0, "MB^2", "mean of the variance of loads in (21)")
-    var_std_mb2: float = number(1250.0, "MB^2", "its deviation", positive=True)
-    obs_distance_m: float = number(5000.0, "m", "scale of distances in observations", positive=True)
+    w_latency: float = number(2.0, "-", "w_T (Table I)", WEIGHT)
+    w_load: float = number(1.0, "-", "w_s (Table I)", WEIGHT)
+    w_loss: float = number(1.0, "-", "w_d (Table I)", WEIGHT)
+    lat_mean_s: float = number(58.0, "s", "mean of latency in (22); see `calibrate`", DELAY_S)
+    lat_std_s: float = number(17.0, "s", "its deviation", (1e-6, 1e6))
+    load_mean_bits: float = number(
+        180 * MB, "bit", "mean of the load of a vehicle's server in (22)", NO_BITS, only={"reward_load_term": ("load",)}
+    )
+    load_std_bits: float = number(60 * MB, "bit", "its deviation", BITS, only={"reward_load_term": ("load",)})
+    var_mean_mb2: float = number(
+        3250.0, "MB^2", "mean of the variance of loads in (21)", (0.0, 1e13), only={"reward_load_term": ("variance",)}
+    )
+    var_std_mb2: float = number(1250.0, "MB^2", "its deviation", (1e-6, 1e13), only={"reward_load_term": ("variance",)})
+    obs_distance_m: float = number(5000.0, "m", "scale of distances in observations", LENGTH_M)
     region: Region = data("RSUs, patrols, trips and counts; a file of them, or `city`, `rural:test` made up")
 
     @property

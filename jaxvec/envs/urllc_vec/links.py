@@ -19,11 +19,11 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.envs.urllc_vec.mixtures import mixed
 from jaxvec.envs.urllc_vec.params import Links, Params, Sizes, State, split_nodes, stack_nodes
 from jaxvec.physics import fading, geometry, pathloss, rate, units
 
 Model = Callable[[pathloss.Link, Any], Array]
-BREAKPOINT_AS_PRINTED = {"uma": ("uma_los_fixed", "uma_nlos_fixed")}  # (16) to (20)
 
 
 class _PowerLaw(NamedTuple):
@@ -82,19 +82,15 @@ def distances_m(a: Array, b: Array, params: Params) -> tuple[Array, Array]:
 
 
 def models_of(name: str) -> tuple[Model, Model | None]:
-    """The path-loss models behind a name.
-
-    A mixture NAME is of NAME_los and NAME_nlos; "uma" is the paper's, whose breakpoint is a number.
+    """The path-loss models behind a name, see `jaxvec.envs.urllc_vec.mixtures.mixed`.
 
     Args:
         name: of a model, or of a mixture.
     Returns:
         The model in line of sight, and the one where it is blocked; None if a single one serves both.
     """
-    los, nlos = BREAKPOINT_AS_PRINTED.get(name, (f"{name}_los", f"{name}_nlos"))
-    if name not in BREAKPOINT_AS_PRINTED and name in pathloss.MODELS:
-        return pathloss.MODELS[name], None
-    return pathloss.MODELS[los], pathloss.MODELS[nlos]
+    in_sight, *blocked = (pathloss.MODELS[model] for model in mixed(name))
+    return in_sight, blocked[0] if blocked else None
 
 
 def ground_loss_db(sizes: Sizes, state: State, params: Params) -> Array:

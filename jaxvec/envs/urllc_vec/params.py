@@ -12,6 +12,31 @@ from jax import Array
 
 from jaxvec.core.params import ON_OFF, number, size, switch
 from jaxvec.envs import mobility
+from jaxvec.envs.limits import (
+    ANTENNA_M,
+    AWAY_M,
+    BAND_HZ,
+    BITS,
+    CPU_HZ,
+    CYCLES_PER_BIT,
+    ENERGY_J,
+    EXPONENT,
+    FACTOR,
+    HEIGHT_M,
+    LENGTH_M,
+    LIGHT_MPS,
+    NO_CYCLES,
+    NOISE_W,
+    PART,
+    POWER_W,
+    SLOT_S,
+    SPEED_MPS,
+    TASK_BITS,
+    TIME_S,
+    WEIGHT,
+    moves,
+)
+from jaxvec.envs.urllc_vec.mixtures import ANTENNAS, BREAKPOINT, GROUND, PRINTED
 from jaxvec.physics import pathloss
 
 GROUPS = ("vehicle", "uav", "bs")
@@ -21,108 +46,134 @@ class Params(struct.PyTreeNode):
     """The numbers of `urllc_vec` (Tables II and III of the paper; "chosen" where they give none)."""
 
     # radio
-    slot_s: float = number(0.02, "s", "length of a slot (Table II)", positive=True)
-    wavelength_m: float = number(0.009, "m", "of the carrier, 33 GHz (Table II)", positive=True)
-    light_speed_mps: float = number(3e8, "m/s", "(Table II)", positive=True)
-    antenna_spacing_m: float = number(0.005, "m", "between the antennas of a BS (Table II)")
-    bandwidth_hz: float = number(1e7, "Hz", "of every link (Table II)", positive=True)
-    noise_w: float = number(1e-12, "W", "noise power: -90 dBm (Table II)", positive=True)
-    p_max_vehicle_w: float = number(1.0, "W", "largest transmit power of a vehicle: 30 dBm (Table II)", positive=True)
-    p_max_bs_w: float = number(10.0, "W", "of a BS: 10 dBW (Table II)", positive=True)
-    p_max_uav_w: float = number(1.0, "W", "of a UAV: 0 dBW (Table II)", positive=True)
-    p_floor_frac: float = number(0.01, "-", "least power, as a part of the largest (chosen: 20 dB)")
-    antenna_gain_bs_db: float = number(25.0, "dB", "of a BS's panel (chosen, calibrated on Table III)")
-    antenna_gain_uav_db: float = number(14.0, "dB", "of a UAV's panel (chosen, calibrated on Table III)")
-    antenna_gain_vehicle_db: float = number(0.0, "dB", "of a vehicle (chosen)")
-    bs_antenna_height_m: float = number(25.0, "m", "of a BS, in path losses only (Table III)", positive=True)
-    ut_antenna_height_m: float = number(1.5, "m", "of a vehicle, in path losses only (Table III)", positive=True)
-    breakpoint_m: float = number(100.0, "m", "breakpoint of the UMa path loss (Table III)", positive=True)
-    min_distance_m: float = number(10.0, "m", "anything closer counts as this far (limit of (16))", positive=True)
-    los_v2b_d1_m: float = number(18.0, "m", "V-B links: always in sight up to here (TR 38.901)", positive=True)
-    los_v2b_p1_m: float = number(63.0, "m", "V-B links: fall of the LoS probability (TR 38.901)", positive=True)
-    los_air_d1_m: float = number(100.0, "m", "the same of the air's links, as printed (29)", positive=True)
-    los_air_p1_m: float = number(63.0, "m", "the same of the air's links, as printed (29)", positive=True)
-    los_resample_prob: float = number(0.02, "-", "chance per slot that what stands in a link's way changes (chosen)")
-    pathloss_exponent_min: float = number(2.25, "-", "of free space, lowest (Table II)")
-    pathloss_exponent_max: float = number(2.75, "-", "of free space, highest (Table II)")
-    rician_k: float = number(6.0, "-", "Rician factor (below (24))")
-    csi_error_var: float = number(0.05, "-", "variance of the channel estimate's error (below (12))")
-    blocklength_symbols: float = number(100.0, "symbol", "length of a packet (Table II)", positive=True)
-    decode_error_prob: float = number(1e-6, "-", "chance that a packet cannot be decoded (Table II)", positive=True)
-    rate_min_bps: float = number(1e7, "bit/s", "least rate of a usable link (Table II, C8)")
-    codec_s_per_symbol: float = number(0.0, "s", "coding and decoding per hop (chosen; 3.275e-6 has Fig. 7's slope)")
+    slot_s: float = number(0.02, "s", "length of a slot (Table II)", SLOT_S)
+    wavelength_m: float = number(0.009, "m", "of the carrier, 33 GHz (Table II)", (1e-5, 300.0))
+    light_speed_mps: float = number(3e8, "m/s", "(Table II)", LIGHT_MPS)
+    antenna_spacing_m: float = number(0.005, "m", "between the antennas of a BS (Table II)", (0.0, 1e3))
+    bandwidth_hz: float = number(1e7, "Hz", "of every link (Table II)", BAND_HZ)
+    noise_w: float = number(1e-12, "W", "noise power: -90 dBm (Table II)", NOISE_W)
+    p_max_vehicle_w: float = number(1.0, "W", "largest transmit power of a vehicle: 30 dBm (Table II)", POWER_W)
+    p_max_bs_w: float = number(10.0, "W", "of a BS: 10 dBW (Table II)", POWER_W)
+    p_max_uav_w: float = number(1.0, "W", "of a UAV: 0 dBW (Table II)", POWER_W)
+    p_floor_frac: float = number(0.01, "-", "least power, as a part of the largest (chosen: 20 dB)", PART)
+    antenna_gain_bs_db: float = number(25.0, "dB", "of a BS's panel (chosen, calibrated on Table III)", (-100.0, 100.0))
+    antenna_gain_uav_db: float = number(
+        14.0, "dB", "of a UAV's panel (chosen, calibrated on Table III)", (-100.0, 100.0)
+    )
+    antenna_gain_vehicle_db: float = number(0.0, "dB", "of a vehicle (chosen)", (-100.0, 100.0))
+    bs_antenna_height_m: float = number(25.0, "m", "of a BS, in path losses only (Table III)", ANTENNA_M, only=ANTENNAS)
+    ut_antenna_height_m: float = number(
+        1.5, "m", "of a vehicle, in path losses only (Table III)", ANTENNA_M, only=ANTENNAS
+    )
+    breakpoint_m: float = number(
+        100.0,
+        "m",
+        "breakpoint of the UMa path loss (Table III)",
+        LENGTH_M,
+        only=BREAKPOINT,
+    )
+    min_distance_m: float = number(10.0, "m", "anything closer counts as this far (limit of (16))", LENGTH_M)
+    los_v2b_d1_m: float = number(18.0, "m", "V-B links: always in sight up to here (TR 38.901)", LENGTH_M, only=GROUND)
+    los_v2b_p1_m: float = number(63.0, "m", "V-B links: fall of the LoS probability (TR 38.901)", LENGTH_M, only=GROUND)
+    los_air_d1_m: float = number(100.0, "m", "the same of the air's links, as printed (29)", LENGTH_M, only=PRINTED)
+    los_air_p1_m: float = number(63.0, "m", "the same of the air's links, as printed (29)", LENGTH_M, only=PRINTED)
+    los_resample_prob: float = number(
+        0.02, "-", "chance per slot that what stands in a link's way changes (chosen)", PART
+    )
+    pathloss_exponent_min: float = number(
+        2.25, "-", "of free space, lowest (Table II)", EXPONENT, up_to="pathloss_exponent_max"
+    )
+    pathloss_exponent_max: float = number(2.75, "-", "of free space, highest (Table II)", EXPONENT)
+    rician_k: float = number(6.0, "-", "Rician factor (below (24))", (0.0, 1e6))
+    csi_error_var: float = number(0.05, "-", "variance of the channel estimate's error (below (12))", (0.0, 10.0))
+    blocklength_symbols: float = number(100.0, "symbol", "length of a packet (Table II)", (1.0, 1e9))
+    decode_error_prob: float = number(1e-6, "-", "chance that a packet cannot be decoded (Table II)", (1e-12, 0.5))
+    rate_min_bps: float = number(1e7, "bit/s", "least rate of a usable link (Table II, C8)", (0.0, 1e13))
+    codec_s_per_symbol: float = number(
+        0.0, "s", "coding and decoding per hop (chosen; 3.275e-6 has Fig. 7's slope)", (0.0, 1e3)
+    )
     # processors and their energy
-    f_max_hz: float = number(1e10, "Hz", "fastest processor of a node (Table II)", positive=True)
-    f_min_hz: float = number(1e9, "Hz", "slowest (chosen: a tenth)", positive=True)
-    f_ref_hz: float = number(1e10, "Hz", "at which `energy_per_cycle_j` holds (chosen)", positive=True)
-    cpu_dev_var: float = number(0.1, "-", "variance of a processor's deviation (4)")
-    cpu_dev_corr: float = number(0.9, "-", "its correlation over a slot (chosen; 0: none, the literal (4))")
-    twin_cpu_error_hz: float = number(1.5e8, "Hz", "bound of the twin's error in processor speeds (Table II)")
-    capacity_cycles: float = number(2.7e8, "cycle", "what may be sent to a node in a slot (Table II, C3, C4)")
-    energy_per_cycle_j: float = number(1e-6, "J/cycle", "(Table II)")
-    cpu_energy_exponent: float = number(2.0, "-", "of the speed in the energy per cycle (chosen; 0 is the paper)")
-    e_max_node_j: float = number(33.2, "J", "energy budget of a node per slot (Table II)", positive=True)
-    e_max_vehicle_slot_j: float = number(0.01, "J", "of a vehicle per slot (Table II: 0.5 J a second)", positive=True)
+    f_max_hz: float = number(1e10, "Hz", "fastest processor of a node (Table II)", CPU_HZ)
+    f_min_hz: float = number(1e9, "Hz", "slowest (chosen: a tenth)", CPU_HZ, up_to="f_max_hz")
+    f_ref_hz: float = number(1e10, "Hz", "at which `energy_per_cycle_j` holds (chosen)", CPU_HZ)
+    cpu_dev_var: float = number(0.1, "-", "variance of a processor's deviation (4)", (0.0, 10.0))
+    cpu_dev_corr: float = number(0.9, "-", "its correlation over a slot (chosen; 0: none, the literal (4))", PART)
+    twin_cpu_error_hz: float = number(
+        1.5e8, "Hz", "bound of the twin's error in processor speeds (Table II)", (0.0, 1e13)
+    )
+    capacity_cycles: float = number(
+        2.7e8, "cycle", "what may be sent to a node in a slot (Table II, C3, C4)", NO_CYCLES
+    )
+    energy_per_cycle_j: float = number(1e-6, "J/cycle", "(Table II)", (0.0, 1.0))
+    cpu_energy_exponent: float = number(
+        2.0, "-", "of the speed in the energy per cycle (chosen; 0 is the paper)", (0.0, 4.0)
+    )
+    e_max_node_j: float = number(33.2, "J", "energy budget of a node per slot (Table II)", ENERGY_J)
+    e_max_vehicle_slot_j: float = number(0.01, "J", "of a vehicle per slot (Table II: 0.5 J a second)", ENERGY_J)
     # tasks
-    task_min_bits: float = number(1e5, "bit", "smallest task (chosen)", positive=True)
-    task_max_bits: float = number(3e5, "bit", "largest task (chosen)", positive=True)
-    task_corr: float = number(0.8, "-", "correlation of sizes over a slot (chosen)")
-    bits_per_data_unit: float = number(1.0, "bit", "on the air per bit of a task; 8 reads the paper's tables as bytes")
-    cycles_per_unit: float = number(330.0, "cycle/bit", "work of a task (Table II)", positive=True)
-    cycles_spread: float = number(0.2, "-", "subtasks differ within this part of it (chosen)")
-    chi_min: float = number(0.05, "-", "least urgency (chosen)")
-    chi_max: float = number(0.95, "-", "most (chosen)")
-    weight_min: float = number(0.5, "-", "least of the weights in priorities (chosen)")
-    weight_max: float = number(1.0, "-", "most (chosen)")
-    split_floor: float = number(0.5, "-", "part of a task that is split equally (chosen)")
-    simplex_sharpness: float = number(4.0, "-", "of the softmax over splits and coefficients (chosen)")
-    latency_target_s: float = number(0.01, "s", "(Table II)", positive=True)
-    latency_cap_s: float = number(0.05, "s", "later is dropped (chosen: five targets)", positive=True)
+    task_min_bits: float = number(1e5, "bit", "smallest task (chosen)", TASK_BITS, up_to="task_max_bits")
+    task_max_bits: float = number(3e5, "bit", "largest task (chosen)", TASK_BITS)
+    task_corr: float = number(0.8, "-", "correlation of sizes over a slot (chosen)", PART)
+    bits_per_data_unit: float = number(
+        1.0, "bit", "on the air per bit of a task; 8 reads the paper's tables as bytes", FACTOR
+    )
+    cycles_per_unit: float = number(330.0, "cycle/bit", "work of a task (Table II)", CYCLES_PER_BIT)
+    cycles_spread: float = number(0.2, "-", "subtasks differ within this part of it (chosen)", PART)
+    chi_min: float = number(0.05, "-", "least urgency (chosen)", PART, up_to="chi_max")
+    chi_max: float = number(0.95, "-", "most (chosen)", PART)
+    weight_min: float = number(0.5, "-", "least of the weights in priorities (chosen)", PART, up_to="weight_max")
+    weight_max: float = number(1.0, "-", "most (chosen)", (1e-3, 1.0))
+    split_floor: float = number(0.5, "-", "part of a task that is split equally (chosen)", PART)
+    simplex_sharpness: float = number(4.0, "-", "of the softmax over splits and coefficients (chosen)", (0.0, 50.0))
+    d_max_units: float = number(1e6, "bit", "largest subtask, C20 (Table II)", BITS)
+    latency_target_s: float = number(0.01, "s", "(Table II)", TIME_S)
+    latency_cap_s: float = number(0.05, "s", "later is dropped (chosen: five targets)", TIME_S)
     # places and motion; x and y within +-xy
-    bs_xy_m: float = number(1000.0, "m", "square of the BSs (section VI)")
-    bs_z_min_m: float = number(40.0, "m", "lowest BS (section VI)")
-    bs_z_max_m: float = number(60.0, "m", "highest (section VI)")
-    uav_xy_m: float = number(1500.0, "m", "square of the UAVs (section VI)")
-    uav_z_min_m: float = number(30.0, "m", "lowest UAV (section VI)", positive=True)
-    uav_z_max_m: float = number(75.0, "m", "highest (section VI)", positive=True)
-    uav_speed_min_mps: float = number(10.0, "m/s", "slowest UAV (Table II)")
-    uav_speed_max_mps: float = number(50.0, "m/s", "fastest (Table II)")
-    veh_xy_m: float = number(1250.0, "m", "square of the vehicles (section VI)")
-    veh_z_min_m: float = number(0.0, "m", "lowest street (section VI)")
-    veh_z_max_m: float = number(20.0, "m", "highest (section VI)")
-    veh_speed_mps: float = number(20.0, "m/s", "speed of every vehicle (Table II)")
-    phi_max_rad: float = number(math.pi / 18, "rad", "steepest way up or down (Table II)", positive=True)
+    bs_xy_m: float = number(1000.0, "m", "square of the BSs (section VI)", AWAY_M)
+    bs_z_min_m: float = number(40.0, "m", "lowest BS (section VI)", HEIGHT_M, up_to="bs_z_max_m")
+    bs_z_max_m: float = number(60.0, "m", "highest (section VI)", HEIGHT_M)
+    uav_xy_m: float = number(1500.0, "m", "square of the UAVs (section VI)", AWAY_M)
+    uav_z_min_m: float = number(30.0, "m", "lowest UAV (section VI)", ANTENNA_M, up_to="uav_z_max_m")
+    uav_z_max_m: float = number(75.0, "m", "highest (section VI)", ANTENNA_M)
+    uav_speed_min_mps: float = number(10.0, "m/s", "slowest UAV (Table II)", SPEED_MPS, up_to="uav_speed_max_mps")
+    uav_speed_max_mps: float = number(50.0, "m/s", "fastest (Table II)", SPEED_MPS)
+    veh_xy_m: float = number(1250.0, "m", "square of the vehicles (section VI)", AWAY_M)
+    veh_z_min_m: float = number(0.0, "m", "lowest street (section VI)", HEIGHT_M, up_to="veh_z_max_m")
+    veh_z_max_m: float = number(20.0, "m", "highest (section VI)", HEIGHT_M)
+    veh_speed_mps: float = number(20.0, "m/s", "speed of every vehicle (Table II)", SPEED_MPS, only={"mobility": moves})
+    phi_max_rad: float = number(math.pi / 18, "rad", "steepest way up or down (Table II)", (1e-3, 1.5707))
     # objective
-    w_l: float = number(0.7, "s", "weight of latency in the QoS (below (93))")
-    w_e: float = number(0.3, "1/J", "weight of energy in it (below (93))")
-    q_min: float = number(60.0, "-", "least QoS (Table II)", positive=True)
-    q_max: float = number(200.0, "-", "QoS that deserves 100 (chosen)", positive=True)
-    lambda_e: float = number(0.5, "-", "weight of energy in the objective (38) (chosen)")
-    lambda_q: float = number(0.5, "-", "weight of QoS in it (chosen)")
-    om_l: float = number(0.5, "-", "weight of latency in a vehicle's reward (64) (chosen)")
-    om_e: float = number(0.2, "-", "of energy (chosen)")
-    om_q: float = number(0.3, "-", "of QoS (chosen)")
-    om_lat: float = number(0.5, "-", "incentive for latency (90) (chosen)")
-    om_ene: float = number(0.3, "-", "for energy (91) (chosen)")
-    om_qos: float = number(0.15, "-", "for QoS (92) (chosen)")
-    la_lat: float = number(0.5, "-", "penalty on latency (chosen)")
-    la_ene: float = number(0.3, "-", "on energy (chosen)")
-    la_qos: float = number(0.15, "-", "on QoS (chosen)")
-    zeta_tf: float = number(0.7, "-", "weight of the service in a node's reward (65) (chosen)")
-    zeta_e: float = number(0.3, "-", "of its energy (chosen)")
-    al_eta: float = number(0.5, "-", "weight of tasks in time (66) (chosen)")
-    al_l: float = number(0.3, "-", "of latency (chosen)")
-    al_lb: float = number(0.2, "-", "of load balance (chosen)")
-    be_td: float = number(0.4, "-", "weight of an even load (67) (chosen)")
-    be_ru: float = number(0.3, "-", "of utilisation (chosen)")
-    be_ql: float = number(0.3, "-", "of the queue (chosen)")
+    w_l: float = number(0.7, "s", "weight of latency in the QoS (below (93))", (1e-6, 1e6))
+    w_e: float = number(0.3, "1/J", "weight of energy in it (below (93))", (0.0, 1e6))
+    q_min: float = number(60.0, "-", "least QoS (Table II)", (1e-6, 1e6), below="q_max")
+    q_max: float = number(200.0, "-", "QoS that deserves 100 (chosen)", (1e-5, 1e6))
+    lambda_e: float = number(0.5, "-", "weight of energy in the objective (38) (chosen)", WEIGHT)
+    lambda_q: float = number(0.5, "-", "weight of QoS in it (chosen)", WEIGHT)
+    om_l: float = number(0.5, "-", "weight of latency in a vehicle's reward (64) (chosen)", WEIGHT)
+    om_e: float = number(0.2, "-", "of energy (chosen)", WEIGHT)
+    om_q: float = number(0.3, "-", "of QoS (chosen)", WEIGHT)
+    om_lat: float = number(0.5, "-", "incentive for latency (90) (chosen)", WEIGHT)
+    om_ene: float = number(0.3, "-", "for energy (91) (chosen)", WEIGHT)
+    om_qos: float = number(0.15, "-", "for QoS (92) (chosen)", WEIGHT)
+    la_lat: float = number(0.5, "-", "penalty on latency (chosen)", WEIGHT)
+    la_ene: float = number(0.3, "-", "on energy (chosen)", WEIGHT)
+    la_qos: float = number(0.15, "-", "on QoS (chosen)", WEIGHT)
+    zeta_tf: float = number(0.7, "-", "weight of the service in a node's reward (65) (chosen)", WEIGHT)
+    zeta_e: float = number(0.3, "-", "of its energy (chosen)", WEIGHT)
+    al_eta: float = number(0.5, "-", "weight of tasks in time (66) (chosen)", WEIGHT)
+    al_l: float = number(0.3, "-", "of latency (chosen)", WEIGHT)
+    al_lb: float = number(0.2, "-", "of load balance (chosen)", WEIGHT)
+    be_td: float = number(0.4, "-", "weight of an even load (67) (chosen)", WEIGHT)
+    be_ru: float = number(0.3, "-", "of utilisation (chosen)", WEIGHT)
+    be_ql: float = number(0.3, "-", "of the queue (chosen)", WEIGHT)
     reward_mix: float = number(
         1.0,
         "-",
         "what agents learn from: 1, the team's reward (63), by which they are compared; 0, their own, a Nash game",
+        PART,
     )
-    delta_s_max: float = number(0.5, "-", "most that a share may change, C13 to C15 (Table II)")
-    variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)")
+    delta_s_max: float = number(0.5, "-", "most that a share may change, C13 to C15 (Table II)", PART)
+    variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)", (0.0, 1e4))
 
     @property
     def carrier_hz(self) -> Any:

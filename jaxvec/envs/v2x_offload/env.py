@@ -112,6 +112,24 @@ class V2xOffload(Sizes, Environment):
         """Whether the mean is all that anybody earns: by the switch, or by `team_weight` in all worlds."""
         return self.shared_reward or bool(np.all(np.asarray(params.team_weight) == 1))
 
+    def contradictions(self, params: Params) -> list[str]:
+        """Servers in another number or off the square, and vehicles that would drive past walls instead of into them."""
+        bad, area_m = [], np.asarray(params.area_m, float)
+        if params.es_pos_m is not None:
+            places_m = np.asarray(params.es_pos_m, float)
+            if places_m.shape[:2] != (self.n_servers, 2) or places_m.ndim > 3:
+                bad.append(
+                    f"es_pos_m has the shape {places_m.shape} (must be ({self.n_servers}, 2): x and y per server)"
+                )
+            elif np.any(places_m < 0) or np.any(places_m > area_m):
+                bad.append(f"es_pos_m reaches from {places_m.min():g} to {places_m.max():g} m (must be 0 to area_m)")
+        if self.mobility == "heading" and self.boundary == "reflect":
+            way_m = np.asarray(params.speed_mps) * np.asarray(params.slot_s)
+            if np.any(way_m > area_m):
+                words = f"speed_mps: vehicles drive {np.max(way_m):g} m in slot_s"
+                bad.append(f"{words} (must be at most area_m, {np.min(area_m):g} m, between walls)")
+        return bad
+
     # Chance
 
     def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:

@@ -8,63 +8,118 @@ from jax import Array
 
 from jaxvec.core.params import ON_OFF, data, number, size, switch
 from jaxvec.envs import mobility
+from jaxvec.envs.limits import (
+    ANTENNA_M,
+    AWAY_M,
+    BAND_HZ,
+    BITS,
+    CARRIER_HZ,
+    CPU_HZ,
+    CYCLES_PER_BIT,
+    ENERGY_J,
+    EXPONENT,
+    KAPPA,
+    LENGTH_M,
+    NOISE_W,
+    PART,
+    POWER_W,
+    SLOT_S,
+    SPEED_MPS,
+    TASK_BITS,
+    TIME_S,
+    losses,
+    losses_by_height,
+    moves,
+)
 from jaxvec.physics import pathloss, units
 
 
 class Params(struct.PyTreeNode):
     """The numbers of `v2x_offload` (Table 1 of the paper; "chosen" where it gives none)."""
 
-    slot_s: float = number(1.0, "s", "length of a slot: speeds apply once a slot (chosen)", positive=True)
-    area_m: float = number(1000.0, "m", "side of the square (section 6)", positive=True)
+    slot_s: float = number(1.0, "s", "length of a slot: speeds apply once a slot (chosen)", SLOT_S)
+    area_m: float = number(1000.0, "m", "side of the square (section 6)", LENGTH_M)
     es_pos_m: Array | None = data("places of the servers (N, 2) [m]; None: a regular polygon at 0.3 of the side")
-    radius_m: float = number(500.0, "m", "reach of a radio link (Table 1)", positive=True)
-    hard_radius: bool = number(True, "-", "no radio link at all beyond the reach (chosen)")
-    dist_min_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", positive=True)
-    speed_mps: float = number(15.0, "m/s", "speed of every vehicle (Table 1, the middle value)")
-    heading_sigma_rad: float = number(0.5, "rad", "change of heading in a slot (chosen, calibrated on Fig. 7)")
-    task_bits: float = number(100e3, "bit", "mean size of a task (Table 1)", positive=True)
-    task_spread: float = number(0.5, "-", "sizes are uniform within this part of the mean (chosen); 0: all equal")
-    cycles_per_bit: float = number(500.0, "cycle/bit", "work of a task (Table 1)", positive=True)
-    cv_cpu_hz: float = number(2e9, "Hz", "CPU of a vehicle (Table 1)", axes=("vehicle",), positive=True)
-    es_cpu_hz: float = number(25e9, "Hz", "CPU pool of a server (Table 1)", axes=("server",), positive=True)
-    es_bandwidth_hz: float = number(20e6, "Hz", "uplink pool of a server (Table 1)", axes=("server",), positive=True)
-    cv_kappa: float = number(1e-27, "J s^2/cycle^3", "energy coefficient of a vehicle's CPU (chosen: the usual value)")
-    es_kappa: float = number(1e-29, "J s^2/cycle^3", "energy coefficient of a server (chosen)", axes=("server",))
-    tx_power_max_w: float = number(0.2, "W", "largest transmit power (Table 1)", positive=True)
-    noise_w: float = number(10**-11.3 * 1e-3, "W", "noise power, whatever the band: -113 dBm (Table 1)", positive=True)
-    noise_psd_w_hz: float = number(0.0, "W/Hz", "noise per hertz on top of it (extension; thermal: 10^-20.4)")
-    pathloss_ref: float = number(10**-0.81, "-", "channel gain at 1 m (the paper's reference [25])", positive=True)
-    pathloss_exp: float = number(3.76, "-", "its exponent of the distance (the paper's reference [25])")
-    carrier_hz: float = number(2e9, "Hz", "carrier of the standard path-loss models", positive=True)
-    cv_height_m: float = number(1.5, "m", "antenna of a vehicle in the standard path-loss models")
-    es_height_m: float = number(10.0, "m", "antenna of a server in the standard path-loss models")
-    wired_factor_bit_m_s: float = number(5e10, "bit m/s", "of the wire: 96 Mbit/s over 520 m (chosen)", positive=True)
-    share_min: float = number(0.01, "-", "least share of a pool or of the power (chosen)")
-    deadline_s: float = number(0.1, "s", "latency counts up to here (chosen: the usual bound of V2X)", positive=True)
-    rate_floor_bps: float = number(1.0, "bit/s", "least rate, a guard", positive=True)
-    cpu_floor_hz: float = number(1.0, "Hz", "least processor speed, a guard", positive=True)
-    weight_latency: float = number(0.5, "-", "of latency against energy (chosen: equal)")
-    latency_ref_s: float = number(
-        0.078, "s", "unit of latency: a 312 kbit task computed locally (chosen)", positive=True
+    radius_m: float = number(500.0, "m", "reach of a radio link (Table 1)", AWAY_M)
+    hard_radius: bool = number(True, "-", "no radio link at all beyond the reach (chosen)", flag=True)
+    dist_min_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", LENGTH_M)
+    speed_mps: float = number(15.0, "m/s", "speed of every vehicle (Table 1, the middle value)", SPEED_MPS)
+    heading_sigma_rad: float = number(
+        0.5, "rad", "change of heading in a slot (chosen, calibrated on Fig. 7)", (0.0, 100.0), only={"mobility": moves}
     )
-    energy_ref_j: float = number(0.624, "J", "unit of energy: a 312 kbit task computed locally (chosen)", positive=True)
-    reward_offset: float = number(1.0, "-", "reward of a task that costs nothing (chosen; 0 is the literal (23))")
+    task_bits: float = number(100e3, "bit", "mean size of a task (Table 1)", TASK_BITS)
+    task_spread: float = number(0.5, "-", "sizes are uniform within this part of the mean (chosen); 0: all equal", PART)
+    cycles_per_bit: float = number(500.0, "cycle/bit", "work of a task (Table 1)", CYCLES_PER_BIT)
+    cv_cpu_hz: float = number(2e9, "Hz", "CPU of a vehicle (Table 1)", CPU_HZ, axes=("vehicle",))
+    es_cpu_hz: float = number(25e9, "Hz", "CPU pool of a server (Table 1)", CPU_HZ, axes=("server",))
+    es_bandwidth_hz: float = number(20e6, "Hz", "uplink pool of a server (Table 1)", BAND_HZ, axes=("server",))
+    cv_kappa: float = number(
+        1e-27, "J s^2/cycle^3", "energy coefficient of a vehicle's CPU (chosen: the usual value)", KAPPA
+    )
+    es_kappa: float = number(1e-29, "J s^2/cycle^3", "energy coefficient of a server (chosen)", KAPPA, axes=("server",))
+    tx_power_max_w: float = number(0.2, "W", "largest transmit power (Table 1)", POWER_W)
+    noise_w: float = number(10**-11.3 * 1e-3, "W", "noise power, whatever the band: -113 dBm (Table 1)", NOISE_W)
+    noise_psd_w_hz: float = number(
+        0.0, "W/Hz", "noise per hertz on top of it (extension; thermal: 10^-20.4)", (0.0, 1e-3)
+    )
+    pathloss_ref: float = number(
+        10**-0.81, "-", "channel gain at 1 m (the paper's reference [25])", (1e-15, 1e3), only={"pathloss": losses}
+    )
+    pathloss_exp: float = number(
+        3.76, "-", "its exponent of the distance (the paper's reference [25])", EXPONENT, only={"pathloss": losses}
+    )
+    carrier_hz: float = number(
+        2e9, "Hz", "carrier of the standard path-loss models", CARRIER_HZ, only={"pathloss": losses}
+    )
+    cv_height_m: float = number(
+        1.5,
+        "m",
+        "antenna of a vehicle in the standard path-loss models",
+        ANTENNA_M,
+        only={"pathloss": losses_by_height},
+    )
+    es_height_m: float = number(
+        10.0,
+        "m",
+        "antenna of a server in the standard path-loss models",
+        ANTENNA_M,
+        only={"pathloss": losses_by_height},
+    )
+    wired_factor_bit_m_s: float = number(5e10, "bit m/s", "of the wire: 96 Mbit/s over 520 m (chosen)", (1.0, 1e20))
+    share_min: float = number(0.01, "-", "least share of a pool or of the power (chosen)", (1e-6, 1.0))
+    deadline_s: float = number(0.1, "s", "latency counts up to here (chosen: the usual bound of V2X)", TIME_S)
+    rate_floor_bps: float = number(1.0, "bit/s", "least rate, a guard", (1e-3, 1e13))
+    cpu_floor_hz: float = number(1.0, "Hz", "least processor speed, a guard", (1e-3, 1e13))
+    weight_latency: float = number(0.5, "-", "of latency against energy (chosen: equal)", PART)
+    latency_ref_s: float = number(0.078, "s", "unit of latency: a 312 kbit task computed locally (chosen)", (1e-6, 1e6))
+    energy_ref_j: float = number(0.624, "J", "unit of energy: a 312 kbit task computed locally (chosen)", ENERGY_J)
+    reward_offset: float = number(
+        1.0, "-", "reward of a task that costs nothing (chosen; 0 is the literal (23))", (-1e4, 1e4)
+    )
     team_weight: float = number(
-        1.0, "-", "without shared_reward, 1: everybody earns the mean (24); 0: everybody its own"
+        1.0,
+        "-",
+        "without shared_reward, 1: everybody earns the mean (24); 0: everybody its own",
+        PART,
+        only={"shared_reward": (False,)},
     )
-    local_dvfs: bool = number(False, "-", "the CPU share also slows down the vehicle's own CPU (extension)")
-    bg_load_mean: float = number(0.0, "-", "mean part of a server's CPU that is busy with others (extension)")
-    bg_load_std: float = number(0.0, "-", "its deviation (extension)")
-    bg_load_max: float = number(0.9, "-", "its largest value (extension)")
-    twin_sync_every: int = number(1, "turn", "the twin is refreshed before every so many turns", positive=True)
-    twin_cpu_err: float = number(0.0, "-", "bound of the twin's relative error in free CPU (extension)")
-    twin_bw_err: float = number(0.0, "-", "bound of its relative error in free bandwidth (extension)")
-    split_temp: float = number(5.0, "-", "logit of a split action of 1 (partitioned tasks, chosen)")
-    split_min: float = number(0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)")
-    obs_task_bits: float = number(200e3, "bit", "scale of tasks in observations", positive=True)
-    obs_dist_m: float = number(1000.0, "m", "scale of distances in observations", positive=True)
-    obs_cpu_hz: float = number(25e9, "Hz", "scale of free CPU in observations", positive=True)
-    obs_bandwidth_hz: float = number(20e6, "Hz", "scale of free bandwidth in observations", positive=True)
+    local_dvfs: bool = number(False, "-", "the CPU share also slows down the vehicle's own CPU (extension)", flag=True)
+    bg_load_mean: float = number(0.0, "-", "mean part of a server's CPU that is busy with others (extension)", PART)
+    bg_load_std: float = number(0.0, "-", "its deviation (extension)", PART)
+    bg_load_max: float = number(0.9, "-", "its largest value (extension)", (0.0, 0.999))
+    twin_sync_every: int = number(1, "turn", "the twin is refreshed before every so many turns", (1, 10**6))
+    twin_cpu_err: float = number(0.0, "-", "bound of the twin's relative error in free CPU (extension)", PART)
+    twin_bw_err: float = number(0.0, "-", "bound of its relative error in free bandwidth (extension)", PART)
+    split_temp: float = number(
+        5.0, "-", "logit of a split action of 1 (partitioned tasks, chosen)", (0.0, 50.0), only={"partition": (True,)}
+    )
+    split_min: float = number(
+        0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)", PART, only={"partition": (True,)}
+    )
+    obs_task_bits: float = number(200e3, "bit", "scale of tasks in observations", BITS)
+    obs_dist_m: float = number(1000.0, "m", "scale of distances in observations", LENGTH_M)
+    obs_cpu_hz: float = number(25e9, "Hz", "scale of free CPU in observations", CPU_HZ)
+    obs_bandwidth_hz: float = number(20e6, "Hz", "scale of free bandwidth in observations", BAND_HZ)
 
     @property
     def gain_at_1m_db(self) -> Any:
