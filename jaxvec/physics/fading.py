@@ -201,6 +201,6 @@ def jakes_correlation(
 
     # both halves of the circle are the same: the ends once, and 127 terms twice
     def add(j: Array, total: Array) -> Array:
-        return total + jnp.cos(x * jnp.sin(math.pi * j.astype(x.dtype) / 256.0))
+        return total + jnp.cos(x * jnp.sin(math.pi * jnp.asarray(j, x.dtype) / 256.0))
 
     return (1.0 + jnp.cos(x) + 2.0 * jax.lax.fori_loop(1, 128, add, jnp.zeros_like(x))) / 256.0

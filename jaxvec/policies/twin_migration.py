@@ -97,7 +97,7 @@ def slot_cost(load: Array, prospect: Prospect, rank: int, env: TwinMigration, pa
     """
     p, on_edge, counted = params, edge(env, rank), load + prospect.counted
     xi = (prospect.beyond | (on_edge & (load + prospect.brings > p.cache_bits))).astype(counted.dtype)
-    work_s = capped_s(computing_s(env, counted, on_edge, params), params)
+    work_s = capped_s(computing_s(env, counted, p.cache_bits, on_edge, params), params)
     latency_s = capped_s(prospect.link_s + work_s + p.failure_delay_s * xi, params)
     return p.w_latency * latency_s / p.lat_std_s + p.w_load * counted / p.load_std_bits + p.w_loss * xi
 

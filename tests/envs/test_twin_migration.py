@@ -18,9 +18,10 @@ import jaxvec
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.spaces import Discrete
 from jaxvec.envs.twin_migration import TwinMigration, calibrate
-from jaxvec.envs.twin_migration.observation import GROUP
+from jaxvec.envs.twin_migration.observation import GROUP, layout, observe
 from jaxvec.envs.twin_migration.params import MB, Params
 from jaxvec.envs.twin_migration.slot import load_variance_mb2
+from jaxvec.policies import fixed
 from jaxvec.policies.random import random
 from jaxvec.traces import RecordError, Region, save_region, synthetic_region
 
@@ -74,7 +75,7 @@ def test_uavs_that_come_and_go_must_be_eleven():
 
 @pytest.mark.parametrize("name", ["cache_bits", "noise_w", "lat_std_s", "slot_s"])
 def test_a_number_that_must_be_positive_is_checked(name):
-    with pytest.raises(ValueError, match=rf"{name} = 0 \(must be positive\)"):
+    with pytest.raises(ValueError, match=rf"{name} = 0.* \(must be "):
         jaxvec.make("twin_migration", **{name: 0})
 
 
@@ -453,6 +454,46 @@ def test_a_server_that_is_not_there_serves_nobody():
     assert not ts.info["served"][0]
     np.testing.assert_array_equal(ts.info["vt_in"], 0)
     np.testing.assert_allclose(ts.info["own_load"], params.cache_bits)
+
+
+def test_caches_may_differ_between_servers():
+    """90 MB for RSU 0: too much where it holds 80, whatever the others do; entries of loads are in units of the own cache."""
+    _, params, reset, move = lone()
+    unequal = params.replace(cache_bits=np.float32([80, 100, 300, 300]) * np.float32(MB))
+    state, ts = reset(unequal)
+    np.testing.assert_allclose(ts.obs.agents[GROUP][0, 3:7], [30 / 80, 30 / 100, 15 / 300, 0], rtol=1e-5)
+    np.testing.assert_array_equal(ts.obs.mask[GROUP]["server"][0], [False, True, True, True])
+    _, full = move(state, 0, unequal)
+    _, alone = move(reset(params.replace(cache_bits=80 * MB))[0], 0, params.replace(cache_bits=80 * MB))
+    assert full.info["overload"][0]
+    for name in ("t_cul", "own_load", "xi", "reward"):
+        found, expected = (x.reward[GROUP] if name == "reward" else x.info[name] for x in (full, alone))
+        np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=name)
+    np.testing.assert_allclose(full.info["dropped"] / MB, [10, 0, 0, 0], atol=1e-4)
+    _, there = move(state, 1, unequal)
+    assert not there.info["overload"][0]
+
+
+def test_equal_caches_by_server_are_one_cache_for_all():
+    per_server = PARAMS.replace(cache_bits=np.full(ENV.n_servers, PARAMS.cache_bits, np.float32))
+    one, each = (
+        rollout(ENV, fixed(ENV, p)["myopic"], jax.random.key(5), p, n_worlds=2, select=lambda slot: slot.ts.reward)
+        for p in (PARAMS, per_server)
+    )
+    np.testing.assert_allclose(each[GROUP], one[GROUP], rtol=1e-5, atol=1e-5)
+
+
+def test_the_world_shows_where_vehicles_wait():
+    """Section 5: all distances and all twins, also of vehicles that are not on their way, whose rows are zeros."""
+    env, params, state, _, _ = two_in_turns()
+    late = begun(env, state.replace(veh_start=np.int32([2, 0])), params)
+    obs = observe(env, late, params)
+    world = layout(env)["world"]
+    np.testing.assert_array_equal(obs.agents[GROUP][0], 0)
+    dist_m = world.read_world(obs.world, "dist_m", params)
+    np.testing.assert_allclose(dist_m, late.scene.dist, rtol=1e-6)
+    assert (np.asarray(dist_m) > 0).all()
+    assert world.read_world(obs.world, "vehicle_active", params).tolist() == [0, 1]
 
 
 def test_actions_beyond_the_last_server_are_the_last():

@@ -64,7 +64,7 @@ def test_a_bad_switch_is_refused_with_what_is_accepted(name, accepted):
 
 @pytest.mark.parametrize("name", ["slot_s", "noise_w", "f_min_hz", "latency_cap_s", "e_max_node_j", "q_min"])
 def test_a_number_that_must_be_positive_is_checked(name):
-    with pytest.raises(ValueError, match=rf"{name} = 0 \(must be positive\)"):
+    with pytest.raises(ValueError, match=rf"{name} = 0.* \(must be "):
         jaxvec.make("urllc_vec", **{name: 0})
 
 
@@ -369,7 +369,7 @@ def test_outcomes_are_in_their_ranges(env, data, which):
         if name.startswith("viol_") or name in ("violation_rate", "drop_rate", "share_bs"):
             assert (x >= 0).all(), name
             assert (x <= 1 + TINY).all(), name
-    assert not any(info[f"viol_{name}"].any() for name in ("c2", "c7", "c16", "c17", "c20"))
+    assert not any(info[f"viol_{name}"].any() for name in ("c2", "c7", "c16", "c17"))
     np.testing.assert_allclose(info["violation_rate"], (out.latency_s > p.latency_target_s).mean(0), atol=TINY)
     np.testing.assert_allclose(info["latency_mean_s"], out.latency_s.mean(0), rtol=TINY)
     assert (info["latency_p95_s"] <= out.latency_s.max(0) * (1 + TINY)).all()
@@ -396,6 +396,25 @@ def test_what_is_remembered(env, data, which):
     np.testing.assert_allclose(after.prev_share.sum(1), 1, rtol=TINY)
     sent = np.stack([(d.target == n).mean(1) for n in range(N)], 1)
     np.testing.assert_allclose(after.prev_share, sent, rtol=TINY)
+
+
+def test_shares_cannot_change_before_the_first_slot_and_large_subtasks_are_counted():
+    """C13, C14a: nothing changes in slot 0, whoever sends all to one node; later it does. C20: above the largest subtask."""
+    params = jaxvec.make("urllc_vec", **SIZES)[1].replace(d_max_units=5e4, delta_s_max=0.3)
+    reset, step = compiled(ENV)
+    draws = jax.tree.map(np.asarray, jax.jit(ENV.draw_step)(world_keys(jax.random.key(3), WORLDS), params))
+    state, ts = reset(jax.jit(ENV.draw_reset)(world_keys(jax.random.key(3), WORLDS), params), params)
+    action = jax.jit(random(ENV))(world_keys(jax.random.key(3), WORLDS), ts.obs)
+    action["vehicle"]["target"] = jnp.zeros_like(action["vehicle"]["target"])  # all to one node
+    first, ts = step(state, action, draws, params)
+    assert not ts.info["viol_c13"].any()
+    assert not ts.info["viol_c14a"].any()
+    assert (ts.info["viol_c20"] > 0).any()
+    sizes = jax.jit(phases.decode, static_argnums=0)(ENV, action, state, params).size_bits
+    np.testing.assert_allclose(ts.info["viol_c20"], np.mean(sizes > 5e4, (0, 1)), rtol=1e-6)
+    swung = first.replace(prev_share=jnp.zeros_like(first.prev_share))  # all of it is new now
+    _, ts = step(swung, action, draws, params)
+    assert (ts.info["viol_c13"] + ts.info["viol_c14a"] > 0).all()
 
 
 @both

@@ -54,7 +54,7 @@ def test_a_bad_switch_is_refused_with_what_is_accepted(name, accepted):
 
 @pytest.mark.parametrize("name", ["es_cpu_hz", "twin_sync_every", "deadline_s", "noise_w"])
 def test_a_number_that_must_be_positive_is_checked(name):
-    with pytest.raises(ValueError, match=rf"{name} = 0 \(must be positive\)"):
+    with pytest.raises(ValueError, match=rf"{name} = 0.* \(must be "):
         jaxvec.make("v2x_offload", **{name: 0})
 
 

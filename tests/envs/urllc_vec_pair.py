@@ -26,7 +26,16 @@ RENAMED = {
     "node_energy_j": "e_node",
     "vehicle_energy_j": "e_vehicle",
 }
-NOT_MOVED = {"bs_z_max_m", "uav_z_max_m", "veh_z_max_m", "f_max_hz", "task_max_bits", "chi_max", "weight_max"}
+NOT_MOVED = {
+    "d_max_units",
+    "bs_z_max_m",
+    "uav_z_max_m",
+    "veh_z_max_m",
+    "f_max_hz",
+    "task_max_bits",
+    "chi_max",
+    "weight_max",
+}
 
 
 def sizes_of(env):
@@ -58,6 +67,7 @@ def numbers(rng, env):
         "veh_speed_mps": rng.choice([20.0, 2e4]),
         "veh_z_min_m": rng.uniform(0, 10),
         "reward_mix": rng.uniform(0, 1),
+        "d_max_units": rng.choice([8e4, 1e6]),
     }
 
 

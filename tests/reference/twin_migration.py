@@ -304,7 +304,7 @@ def observe(state: State, world: World, placed: Array | float = 0.0) -> tuple[Ar
         twin = np.array([float(state.prev[v] == m) for m in range(m_count)])
         row = np.concatenate([d, load, twin] if sw.obs_prev_server else [d, load])
         rows.append(row * sight.veh_active[v])
-        distances.append(d * sight.veh_active[v])
+        distances.append(d)
         twins.append(twin)
     cache = np.clip(state.queue / p.cache_bits, 0, 2)
     now = [sight.veh_active, [state.t / sw.horizon]]

@@ -292,6 +292,7 @@ def violations(slot: dict, state: State, cfg: Config) -> dict[str, float]:
     bs, uav = range(cfg.n_bs), range(cfg.n_bs, cfg.n_nodes)
     change = np.abs(slot["share_sent"] - state.prev_share)
     swing = 1 / (1 + np.exp(-cfg.variability_slope * (change - cfg.delta_s_max))) > cfg.delta_s_max  # (49), (50)
+    swing = swing & (state.t > 0)
 
     def first_hop(z):
         return sum(slot["cyc"][k] for k in range(len(tgt)) if tgt[k] == z) > cfg.capacity_cycles
@@ -323,5 +324,5 @@ def violations(slot: dict, state: State, cfg: Config) -> dict[str, float]:
         "viol_c17": 0.0,
         "viol_c18": fraction(slot["e_node"][z] > cfg.e_max_node_j for z in bs),
         "viol_c19": fraction(slot["e_node"][z] > cfg.e_max_node_j for z in uav),
-        "viol_c20": 0.0,
+        "viol_c20": fraction(slot["size"].ravel() > cfg.d_max_units),
     }

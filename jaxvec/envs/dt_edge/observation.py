@@ -20,7 +20,8 @@ GROUP = "vehicle"
 
 
 def _half_range(low: Any, high: Any) -> Any:
-    return jnp.maximum(0.5 * (high - low), 1e-6 * high)
+    half = jnp.maximum(0.5 * (high - low), 1e-6 * high)
+    return jnp.where(half == 0, 1.0, half)  # of vehicles that are all parked
 
 
 def _task_half_range_bits(params: Params) -> Any:

@@ -148,8 +148,9 @@ class TwinMigration(Sizes, Environment):
         region = "city" if params.region is None else params.region
         if isinstance(region, str) and not Path(region).is_file():
             area, _, split = region.partition(":")
+            n_slots = max(self.horizon, 2)  # in one slot nobody gets anywhere
             region = synthetic_region(
-                0, area, split=split or "train", n_rsu=self.n_rsu, n_uav=self.n_uav, horizon=self.horizon
+                0, area, split=split or "train", n_rsu=self.n_rsu, n_uav=self.n_uav, horizon=n_slots
             )
         elif not isinstance(region, Region):
             region = load_region(region)

@@ -2,7 +2,7 @@
 turn, by `show`; read back by `see`.
 
 An entry of 2 is "as far as can be seen" and "as much as can be seen"; an absent server is both. A vehicle that is not on its way
-sees zeros.
+sees zeros; the world shows where it waits, and its twin.
 
 Throughout:
     sizes: sizes and switches.
@@ -82,7 +82,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     if sizes.obs_prev_server:
         seen["twin"] = twin
     world = {
-        "dist_m": Encoded(jnp.where(active, dist, 0)),
+        "dist_m": Encoded(dist),
         "known_load_bits": Encoded(load),
         "queue_bits": state.queue,
         "server_active": there,

@@ -35,6 +35,20 @@ def at(x: Array, index: Array) -> Array:
     return jnp.take_along_axis(x, index, 0, mode="clip")
 
 
+def cache_at(server: Array, params: Params) -> Any:
+    """What the cache of each vehicle's server holds.
+
+    Args:
+        server: int32 `(V,)`, which.
+    Returns:
+        One number, or `(V,)` where servers differ [bit].
+    """
+    cache_bits = jnp.asarray(params.cache_bits)
+    if cache_bits.ndim < server.ndim:
+        return params.cache_bits
+    return at(jnp.broadcast_to(cache_bits, (len(cache_bits), *server.shape[1:])), server)
+
+
 def of_kind(sizes: Sizes, rsu: Any, uav: Any, rank: int) -> Array:
     """One number for RSUs and one for UAVs, as one per server.
 

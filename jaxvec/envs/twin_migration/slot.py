@@ -27,6 +27,7 @@ from jaxvec.envs.twin_migration.scene import (
     arrivals,
     at,
     background,
+    cache_at,
     cos_lat,
     counts,
     current_bin,
@@ -283,14 +284,14 @@ def capped_s(time_s: Array, params: Params) -> Array:
 def settle(sizes: Sizes, d: Decision, loads: Loads, links: Links, state: State, params: Params) -> Outcome:
     """(9), (13), (14), (21), (22): failures, latencies and rewards."""
     p, active, sat = params, state.scene.veh_active, sizes.n_servers - 1
-    load, to_edge = at(loads.load, d.server), d.server != sat
+    load, to_edge, cache_bits = at(loads.load, d.server), d.server != sat, cache_at(d.server, params)
     out_of_range = active & ~of_server(state.scene.in_range, d.server)
-    overload = d.served & to_edge & (load > p.cache_bits)
+    overload = d.served & to_edge & (load > cache_bits)
     xi = (out_of_range | overload).astype(load.dtype)
-    t_cul = jnp.where(d.served, capped_s(computing_s(sizes, load, to_edge, params), params), 0)
+    t_cul = jnp.where(d.served, capped_s(computing_s(sizes, load, cache_bits, to_edge, params), params), 0)
     t_sum = capped_s(links.t_up + links.t_down + t_cul + links.t_mig + p.failure_delay_s * xi, params)
     t_sum = jnp.where(d.served, t_sum, jnp.where(active, p.latency_cap_s, 0))
-    own_load = jnp.where(d.served, load, jnp.where(active, p.cache_bits, 0))
+    own_load = jnp.where(d.served, load, jnp.where(active, cache_bits, 0))
     z_lat = (t_sum - p.lat_mean_s) / p.lat_std_s
     z_load = (own_load - p.load_mean_bits) / p.load_std_bits
     if sizes.reward_load_term == "variance":
@@ -301,21 +302,22 @@ def settle(sizes: Sizes, d: Decision, loads: Loads, links: Links, state: State, 
     return Outcome(out_of_range, overload, xi, t_cul, t_sum, own_load, z_lat, z_load, reward)
 
 
-def computing_s(sizes: Sizes, load: Array, to_edge: Array, params: Params) -> Array:
+def computing_s(sizes: Sizes, load: Array, cache_bits: Any, to_edge: Array, params: Params) -> Array:
     """`(V,)`: working through a whole load (9), at an RSU or UAV or at the satellite [s].
 
     Args:
         load: `(V,)` [bit].
+        cache_bits: one number, or `(V,)`: what the server can hold [bit].
         to_edge: bool `(V,)`, at an RSU or UAV.
     """
     p = params
     edge_s, sat_s = (p.cycles_per_bit * load / cpu_hz for cpu_hz in (p.cpu_edge_hz, p.cpu_sat_hz))
     beyond_s = sat_s  # as printed, the satellite takes over for nothing
     if sizes.overload_rule == "monotone":
-        full_s = p.cycles_per_bit * p.cache_bits / p.cpu_edge_hz
+        full_s = p.cycles_per_bit * cache_bits / p.cpu_edge_hz
         forwarded_s = jnp.maximum(full_s, sat_s) + p.vt_bits / p.sat_rate_bps
         beyond_s = jnp.where(jnp.asarray(p.use_satellite) > 0.5, forwarded_s, edge_s)
-    return jnp.where(to_edge, jnp.where(load <= p.cache_bits, edge_s, beyond_s), sat_s)
+    return jnp.where(to_edge, jnp.where(load <= cache_bits, edge_s, beyond_s), sat_s)
 
 
 def load_variance_mb2(load: Array, server_active: Array) -> Array:

@@ -60,7 +60,7 @@ INFO = {
     "viol_c8": ("-", "subtasks with a link below the least rate"),
     "viol_c9": ("-", "vehicles over their energy budget"),
     "viol_c10": ("-", "subtasks below the least QoS"),
-    "viol_c13": ("-", "vehicles and BSs whose share changed too much"),
+    "viol_c13": ("-", "vehicles and BSs whose share changed too much, 0 in slot 0"),
     "viol_c14a": ("-", "vehicles and UAVs likewise"),
     "viol_c14b": ("-", "BSs whose longest latency is over the target"),
     "viol_c15": ("-", "UAVs likewise"),
@@ -68,7 +68,7 @@ INFO = {
     "viol_c17": ("-", "0 by construction"),
     "viol_c18": ("-", "BSs over their energy budget"),
     "viol_c19": ("-", "UAVs likewise"),
-    "viol_c20": ("-", "0 by construction"),
+    "viol_c20": ("-", "subtasks larger than the largest that is allowed"),
     "features": ("-", "(F,) what a perfect twin would know of the slot"),
     "task_latency_s": ("s", "(K,) latency of each subtask"),
     "task_energy_j": ("J", "(K,) energy"),
@@ -154,7 +154,8 @@ def violations(
 
     over = of_bs_and_uav(computing.sum_at_node(work.cycles, first, n) > params.capacity_cycles)
     change = jnp.abs(share - state.prev_share) - params.delta_s_max
-    swings = jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max  # (49), (50)
+    later = state.t > 0  # before the first slot there is nothing to change from
+    swings = (jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max) & later  # (49), (50)
     swings_to = split_nodes(sizes, swings, axis=1)
     tardy = of_bs_and_uav(computing.sum_at_node((late & way.placed).astype(dtype), way.node, n) > 0)  # (51), (52)
     spent = of_bs_and_uav(o.node_energy_j > params.e_max_node_j)
@@ -173,5 +174,6 @@ def violations(
         "viol_c15": tardy[1],
         "viol_c18": spent[0],
         "viol_c19": spent[1],
-        **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17", "c20")},
+        "viol_c20": jnp.mean(mean(d.size_bits > params.d_max_units), 0),
+        **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17")},
     }
