@@ -62,6 +62,7 @@ def test_envs_lists_and_describes(capsys):
         "default": 20e6,
         "unit": "Hz",
         "meaning": "the whole band (Table II)",
+        "range": "1 to 1e+13",
         "axes": [],
     }
     assert {"background", "traffic"} <= set(described["presets"])

@@ -123,7 +123,7 @@ def evaluate(
 
         return jax.lax.map(one, jnp.arange(len(several)))
 
-    results = jax.tree.map(np.asarray, run(key, check_params(params)))
+    results = jax.tree.map(np.asarray, run(key, check_params(params, env)))
     return {name: {metric: x[i] for metric, x in results.items()} for i, name in enumerate(policies)}
 
 

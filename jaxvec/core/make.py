@@ -1,14 +1,13 @@
 """Environments by name, with their parameters."""
 
 import dataclasses
-import warnings
 from typing import Any
 
 import numpy as np
 
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
-from jaxvec.core.params import check_numbers, check_params, without_effect
+from jaxvec.core.params import check_numbers, check_params
 from jaxvec.core.registry import Registry
 
 ENVIRONMENTS: Registry[type[Environment]] = Registry(
@@ -57,11 +56,7 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
 
     given = {name: _array(value) for name, value in settings.items() if name in numbers}
     check_numbers(cls.params_cls, given)
-    params = check_params(env.default_params(**given), env)
-    idle = without_effect(env, params)
-    for name in sorted(explicit & idle.keys()):
-        warnings.warn(f"{env_id}: {name} has no effect while {idle[name]}", stacklevel=2)
-    return env, params
+    return env, check_params(env.default_params(**given), env, explicit)
 
 
 def _array(x: Any) -> Any:

@@ -4,7 +4,8 @@ What is accepted stands beside what it means, and is checked by `check_params` a
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -181,12 +182,14 @@ def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
     return tuple(choices() if callable(choices) else choices)
 
 
-def check_params(params: Any, env: Any = None) -> Any:
+def check_params(params: Any, env: Any = None, given: Iterable[str] = ()) -> Any:
     """Refuse numbers that cannot be: beyond what their fields and the class's `relations` accept, or in contradiction to sizes.
 
     Args:
         params: an environment's, or any tree of finite numbers; leaves that are being traced are not looked at.
-        env: whose sizes and switches the numbers are for, if they are known.
+        env: whose sizes and switches the numbers are for, if they are known. Numbers away from their defaults that have no
+            effect under the switches are warned of.
+        given: names of numbers that somebody set, to their defaults perhaps: warned of likewise.
     Returns:
         `params`, unchanged.
     Raises:
@@ -205,6 +208,9 @@ def check_params(params: Any, env: Any = None) -> Any:
             bad += [] if env is None else env.contradictions(params)
     if bad:
         raise ValueError(f"bad {type(params).__qualname__}{f' of {env.id}' if env else ''}: {', '.join(bad)}")
+    for name, switches in {}.items() if env is None else without_effect(env, params).items():
+        if name in given or (name in known and np.any(np.asarray(known[name]) != fields[name].default)):
+            warnings.warn(f"{env.id}: {name} has no effect while {switches}", stacklevel=3)
     return params
 
 

@@ -168,7 +168,7 @@ def rollout(
     Raises:
         ValueError: a parameter is not a finite number, or out of its range.
     """
-    params = world_params(check_params(params))
+    params = world_params(check_params(params, env))
     keys = world_keys(key, n_worlds, episode), policy_keys(key, n_worlds, episode)
     if sharding is not None:
         keys = jax.lax.with_sharding_constraint(keys, sharding)

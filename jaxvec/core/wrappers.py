@@ -50,6 +50,10 @@ class Wrapper(Environment):
         """The environment's."""
         return self.env.default_params(**numbers)
 
+    def contradictions(self, params: Any) -> list[str]:
+        """The environment's."""
+        return self.env.contradictions(params)
+
     def shares_reward(self, params: Any) -> bool:
         """The environment's."""
         return self.env.shares_reward(params)

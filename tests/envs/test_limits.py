@@ -193,3 +193,39 @@ def test_what_has_no_effect_is_said_under_every_switch(env_id):
             idle = set(without_effect(env, params))
             # numbers of which a product is taken with a switch that is off are said, though the trace has them
             assert set(numbers_of(params)) - effects(env, params) == idle - {"twin_queue_err"}, (field.name, choice)
+
+
+LONG = 10**6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", ["isac_iov", "dt_edge"])
+def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
+    """The clock is exact; places are off by less than a hundred-thousandth of the way; a queue that only grows is the sum of what
+    came, to a thousandth."""
+    slow = {"server_cpu_hz": 1e8} if env_id == "dt_edge" else {"rsu_cpu_hz": 3e9, "twin_cpu_hz": 2.9e9}
+    env, params = jaxvec.make(env_id, **(ONE[env_id] | {"horizon": LONG} | slow))
+    first, ts = env.reset(KEY, params)
+
+    def slot(carry, now):
+        state, ts = carry
+        key = rng.fold_in(KEY, now)
+        after, ts = env.step(key, state, random(env)(key, ts.obs), params)
+        come = [ts.info[name][0] for name in ("arrivals_bits", "service_bits") if name in ts.info]
+        return (after, ts.replace(info={})), (come, ts.truncated)
+
+    (last, ts), (come, truncated) = jax.jit(partial(jax.lax.scan, slot))((first, ts), jnp.arange(LONG))
+    assert int(last.t) == LONG
+    assert np.flatnonzero(truncated).tolist() == [LONG - 1]
+    for path, x in jax.tree.leaves_with_path((last, ts)):
+        assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
+
+    way_m = np.asarray(first.velocity_mps, float) * float(params.slot_s) * LONG
+    length_m = float(params.road_length_m if env_id == "isac_iov" else 2 * params.road_half_length_m)
+    off_m = np.asarray(last.x_m, float) - np.asarray(first.x_m, float) - way_m
+    off_m -= length_m * np.round(off_m / length_m)
+    assert (np.abs(off_m) < 1e-5 * np.abs(way_m)).all()
+    if env_id == "dt_edge":
+        grown = np.sum(np.asarray(come[0], float) - np.asarray(come[1], float))
+        assert grown > 1e11
+        np.testing.assert_allclose(last.queue_bits, grown, rtol=1e-3)

@@ -19,19 +19,18 @@ from jaxvec.envs.dt_edge.slot import gain_db
 GROUP = "vehicle"
 
 
-def _half_range(low: Any, high: Any) -> Any:
-    half = jnp.maximum(0.5 * (high - low), 1e-6 * high)
-    return jnp.where(half == 0, 1.0, half)  # of vehicles that are all parked
+def _half_range(low: Any, high: Any, least: Any) -> Any:
+    return jnp.maximum(0.5 * (high - low), least)
 
 
 def _task_half_range_bits(params: Params) -> Any:
     """half the range of sizes"""
-    return _half_range(params.task_bits_min, params.task_bits_max)
+    return _half_range(params.task_bits_min, params.task_bits_max, 1e-6 * params.task_bits_max)
 
 
 def _speed_half_range_mps(params: Params) -> Any:
     """half the range of speeds"""
-    return _half_range(params.speed_min_mps, params.speed_max_mps)
+    return _half_range(params.speed_min_mps, params.speed_max_mps, 1e-5)  # they may all be parked
 
 
 def _speed_mean_mps(params: Params) -> Any:

@@ -154,8 +154,8 @@ def violations(
 
     over = of_bs_and_uav(computing.sum_at_node(work.cycles, first, n) > params.capacity_cycles)
     change = jnp.abs(share - state.prev_share) - params.delta_s_max
-    later = state.t > 0  # before the first slot there is nothing to change from
-    swings = (jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max) & later  # (49), (50)
+    swings = jax.nn.sigmoid(params.variability_slope * change) > params.delta_s_max  # (49), (50)
+    changes = (state.t > 0).astype(dtype)  # before the first slot there is nothing to change from
     swings_to = split_nodes(sizes, swings, axis=1)
     tardy = of_bs_and_uav(computing.sum_at_node((late & way.placed).astype(dtype), way.node, n) > 0)  # (51), (52)
     spent = of_bs_and_uav(o.node_energy_j > params.e_max_node_j)
@@ -168,12 +168,12 @@ def violations(
         "viol_c8": mean(way.slowest_bps < params.rate_min_bps),
         "viol_c9": mean(o.vehicle_energy_j > params.e_max_vehicle_slot_j),
         "viol_c10": mean(o.quality < params.q_min),
-        "viol_c13": jnp.mean(mean(swings_to["bs"]), 0),
-        "viol_c14a": jnp.mean(mean(swings_to["uav"]), 0),
+        "viol_c13": changes * jnp.mean(mean(swings_to["bs"]), 0),
+        "viol_c14a": changes * jnp.mean(mean(swings_to["uav"]), 0),
         "viol_c14b": tardy[0],
         "viol_c15": tardy[1],
         "viol_c18": spent[0],
         "viol_c19": spent[1],
-        "viol_c20": jnp.mean(mean(d.size_bits > params.d_max_units), 0),
+        "viol_c20": mean(work.bits > params.d_max_units * params.bits_per_data_unit),
         **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17")},
     }

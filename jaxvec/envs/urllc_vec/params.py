@@ -125,7 +125,6 @@ class Params(struct.PyTreeNode):
     weight_max: float = number(1.0, "-", "most (chosen)", (1e-3, 1.0))
     split_floor: float = number(0.5, "-", "part of a task that is split equally (chosen)", PART)
     simplex_sharpness: float = number(4.0, "-", "of the softmax over splits and coefficients (chosen)", (0.0, 50.0))
-    d_max_units: float = number(1e6, "bit", "largest subtask, C20 (Table II)", BITS)
     latency_target_s: float = number(0.01, "s", "(Table II)", TIME_S)
     latency_cap_s: float = number(0.05, "s", "later is dropped (chosen: five targets)", TIME_S)
     # places and motion; x and y within +-xy
@@ -174,6 +173,7 @@ class Params(struct.PyTreeNode):
     )
     delta_s_max: float = number(0.5, "-", "most that a share may change, C13 to C15 (Table II)", PART)
     variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)", (0.0, 1e4))
+    d_max_units: float = number(1e6, "bit", "largest subtask, C20 (Table II)", BITS)
 
     @property
     def carrier_hz(self) -> Any:
