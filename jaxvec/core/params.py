@@ -263,9 +263,8 @@ def _misshapen(fields: Mapping[str, Any], values: Mapping[str, Any], env: Any) -
         fits = all(n in (1, count) or count is None for n, count in zip(entities, counts, strict=bool(entities)))
         if len(shape) > len(axes) + 1 or not fits:
             each = "".join(f", one per {axis} ({n})" for axis, n in zip(axes, counts, strict=True))
-            bad.append(
-                f"{name} has the shape {shape} (must be one number{each}; a sweep over worlds has its axis last)"
-            )
+            sweep = ", ".join([*("1" for _ in axes), "worlds"])
+            bad.append(f"{name} has the shape {shape} (must be one number{each}, or over worlds ({sweep}))")
     return bad
 
 
@@ -323,10 +322,9 @@ def without_effect(env: Any, params: Any) -> dict[str, str]:
     idle = {}
     for field in dataclasses.fields(params):
         only = field.metadata.get("only") or {}
-        if only and not any(
-            _matters(field.name, getattr(env, switch), type(params), when) for switch, when in only.items()
-        ):
-            idle[field.name] = ", ".join(f"{switch}={getattr(env, switch)!r}" for switch in only)
+        now = {switch: getattr(env, switch) for switch in only if hasattr(env, switch)}
+        if now and not any(_matters(field.name, choice, type(params), only[switch]) for switch, choice in now.items()):
+            idle[field.name] = ", ".join(f"{switch}={choice!r}" for switch, choice in now.items())
     return idle
 
 

@@ -86,6 +86,10 @@ class TwinMigrationPair(Pair):
     def numbers(self, config):
         return config.params
 
+    def scenarios(self, env, seed):
+        configs, params = super().scenarios(env, seed)
+        return configs, params.replace(cache_bits=np.asarray(params.cache_bits)[None])  # one for all servers of a world
+
     reset_draws = staticmethod(reference.sample_reset_draws)
     step_draws = staticmethod(reference.sample_step_draws)
     reset_from = staticmethod(reference.reset_with_draws)
