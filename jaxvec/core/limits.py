@@ -46,9 +46,7 @@ def fault(field: dataclasses.Field[Any], value: Any) -> str | None:
     must = f"(must be {accepted(field)}{unit})"
     try:
         numbers = np.asarray(value)
-        if numbers.dtype == bool and not data.get("flag"):
-            raise TypeError
-        if numbers.dtype.kind not in "biuf" and not (numbers.dtype.kind == "V" and value is not None):
+        if numbers.dtype.kind not in ("biufV" if data.get("flag") else "iufV"):  # V: bfloat16
             raise TypeError
         numbers = numbers.astype(float)
     except (TypeError, ValueError):

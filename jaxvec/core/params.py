@@ -17,18 +17,6 @@ from jaxvec.core.layout import lift
 from jaxvec.core.limits import fault, said
 
 
-class Relation(NamedTuple):
-    """What must hold between numbers of a class, an entry of its `relations`.
-
-    Attributes:
-        doc: in words that name the numbers: "X must be ...".
-        holds: of an environment's numbers, made fit for worlds, whether it holds, perhaps for each world.
-    """
-
-    doc: str
-    holds: Callable[[Any], Any]
-
-
 def number(
     default: float,
     unit: str,
@@ -183,10 +171,10 @@ def choices_of(field: dataclasses.Field[Any]) -> tuple[Any, ...]:
 
 
 def check_params(params: Any, env: Any = None, given: Iterable[str] = ()) -> Any:
-    """Refuse numbers that cannot be: beyond what their fields and the class's `relations` accept, or in contradiction to sizes.
+    """Refuse numbers that cannot be: beyond what their fields accept, or in contradiction to sizes and switches.
 
     Args:
-        params: an environment's, or any tree of finite numbers; leaves that are being traced are not looked at.
+        params: an environment's, or any struct of finite numbers; leaves that are being traced are not looked at.
         env: whose sizes and switches the numbers are for, if they are known. Numbers away from their defaults that have no
             effect under the switches are warned of.
         given: names of numbers that somebody set, to their defaults perhaps: warned of likewise.
@@ -202,13 +190,13 @@ def check_params(params: Any, env: Any = None, given: Iterable[str] = ()) -> Any
     if not bad and env is not None:
         bad += _misshapen(fields, known, env)
     if not bad:
-        bad += _unordered(fields, known, params)
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params)):
-            bad += _unrelated(params)
-            bad += [] if env is None else env.contradictions(params)
+        bad += _unordered(fields, known)
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params))
+        bad += [] if env is None or traced else env.contradictions(params)
     if bad:
         raise ValueError(f"bad {type(params).__qualname__}{f' of {env.id}' if env else ''}: {', '.join(bad)}")
-    for name, switches in {}.items() if env is None else without_effect(env, params).items():
+    idle = {} if env is None else without_effect(env, params)
+    for name, switches in idle.items():
         if name in given or (name in known and np.any(np.asarray(known[name]) != fields[name].default)):
             warnings.warn(f"{env.id}: {name} has no effect while {switches}", stacklevel=3)
     return params
@@ -268,7 +256,7 @@ def _misshapen(fields: Mapping[str, Any], values: Mapping[str, Any], env: Any) -
     return bad
 
 
-def _unordered(fields: Mapping[str, Any], values: Mapping[str, Any], params: Any) -> list[str]:
+def _unordered(fields: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
     """Numbers that exceed another one which they may not."""
     bad = []
     for name, field in fields.items():
@@ -285,11 +273,6 @@ def _unordered(fields: Mapping[str, Any], values: Mapping[str, Any], params: Any
                 limit = said(fields[other], high, wrong)
                 bad.append(f"{said(field, low, wrong)} (must be {words} {limit})")
     return bad
-
-
-def _unrelated(params: Any) -> list[str]:
-    lifted = world_params(params)
-    return [relation.doc for relation in getattr(params, "relations", ()) if not np.all(relation.holds(lifted))]
 
 
 def check_sizes(env: Any) -> None:

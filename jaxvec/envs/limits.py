@@ -27,7 +27,6 @@ HEIGHT_M = (0.0, 1e5)
 ANTENNA_M = (1.1, 1e4)  # standard models know nothing at 1 m, the height of their environment, and below
 SPEED_MPS = (0.0, 1e5)
 LIGHT_MPS = (1e8, 4e8)
-ANGLE_RAD = (0.0, 3.2)
 CARRIER_HZ = (1e6, 1e13)
 BAND_HZ = (1.0, 1e13)
 CPU_HZ = (1e3, 1e12)
