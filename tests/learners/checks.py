@@ -33,9 +33,9 @@ SETTINGS = {  # of learners, where they have such a setting
 }
 
 
-def small_env(env_id):
-    """An environment of a small size, and its parameters."""
-    return jaxvec.make(env_id, **SIZES.get(env_id, DEFAULT_SIZES))
+def small_env(env_id, preset=None):
+    """An environment of a small size, perhaps with a preset, and its parameters."""
+    return jaxvec.make(env_id, preset=preset, **SIZES.get(env_id, DEFAULT_SIZES))
 
 
 def small_learner(name, env, **settings):
@@ -86,6 +86,19 @@ def check_update(name, env_id):
     for group, parts in env.action_space.items():
         for component, space in parts.items():
             assert bool(space.contains(action[group][component]))
+
+
+def check_switches(name, env_id, preset=None):
+    """With parameters of each agent's own, an update gives what it took; traced only. Who pools cannot have them, and says so."""
+    env, params = small_env(env_id, preset)
+    if "pooled" in name:
+        with pytest.raises(ValueError, match="share_parameters=True"):
+            small_learner(name, env, share_parameters=False)
+    learner = small_learner(name, env, **({} if "pooled" in name else {"share_parameters": False}))
+    state = jax.eval_shape(learner.init, KEY, params)
+    after, metrics = jax.eval_shape(learner.update, state)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+    assert metrics["reward"].shape == ()
 
 
 def check_settings(name, env_id):

@@ -1,7 +1,7 @@
 """Every learner on every environment, at the smallest size, and what is registered from outside likewise."""
 
 import pytest
-from learners.checks import CHECKS, check_networks, check_settings, check_update
+from learners.checks import CHECKS, check_networks, check_settings, check_switches, check_update
 from learners.probes import Probe
 from learners.reinforce import reinforce
 
@@ -27,6 +27,19 @@ def pairs():
 @pytest.mark.parametrize(("name", "env_id"), list(pairs()))
 def test_an_update_learns_something_finite(name, env_id):
     check_update(name, env_id)
+
+
+def switched():
+    """Every learner on every environment and preset with its own parameters for each agent; some are quick."""
+    cases = [(name, env_id, None) for env_id in jaxvec.env_ids() for name in learners.LEARNERS]
+    cases += [("mappo", env_id, preset) for env_id in jaxvec.env_ids() for preset in ENVIRONMENTS[env_id].presets]
+    quick = {("maddpg_pooled", "urllc_vec", None), ("mappo", "urllc_vec", None), ("maddpg", "v2x_offload", None)}
+    return [pytest.param(*case, marks=[] if case in quick else pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize(("name", "env_id", "preset"), switched())
+def test_switches_change_no_shape(name, env_id, preset):
+    check_switches(name, env_id, preset)
 
 
 @pytest.mark.parametrize("name", learners.LEARNERS)

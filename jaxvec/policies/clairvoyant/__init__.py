@@ -163,5 +163,5 @@ def episode_bound(
         total = jnp.maximum(jnp.sum(present[0], 0), 1e-6)
         return planned.worth / total, planned.start_worth / total
 
-    reward, of_starts = run(key, check_params(params))
+    reward, of_starts = run(key, check_params(params, env))
     return Bound(np.asarray(reward), dict(zip(starts, np.asarray(of_starts), strict=True)))

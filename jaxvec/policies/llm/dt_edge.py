@@ -135,7 +135,7 @@ def evaluate_model(
         ValueError: the cases are of other sizes.
         CacheMissError: a replay misses an answer.
     """
-    cases, numbers = check(env, library), check_params(params)
+    cases, numbers = check(env, library), check_params(params, env)
     keys = world_keys(key, n_worlds)
     state, ts = jax.jit(env.reset)(rng.fold_in(keys, 0), world_params(numbers))
     obs, rows, columns = ts.obs, env.n_vehicles, 2 * env.n_types

@@ -60,6 +60,7 @@ def _names(env: TwinMigration) -> list[str]:
 
 def _servers(env: TwinMigration, params: Params, info: Mapping[str, Any], places_m: np.ndarray) -> tuple[Node, ...]:
     kinds = ["cell"] * env.n_rsu + ["uav"] * env.n_uav + ["satellite"]
+    caches_bits = np.broadcast_to(params.cache_bits, env.n_servers)
     nodes = []
     for m, (label, kind) in enumerate(zip(_names(env), kinds, strict=True)):
         load, background = float(info["load"][m]), float(info["bg"][m])
@@ -70,7 +71,7 @@ def _servers(env: TwinMigration, params: Params, info: Mapping[str, Any], places
                 y_m=float(places_m[m, 1]),
                 kind=kind,
                 label=label,
-                load=load / float(params.cache_bits) if ground else None,
+                load=load / float(caches_bits[m]) if ground else None,
                 part=0.0 if kind == "uav" else None,
                 present=bool(info["server_active"][m]),
                 values=(
@@ -156,7 +157,7 @@ def _meters(params: Params, info: Mapping[str, Any], reward: Any) -> tuple[Meter
         Meter("Reward", mean),
         percentage("Failed services", info["packet_loss"]),
         percentage("Twins that migrate", info["migration_rate"]),
-        Meter("Own server's load", float(info["own_load_mb"]), "MB", float(params.cache_bits) / MB, "cache"),
+        Meter("Own server's load", float(info["own_load_mb"]), "MB", float(np.mean(params.cache_bits)) / MB, "cache"),
         Meter("Full servers", float(info["overloaded_servers"])),
     )
 
