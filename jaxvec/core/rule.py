@@ -18,28 +18,32 @@ class Rule:
         local: what an agent does follows from its own row of the observation and its own mask alone, so that a learner whose
             agents act by themselves knows as much; else the rule is central. In a table it may be a function of the
             environment, where that depends on what the environment shows.
+        scores: of rules that weigh every option of a choice, and take the best: `(key, obs) ->` per group and component
+            `(n, *shape, k, *batch)`, in units of the reward; None for other rules.
     """
 
     decide: Callable[..., Any]
     local: bool | Callable[[Any], bool] = False
+    scores: Callable[..., Any] | None = None
 
     def __call__(self, *arguments: Any) -> Any:
         """What `decide` says to these arguments."""
         return self.decide(*arguments)
 
-    def policy(self, env: Any, decide: Callable[..., Any]) -> "Rule":
+    def policy(self, env: Any, decide: Callable[..., Any], scores: Callable[..., Any] | None = None) -> "Rule":
         """The rule of a table as a policy.
 
         Args:
             env: the environment in which it acts.
             decide: the policy that it becomes there, `(key, obs) -> action`.
+            scores: what it then says of all options, see the class.
         """
 
         def asked(key: Any, *seen: Any) -> Any:
             check_key(key)
             return decide(key, *seen)
 
-        return Rule(asked, self.local(env) if callable(self.local) else self.local)
+        return Rule(asked, self.local(env) if callable(self.local) else self.local, scores)
 
 
 def is_local(policy: Any) -> bool:

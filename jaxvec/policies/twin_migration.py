@@ -122,9 +122,14 @@ def myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.
 
 def own_myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
     """`myopic` of each vehicle by itself, with the loads of its own row: in turns those of the twins before it among them."""
+    return jnp.argmax(own_scores(seen, env, params, migration), 1)
+
+
+def own_scores(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
+    """What `own_myopic` thinks each server worth: minus what the slot would cost there, -inf where it is not allowed (n, M)."""
     expected = prospects(seen, env, params, migration, own=True)
     cost = slot_cost(seen.known_load, expected, seen.prev.ndim - 1, env, params)
-    return jnp.argmin(jnp.where(seen.allowed, cost, jnp.inf), 1)
+    return jnp.where(seen.allowed, -cost, -jnp.inf)
 
 
 def with_sat(of_others: Array, of_sat: Any) -> Array:
@@ -197,8 +202,8 @@ RULES: dict[str, Rule] = {
     "satellite": Rule(satellite, local=True),
     "myopic": Rule(myopic),
     "patient": Rule(partial(myopic, migration=PATIENT)),
-    "own_myopic": Rule(own_myopic, local=all_told),
-    "own_patient": Rule(partial(own_myopic, migration=PATIENT), local=all_told),
+    "own_myopic": Rule(own_myopic, all_told, own_scores),
+    "own_patient": Rule(partial(own_myopic, migration=PATIENT), all_told, partial(own_scores, migration=PATIENT)),
 }
 
 
@@ -217,4 +222,14 @@ def rules(env: TwinMigration, params: Params) -> dict[str, Rule]:
 
         return policy
 
-    return {name: rule.policy(env, policy_of(name, rule)) for name, rule in RULES.items()}
+    def scores_of(scores: Any) -> Policy:
+        def of_all(key: Array, obs: Observation) -> Any:
+            known = world_params(params) if key.ndim else params
+            return {GROUP: {"server": scores(see(env, obs, known), env, known)}}
+
+        return of_all
+
+    return {
+        name: rule.policy(env, policy_of(name, rule), rule.scores and scores_of(rule.scores))
+        for name, rule in RULES.items()
+    }

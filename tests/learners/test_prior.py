@@ -8,6 +8,7 @@ import pytest
 import jaxvec
 from jaxvec import learners, policies
 from jaxvec.core.evaluation import evaluate
+from jaxvec.learners.blocks.prior import with_prior
 from jaxvec.training import load, train
 
 KEY = jax.random.key(3)
@@ -92,3 +93,21 @@ def test_what_cannot_be_a_prior_is_refused(name, settings, message):
     env = jaxvec.make("isac_iov", **SMALL["isac_iov"])[0]
     with pytest.raises(ValueError, match=message):
         learners.make(name, env, **settings)
+
+
+def test_of_a_rule_that_weighs_agents_see_how_far_behind_each_option_is():
+    env, params = jaxvec.make("twin_migration", n_vehicles=2, n_rsu=60, n_uav=1, horizon=4, turns=True)
+    keys = jax.random.split(KEY, 5)
+    _, ts = env.reset(keys, params)
+    rule = policies.fixed(env, params)["own_patient"]
+    shown = np.asarray(with_prior(env, "own_patient").propose(keys, ts.obs, params).agents["vehicle"])
+    behind = shown[:, -env.n_servers :]
+    chosen = np.asarray(rule(keys, ts.obs)["vehicle"]["server"])
+    np.testing.assert_array_equal(behind.argmax(1), chosen)
+    np.testing.assert_array_equal(behind.max(1), 0)
+    scores = np.asarray(rule.scores(keys, ts.obs)["vehicle"]["server"])
+    allowed = np.broadcast_to(ts.obs.mask["vehicle"]["server"], scores.shape)
+    expected = np.maximum(scores - np.where(allowed, scores, -np.inf).max(1, keepdims=True), -10)
+    np.testing.assert_allclose(behind[allowed], expected[allowed], rtol=1e-4, atol=1e-5)
+    assert (behind[~allowed] == -10).all()
+    assert ((behind > -10) & (behind < 0)).any()

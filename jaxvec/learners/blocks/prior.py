@@ -1,8 +1,9 @@
 """A rule as the prior of a policy: the policy is a residual on it (Silver et al. 2018; Johannink et al. 2019).
 
 What the rule would do is written behind what each agent sees, and added to what its network says: choices as logits, numbers as
-means. The network's last layer starts at zero, so that the first policy is the rule. A rule is local where it reads an agent's
-own row alone; with a central one as prior, the policy knows what the rule knows.
+means. Of a rule that weighs all options, it is what each is behind the best, in units of the reward: that says more. The
+network's last layer starts at zero, so that the first policy is the rule. A rule is local where it reads an agent's own row
+alone; with a central one as prior, the policy knows what the rule knows.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from jaxvec.core.wrappers import Wrapper
 from jaxvec.learners.blocks import flat
 from jaxvec.learners.blocks.networks import Network
 
+FAR = 10.0  # behind the best: more makes no difference
 EDGE = 0.995  # of a box in units of [-1, 1]: where tanh is asked for more, its outputs would be infinite
 
 
@@ -55,10 +57,17 @@ class PriorWrapper(Wrapper):
             obs: of all agents, or of those that are asked.
             params: the numbers, which the rule knows.
         """
-        action = policies.fixed(self.env, params)[self.prior](rng.stream(key, "prior"), obs)
-        rows = {}
+        rule: Any = policies.fixed(self.env, params)[self.prior]
+        weigh = getattr(rule, "scores", None)  # a plain function is a rule, too
+        action, scores, rows = rule(rng.stream(key, "prior"), obs), weigh(key, obs) if weigh else {}, {}
         for group, seen in obs.agents.items():
-            parts = [_flat(space, action[group][name]) for name, space in self.env.action_space[group].items()]
+            weighed = {
+                name: _behind(x, self.env.action_space[group][name]) for name, x in scores.get(group, {}).items()
+            }
+            parts = [
+                weighed[name] if name in weighed else _flat(space, action[group][name])
+                for name, space in self.env.action_space[group].items()
+            ]
             rows[group] = jnp.concatenate([seen, *(jax.lax.stop_gradient(x).astype(seen.dtype) for x in parts)], 1)
         return obs.replace(agents=rows)
 
@@ -114,6 +123,13 @@ def _flat(space: Space, action: Array) -> Array:
     return action.reshape(len(action), -1, *action.shape[axes + isinstance(space, Discrete) :])
 
 
+def _behind(scores: Array, space: Any) -> Array:
+    """What each option is behind the best, `(n, *shape, k, *batch)`, as entries of a flat action `(n, width, *batch)`."""
+    scores = jnp.maximum(scores, jnp.finfo(scores.dtype).min)  # of what may not be chosen it may be -inf
+    behind = jnp.maximum(scores - jnp.max(scores, 1 + len(space.shape), keepdims=True), -FAR)
+    return behind.reshape(len(scores), -1, *scores.shape[2 + len(space.shape) :])
+
+
 def check_prior(name: str, env: Environment, settings: Any) -> None:
     """Refuse a prior that cannot be one.
 
@@ -165,7 +181,7 @@ def residual(network: Network, spaces: flat.Spaces, *, logit: float, squashed: b
     Args:
         network: of what an agent sees, whose outputs start at zero but for the deviations.
         spaces: of the group's actions.
-        logit: what is added to the logit of the rule's choice.
+        logit: what is added to the logit of the rule's choice; of options that it weighs, for each unit of the reward.
         squashed: numbers are tanh of the outputs, rather than the outputs.
         deviations: outputs have a logarithm of a deviation behind each component's means, as `heads` have them.
     Returns:
