@@ -3,20 +3,16 @@
 import json as jsonlib
 import shlex
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
 from jaxvec.core.make import ENVIRONMENTS, env_ids
-from jaxvec.shell import import_modules
+from jaxvec.shell import Json, Register, Settings, import_modules
 from jaxvec.shell import run as run_command
-
-Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
-Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
-Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+from jaxvec.train_command import train
 
 
 def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register = (), json: Json = False) -> None:
@@ -36,80 +32,6 @@ def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register 
         return
     description = describe.describe(ENVIRONMENTS[env]())
     print(jsonlib.dumps(description) if json else describe.text(description))
-
-
-def train(
-    env: tyro.conf.Positional[str | None] = None,
-    /,
-    *,
-    learner: str = "apg",
-    preset: str | None = None,
-    worlds: int | None = None,
-    updates: int | None = None,
-    seeds: int = 1,
-    seed: int = 0,
-    out: Path | None = None,
-    set: Settings = (),
-    resume: Path | None = None,
-    register: Register = (),
-    json: Json = False,
-) -> None:
-    """Train a learner on an environment, into a run folder with metrics, checkpoints and a learning curve.
-
-    Args:
-        env: the environment (see `jaxvec envs`).
-        learner: apg, ippo, mappo, ddpg, maddpg, td3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or your own.
-        preset: a named configuration of the environment.
-        worlds: parallel worlds; the learner's default if not given.
-        updates: updates in total; 1000 if not given.
-        seeds: independent learners, trained side by side.
-        seed: of all randomness.
-        out: run folder; runs/ENV-LEARNER-TIME if not given.
-        set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
-        resume: go on with this run folder; nothing else but --updates and --json is needed then.
-        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
-        json: print one JSON object instead of text.
-    """
-    import_modules(register)
-    import jax
-
-    from jaxvec.settings import setup
-    from jaxvec.training import train as run_training
-    from jaxvec.training.run_folder import rebuild
-
-    if env is not None and resume is not None:
-        raise ValueError("give an environment or --resume, not both")
-    if resume is not None:
-        config, built, params, hyper, key = rebuild(resume)
-        out, seeds = resume, config["train"]["num_seeds"]
-        updates = config["train"]["num_updates"] if updates is None else updates
-    elif env is None:
-        raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
-    else:
-        updates = 1000 if updates is None else updates
-        sizes = {} if worlds is None else {"n_worlds": worlds}
-        _, params, built, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
-        key = jax.random.key(seed)
-        out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
-    result = run_training(
-        built, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
-    )
-    _report_training(result, updates, json)
-
-
-def _report_training(result: Any, updates: int, json: bool) -> None:
-    """Draw the learning curve of a run, and print what became of it."""
-    from jaxvec.training.run_folder import read_metrics
-    from jaxvec.viz import plots
-
-    out, picture = result.out, result.out / "learning_curve.png"
-    plots.learning_curve(read_metrics(out), picture)
-    if not json:
-        print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
-        return
-    summary = {"out": str(out), "updates": updates, "compile_s": result.compile_s, "run_s": result.run_s}
-    last = {"reward": float(result.metrics["reward"][-max(1, updates // 20) :].mean())} if result.metrics else {}
-    print(jsonlib.dumps(summary | last | {"learning_curve": str(picture)}))
 
 
 def evaluate(

@@ -5,13 +5,17 @@ import functools
 import importlib
 import io
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
 Command = Callable[..., None]
+Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
+Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
+Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
 def import_modules(names: tuple[str, ...]) -> None:
@@ -35,7 +39,7 @@ def import_modules(names: tuple[str, ...]) -> None:
 
 
 def run(commands: Mapping[str, Command], description: str, args: list[str]) -> None:
-    """Run a command; bad input ends with status 2 and one line, a failed training with status 1.
+    """Run a command; bad input ends with status 2 and one line, a failed training with status 1, a signal with 128 and more.
 
     Args:
         commands: by name; their signatures and docstrings say what they take.
@@ -49,11 +53,9 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         _fail(str(error), 2)
     except RuntimeError as error:
         _fail(str(error), 1)
-    except KeyboardInterrupt:
-        _fail(
-            "interrupted; `jaxvec train --resume DIR`, or the same `jaxvec reproduce` or `league`, goes on from what is kept",
-            130,
-        )
+    except KeyboardInterrupt as stopped:  # a training says what of it is kept
+        words = str(stopped) or "interrupted; the same `jaxvec reproduce` or `jaxvec league` goes on from what is kept"
+        _fail(words, 128 + getattr(stopped, "signum", signal.SIGINT))
 
 
 def _gather(args: list[str]) -> list[str]:

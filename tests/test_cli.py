@@ -79,6 +79,7 @@ def test_train_writes_a_run_and_resumes_it(capsys, trained):
     summary = json.loads(run(capsys, "train", "--resume", str(trained), "--updates", "4", "--json").out)
     assert summary["updates"] == 4
     assert len((trained / "metrics.jsonl").read_text().splitlines()) == 4
+    assert "has 4 updates already, more than 3" in refused(capsys, "train", "--resume", str(trained), "--updates", "3")
 
 
 def test_evaluate_pairs_the_policy_with_the_rules(capsys, trained):
@@ -139,6 +140,23 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["train", "isac_iov", "--worlds", "many"], "--worlds"),
         (["train", "isac_iov", "--updates", "0"], "num_updates must be at least 1"),
         (["train", "--resume", "nowhere"], "not a run folder"),
+        (["train", "isac_iov", "--resume", "nowhere"], "give --updates, but not an environment"),
+        (
+            [
+                "train",
+                "--resume",
+                "nowhere",
+                "--set",
+                "learning_rate=1e-4",
+                "no_such=3",
+                "--learner",
+                "apg",
+                "--seeds",
+                "1",
+            ],
+            "--resume goes on with a run as it was: give --updates, but not --learner, --seeds, --set",
+        ),
+        (["train", "--resume", "nowhere", "--seed", "0", "--worlds", "4", "--out", "x"], "not --worlds, --seed, --out"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["render", "isac_iov", "--policy", "waterfil"], "Did you mean 'waterfill'"),
         (["envs", "nothing"], "unknown environment"),

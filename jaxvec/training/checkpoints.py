@@ -1,56 +1,185 @@
-"""Checkpoints of a learner's state, by Orbax."""
+"""Checkpoints of a learner's state, by Orbax: they depend on no device, know their configuration, and are checked when read."""
 
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxvec.training.config import ConfigError
+from jaxvec.training.config import FORMAT, ConfigError, check_format
+
+KEPT = 2  # checkpoints, so that there is another where the newest is damaged
+
+
+class Restored(NamedTuple):
+    """A state that was kept.
+
+    Attributes:
+        update: how many updates it has seen.
+        state: arrays on the device of here.
+        damaged: in words, the newer checkpoints that cannot be read; empty if it is the newest.
+    """
+
+    update: int
+    state: Any
+    damaged: str
+
+
+class _DamagedError(Exception):
+    """A checkpoint that cannot be read, or that holds something else than was written."""
 
 
 class Checkpoints:
-    """The last two states of a run, written whole or not at all (Orbax); keys are stored as their words, of generator `impl`."""
+    """The last states of a run, each a folder that is written whole or not at all.
 
-    def __init__(self, path: Path, impl: str):
-        self._impl = impl
-        options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager((path / "checkpoints").absolute(), options=options)
+    A state is kept as host arrays, keys as their words; beside it stands a record with the format, the digest of the run's
+    configuration, kind and shape of every leaf, and the digests of all of it, by which damage is seen.
 
-    @property
-    def latest(self) -> int | None:
-        """The update of the newest state, None if there is none."""
-        return self._manager.latest_step()
+    Args:
+        path: the run folder.
+        impl: generator of the keys.
+        config_digest: of the run's configuration, see `jaxvec.training.config.digest`.
+    """
+
+    def __init__(self, path: Path, impl: str, config_digest: str):
+        self.path = (path / "checkpoints").absolute()
+        self._impl, self._config = impl, config_digest
+        self._orbax = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+
+    def updates(self) -> list[int]:
+        """After how many updates there are checkpoints, damaged ones too; the newest first."""
+        names = [p.name for p in self.path.iterdir()] if self.path.is_dir() else []
+        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
     def save(self, update: int, state: Any) -> None:
-        """Write the state after so many updates."""
-        self._manager.save(update, args=ocp.args.StandardSave(_without_keys(state)))
+        """Write the state after so many updates; only it and the one before are kept.
 
-    def restore(self, template: Any) -> Any:
-        """The newest state; `template` has its structure, shapes and types.
+        Args:
+            update: how many updates it has seen.
+            state: of the learner.
+        """
+        arrays = {name: np.asarray(leaf) for name, leaf in _named(_without_keys(state)).items()}
+        record = {"format": FORMAT, "config": self._config, "update": update, "leaves": _kinds(arrays)}
+        record |= {"state": _digest_of_arrays(arrays)}
+        some = {name: x for name, x in arrays.items() if x.size}  # Orbax takes no empty arrays
+        parts = {"state": ocp.args.PyTreeSave(some), "record": ocp.args.JsonSave(record | {"digest": _digest(record)})}
+        self.path.mkdir(exist_ok=True)
+        self._orbax.save(self.path / str(update), args=ocp.args.Composite(**parts), force=True)
+        before = [u for u in self.updates() if u < update]
+        for old in set(self.updates()) - {update, *before[: KEPT - 1]}:  # those above are damaged, or of a time undone
+            shutil.rmtree(self.path / str(old), ignore_errors=True)
+
+    def clean(self) -> None:
+        """Remove what a kill left half written; only for who holds the lock of the folder."""
+        for part in self.path.glob("*orbax-checkpoint-tmp*"):
+            shutil.rmtree(part, ignore_errors=True)
+
+    def restore(self, template: Any) -> Restored:
+        """The newest state that can be read, on the device where fresh arrays are made here, whichever it was saved on.
+
+        Args:
+            template: of its structure, shapes and types.
+        Raises:
+            ConfigError: there is none, none can be read, or it is of another format, configuration, or of other shapes or types.
+        """
+        damaged: list[str] = []
+        for update in self.updates():
+            try:
+                state = self._read(update, template)
+            except _DamagedError as error:
+                damaged.append(f"checkpoint {update} is damaged ({error})")
+                continue
+            words = f"{self.path}: {'; '.join(damaged)}; checkpoint {update} is used" if damaged else ""
+            return Restored(update, state, words)
+        raise ConfigError(f"{self.path}: {'; '.join(damaged) or 'no checkpoint in it'}")
+
+    def _read(self, update: int, template: Any) -> Any:
+        """The state of one checkpoint.
 
         Raises:
-            ConfigError: there is none, or it has other shapes.
+            _DamagedError: it cannot be read.
+            ConfigError: it is whole, but not of this run.
         """
-        if self.latest is None:
-            raise ConfigError(f"{self._manager.directory}: no checkpoint in it")
-        shapes = jax.eval_shape(_without_keys, template)
+        folder, record = self.path / str(update), self._record(update)
+        check_format(folder, record["format"])
+        if record["config"] != self._config:
+            raise ConfigError(f"{folder}: it is of another configuration than config.json")
+        expected = _kinds(_named(jax.eval_shape(_without_keys, template)))
+        for name in sorted({*expected, *record["leaves"]}):
+            here, there = expected.get(name, "absent"), record["leaves"].get(name, "absent")
+            if here != there:
+                why = "; was it saved under another JAX_ENABLE_X64?" if "64[" in here + there else ""
+                raise ConfigError(f"{folder}: {name} is {there}, but {here} here{why}")
+        arrays = self._arrays(update, expected)
+        if _digest_of_arrays(arrays) != record["state"]:
+            raise _DamagedError("its numbers are not those that were written")
+
+        def here_of(like: Any, x: np.ndarray) -> jax.Array:
+            array = jnp.array(x)
+            return jax.random.wrap_key_data(array, impl=self._impl) if _is_key(like) else array
+
+        flat, structure = jax.tree.flatten(template)
+        return jax.tree.unflatten(
+            structure, [here_of(like, arrays[name]) for like, name in zip(flat, expected, strict=True)]
+        )
+
+    def _record(self, update: int) -> dict[str, Any]:
+        """What a checkpoint says of itself, with its own digest checked."""
         try:
-            stored = self._manager.restore(self.latest, args=ocp.args.StandardRestore(shapes))
-        except (ValueError, KeyError, OSError, FileNotFoundError) as error:
-            raise ConfigError(
-                f"{self._manager.directory}: checkpoint {self.latest} cannot be restored: {error}"
-            ) from None
+            wanted = ocp.args.Composite(record=ocp.args.JsonRestore())
+            record = dict(self._orbax.restore(self.path / str(update), args=wanted)["record"])
+            told = record.pop("digest")
+        except Exception as error:  # Orbax raises many kinds for files that are missing, cut or changed
+            raise _DamagedError(f"its record cannot be read: {type(error).__name__}") from error
+        if told != _digest(record) or record["update"] != update:
+            raise _DamagedError("its record is not the one that was written")
+        return record
 
-        def with_keys(like: Any, x: Any) -> Any:
-            return jax.random.wrap_key_data(x, impl=self._impl) if _is_key(like) else x
+    def _arrays(self, update: int, kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
+        """The arrays of a checkpoint, in the order of `kinds`."""
+        empty = {name: np.zeros(shape, dtype) for name, (dtype, shape) in map(_parsed, kinds.items()) if 0 in shape}
+        asked = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in kinds if name not in empty}
+        args = ocp.args.PyTreeRestore(item=dict.fromkeys(asked, 0), restore_args=asked)
+        try:
+            found = self._orbax.restore(self.path / str(update), args=ocp.args.Composite(state=args))["state"]
+        except Exception as error:  # as above
+            raise _DamagedError(f"its arrays cannot be read: {type(error).__name__}") from error
+        return {name: empty[name] if name in empty else np.asarray(found[name]) for name in kinds}
 
-        return jax.tree.map(with_keys, template, stored)
 
-    def close(self) -> None:
-        """Release the folder."""
-        self._manager.close()
+def _named(state: Any) -> dict[str, Any]:
+    """Leaves by their paths, which are as different as they are."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def _parsed(named: tuple[str, str]) -> tuple[str, tuple[Any, tuple[int, ...]]]:
+    """("x", "float32[2,3]") as ("x", (float32, (2, 3)))."""
+    name, kind = named
+    dtype, _, shape = kind.rstrip("]").partition("[")
+    return name, (jnp.dtype(dtype), tuple(int(n) for n in shape.split(",") if n))
+
+
+def _kinds(arrays: Mapping[str, Any]) -> dict[str, str]:
+    """Type and shape of each, as "float32[2,3]"."""
+    return {name: f"{x.dtype}[{','.join(map(str, x.shape))}]" for name, x in arrays.items()}
+
+
+def _digest_of_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, kind in _kinds(arrays).items():
+        digest.update(f"{name} {kind}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _is_key(x: Any) -> bool:

@@ -12,13 +12,21 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json
+from jaxvec.core.npz import RecordError, read_npz, write_npz
 from jaxvec.core.version import __version__
 from jaxvec.learners.base import Learner
 from jaxvec.training.custom import class_path, networks_record
 
-FORMAT = 2
+FORMAT = 3  # of every file of a run folder: config.json, params.npz, each line of metrics.jsonl, each checkpoint
 MAY_DIFFER = ("versions", "device", "train.num_updates", "learner.custom")  # between a run and its resumption
+
+CONTENTS: dict[str, dict[str, type]] = {  # what a configuration must have, and its kinds
+    "env": {"id": str, "class": str, "sizes": dict, "params": dict},
+    "learner": {"name": str, "settings": dict, "hyper": dict, "custom": dict},
+    "train": {"key": list, "impl": str, "num_updates": int, "num_seeds": int, "chunk": int},
+}
+WORDS: dict[type, str] = {str: "a text", dict: "an object", list: "a list", int: "a whole number of at least 1"}
 
 
 class ConfigError(ValueError):
@@ -97,47 +105,83 @@ def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str 
     return lines
 
 
+def digest(config: Mapping[str, Any]) -> str:
+    """Of what must not differ between a run and its resumption; each checkpoint carries it.
+
+    Args:
+        config: as `config_of` makes it, or as it is read.
+    """
+    kept = {}
+    for section in ("env", "learner", "train"):
+        kept[section] = {name: x for name, x in config[section].items() if f"{section}.{name}" not in MAY_DIFFER}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def check_format(where: Path, found: Any, writer: str = "another version of jaxvec") -> None:
+    """Refuse what was written in another format.
+
+    Args:
+        where: file or folder, for the message.
+        found: the format that it says it has.
+        writer: who wrote it, as far as is known.
+    Raises:
+        ConfigError: it is not the one that is read here.
+    """
+    if found != FORMAT or isinstance(found, bool):
+        raise ConfigError(f"{where}: written by {writer} in format {found}; jaxvec {__version__} reads format {FORMAT}")
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """`config.json` of a run folder.
 
     Raises:
-        ConfigError: there is none, it cannot be read, or another version of jaxvec wrote it in another format.
+        ConfigError: there is none, it cannot be read, it lacks something, or another version of jaxvec wrote it in another
+            format.
     """
     file = path / "config.json"
     try:
         config = json.loads(file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"{path}: not a run folder: no config.json in it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: not valid JSON: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("versions"), dict):
         raise ConfigError(f"{file}: not the configuration of a run")
-    if config.get("format") != FORMAT:
-        writer = config["versions"].get("jaxvec", "unknown")
-        raise ConfigError(
-            f"{file}: written by jaxvec {writer} in format {config.get('format')}; "
-            f"jaxvec {__version__} reads format {FORMAT}"
-        )
+    check_format(file, config.get("format"), f"jaxvec {config['versions'].get('jaxvec', 'unknown')}")
+    for section, kinds in CONTENTS.items():
+        found = config.get(section)
+        for name, kind in kinds.items():
+            value = found.get(name) if isinstance(found, dict) else None
+            if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, int) and value < 1):
+                raise ConfigError(f"{file}: {section}.{name} must be {WORDS[kind]}, not {value!r}")
     return config
 
 
 def write_config(path: Path, config: Mapping[str, Any], params: Any) -> None:
-    """`config.json`, and the parameters' leaves in full in `params.npz`."""
-    path.mkdir(parents=True, exist_ok=True)
-    with replacing(path / "params.npz") as temporary, temporary.open("wb") as file:
-        arrays: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in leaves(params).items()}
-        np.savez_compressed(file, **arrays)
+    """`config.json`, and the parameters' leaves in full in `params.npz`, into a folder that exists."""
+    arrays = {f"params.{name}": np.asarray(leaf) for name, leaf in leaves(params).items()}
+    write_npz(path / "params.npz", FORMAT, None, arrays)
     write_json(path / "config.json", config)
 
 
-def read_params(path: Path, template: Any) -> Any:
-    """The parameters of a run, in the structure of the environment's own."""
+def read_params(path: Path, template: Any, recorded: Mapping[str, Any]) -> Any:
+    """The parameters of a run, in the structure of the environment's own.
+
+    Args:
+        path: the run folder.
+        template: parameters of the same environment.
+        recorded: what `config.json` says of them.
+    Raises:
+        ConfigError: the file is missing, damaged, of another format, or not the one of which `config.json` speaks.
+    """
     file = path / "params.npz"
+    names = [f"params.{name}" for name in leaves(template)]
     try:
-        with np.load(file) as stored:
-            values = dict(stored)
-        flat, structure = jax.tree_util.tree_flatten_with_path(template)
-        names = [jax.tree_util.keystr(at, simple=True, separator=".") for at, _ in flat]
-        return jax.tree.unflatten(structure, [v if v.ndim else v.item() for v in map(values.__getitem__, names)])
-    except (OSError, ValueError, KeyError) as error:
+        entries = read_npz(file, names, FORMAT, "the parameters of a run")
+    except (OSError, RecordError) as error:
         raise ConfigError(f"{file}: cannot be read as the run's parameters: {error}") from None
+    values = [v if v.ndim else v.item() for v in map(entries.__getitem__, names)]
+    params = jax.tree.unflatten(jax.tree.structure(template), values)
+    if lines := differences({name: plain(leaf) for name, leaf in leaves(params).items()}, recorded):
+        raise ConfigError(f"{file}: not the parameters of config.json: {'; '.join(lines)}")
+    return params

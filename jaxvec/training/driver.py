@@ -1,10 +1,10 @@
 """`train`: many updates, watched, logged, and safe against being killed at any moment."""
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -13,15 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.core.errors import suggest
-from jaxvec.core.files import replacing
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
-from jaxvec.training.checkpoints import Checkpoints
-from jaxvec.training.config import ConfigError, config_of, differences, read_config, write_config
-from jaxvec.training.custom import differences_of_networks
+from jaxvec.training.config import config_of, read_config
 from jaxvec.training.progress import Progress
 from jaxvec.training.run_folder import init_seeds, member_of
+from jaxvec.training.run_writer import RunWriter
+from jaxvec.training.signals import Signals, Stopped
 
 STUCK = 0.1  # of the actors, of which is warned
 
@@ -80,41 +79,41 @@ def train(
         hyper: hyper-parameters to change, `{"gamma": 0.9}`, in `learner.hyper` with its schedules (`anneal_updates`) as long as
             the run; or all of them, which are taken as they are.
         out: run folder for config, metrics and checkpoints; None writes nothing.
-        resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit.
+        resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit; if it is
+            damaged, from the one before. Where there is none, begin.
         chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
         checkpoint_every_s: save at the first end of a chunk after so many seconds, and at the end.
         progress: draw a line on stderr, or on the given stream.
     Raises:
         TrainingError: a metric or a parameter is not finite; names the update and the metric.
-        ConfigError: `out` holds a run already and `resume` is False, or the run there has another configuration (its
-            differing fields are named).
-        ValueError: a bad argument.
+        ConfigError: `out` holds a run already, or what is left of one, and `resume` is False; the run there has another
+            configuration (its differing fields are named), or cannot be read; another training writes there.
+        ValueError: a bad argument, or the run has more than `num_updates` already.
+        Stopped: a KeyboardInterrupt, by SIGINT or SIGTERM where there is a folder: the first lets the running chunk end, which
+            is kept, a second does not.
     """
     for name, value in (("num_updates", num_updates), ("num_seeds", num_seeds), ("chunk", chunk or 1)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
-    planned = num_updates
-    if resume and out is not None and (Path(out) / "config.json").exists():
-        before = read_config(Path(out))["train"]
-        chunk, planned = chunk or int(before["chunk"]), int(before["num_updates"])
-    chunk = chunk or max(1, -(-num_updates // 100))
-    if hyper is None or isinstance(hyper, Mapping):
-        hyper = _changed(scheduled(learner.hyper, planned), hyper or {})
+    out = None if out is None else Path(out)
+    before = read_config(out)["train"] if resume and out and (out / "config.json").exists() else {}
+    chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
+    hyper = _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper or {})
     check_params(params), check_params(hyper)
+    plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
-    config = config_of(learner, params, hyper, key, **sizes) if out is not None else {}
-    folder = _Folder(Path(out), config, params, resume) if out is not None else None
-    with closing(Progress(progress)) as line, closing(folder) if folder else nullcontext():
+    writer = RunWriter(out, config_of(learner, params, hyper, key, **sizes), params, resume) if out else None
+    with closing(Progress(progress)) as line, writer or nullcontext(), Signals(writer is not None) as signals:
         started = time.perf_counter()
-        line.start(f"{learner.name} on {learner.env.id}, {jax.devices()[0].device_kind}")
         fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
-        state = fresh() if folder is None or folder.start == 0 else folder.checkpoints.restore(jax.eval_shape(fresh))
+        kept = writer.begin(fresh, line.write) if writer else None
+        line.start(f"{learner.name} on {learner.env.id}, {jax.devices()[0].device_kind}")
+        state = fresh() if kept is None else kept
         run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
         compiled = time.perf_counter()
-        plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
-        state, metrics = _run(run, state, plan, folder, line)
+        state, metrics = _run(run, state, plan, writer, line, signals)
         run_s = time.perf_counter() - compiled
-    return Result(learner, state, metrics, num_seeds, Path(out) if out is not None else None, compiled - started, run_s)
+    return Result(learner, state, metrics, num_seeds, out, compiled - started, run_s)
 
 
 def _warn(metrics: dict[str, np.ndarray]) -> None:
@@ -140,29 +139,41 @@ class _Plan(NamedTuple):
 
 
 def _run(
-    run: Callable[..., Any], state: Any, plan: _Plan, folder: "_Folder | None", line: Progress
+    run: Callable[..., Any], state: Any, plan: _Plan, writer: RunWriter | None, line: Progress, signals: Signals
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """Chunk after chunk, each watched, logged and saved; the last state, and the metrics of all updates."""
-    first = done = folder.start if folder else 0
+    first = done = writer.start if writer else 0
     steps = plan.learner.steps_per_update
     history: list[dict[str, np.ndarray]] = []
     started = time.perf_counter()
+    signals.patient = True
     while done < plan.num_updates:
         count = min(plan.chunk - done % plan.chunk, plan.num_updates - done)
-        state, metrics, finite = run(state, jnp.int32(count))
-        rows = {name: np.asarray(x)[:count] for name, x in metrics.items()}
-        _check(rows, bool(np.all(finite)), done, folder.path if folder else None)
+        state, metrics, finite = signals.heard(partial(_to_its_end, run, state, jnp.int32(count)), line.write)
+        rows = {
+            name: np.array(x[:count]) for name, x in metrics.items()
+        }  # copies: views would keep the device's arrays
+        _check(rows, bool(np.all(finite)), done, writer)
         done += count
         elapsed = time.perf_counter() - started
         history.append(rows)
         reward = float(np.mean(rows["reward"][-1]))
         line.update(done, plan.num_updates, reward, elapsed, start=first, steps=steps * plan.num_seeds)
-        if folder:
-            folder.log(rows, done - count, steps, elapsed)
-            folder.save(done, state, done == plan.num_updates, plan.checkpoint_every_s)
+        if writer:
+            writer.log(rows, done - count, steps, elapsed)
+            last = done == plan.num_updates or signals.received is not None
+            writer.save(done, state, last, plan.checkpoint_every_s)
+            if signals.received is not None:  # it may have come while a checkpoint was or was not written
+                writer.save(done, state, True, plan.checkpoint_every_s)
+                raise Stopped("", signals.received)
     joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
     _warn(joined)
     return state, joined
+
+
+def _to_its_end(run: Callable[..., Any], state: Any, count: jax.Array) -> Any:
+    """What a chunk returns, once it is computed."""
+    return jax.block_until_ready(run(state, count))
 
 
 def scheduled(hyper: Any, num_updates: int) -> Any:
@@ -172,16 +183,18 @@ def scheduled(hyper: Any, num_updates: int) -> Any:
     return hyper.replace(anneal_updates=float(num_updates))
 
 
-def _changed(hyper: Any, changes: Mapping[str, Any]) -> Any:
-    """Hyper-parameters with others in the place of some.
+def _changed(hyper: Any, changes: Any) -> Any:
+    """Hyper-parameters with others in the place of some, or of all if `changes` is no mapping.
 
     Raises:
         ValueError: one is unknown; the message lists those there are.
     """
+    if not isinstance(changes, Mapping):
+        return changes
     for name in changes:
         if name not in vars(hyper):
             raise ValueError(suggest("hyper-parameter", name, vars(hyper)))
-    return hyper.replace(**changes) if changes else hyper
+    return hyper.replace(**changes)
 
 
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
@@ -204,10 +217,15 @@ def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
     return run
 
 
-def _check(rows: dict[str, np.ndarray], finite: bool, done: int, out: Any) -> None:
+def _check(rows: dict[str, np.ndarray], finite: bool, done: int, writer: RunWriter | None) -> None:
+    """Refuse metrics and a state that are not finite.
+
+    Raises:
+        TrainingError: names the update and the metric.
+    """
     bad = {name: np.argwhere(~np.isfinite(x)) for name, x in rows.items()}
     first_bad = sorted((int(where[0][0]), name, where[0][1:]) for name, where in bad.items() if len(where))
-    checkpoint = f"; the last good checkpoint is in {out}" if out is not None else ""
+    checkpoint = f"; the last good checkpoint is in {writer.path}" if writer and writer.saved else ""
     if first_bad:
         update, name, seed = first_bad[0]
         seed_words = f" of seed {seed[0]}" if len(seed) else ""
@@ -215,75 +233,3 @@ def _check(rows: dict[str, np.ndarray], finite: bool, done: int, out: Any) -> No
     if not finite:
         last = done + len(next(iter(rows.values())))
         raise TrainingError(f"update {last}: a parameter of the learner is not finite{checkpoint}")
-
-
-class _Folder:
-    """The run folder while it is being written."""
-
-    def __init__(self, path: Path, config: dict[str, Any], params: Any, resume: bool):
-        self.path, self.start = path, 0
-        exists = (path / "config.json").exists()
-        if exists and not resume:
-            raise ConfigError(f"{path} holds a run already: resume it, or choose another folder")
-        if exists:
-            before = read_config(path)
-            lines = differences(config, before)
-            lines += differences_of_networks(config["learner"]["custom"], before["learner"]["custom"])
-            if lines:
-                raise ConfigError(f"{path} was made by another configuration: " + "; ".join(lines))
-        else:
-            write_config(path, config, params)
-        self.checkpoints = Checkpoints(path, config["train"]["impl"])
-        self.start = self.checkpoints.latest or 0
-        self._saved_at = time.perf_counter()
-        self._seconds = self._drop_after(self.start)
-        self._log = (path / "metrics.jsonl").open("a")
-        self._board = _board(path)
-
-    def _drop_after(self, update: int) -> float:
-        """Remove the metrics of updates that the checkpoint has not seen; returns the seconds of the last one kept."""
-        file = self.path / "metrics.jsonl"
-        rows = []
-        for line in file.read_text().splitlines() if file.exists() else []:
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:  # the line being written when the run was killed
-                break
-            if row["update"] <= update:
-                rows.append(row)
-        with replacing(file) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        return rows[-1]["seconds"] if rows else 0.0
-
-    def log(self, rows: dict[str, np.ndarray], done: int, steps: int, elapsed: float) -> None:
-        """Append a line per update: a number per metric, or a list over seeds."""
-        for i in range(len(next(iter(rows.values())))):
-            update = done + i + 1
-            head = {"update": update, "steps": update * steps, "seconds": round(self._seconds + elapsed, 3)}
-            self._log.write(json.dumps(head | {name: x[i].tolist() for name, x in rows.items()}) + "\n")
-            if self._board:
-                for name, x in rows.items():
-                    self._board.add_scalar(name, float(np.mean(x[i])), update)
-        self._log.flush()
-
-    def save(self, done: int, state: Any, last: bool, every_s: float) -> None:
-        """A checkpoint, if it is time."""
-        if last or time.perf_counter() - self._saved_at >= every_s:
-            self.checkpoints.save(done, state)
-            self._saved_at = time.perf_counter()
-
-    def close(self) -> None:
-        """Release the files."""
-        self._log.close()
-        self.checkpoints.close()
-        if self._board:
-            self._board.close()
-
-
-def _board(path: Path) -> Any:
-    """A TensorBoard writer where tensorboardX is installed."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(path / "tensorboard"))

@@ -1,13 +1,12 @@
 """A run folder, with `config.json` (everything to repeat it), `params.npz`, `metrics.jsonl` and `checkpoints/`, read back."""
 
 import dataclasses
-import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxvec import learners
 from jaxvec.core.environment import Environment
@@ -15,7 +14,7 @@ from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
 from jaxvec.training.checkpoints import Checkpoints
-from jaxvec.training.config import ConfigError, differences, plain, read_config, read_params
+from jaxvec.training.config import ConfigError, differences, digest, plain, read_config, read_params
 from jaxvec.training.custom import class_path, differences_of_networks, networks_record, same_class
 
 
@@ -36,7 +35,7 @@ class Run(NamedTuple):
         path: its folder.
         config: its `config.json`.
         learner, params, hyper: what it was made from.
-        state: the learner's state of the last checkpoint; with several seeds every leaf has a leading axis.
+        state: the learner's state of the last checkpoint that can be read; with several seeds every leaf has a leading axis.
         update: how many updates that state has seen.
     """
 
@@ -94,9 +93,9 @@ def rebuild(path: Path, *, env: Environment | None = None, network: Any = None, 
         hyper = learner.hyper.replace(**config["learner"]["hyper"])
         words = jnp.asarray(config["train"]["key"], jnp.uint32)
         key = jax.random.wrap_key_data(words, impl=config["train"]["impl"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{file}: cannot be rebuilt: {error}") from None
-    params = read_params(path, env.default_params())
+    params = read_params(path, env.default_params(), config["env"]["params"])
     recorded = config["learner"]["custom"]
     missing = [name for name in recorded if name not in learner.custom]
     lines = (
@@ -160,11 +159,10 @@ def load(path: str | Path, *, env: Environment | None = None, network: Any = Non
     path = Path(path)
     config, learner, params, hyper, key = rebuild(path, env=env, network=network, critic=critic)
     template = jax.eval_shape(lambda: init_seeds(learner, params, hyper, key, config["train"]["num_seeds"]))
-    checkpoints = Checkpoints(path, config["train"]["impl"])
-    try:
-        return Run(path, config, learner, params, hyper, checkpoints.restore(template), checkpoints.latest or 0)
-    finally:
-        checkpoints.close()
+    update, state, damaged = Checkpoints(path, config["train"]["impl"], digest(config)).restore(template)
+    if damaged:
+        warnings.warn(damaged, stacklevel=2)
+    return Run(path, config, learner, params, hyper, state, update)
 
 
 def on_same(run: Run, first: Run) -> Run:
@@ -182,15 +180,23 @@ def on_same(run: Run, first: Run) -> Run:
 
 
 def init_seeds(learner: Learner, params: Any, hyper: Any, key: jax.Array, num_seeds: int) -> Any:
-    """Fresh states: one, or several with a leading axis of seeds."""
-    if num_seeds == 1:
-        return learner.init(key, params, hyper)
-    return jax.vmap(lambda k: learner.init(k, params, hyper))(jax.random.split(key, num_seeds))
+    """Fresh states: one, or several with a leading axis of seeds.
+
+    Numbers of Python, such as hyper-parameters, get a type for good, float32 or int32, or that which an update gives them: a
+    state that was kept and read back must be of the very types that it had, also where JAX's 64 bits are enabled.
+    """
+
+    def init(key: jax.Array) -> Any:
+        state = jax.tree.map(jnp.asarray, learner.init(key, params, hyper))
+        wide = jnp.result_type(float) == jnp.float64  # else there is but one type that they can get
+        return jax.tree.map(_strong, state, jax.eval_shape(learner.update, state)[0] if wide else state)
+
+    return init(key) if num_seeds == 1 else jax.vmap(init)(jax.random.split(key, num_seeds))
 
 
-def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
-    """`metrics.jsonl` of a run: per name `(updates,)`, or `(updates, seeds)` for several seeds."""
-    with (Path(path) / "metrics.jsonl").open() as file:
-        rows = [json.loads(line) for line in file]
-    names = list(rows[0]) if rows else []
-    return {name: np.asarray([row[name] for row in rows]) for name in names}
+def _strong(x: jax.Array, after: Any) -> jax.Array:
+    """An array of a type that does not give way to others, or gives way once to that which it has after an update."""
+    if not jax.typeof(x).weak_type:
+        return x
+    small = jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32
+    return x.astype(small if after.weak_type else after.dtype)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from learners.probes import Probe
 
 import jaxvec
 from jaxvec import learners
+from jaxvec.core.npz import write_npz
 from jaxvec.training import ConfigError, TrainingError, load, train
-from jaxvec.training.config import differences
-from jaxvec.training.run_folder import read_metrics
+from jaxvec.training.config import differences, leaves, write_config
+from jaxvec.training.metrics import read_metrics
 
 TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 KEY = jax.random.key(0)
@@ -73,8 +77,9 @@ def test_a_run_is_read_back_whole(finished):
 def test_an_interrupted_run_resumes_to_the_same_bits(isac, finished, tmp_path):
     same_schedule = {"hyper": isac[0].hyper, "out": tmp_path / "r", "progress": False}
     train(*isac, KEY, 3, chunk=3, **same_schedule)
+    last = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines(keepends=True)[-1]
     with (tmp_path / "r" / "metrics.jsonl").open("a") as log:  # as if killed while writing the next lines
-        log.write('{"update": 4, "seconds": 1.0, "reward": 0.0}\n{"update": 5, "rew')
+        log.write(last.replace('"update": 3', '"update": 4') + '{"format": 3, "update": 5, "rew')
     with pytest.raises(ConfigError, match="holds a run already"):
         train(*isac, KEY, 7, **same_schedule)
     resumed = train(*isac, KEY, 7, resume=True, **same_schedule)
@@ -226,3 +231,67 @@ def test_a_run_killed_at_a_random_moment_resumes_to_the_same_bits(tmp_path):
     assert start(killed).wait(timeout=300) == 0
     same(load(killed).state.params, load(whole).state.params)
     np.testing.assert_array_equal(read_metrics(killed)["reward"], read_metrics(whole)["reward"])
+
+
+DAMAGE = st.sampled_from([None, True, 0, -1, 2.5, "x", [], {}, [1, "x"], {"x": 1}, 10**30])
+
+
+@given(data=st.data())
+def test_a_configuration_that_was_changed_is_refused_and_never_a_traceback(finished, tmp_path_factory, data):
+    out = tmp_path_factory.mktemp("changed")
+    for name in ("config.json", "params.npz", "metrics.jsonl"):
+        (out / name).write_bytes((finished.out / name).read_bytes())
+    shutil.copytree(finished.out / "checkpoints", out / "checkpoints")
+    config = json.loads((out / "config.json").read_text())
+    where = config
+    while True:
+        name = data.draw(st.sampled_from(sorted(where)))
+        if not (isinstance(where[name], dict) and where[name] and data.draw(st.booleans())):
+            break
+        where = where[name]
+    if name in ("versions", "device"):
+        return
+    value = data.draw(DAMAGE)
+    if where is config.get("versions") or where is config.get("device") or where[name] == value:
+        return
+    if data.draw(st.booleans()):
+        where[name] = value
+    else:
+        del where[name]
+    (out / "config.json").write_text(json.dumps(config))
+    try:
+        run = load(out)
+    except ConfigError:
+        return
+    assert name in ("num_updates",), f"{name} = {value} was taken, {run.config}"
+
+
+def test_parameters_that_are_not_those_of_the_configuration_are_refused(isac, finished, tmp_path):
+    shutil.copytree(finished.out, tmp_path / "r")
+    whole = (tmp_path / "r" / "params.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[60] ^= 4  # inside of an array, whose CRC it no longer fits
+    (tmp_path / "r" / "params.npz").write_bytes(flipped)
+    with pytest.raises(ConfigError, match=r"params\.npz: cannot be read as the run's parameters"):
+        load(tmp_path / "r")
+    write_config(tmp_path / "r", {}, isac[1].replace(lyapunov_v=6.0))
+    (tmp_path / "r" / "config.json").write_bytes((finished.out / "config.json").read_bytes())
+    with pytest.raises(
+        ConfigError, match=r"not the parameters of config\.json: lyapunov_v: 6\.0 here, 5\.0 in the folder"
+    ):
+        load(tmp_path / "r")
+    write_npz(tmp_path / "r" / "params.npz", 2, None, {f"params.{name}": x for name, x in leaves(isac[1]).items()})
+    with pytest.raises(ConfigError, match="format is 2, but only 3 can be read"):
+        load(tmp_path / "r")
+
+
+def test_a_run_of_64_bits_resumes_to_the_same_bits(isac, tmp_path):
+    with jax.enable_x64(True):
+        key = jax.random.key(0)
+        options = {"chunk": 1, "progress": False}
+        train(*isac, key, 2, out=tmp_path / "r", **options)
+        resumed = train(*isac, key, 4, out=tmp_path / "r", resume=True, **options)
+        whole = train(*isac, key, 4, hyper={"anneal_updates": 2.0}, **options)
+        same(resumed.state.params, whole.state.params)
+        same(resumed.state.opt, whole.state.opt)
+        assert load(tmp_path / "r").update == 4

@@ -1,0 +1,97 @@
+"""`jaxvec train`: from the words of a command line to a run folder with a learning curve."""
+
+import json as jsonlib
+import time
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from jaxvec.shell import Json, Register, Settings, import_modules
+
+
+def train(
+    env: tyro.conf.Positional[str | None] = None,
+    /,
+    *,
+    learner: str | None = None,
+    preset: str | None = None,
+    worlds: int | None = None,
+    updates: int | None = None,
+    seeds: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    set: Settings = (),
+    resume: Path | None = None,
+    register: Register = (),
+    json: Json = False,
+) -> None:
+    """Train a learner on an environment, into a run folder with metrics, checkpoints and a learning curve.
+
+    Args:
+        env: the environment (see `jaxvec envs`).
+        learner: apg if not given; ippo, mappo, ddpg, maddpg, td3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or
+            your own.
+        preset: a named configuration of the environment.
+        worlds: parallel worlds; the learner's default if not given.
+        updates: updates in total; 1000 if not given.
+        seeds: independent learners, trained side by side; 1 if not given.
+        seed: of all randomness; 0 if not given.
+        out: run folder; runs/ENV-LEARNER-TIME if not given.
+        set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
+        resume: go on with this run folder, as it was; of the options above only --updates may be given with it.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
+        json: print one JSON object instead of text.
+    """
+    import_modules(register)
+    import jax
+
+    from jaxvec.settings import setup
+    from jaxvec.training import train as run_training
+    from jaxvec.training.run_folder import rebuild
+
+    if resume is not None:
+        _refuse_with_resume(
+            env=env, learner=learner, preset=preset, worlds=worlds, seeds=seeds, seed=seed, out=out, set=set or None
+        )
+        config, built, params, hyper, key = rebuild(resume)
+        out, seeds = resume, config["train"]["num_seeds"]
+        updates = config["train"]["num_updates"] if updates is None else updates
+    elif env is None:
+        raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
+    else:
+        updates = 1000 if updates is None else updates
+        learner, seeds = learner or "apg", 1 if seeds is None else seeds
+        sizes = {} if worlds is None else {"n_worlds": worlds}
+        _, params, built, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
+        key = jax.random.key(seed or 0)
+        out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
+    result = run_training(
+        built, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
+    )
+    _report_training(result, updates, json)
+
+
+def _refuse_with_resume(**options: Any) -> None:
+    """Refuse what a resumed run would not heed.
+
+    Raises:
+        ValueError: names the options that are given, and what may be.
+    """
+    if given := ["an environment" if name == "env" else f"--{name}" for name, x in options.items() if x is not None]:
+        raise ValueError(f"--resume goes on with a run as it was: give --updates, but not {', '.join(given)}")
+
+
+def _report_training(result: Any, updates: int, json: bool) -> None:
+    """Draw the learning curve of a run, and print what became of it."""
+    from jaxvec.training.metrics import read_metrics
+    from jaxvec.viz import plots
+
+    out, picture = result.out, result.out / "learning_curve.png"
+    plots.learning_curve(read_metrics(out), picture)
+    if not json:
+        print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
+        return
+    summary = {"out": str(out), "updates": updates, "compile_s": result.compile_s, "run_s": result.run_s}
+    last = {"reward": float(result.metrics["reward"][-max(1, updates // 20) :].mean())} if result.metrics else {}
+    print(jsonlib.dumps(summary | last | {"learning_curve": str(picture)}))
