@@ -144,19 +144,21 @@ def _run(
     """Chunk after chunk, each watched, logged and saved; the last state, and the metrics of all updates."""
     first = done = writer.start if writer else 0
     steps = plan.learner.steps_per_update
-    history: list[dict[str, np.ndarray]] = []
+    history: dict[str, np.ndarray] = {}
     started = time.perf_counter()
     signals.patient = True
     while done < plan.num_updates:
         count = min(plan.chunk - done % plan.chunk, plan.num_updates - done)
         state, metrics, finite = signals.heard(partial(_to_its_end, run, state, jnp.int32(count)), line.write)
-        rows = {
-            name: np.array(x[:count]) for name, x in metrics.items()
-        }  # copies: views would keep the device's arrays
+        if not history:
+            lengths = {name: (plan.num_updates - first, *x.shape[1:]) for name, x in metrics.items()}
+            history = {name: np.empty(lengths[name], x.dtype) for name, x in metrics.items()}
+        rows = {name: x[done - first : done - first + count] for name, x in history.items()}
+        for name, x in metrics.items():
+            rows[name][:] = np.asarray(x)[:count]  # a copy: a view would keep the device's array
         _check(rows, bool(np.all(finite)), done, writer)
         done += count
         elapsed = time.perf_counter() - started
-        history.append(rows)
         reward = float(np.mean(rows["reward"][-1]))
         line.update(done, plan.num_updates, reward, elapsed, start=first, steps=steps * plan.num_seeds)
         if writer:
@@ -166,9 +168,8 @@ def _run(
             if signals.received is not None:  # it may have come while a checkpoint was or was not written
                 writer.save(done, state, True, plan.checkpoint_every_s)
                 raise Stopped("", signals.received)
-    joined = {name: np.concatenate([rows[name] for rows in history]) for name in history[0]} if history else {}
-    _warn(joined)
-    return state, joined
+    _warn(history)
+    return state, history
 
 
 def _to_its_end(run: Callable[..., Any], state: Any, count: jax.Array) -> Any:
