@@ -48,6 +48,7 @@ def train(
 
     from jaxvec.settings import setup
     from jaxvec.training import train as run_training
+    from jaxvec.training.driver import titled
     from jaxvec.training.run_folder import rebuild
 
     if resume is not None:
@@ -69,7 +70,7 @@ def train(
     result = run_training(
         built, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
     )
-    _report_training(result, updates, json)
+    _report_training(result, titled(built, params), updates, json)
 
 
 def _refuse_with_resume(**options: Any) -> None:
@@ -82,13 +83,13 @@ def _refuse_with_resume(**options: Any) -> None:
         raise ValueError(f"--resume goes on with a run as it was: give --updates, but not {', '.join(given)}")
 
 
-def _report_training(result: Any, updates: int, json: bool) -> None:
+def _report_training(result: Any, title: str, updates: int, json: bool) -> None:
     """Draw the learning curve of a run, and print what became of it."""
     from jaxvec.training.metrics import read_metrics
     from jaxvec.viz import plots
 
     out, picture = result.out, result.out / "learning_curve.png"
-    plots.learning_curve(read_metrics(out), picture)
+    plots.learning_curve(read_metrics(out), picture, title=title)
     if not json:
         print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
         return

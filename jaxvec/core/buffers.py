@@ -22,3 +22,21 @@ def owned(tree: Any) -> Any:
         return jnp.array(x, dtype=jnp.result_type(x), copy=True)
 
     return jax.tree.map(own, tree)
+
+
+def settled(tree: Any) -> Any:
+    """Numbers of Python as arrays of a type for good, float32 or int32, which networks have also where 64 bits are enabled.
+
+    A state that is kept and read back must be of the very types that it had; a weak type would come back strong, of 64 bits.
+
+    Args:
+        tree: of numbers and arrays; arrays whose type is strong keep it.
+    """
+
+    def settle(x: Any) -> jax.Array:
+        x = jnp.asarray(x)
+        if not x.weak_type:
+            return x
+        return x.astype(jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32)
+
+    return jax.tree.map(settle, tree)

@@ -17,7 +17,7 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.buffers import owned
+from jaxvec.core.buffers import owned, settled
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.params import check_params, world_params
@@ -126,7 +126,7 @@ class OffPolicy:
         """
         s, n = self.settings, self.settings.n_worlds
         params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env)))
-        hyper = jax.tree.map(jnp.asarray, self.hyper if hyper is None else hyper)
+        hyper = settled(self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
         carry = self.forecaster.wrap(forecaster).reset(world_keys(key_run, n), params)
@@ -334,7 +334,8 @@ class OffPolicy:
         temperature = self.acting.head.tune(state.temperature, entropy, max_entropy, hyper)
         before = state.params["actor"], state.opt["actor"], state.temperature
         after = *_descend(state, "actor", grad, hyper), temperature
-        actor, opt, temperature = jax.tree.map(partial(jnp.where, started(state, hyper)), after, before)
+        begun = started(state, hyper)
+        actor, opt, temperature = jax.tree.map(lambda x, old: jnp.where(begun, x.astype(old.dtype), old), after, before)
         target = optax.incremental_update(state.params | {"actor": actor}, state.target, hyper.tau)
         metrics["off_policy/actor_grad_norm"] = optax.tree.norm(grad)
         return _ActorSide(actor, opt, temperature, target), metrics

@@ -22,7 +22,7 @@ import optax
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.buffers import owned
+from jaxvec.core.buffers import owned, settled
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
 from jaxvec.core.params import check_params, world_params
@@ -243,7 +243,7 @@ class OnPolicy:
         """
         n = self.settings.n_worlds
         params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env)))
-        hyper = jax.tree.map(jnp.asarray, self.hyper if hyper is None else hyper)
+        hyper = settled(self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)
         start = self.worlds(forecaster).reset(world_keys(key_run, n), params)

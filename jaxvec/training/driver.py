@@ -99,7 +99,7 @@ def train(
     before = read_config(out)["train"] if resume and out and (out / "config.json").exists() else {}
     chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
     hyper = _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper or {})
-    check_params(params), check_params(hyper)
+    check_params(params, learner.env), check_params(hyper)
     plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
     writer = RunWriter(out, config_of(learner, params, hyper, key, **sizes), params, resume) if out else None
@@ -107,13 +107,24 @@ def train(
         started = time.perf_counter()
         fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
         kept = writer.begin(fresh, line.write) if writer else None
-        line.start(f"{learner.name} on {learner.env.id}, {jax.devices()[0].device_kind}")
+        line.start(f"{titled(learner, params)}, {jax.devices()[0].device_kind}")
         state = fresh() if kept is None else kept
         run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
         compiled = time.perf_counter()
         state, metrics = _run(run, state, plan, writer, line, signals)
         run_s = time.perf_counter() - compiled
     return Result(learner, state, metrics, num_seeds, out, compiled - started, run_s)
+
+
+def titled(learner: Learner, params: Any) -> str:
+    """A training in words: the learner, the environment, and whose reward is shown where that is not what agents learn from.
+
+    Args:
+        learner: what learns.
+        params: the environment's parameters.
+    """
+    own = "" if learner.env.shares_reward(params) else " (agents learn from their own rewards, shown is their mean)"
+    return f"{learner.name} on {learner.env.id}{own}"
 
 
 def _warn(metrics: dict[str, np.ndarray]) -> None:

@@ -180,23 +180,9 @@ def on_same(run: Run, first: Run) -> Run:
 
 
 def init_seeds(learner: Learner, params: Any, hyper: Any, key: jax.Array, num_seeds: int) -> Any:
-    """Fresh states: one, or several with a leading axis of seeds.
-
-    Numbers of Python, such as hyper-parameters, get a type for good, float32 or int32, or that which an update gives them: a
-    state that was kept and read back must be of the very types that it had, also where JAX's 64 bits are enabled.
-    """
+    """Fresh states: one, or several with a leading axis of seeds."""
 
     def init(key: jax.Array) -> Any:
-        state = jax.tree.map(jnp.asarray, learner.init(key, params, hyper))
-        wide = jnp.result_type(float) == jnp.float64  # else there is but one type that they can get
-        return jax.tree.map(_strong, state, jax.eval_shape(learner.update, state)[0] if wide else state)
+        return learner.init(key, params, hyper)
 
     return init(key) if num_seeds == 1 else jax.vmap(init)(jax.random.split(key, num_seeds))
-
-
-def _strong(x: jax.Array, after: Any) -> jax.Array:
-    """An array of a type that does not give way to others, or gives way once to that which it has after an update."""
-    if not jax.typeof(x).weak_type:
-        return x
-    small = jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32
-    return x.astype(small if after.weak_type else after.dtype)

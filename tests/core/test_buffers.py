@@ -55,6 +55,17 @@ def test_a_learner_owns_its_state(name):
     check_own(learner.init(KEY, params, hyper), (KEY, params, hyper))
 
 
+@pytest.mark.parametrize("name", ["ippo", "maddpg", "masac", "apg"])
+def test_types_stay_what_they_were_with_64_bits(name):
+    with jax.enable_x64(True):
+        env, params = small_env("isac_iov")
+        learner = small_learner(name, env)
+        state = jax.eval_shape(learner.init, KEY, params)
+        after = jax.eval_shape(learner.update, state)[0]
+        assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, state)
+        assert not any(x.weak_type for x in jax.tree.leaves((state, after)))
+
+
 def test_a_state_can_be_donated_and_the_numbers_stay_the_callers():
     env, params = small_env("isac_iov")
     params = jax.tree.map(jnp.asarray, params)

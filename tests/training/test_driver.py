@@ -24,6 +24,7 @@ from jaxvec import learners
 from jaxvec.core.npz import write_npz
 from jaxvec.training import ConfigError, TrainingError, load, train
 from jaxvec.training.config import differences, leaves, write_config
+from jaxvec.training.driver import titled
 from jaxvec.training.metrics import read_metrics
 
 TINY = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
@@ -295,3 +296,11 @@ def test_a_run_of_64_bits_resumes_to_the_same_bits(isac, tmp_path):
         same(resumed.state.params, whole.state.params)
         same(resumed.state.opt, whole.state.opt)
         assert load(tmp_path / "r").update == 4
+
+
+@pytest.mark.parametrize(("preset", "own"), [(None, False), ("own_rewards", True)])
+def test_a_title_says_whose_reward_is_shown(preset, own):
+    env, params = jaxvec.make("urllc_vec", preset=preset)
+    title = titled(learners.make("ippo", env), params)
+    assert title.startswith("ippo on urllc_vec")
+    assert ("own rewards" in title) == own
