@@ -168,9 +168,12 @@ def disturbed(name: str, folder: Path, whole: str, lasts: dict[str, float], rng:
         if moment != "start":
             for _ in range(rng.integers(1, 5) if moment == "checkpoint" else 1):
                 heard = worker.hear((moment, *(("training",) if moment == "resumption" else ())) if moment else ())
+                if not heard.startswith(MOMENTS):  # it has ended meanwhile
+                    break
             if not heard.startswith(MOMENTS):
                 done = heard or worker.failure()
                 break
+            moment = heard
         time.sleep(rng.uniform(0, lasts[moment]))
         after_s = worker.kill()
         there = folder / "checkpoints"

@@ -3,5 +3,6 @@
 from jaxvec.training.config import ConfigError
 from jaxvec.training.driver import Result, TrainingError, train
 from jaxvec.training.run_folder import Run, load
+from jaxvec.training.signals import Stopped
 
-__all__ = ["ConfigError", "Result", "Run", "TrainingError", "load", "train"]
+__all__ = ["ConfigError", "Result", "Run", "Stopped", "TrainingError", "load", "train"]
