@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvec.bench import machine, slug
+from jaxvec.core import cache
 from jaxvec.core.files import replacing
 from jaxvec.core.make import env_ids
 from jaxvec.league import Budget, league
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--leagues", type=Path, default=Path("leagues"), help="where the leagues are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
+    cache.disable()  # compiling is measured
     budget = Budget(args.minutes, args.updates, args.seeds, args.worlds, bounded=args.bounded)
     stem, rows, pages = f"league-{slug(machine())}", [], []
     for env_id in args.envs:

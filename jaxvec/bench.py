@@ -23,7 +23,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxvec import learners, policies
-from jaxvec.core import rng
+from jaxvec.core import cache, rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import replacing
 from jaxvec.core.make import make
@@ -328,7 +328,7 @@ def run(
     repeats: int = 5,
     quiet: bool = False,
 ) -> list[Row]:
-    """Measure environments at each number of worlds, and training on them.
+    """Measure environments at each number of worlds, and training on them; nothing is read from the compilation cache.
 
     Args:
         env_ids: names of environments.
@@ -342,6 +342,7 @@ def run(
     Raises:
         ValueError: an unknown environment or learner, or a learner that is named and cannot learn on an environment.
     """
+    cache.disable()
     every = EVERY in learner_names
     for name in () if every else learner_names:
         learners.LEARNERS[name]  # refuses what is unknown before anything is measured
@@ -358,19 +359,18 @@ def run(
         for n in worlds:
             (row,) = measure([env_case(env, params, n, sharding=spread(n))], ENOUGH_S)
             rows.append(row | step_row(env, params, row))
-        names = tuple(learners.LEARNERS) if every else learner_names
-        rows += measure(_train_cases(env, params, names, skip=every), 2 * ENOUGH_S)
+        rows += measure(_train_cases(env, params, learner_names, every), 2 * ENOUGH_S)
     return rows
 
 
-def _train_cases(env: Environment, params: Any, names: Sequence[str], skip: bool) -> list[Case]:
-    """Training by each of several learners; with `skip` those that cannot learn on this environment are left out."""
+def _train_cases(env: Environment, params: Any, names: Sequence[str], every: bool) -> list[Case]:
+    """Training by each of several learners, or by every one that can learn on this environment."""
     cases = []
-    for name in names:
+    for name in learners.LEARNERS if every else names:
         try:
             cases.append(train_case(env, params, name))
         except ValueError:
-            if not skip:
+            if not every:
                 raise
     return cases
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from jaxvec.core import cache
+
 Command = Callable[..., None]
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
 Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
@@ -47,6 +49,7 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         args: the words behind `jaxvec`.
     """
     command = _parse(commands, description, _gather(args))
+    cache.enable()
     try:
         command()
     except (ValueError, TypeError, OSError) as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TextIO
 import jax
 import numpy as np
 
+from jaxvec.core import cache
 from jaxvec.core.evaluation import evaluate
 from jaxvec.core.rule import is_local
 from jaxvec.core.version import __version__
@@ -99,6 +100,7 @@ def league(
         ValueError: an unknown name, a bad value, or a folder that holds another league.
         TrainingError: an entry has gone astray; what was finished before is kept.
     """
+    cache.enable()
     budget, pairs = (budget or Budget()).within(), tuple(pairs)
     played = contest(env_id, names, pairs)
     for entry in played.entries:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from jaxvec.bench import machine
+from jaxvec.core import cache
 from jaxvec.core.files import replacing, write_json
 from jaxvec.papers import PAPERS
 from jaxvec.papers.data import Data
@@ -79,6 +80,7 @@ def reproduce(
         ValueError: an unknown environment or figure, a bad number of seeds or slots, or a folder with files of another version.
     """
     plan = _planned(env_id, seeds, slots, quick, timing, out, say)
+    cache.disable() if timing else cache.enable()
     paper, budget, out = plan.paper, plan.budget, plan.out
     figures = paper.figures if figure is None else (paper.figure(figure),)
     out.mkdir(parents=True, exist_ok=True)

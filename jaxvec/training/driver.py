@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvec.core import cache
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
@@ -76,8 +77,7 @@ def train(
         key: everything random follows from it.
         num_updates: in total, those of a resumed run included (which may be given more than it was to have).
         num_seeds: independent learners in one program; `key` is split among them.
-        hyper: hyper-parameters to change, `{"gamma": 0.9}`, in `learner.hyper` with its schedules (`anneal_updates`) as long as
-            the run; or all of them, which are taken as they are.
+        hyper: changes of `learner.hyper`, `{"gamma": 0.9}`, whose schedules last as long as the run; or all, as they are.
         out: run folder for config, metrics and checkpoints; None writes nothing.
         resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit; if it is
             damaged, from the one before. Where there is none, begin.
@@ -92,6 +92,7 @@ def train(
         Stopped: a KeyboardInterrupt, by SIGINT or SIGTERM where there is a folder: the first lets the running chunk end, which
             is kept, a second does not.
     """
+    cache.enable()
     for name, value in (("num_updates", num_updates), ("num_seeds", num_seeds), ("chunk", chunk or 1)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")

@@ -45,6 +45,26 @@ if before is None:
 print(json.dumps(told))
 """
 ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}  # programs are kept, also those that compile in no time
+TRAINING = """
+import json
+import jax, jax.monitoring
+import jaxvec, jaxvec.bench
+from jaxvec.core import cache
+from toy import Walkers
+
+events = []
+jax.monitoring.register_event_listener(lambda name, **_: events.append(name.rpartition("/")[2]))
+env = Walkers()
+learner = jaxvec.learners.make("ippo", env, n_worlds=2, hidden=(4,), epochs=1, minibatches=1)
+result = jaxvec.train(learner, env.params_cls(), jax.random.key(0), 2, progress=False)
+assert cache.enable() is not None
+jaxvec.bench.run((), ())
+assert cache.enable() is None, "compiling is measured"
+state = [x.tolist() for x in jax.tree.leaves(result.state.params)]
+print(json.dumps({"misses": events.count("cache_misses"), "state": state}))
+"""
+
+
 def start(home, *words, **variables):
     """Another process with a home folder of its own, and no settings of JAX's cache but those given."""
     mine = {name: x for name, x in os.environ.items() if "_CACHE" not in name and name != "XDG_CACHE_HOME"}
@@ -149,6 +169,22 @@ def test_a_folder_that_others_may_change_is_named_and_not_used(tmp_path):
         f"compiled programs are not kept: {tmp_path / 'open'} is writable by everybody; JAXVEC_CACHE="
     )
     assert (refused["folder"], refused["misses"], list((tmp_path / "open").iterdir())) == ("None", 0, [])
+
+
+def test_a_training_reads_its_program_and_ends_with_the_same_bits(tmp_path):
+    first, again = (told(tmp_path, program=TRAINING) for _ in range(2))
+    assert first["misses"] > again["misses"] == 0
+    assert first["state"] == again["state"]
+
+
+def test_the_command_line_has_the_cache_and_no_command_fails_for_want_of_it(tmp_path):
+    done = start(tmp_path, "-m", "jaxvec.cli", "envs", JAXVEC_CACHE="here")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [cache.location().name]
+    (tmp_path / "file").touch()
+    done = start(tmp_path, "-m", "jaxvec.cli", "envs", JAXVEC_CACHE="file")
+    assert done.returncode == 0
+    assert "compiled programs are not kept" in done.stderr
 
 
 def test_where_it_is(monkeypatch, tmp_path):
