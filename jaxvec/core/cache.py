@@ -26,6 +26,7 @@ AUTOTUNING_BYTES = 100 * 2**20  # of which JAX has no bound
 UNUSED_S = 60 * 86400.0  # after which the cache of another release is removed
 LOCK = ".lockfile"  # JAX's, while it reads or writes
 LOCK_TIMEOUT_S = 10.0
+NAMELESS = (0, 11, 2)  # release of JAX from which on users need no name
 NOBODY = 65534  # owns what belongs to a user that a container does not know
 
 _settled = False
@@ -125,6 +126,19 @@ def _is_private(group: int) -> bool:
     return entry.gr_name == name and set(entry.gr_mem) <= {name}
 
 
+def _want_of_a_name() -> str:
+    """Why JAX could not write: before 0.11.2 it asks for the user's name, which a container's user may not have."""
+    import pwd
+
+    if jax.__version_info__ >= NAMELESS:
+        return ""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return f"user {os.getuid()} has no name here, for which JAX asks before 0.11.2"
+    return ""
+
+
 def _of_jax(name: str) -> Any:
     """A setting of JAX, as the environment or the program has set it."""
     return getattr(jax.config, name)
@@ -138,7 +152,7 @@ def _prepared() -> Path | None:
         folder = location()
         if folder is None:
             return None
-        reason = refusal(folder)
+        reason = refusal(folder) or _want_of_a_name()
         if not reason:
             for path in (*reversed(folder.parents), folder):
                 if not path.exists():

@@ -238,6 +238,35 @@ def test_a_link_or_a_file_in_its_place_is_refused(tmp_path):
         assert cache.refusal(tmp_path / name) == f"{tmp_path / name} is not a folder"
 
 
+def nameless(uid):
+    raise KeyError(f"uid not found: {uid}")
+
+
+def no_locks(lock, **_):
+    raise TimeoutError(f"The file lock '{lock.lock_file}' could not be acquired.")
+
+
+@pytest.mark.parametrize(
+    ("reason", "spoil"),
+    [
+        ("the package filelock is missing", lambda patch: patch.setitem(sys.modules, "filelock", None)),
+        ("home directory", lambda patch: patch.setenv("JAXVEC_CACHE", "~nobody_of_this_name/x")),
+        ("has no name here", lambda patch: patch.setattr("pwd.getpwuid", nameless)),
+        ("could not be acquired", lambda patch: patch.setattr("filelock.FileLock.acquire", no_locks)),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, monkeypatch, reason, spoil):
+    monkeypatch.setattr(cache, "_of_jax", lambda name: None if name.endswith("_dir") else True)
+    monkeypatch.setattr(cache, "NAMELESS", (9, 9))
+    monkeypatch.setenv("JAXVEC_CACHE", str(tmp_path))
+    assert cache._prepared() == cache.location()
+    spoil(monkeypatch)
+    with pytest.warns(
+        UserWarning, match=f"compiled programs are not kept: .*{reason}.*; JAXVEC_CACHE=.* JAXVEC_CACHE=off nowhere"
+    ):
+        assert cache._prepared() is None
+
+
 def test_what_was_left_half_done_and_what_is_too_much_goes(tmp_path, monkeypatch):
     folder, old, young, others = (tmp_path / name for name in ("xla-3", "xla-1", "xla-2", "xla-source"))
     for path in (folder / cache.AUTOTUNING / "tmp", old, young, others):
