@@ -13,10 +13,13 @@ from typing import Any
 from unittest import mock
 
 import jax
+import numpy as np
 import peers
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxvec import bench
-from jaxvec.bench import Case, Row, env_case, ratio, spread, step_row, take_turns, team_reward, train_case
+from jaxvec.bench import Case, Row, env_case, ratio, step_row, take_turns, team_reward, train_case
+from jaxvec.core.devices import usable
 from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.core.rollout import Slot
 from jaxvec.envs.isac_iov import env as isac_iov
@@ -114,12 +117,13 @@ def _speed(row: Row) -> float:
 
 def _side_by_side(env: Any, params: Any, n: int, with_peers: bool, twin: bool) -> list[Case]:
     """Ours first; what is sharded over several devices also on one, ours and JaxMARL's alike."""
-    everywhere = spread(n)
-    sharded = everywhere.num_devices > 1
-    cases = [env_case(env, params, n, sharding=everywhere)]
+    devices = usable(n)
+    sharded = len(devices) > 1
+    cases = [env_case(env, params, n)]
     if sharded:
-        cases.append(env_case(env, params, n, label="random actions, one device"))
+        cases.append(env_case(env, params, n, devices=devices[:1], label="random actions, one device"))
     if with_peers and not peers.missing("jaxmarl"):
+        everywhere = NamedSharding(Mesh(np.asarray(devices), ("worlds",)), PartitionSpec("worlds"))
         cases += [peers.mpe(n)] + ([peers.mpe(n, everywhere)] if sharded else [])
     if with_peers and not peers.missing("gymnax"):
         cases.append(peers.cartpole(n))

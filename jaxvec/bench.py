@@ -20,10 +20,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxvec import learners, policies
 from jaxvec.core import cache, rng
+from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import replacing
 from jaxvec.core.make import make
@@ -121,12 +121,6 @@ def compiled(row: Row, steps: int, run: Callable[..., Any], *arguments: Any) -> 
     return Case(row | {"compile_s": seconds}, steps, call, program)
 
 
-def spread(worlds: int) -> NamedSharding:
-    """The axis of worlds over all devices, if they divide it; else on the first."""
-    devices = jax.devices() if worlds % jax.device_count() == 0 else jax.devices()[:1]
-    return NamedSharding(Mesh(np.asarray(devices), ("worlds",)), PartitionSpec("worlds"))
-
-
 def team_reward(slot: Slot) -> jax.Array:
     """The mean reward over all agents, `(worlds,)`."""
     return jnp.stack([jnp.mean(reward, 0) for reward in slot.ts.reward.values()]).mean(0)
@@ -137,7 +131,7 @@ def env_case(
     params: Any,
     worlds: int,
     *,
-    sharding: NamedSharding | None = None,
+    devices: Sequence[jax.Device] | None = None,
     select: Callable[[Slot], Any] = team_reward,
     label: str = "random actions",
 ) -> Case:
@@ -147,7 +141,7 @@ def env_case(
         env: the environment.
         params: its parameters.
         worlds: that run side by side.
-        sharding: of the axis of worlds over devices; None: one device.
+        devices: over which worlds are spread; None: all, as far as they divide the worlds.
         select: what is used of a slot, so that the compiler leaves it in.
         label: what the row calls it.
     """
@@ -155,7 +149,7 @@ def env_case(
 
     def episodes(key: jax.Array, units: jax.Array, params: Any) -> Any:
         def episode(i: jax.Array) -> Any:
-            selected = rollout(env, policy, key, params, worlds, episode=i, select=select, sharding=sharding)
+            selected = rollout(env, policy, key, params, worlds, episode=i, select=select)
             return jax.tree.map(lambda x: jnp.mean(x, 0), selected)
 
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(episode, jnp.int32(0)))
@@ -167,9 +161,10 @@ def env_case(
         "env": env.id,
         "worlds": worlds,
         "agents": sum(env.n_agents.values()),
-        "sharded_over": 1 if sharding is None else sharding.num_devices,
+        "sharded_over": len(usable(worlds, devices)),
     }
-    return compiled(row, worlds * env.horizon, episodes, params)
+    with use_devices(usable(worlds, devices)):
+        return compiled(row, worlds * env.horizon, episodes, params)
 
 
 def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Case:
@@ -184,7 +179,9 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         ValueError: an unknown learner, or one that cannot learn on this environment.
     """
     learner = learners.make(name, env, **settings)
-    state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
+    devices = usable(learner.settings.n_worlds)
+    with use_devices(devices):
+        state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
 
     def updates(key: jax.Array, units: jax.Array, state: Any) -> Any:
         return jax.lax.fori_loop(0, units, lambda _, state: learner.update(state)[0], state)
@@ -196,10 +193,12 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         "learner": name,
         "worlds": learner.settings.n_worlds,
         "agents": sum(env.n_agents.values()),
+        "sharded_over": len(devices),
         **gradient_steps(learner),
         "settings": str(learner.settings),
     }
-    return compiled(row, learner.steps_per_update, updates, state)
+    with use_devices(devices):
+        return compiled(row, learner.steps_per_update, updates, state)
 
 
 def gradient_steps(learner: Learner) -> Row:
@@ -357,7 +356,7 @@ def run(
     for env_id in env_ids:
         env, params = make(env_id)
         for n in worlds:
-            (row,) = measure([env_case(env, params, n, sharding=spread(n))], ENOUGH_S)
+            (row,) = measure([env_case(env, params, n)], ENOUGH_S)
             rows.append(row | step_row(env, params, row))
         rows += measure(_train_cases(env, params, learner_names, every), 2 * ENOUGH_S)
     return rows

@@ -20,6 +20,7 @@ def train(
     updates: int | None = None,
     seeds: int | None = None,
     seed: int | None = None,
+    devices: int | None = None,
     out: Path | None = None,
     set: Settings = (),
     resume: Path | None = None,
@@ -37,16 +38,15 @@ def train(
         updates: updates in total; 1000 if not given.
         seeds: independent learners, trained side by side; 1 if not given.
         seed: of all randomness; 0 if not given.
+        devices: over how many worlds are spread, where they divide the worlds; all if not given.
         out: run folder; runs/ENV-LEARNER-TIME if not given.
         set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
-        resume: go on with this run folder, as it was; of the options above only --updates may be given with it.
+        resume: go on with this run folder, as it was; of the options above only --updates and --devices may be
+            given with it.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
     import_modules(register)
-    import jax
-
-    from jaxvec.settings import setup
     from jaxvec.training import train as run_training
     from jaxvec.training.driver import titled
     from jaxvec.training.run_folder import rebuild
@@ -61,16 +61,25 @@ def train(
     elif env is None:
         raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
     else:
-        updates = 1000 if updates is None else updates
-        learner, seeds = learner or "apg", 1 if seeds is None else seeds
-        sizes = {} if worlds is None else {"n_worlds": worlds}
-        _, params, built, hyper = setup(env, learner, set, preset, num_updates=updates, **sizes)
-        key = jax.random.key(seed or 0)
+        updates, learner = 1000 if updates is None else updates, learner or "apg"
+        built, params, hyper, key = _new(env, learner, preset, worlds, updates, seed or 0, set)
         out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
-    result = run_training(
-        built, params, key, updates, num_seeds=seeds, hyper=hyper, out=out, resume=resume is not None, progress=True
-    )
+    how: dict[str, Any] = {"hyper": hyper, "out": out, "resume": resume is not None, "devices": devices}
+    result = run_training(built, params, key, updates, num_seeds=1 if seeds is None else seeds, **how)
     _report_training(result, titled(built, params), updates, json)
+
+
+def _new(
+    env: str, learner: str, preset: str | None, worlds: int | None, updates: int, seed: int, pairs: tuple[str, ...]
+) -> tuple[Any, Any, Any, Any]:
+    """What a new run is made from: the learner, the environment's parameters, the hyper-parameters, the key."""
+    import jax
+
+    from jaxvec.settings import setup
+
+    sizes = {} if worlds is None else {"n_worlds": worlds}
+    _, params, built, hyper = setup(env, learner, pairs, preset, num_updates=updates, **sizes)
+    return built, params, hyper, jax.random.key(seed)
 
 
 def _refuse_with_resume(**options: Any) -> None:
@@ -80,7 +89,9 @@ def _refuse_with_resume(**options: Any) -> None:
         ValueError: names the options that are given, and what may be.
     """
     if given := ["an environment" if name == "env" else f"--{name}" for name, x in options.items() if x is not None]:
-        raise ValueError(f"--resume goes on with a run as it was: give --updates, but not {', '.join(given)}")
+        raise ValueError(
+            f"--resume goes on with a run as it was: give --updates or --devices, but not {', '.join(given)}"
+        )
 
 
 def _report_training(result: Any, title: str, updates: int, json: bool) -> None:

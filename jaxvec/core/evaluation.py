@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.environment import Environment
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy, Slot, as_stateful, rollout
@@ -123,7 +124,8 @@ def evaluate(
 
         return jax.lax.map(one, jnp.arange(len(several)))
 
-    results = jax.tree.map(np.asarray, run(key, check_params(params, env)))
+    with use_devices(usable(n_worlds)):
+        results = jax.tree.map(np.asarray, run(key, check_params(params, env)))
     return {name: {metric: x[i] for metric, x in results.items()} for i, name in enumerate(policies)}
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.devices import spread
 from jaxvec.core.environment import Environment
 from jaxvec.core.params import check_params, world_params
 from jaxvec.core.types import Observation, Timestep
@@ -49,7 +50,7 @@ def world_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
     Returns:
         `(n_worlds,)`.
     """
-    return rng.fold_in(rng.fold_in(rng.stream(key, "world"), jnp.arange(n_worlds)), episode)
+    return spread(rng.fold_in(rng.fold_in(rng.stream(key, "world"), jnp.arange(n_worlds)), episode))
 
 
 def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
@@ -62,7 +63,7 @@ def policy_keys(key: Array, n_worlds: int, episode: Array | int = 0) -> Array:
     Returns:
         `(n_worlds,)`.
     """
-    return rng.fold_in(rng.fold_in(rng.stream(key, "policy"), jnp.arange(n_worlds)), episode)
+    return spread(rng.fold_in(rng.fold_in(rng.stream(key, "policy"), jnp.arange(n_worlds)), episode))
 
 
 class Actor(NamedTuple):
@@ -150,7 +151,6 @@ def rollout(
     *,
     episode: Array | int = 0,
     select: Callable[[Slot], Any] = lambda slot: slot,
-    sharding: jax.sharding.Sharding | None = None,
 ) -> Any:
     """One whole episode in each of `n_worlds` worlds. Pure; jit it with `env`, `policy` and `n_worlds` static.
 
@@ -162,7 +162,6 @@ def rollout(
         n_worlds: W, the last axis of everything.
         episode: which episode of these worlds.
         select: what to keep of each slot; XLA removes what is dropped.
-        sharding: how the axis of worlds lies on devices; everything follows its keys. None: on one device.
     Returns:
         What was selected, time first and worlds last: `(horizon, ..., n_worlds)`.
     Raises:
@@ -170,7 +169,5 @@ def rollout(
     """
     params = world_params(check_params(params, env))
     keys = world_keys(key, n_worlds, episode), policy_keys(key, n_worlds, episode)
-    if sharding is not None:
-        keys = jax.lax.with_sharding_constraint(keys, sharding)
     start = env.reset(rng.fold_in(keys[0], 0), params)
     return unroll(env, as_stateful(policy, (n_worlds,)), keys, params, start, env.horizon, select)[1]

@@ -15,6 +15,7 @@ from jax import Array
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last
 from jaxvec.core.rollout import Slot
+from jaxvec.core.shards import by_shard, drawn, shards_of, take
 from jaxvec.core.types import Observation
 from jaxvec.forecast.networks import FORECASTERS
 from jaxvec.forecast.wrapper import ForecastWrapper, add_forecast
@@ -115,15 +116,16 @@ class OnlineForecaster:
         for name, entries in self.env.feature_blocks.items():
             metrics[f"forecaster/rmse_{name}"] = _rmse(windows.forecast - windows.target, entries)
             metrics[f"forecaster/hold_{name}"] = _rmse(windows.history[:, -1] - windows.target, entries)
-        # (T, ..., W) -> (T W, ...)
-        history, target = (jnp.moveaxis(x, -1, 1) for x in (windows.history, windows.target))
-        history, target = (x.reshape(-1, *x.shape[2:]) for x in (history, target))
-        size = min(self.batch_size, len(target))
+        windows_by_world = [jnp.moveaxis(x, -1, 1) for x in (windows.history, windows.target)]
+        time, n_worlds = windows_by_world[0].shape[:2]
+        size = min(self.batch_size, time * n_worlds)
+        shards = shards_of(n_worlds, size)
+        lessons = [by_shard(x, shards) for x in windows_by_world]
 
         def step(state: ForecasterState, key: Array) -> tuple[ForecasterState, Array]:
             key_batch, key_loss = jax.random.split(key)
-            chosen = jax.random.randint(key_batch, (size,), 0, len(target))
-            loss, grad = jax.value_and_grad(self.model.loss)(state.params, key_loss, history[chosen], target[chosen])
+            history, target = take(lessons, drawn(key_batch, shards, time * n_worlds // shards, size))
+            loss, grad = jax.value_and_grad(self.model.loss)(state.params, key_loss, history, target)
             updates, opt = optax.adam(rate).update(grad, state.opt)
             return ForecasterState(optax.apply_updates(state.params, updates), opt), loss
 

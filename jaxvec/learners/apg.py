@@ -39,6 +39,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import mean_reward
 from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
 from jaxvec.core.rollout import Slot, policy_keys, world_keys
+from jaxvec.core.shards import by_shard, shards_of, shuffled, take
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.learners.apg_replays import Replays
@@ -355,13 +356,14 @@ class Apg(OnPolicy):
         Returns:
             Parameters of the value, its optimiser's state, and its mean squared error `()`.
         """
-        world = piece.world.reshape(-1, piece.world.shape[-1])
-        target = normalise.to(moments, returns.reshape(-1))
+        shards = shards_of(self.settings.n_worlds, returns.size, self.settings.value_minibatches)
+        lessons = jax.tree.map(lambda x: by_shard(x, shards), (piece.world, normalise.to(moments, returns)))
         key = rng.stream(rng.fold_in(state.key, state.update), "value")
-        parts = jax.random.permutation(key, len(target)).reshape(self.settings.value_minibatches, -1)
+        parts = shuffled(key, shards, returns.size // shards, self.settings.value_minibatches)
 
         def loss(critic: Any, chosen: Array) -> Array:
-            return jnp.mean((self.critic.apply(critic, (), world[chosen])[0][..., 0] - target[chosen]) ** 2)
+            world, target = take(lessons, chosen)
+            return jnp.mean((self.critic.apply(critic, (), world)[0][..., 0] - target) ** 2)
 
         def step(carry: tuple[Any, Any], chosen: Array) -> tuple[tuple[Any, Any], Array]:
             error, grad = jax.value_and_grad(loss)(carry[0], chosen)

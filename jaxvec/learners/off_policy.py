@@ -18,6 +18,7 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.buffers import owned, settled
+from jaxvec.core.devices import spread
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.params import check_params, world_params
@@ -149,7 +150,7 @@ class OffPolicy:
             env_params=params,
             key=key_run,
             update=jnp.int32(0),
-            carry=carry,
+            carry=spread(carry),
         )
         return owned(state.replace(replay=replay.start(s.capacity // n, n, self.packing(state).width)))
 

@@ -23,6 +23,7 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.buffers import owned, settled
+from jaxvec.core.devices import spread
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
 from jaxvec.core.params import check_params, world_params
@@ -260,7 +261,7 @@ class OnPolicy:
                 env_params=params,
                 key=key_run,
                 update=jnp.int32(0),
-                carry=(*start, self.actors.memory((n,))) if self.continuing else (),
+                carry=spread((*start, self.actors.memory((n,)))) if self.continuing else (),
             )
         )
 

@@ -16,6 +16,7 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
+from jaxvec.core.shards import by_shard, shards_of, shuffled, take
 from jaxvec.core.types import Observation
 from jaxvec.core.weights import weighted_mean
 from jaxvec.learners.base import Learner, Metrics, check_counts
@@ -183,20 +184,24 @@ class Ppo(OnPolicy):
             key: which samples meet in a minibatch follows from it.
         """
         s = self.settings
-        if not self.actors.has_memory:  # slots are independent: time joins the worlds
-            batch = jax.tree.map(lambda x: x.reshape(1, x.shape[0] * x.shape[1], *x.shape[2:]), batch)
-        n = batch.decisions.first.shape[1]
+        whole = (
+            self.actors.has_memory
+        )  # samples are whole pieces of a world, time last; else slots, which are independent
+        samples = s.n_worlds * (1 if whole else self.n_steps)
+        shards = shards_of(s.n_worlds, samples, s.minibatches)
+        if whole:
+            batch = jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1)[None], batch)
+        batch, memory = jax.tree.map(lambda x: by_shard(x, shards), (batch, jax.tree.map(lambda x: x[None], memory)))
 
         def step(carry: tuple[Any, Any], chosen: Array) -> tuple[tuple[Any, Any], Metrics]:
             params, opt = carry
-            part = jax.tree.map(lambda x: x[:, chosen], batch)
-            part_memory = jax.tree.map(lambda x: x[chosen], memory)
+            part, part_memory = take((batch, memory), chosen)
+            part = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0) if whole else x[None], part)
             grad, metrics = jax.grad(self.loss, has_aux=True)(params, part, part_memory, hyper)
             return self.descend(params, opt, grad, hyper), metrics | {"ppo/grad_norm": optax.tree.norm(grad)}
 
         def epoch(carry: tuple[Any, Any], key: Array) -> tuple[tuple[Any, Any], Metrics]:
-            chosen = jax.random.permutation(key, n).reshape(s.minibatches, -1)
-            return jax.lax.scan(step, carry, chosen)
+            return jax.lax.scan(step, carry, shuffled(key, shards, samples // shards, s.minibatches))
 
         (params, opt), metrics = jax.lax.scan(epoch, (state.params, state.opt), jax.random.split(key, s.epochs))
         return params, opt, jax.tree.map(jnp.mean, metrics)

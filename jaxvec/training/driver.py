@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.core import cache
+from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
@@ -67,6 +68,7 @@ def train(
     resume: bool = False,
     chunk: int | None = None,
     checkpoint_every_s: float = 10.0,
+    devices: int | Sequence[jax.Device] | None = None,
     progress: bool | TextIO = True,
 ) -> Result:
     """Run a learner.
@@ -83,38 +85,49 @@ def train(
             damaged, from the one before. Where there is none, begin.
         chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
         checkpoint_every_s: save at the first end of a chunk after so many seconds, and at the end.
+        devices: over which worlds are spread, as `usable` takes them; the result depends on them by rounding alone.
         progress: draw a line on stderr, or on the given stream.
     Raises:
         TrainingError: a metric or a parameter is not finite; names the update and the metric.
         ConfigError: `out` holds a run already, or what is left of one, and `resume` is False; the run there has another
             configuration (its differing fields are named), or cannot be read; another training writes there.
         ValueError: a bad argument, or the run has more than `num_updates` already.
-        Stopped: a KeyboardInterrupt, by SIGINT or SIGTERM where there is a folder: the first lets the running chunk end, which
-            is kept, a second does not.
+        Stopped: by SIGINT or SIGTERM where there is a folder; the first lets the running chunk end, which is kept.
     """
     cache.enable()
-    for name, value in (("num_updates", num_updates), ("num_seeds", num_seeds), ("chunk", chunk or 1)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}")
+    _check_counts(num_updates=num_updates, num_seeds=num_seeds, chunk=chunk or 1)
     out = None if out is None else Path(out)
     before = read_config(out)["train"] if resume and out and (out / "config.json").exists() else {}
     chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
     hyper = _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper or {})
     check_params(params, learner.env), check_params(hyper)
+    used = usable(n_worlds := getattr(learner.settings, "n_worlds", 1), devices)
     plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
     writer = RunWriter(out, config_of(learner, params, hyper, key, **sizes), params, resume) if out else None
     with closing(Progress(progress)) as line, writer or nullcontext(), Signals(writer is not None) as signals:
         started = time.perf_counter()
-        fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
-        kept = writer.begin(fresh, line.write) if writer else None
-        line.start(f"{titled(learner, params)}, {jax.devices()[0].device_kind}")
-        state = fresh() if kept is None else kept
-        run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0).lower(state, jnp.int32(0)).compile()
+        with use_devices(used):
+            fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
+            kept = writer.begin(fresh, line.write) if writer else None
+            line.start(f"{titled(learner, params)}, {said(n_worlds, used)}")
+            state = fresh() if kept is None else _placed(kept, fresh, len(used))
+            run = compiled_chunk(learner, num_seeds, chunk, state)
         compiled = time.perf_counter()
         state, metrics = _run(run, state, plan, writer, line, signals)
-        run_s = time.perf_counter() - compiled
-    return Result(learner, state, metrics, num_seeds, out, compiled - started, run_s)
+    return Result(learner, state, metrics, num_seeds, out, compiled - started, time.perf_counter() - compiled)
+
+
+def _check_counts(**counts: int) -> None:
+    """Refuse what is less than one."""
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+
+
+def _placed(kept: Any, fresh: Any, n_devices: int) -> Any:
+    """A state that was read back, lying on devices as a fresh one does."""
+    return kept if n_devices == 1 else jax.device_put(kept, fresh.lower().compile().output_shardings)
 
 
 def titled(learner: Learner, params: Any) -> str:
@@ -210,8 +223,22 @@ def _changed(hyper: Any, changes: Any) -> Any:
     return hyper.replace(**changes)
 
 
+def compiled_chunk(learner: Learner, num_seeds: int, chunk: int, state: Any) -> Any:
+    """`run(state, count) -> state, metrics, finite`: up to `chunk` updates in one program, whatever the count.
+
+    Args:
+        learner: what learns.
+        num_seeds: with a leading axis in the state, if several.
+        chunk: the most updates.
+        state: with which it begins; it is used up, and what comes out lies where it lay.
+    """
+    shardings = jax.tree.map(lambda x: x.sharding, state)
+    run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0, out_shardings=(shardings, None, None))
+    return run.lower(state, jnp.int32(0)).compile()
+
+
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:
-    """`run(state, count) -> state, metrics, finite`: up to `chunk` updates in one program, whatever the count."""
+    """What `compiled_chunk` compiles."""
     update = learner.update if num_seeds == 1 else jax.vmap(learner.update)
 
     def run(state: Any, count: jax.Array) -> Any:

@@ -13,6 +13,9 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
+from jaxvec.core.devices import spread
+from jaxvec.core.shards import drawn, shards_of
+
 
 class Packing(NamedTuple):
     """How an entry becomes a row.
@@ -93,7 +96,7 @@ def start(slots: int, worlds: int, width: int) -> Replay:
         worlds: entries of a slot.
         width: numbers of an entry.
     """
-    return Replay(jnp.zeros((slots, worlds, width)), jnp.int32(0), jnp.int32(0))
+    return Replay(spread(jnp.zeros((slots, worlds, width)), 1), jnp.int32(0), jnp.int32(0))
 
 
 def add(replay: Replay, rows: Array) -> Replay:
@@ -109,7 +112,7 @@ def add(replay: Replay, rows: Array) -> Replay:
 
 
 def sample(replay: Replay, key: Array, n: int) -> tuple[Array, Array]:
-    """n entries, uniform over those written, with replacement.
+    """n entries, uniform over those written, with replacement: as many of each shard of worlds.
 
     Args:
         replay: the buffer; an empty one gives zeros.
@@ -118,7 +121,11 @@ def sample(replay: Replay, key: Array, n: int) -> tuple[Array, Array]:
     Returns:
         Rows `(n, width)`, and the world of each, int32 `(n,)`.
     """
-    worlds = replay.rows.shape[1]
-    index = jax.random.randint(key, (n,), 0, jnp.maximum(replay.filled, 1) * worlds)
-    slot, world = index // worlds, index % worlds
-    return replay.rows[slot, world], world
+    slots, worlds, width = replay.rows.shape
+    shards = shards_of(worlds, n)
+    of_shard = worlds // shards
+    chosen = drawn(key, shards, jnp.maximum(replay.filled, 1) * of_shard, n)
+    rows = replay.rows.reshape(slots, shards, of_shard, width)
+    found = jax.vmap(lambda rows, i: rows[i // of_shard, i % of_shard], (1, 0))(rows, chosen)
+    world = chosen % of_shard + jnp.arange(shards)[:, None] * of_shard
+    return found.reshape(n, width), world.reshape(n)

@@ -1,0 +1,83 @@
+"""A process of four devices: trains on one, two and four of them, and prints what differs; see `test_devices`."""
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import jax
+import numpy as np
+from learners.checks import KEY, small_env, small_learner
+
+from jaxvec.core.devices import use_devices
+from jaxvec.training import train
+from jaxvec.training.driver import compiled_chunk
+from jaxvec.training.run_folder import init_seeds
+
+WORLDS, UPDATES = 16, 5
+MOVES = r"= (\S+) (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
+
+
+def numbers(shape):
+    """Entries of the largest array in a shape of the compiler's words."""
+    sizes = [np.prod([int(n) for n in dims.split(",") if n], dtype=int) for dims in re.findall(r"\[([0-9,]*)\]", shape)]
+    return int(max(sizes, default=1))
+
+
+def moved(learner, params, devices):
+    """What a compiled update moves between devices: how often, and the most numbers at once, by kind."""
+    with use_devices(devices):
+        state = jax.jit(lambda: init_seeds(learner, params, learner.hyper, KEY, 1))()
+        text = compiled_chunk(learner, 1, 1, state).as_text()
+    kinds = re.findall(MOVES, text)
+    most = {}
+    for shape, kind in kinds:
+        most[kind] = max(most.get(kind, 0), numbers(shape))
+    return dict(Counter(kind for _, kind in kinds)), most
+
+
+def main(folder, env_id, *names):
+    env, params = small_env(env_id)
+    found = {}
+    for name in names:
+        learner = small_learner(name, env, n_worlds=WORLDS)
+        options = {"progress": False, "chunk": 5, "hyper": {"warmup": 0.0} if hasattr(learner.hyper, "warmup") else {}}
+        results = {n: train(learner, params, KEY, UPDATES, devices=n, **options) for n in (1, 2, 4)}
+        one, *others = [jax.tree.leaves(jax.tree.map(np.asarray, results[n].state.params)) for n in (1, 2, 4)]
+        apart = [max(np.max(np.abs(a - b)) / np.max(np.abs(a)) for a, b in zip(one, x, strict=True)) for x in others]
+        counts, most = moved(learner, params, jax.devices())
+        width = sum(x.size for x in one)
+        found[name] = {"apart": [float(x) for x in apart], "counts": counts, "most": most, "parameters": width}
+        used = len(jax.tree.leaves(results[4].state.params)[0].sharding.device_set)
+        out = Path(folder) / name  # two updates on four devices, then the rest on two, and on four again
+        for n, share in ((4, UPDATES - 1), (2, UPDATES)):
+            train(learner, params, KEY, share, out=out / "moved", devices=n, resume=n == 2, **options | {"chunk": 1})
+        again = train(
+            learner, params, KEY, UPDATES, out=out / "moved", devices=2, resume=True, **options | {"chunk": 1}
+        )
+        for resume in (False, True):
+            same = train(
+                learner,
+                params,
+                KEY,
+                UPDATES - (not resume),
+                out=out / "same",
+                devices=4,
+                resume=resume,
+                **options | {"chunk": 1},
+            )
+        hyper = {**options["hyper"], "anneal_updates": float(UPDATES - 1)}
+        whole = train(learner, params, KEY, UPDATES, devices=4, **options | {"chunk": 1, "hyper": hyper})
+        host = [jax.tree.leaves(jax.tree.map(np.asarray, x.state.params)) for x in (whole, again, same)]
+        pairs = [list(zip(host[0], x, strict=True)) for x in host[1:]]
+        found[name] |= {
+            "devices": used,
+            "resumed_apart": float(max(np.max(np.abs(a - b)) / np.max(np.abs(a)) for a, b in pairs[0])),
+            "resumed_same": all(np.array_equal(a, b) for a, b in pairs[1]),
+        }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
