@@ -27,7 +27,7 @@ def usable(n_worlds: int, devices: int | Sequence[jax.Device] | None = None) -> 
     Raises:
         ValueError: there are not so many.
     """
-    default = jax.config.jax_default_device
+    default = getattr(jax.config, "jax_default_device", None)
     if devices is None and isinstance(default, jax.Device):
         devices = [default]
     there = jax.devices() if devices is None or isinstance(devices, int) else list(devices)

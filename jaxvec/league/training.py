@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.evaluation import episode_means
 from jaxvec.learners.base import Learner
 from jaxvec.training.driver import TrainingError
@@ -56,9 +57,11 @@ def compiled(learner: Learner, params: Any, hyper: Any, key: Array, num_seeds: i
         return jax.lax.fori_loop(0, count, lambda _, states: update(states)[0], states)
 
     started = time.perf_counter()
-    fresh = jax.jit(init).lower(hyper).compile()
-    states = fresh(hyper)
-    run = jax.jit(advance, donate_argnums=0).lower(states, jnp.int32(0)).compile()
+    with use_devices(usable(learner.settings.n_worlds)):
+        fresh = jax.jit(init).lower(hyper).compile()
+        states = fresh(hyper)
+        lying = jax.tree.map(lambda x: x.sharding, states)
+        run = jax.jit(advance, donate_argnums=0, out_shardings=lying).lower(states, jnp.int32(0)).compile()
     return Programs(fresh, run, time.perf_counter() - started)
 
 
