@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvec import learners, policies
+from jaxvec import bench_arguments, learners, policies
 from jaxvec.core import cache, rng
 from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.environment import Environment
@@ -339,12 +339,11 @@ def run(
     Returns:
         All rows, in order.
     Raises:
-        ValueError: an unknown environment or learner, or a learner that is named and cannot learn on an environment.
+        ValueError: see `jaxvec.bench_arguments.check`; or a learner that is named cannot learn on an environment.
     """
     cache.disable()
-    every = EVERY in learner_names
-    for name in () if every else learner_names:
-        learners.LEARNERS[name]  # refuses what is unknown before anything is measured
+    env_ids, every = tuple(env_ids), EVERY in learner_names
+    bench_arguments.check(env_ids, worlds, learner_names, repeats, EVERY)
     rows: list[Row] = []
 
     def measure(cases: Sequence[Case], seconds: float) -> list[Row]:

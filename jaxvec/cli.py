@@ -10,6 +10,7 @@ from typing import Any
 import tyro
 
 from jaxvec.core.make import ENVIRONMENTS, env_ids
+from jaxvec.options import Count, CountFromZero, Entities, EntitiesFromZero, Minutes, Seed, Slots, refuse_beside
 from jaxvec.shell import Json, Register, Settings, import_modules
 from jaxvec.shell import run as run_command
 from jaxvec.train_command import train
@@ -39,9 +40,9 @@ def evaluate(
     /,
     *,
     beside: tuple[Path, ...] = (),
-    episodes: int = 256,
-    seed: int = 0,
-    member: int = 0,
+    episodes: Count = 256,
+    seed: Seed = 0,
+    member: CountFromZero = 0,
     register: Register = (),
     json: Json = False,
 ) -> None:
@@ -65,8 +66,6 @@ def evaluate(
     from jaxvec.training import load
     from jaxvec.viz import plots
 
-    if episodes < 1:
-        raise ValueError(f"--episodes must be at least 1, not {episodes}")
     loaded = load(run)
     env, name = loaded.learner.env, loaded.learner.name
     contestants, learned = scoreboard.contestants(loaded, beside, member)
@@ -82,9 +81,9 @@ def bench(
     env: tyro.conf.Positional[tuple[str, ...]] = (),
     /,
     *,
-    worlds: tuple[int, ...] = (1, 64, 1024, 16384),
+    worlds: tuple[Count, ...] = (1, 64, 1024, 16384),
     learners: tuple[str, ...] = ("ippo", "mappo"),
-    repeats: int = 5,
+    repeats: Count = 5,
     out: Path | None = None,
     register: Register = (),
     json: Json = False,
@@ -102,7 +101,10 @@ def bench(
     """
     import_modules(register)
     from jaxvec import bench as bench_module
+    from jaxvec.core.files import check_writable
 
+    if out is not None:
+        check_writable(out)
     bench_module.all_cores()
     rows = bench_module.run(env or env_ids(), worlds, learner_names=learners, repeats=repeats, quiet=json)
     if out is not None:
@@ -114,14 +116,14 @@ def league(
     env: tyro.conf.Positional[str],
     /,
     *,
-    minutes: float = 10.0,
-    updates: int | None = None,
-    seeds: int = 5,
+    minutes: Minutes | None = None,
+    updates: Count | None = None,
+    seeds: Count = 5,
     learners: tuple[str, ...] = (),
-    worlds: int = 256,
-    judged: int = 64,
-    bounded: int = 64,
-    seed: int = 0,
+    worlds: Count = 256,
+    judged: Count | None = None,
+    bounded: CountFromZero | None = None,
+    seed: Seed = 0,
     out: Path | None = None,
     set: Settings = (),
     register: Register = (),
@@ -131,14 +133,14 @@ def league(
 
     Args:
         env: the environment (see `jaxvec envs`).
-        minutes: of training, of all learners and seeds together; compiling, judging and the bound come on top.
+        minutes: of training, of all learners and seeds together, 10 if not given; compiling, judging and the bound come on top.
         updates: of each learner, in place of minutes.
         seeds: of each learner, trained side by side.
         learners: who takes part: entries of the environment as "apg from greedy", or learners at their defaults; all entries
             that it has if not given.
         worlds: in which everybody is evaluated, an episode each.
-        judged: of these the first that judge in training.
-        bounded: of these the first for which the bound is sought; 0 leaves it out.
+        judged: of these the first that judge in training; 64, or all, if not given.
+        bounded: of these the first for which the bound is sought, 64, or all, if not given; 0 leaves it out.
         seed: of the training.
         out: folder; leagues/ENV if not given.
         set: sizes and numbers of the environment, and settings and hyper-parameters of the learners that have them, by name.
@@ -146,13 +148,25 @@ def league(
         json: print one JSON object instead of the page.
     """
     import_modules(register)
-    from jaxvec.league import Budget
     from jaxvec.league import league as play
 
-    budget = Budget(minutes, updates, seeds, worlds, judged, bounded, seed)
+    budget = _budget(minutes, judged, bounded, updates=updates, seeds=seeds, worlds=worlds, seed=seed)
     folder, command = out or Path("leagues") / env, shlex.join(["jaxvec", *sys.argv[1:]])
     summary = play(env, folder, names=learners, pairs=set, budget=budget, command=command, progress=not json)
     print(jsonlib.dumps({"out": str(folder), **summary}) if json else (folder / "league.md").read_text())
+
+
+def _budget(minutes: float | None, judged: int | None, bounded: int | None, **others: Any) -> Any:
+    """What a league may spend; refuses options that contradict each other."""
+    from jaxvec.league import Budget
+
+    if minutes is not None and others["updates"] is not None:
+        raise ValueError("give --minutes or --updates, not both")
+    for option, value in (("judged", judged), ("bounded", bounded)):
+        if value is not None and value > others["worlds"]:
+            raise ValueError(f"--{option} {value} is more than there are --worlds, {others['worlds']}")
+    wanted: dict[str, Any] = {"minutes": minutes, "judged": judged, "bounded": bounded}
+    return Budget(**others, **{name: x for name, x in wanted.items() if x is not None})
 
 
 def render(
@@ -162,7 +176,7 @@ def render(
     policy: str | None = None,
     preset: str | None = None,
     set: Settings = (),
-    seed: int = 0,
+    seed: Seed = 0,
     out: Path | None = None,
     register: Register = (),
     json: Json = False,
@@ -189,7 +203,10 @@ def render(
     from jaxvec.training import load
     from jaxvec.viz.render import SUFFIXES, target
 
-    if Path(what).is_dir():
+    if what and Path(what).is_dir():
+        refuse_beside(
+            f"{what} is a run, drawn in its own world: give --policy, --seed or --out", preset=preset, set=set
+        )
         loaded = load(what)
         env, params = loaded.learner.env, loaded.params
         known = {loaded.learner.name: loaded.policy(), **policies.fixed(env, params)}
@@ -212,8 +229,8 @@ def reproduce(
     /,
     *,
     figure: str | None = None,
-    seeds: int | None = None,
-    slots: int | None = None,
+    seeds: Count | None = None,
+    slots: Slots | None = None,
     quick: bool = False,
     timing: bool = False,
     out: Path | None = None,
@@ -249,13 +266,13 @@ def traces(
     fcd: Path | None = None,
     pems: Path | None = None,
     metadata: Path | None = None,
-    area: str = "city",
-    n_rsu: int = 84,
-    n_uav: int = 10,
-    horizon: int = 60,
+    area: str | None = None,
+    n_rsu: Entities = 84,
+    n_uav: EntitiesFromZero = 10,
+    horizon: Entities = 60,
     split: str = "train",
     predictor: str = "ar6",
-    seed: int = 0,
+    seed: Seed = 0,
     strict: bool = False,
     cache: Path | None = None,
     json: Json = False,
@@ -268,7 +285,7 @@ def traces(
         fcd: in their place a SUMO recording, floating-car data in metres.
         pems: PeMS Station 5-Minute files, or the folder of them, for roadside units and counts.
         metadata: PeMS station metadata.
-        area: city or rural, of what is made up.
+        area: city or rural, of what is made up; city if not given.
         n_rsu: roadside units of the arrays; those missing are padding.
         n_uav: UAVs.
         horizon: slots of an episode.
@@ -283,8 +300,9 @@ def traces(
     from jaxvec.traces import Report, build_region, save_region
 
     target(out, (".npz",), "region")
+    _check_files(tdrive, fcd, pems, cache=cache, strict=strict, area=area)
     region, provenance = build_region(
-        tdrive=tdrive, fcd=fcd, pems=pems, metadata=metadata, area=area, n_rsu=n_rsu, n_uav=n_uav, horizon=horizon,
+        tdrive=tdrive, fcd=fcd, pems=pems, metadata=metadata, area=area or "city", n_rsu=n_rsu, n_uav=n_uav, horizon=horizon,
         split=split, predictor=predictor, seed=seed, strict=strict, cache=cache,
     )  # fmt: skip
     save_region(region, out, provenance)
@@ -298,6 +316,18 @@ def traces(
         for name in ("samples", "metadata", "counts"):
             if name in provenance[part]:
                 print(f"  {name}: {Report(**provenance[part][name])}")
+
+
+def _check_files(
+    tdrive: Path | None, fcd: Path | None, pems: Path | None, *, cache: Path | None, strict: bool, area: str | None
+) -> None:
+    """Refuse options of `traces` that have no effect on what it reads."""
+    if cache is not None and (tdrive, pems) == (None, None):
+        raise ValueError("--cache keeps what is read of --tdrive or --pems: give one of them, or no cache")
+    if strict and (tdrive, fcd, pems) == (None, None, None):
+        raise ValueError("--strict is about rows of --tdrive, --fcd or --pems: give one of them, or no --strict")
+    if area is not None and pems is not None and (tdrive, fcd) != (None, None):
+        raise ValueError("--area is about what is made up, but trips and sites are of files: leave it out")
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

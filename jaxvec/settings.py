@@ -45,7 +45,8 @@ def parse(pairs: Iterable[str], names: Mapping[str, Mapping[str, Any]]) -> dict[
     """`name=value` pairs, sorted into parts. A name that several parts have is written `part.name`.
 
     Raises:
-        ValueError: not a pair, an unknown or ambiguous name (with the candidates), or a value of the wrong kind.
+        ValueError: not a pair, an unknown or ambiguous name (with the candidates), one that is there twice, or a value of the
+            wrong kind.
     """
     found: dict[str, dict[str, Any]] = {part: {} for part in names}
     for pair in pairs:
@@ -60,6 +61,8 @@ def parse(pairs: Iterable[str], names: Mapping[str, Mapping[str, Any]]) -> dict[
             raise ValueError(suggest("setting", name, {field for fields in names.values() for field in fields}))
         if len(candidates) > 1:
             raise ValueError(f"setting {name!r} is ambiguous: {', '.join(f'{part}.{name}' for part in candidates)}")
+        if short in found[candidates[0]]:
+            raise ValueError(f"setting {name!r} is given twice; give it once")
         found[candidates[0]][short] = _value(name, text, names[candidates[0]][short])
     return found
 
@@ -68,7 +71,7 @@ def _value(name: str, text: str, default: Any) -> Any:
     """The text as a value of the default's kind."""
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # {[]: 1}, say, or too deep a nest
         value = {"true": True, "false": False, "none": None}.get(text.lower(), text)
     if isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(default, bool) and isinstance(value, bool)
@@ -101,6 +104,8 @@ def setup(
     """
     ENVIRONMENTS[env_id]
     found = parse(pairs, known(env_id, learner))
+    for name in sorted(settings.keys() & found["learner"].keys()):
+        raise ValueError(f"setting {name!r} is given twice, by --set and as {settings[name]!r} by an option of its own")
     env, params = make(env_id, preset=preset, **found["env"], **found["params"])
     made = learners.make(learner, env, **{**settings, **found["learner"]})
     return Setup(env, params, made, check_params(scheduled(made.hyper, num_updates).replace(**found["hyper"])))

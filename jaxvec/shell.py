@@ -4,15 +4,17 @@ import contextlib
 import functools
 import importlib
 import io
-import re
+import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import tyro
 
 from jaxvec.core import cache
+from jaxvec.options import arguments_of, check_given_once, check_ranges, complaint
 
 Command = Callable[..., None]
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
@@ -26,18 +28,31 @@ def import_modules(names: tuple[str, ...]) -> None:
     Args:
         names: as Python or as the file system has them.
     Raises:
-        ValueError: one is not found.
+        ValueError: one is not found, is no name of a module, or raises something when it is imported.
     """
     if names and "" not in sys.path:
         sys.path.insert(0, "")
     for name in names:
-        name = name.removesuffix(".py").replace("/", ".")
+        module = name.removeprefix("./").removesuffix(".py").replace("/", ".")
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise ValueError(f"--register takes a module or its file, as mine or mine.py, not {name!r}")
         try:
-            importlib.import_module(name)
+            importlib.import_module(module)
         except ModuleNotFoundError as error:
-            if error.name and not f"{name}.".startswith(f"{error.name}."):
-                raise
-            raise ValueError(f"--register {name}: there is no such module here or in the environment") from None
+            if error.name and f"{module}.".startswith(f"{error.name}."):
+                raise ValueError(f"--register {name}: there is no such module here or in the environment") from None
+            raise ValueError(_of_import(name, error)) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a user's module raises, SystemExit too
+            raise ValueError(_of_import(name, error)) from None
+
+
+def _of_import(name: str, error: BaseException) -> str:
+    """In words, what a module raises when it is imported, and where."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    file, line = (error.filename, error.lineno) if isinstance(error, SyntaxError) else (frame.filename, frame.lineno)
+    return f"--register {name}: {type(error).__name__}: {error} ({file}, line {line})"
 
 
 def run(commands: Mapping[str, Command], description: str, args: list[str]) -> None:
@@ -48,62 +63,113 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         description: of them all, for `--help`.
         args: the words behind `jaxvec`.
     """
-    command = _parse(commands, description, _gather(args))
-    cache.enable()
     try:
+        check_given_once(args)
+        command = _parse(commands, description, _gather(args))
+        cache.enable()
         command()
-    except (ValueError, TypeError, OSError) as error:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has had enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)  # as of SIGPIPE
+    except OSError as error:
+        _fail(_of_files(error), 2)
+    except OverflowError as error:
+        _fail(f"a number is too large: {error}", 2)
+    except (ValueError, TypeError) as error:
         _fail(str(error), 2)
-    except RuntimeError as error:
-        _fail(str(error), 1)
+    except (RuntimeError, MemoryError) as error:
+        _fail(str(error) or "there is not enough memory", 1)
     except KeyboardInterrupt as stopped:  # a training says what of it is kept
         words = str(stopped) or "interrupted; the same `jaxvec reproduce` or `jaxvec league` goes on from what is kept"
         _fail(words, 128 + getattr(stopped, "signum", signal.SIGINT))
 
 
 def _gather(args: list[str]) -> list[str]:
-    """`--set a=1 --set b=2` as `--set a=1 b=2`, last; and each `--register` with one module, likewise."""
-    others, gathered, option = [], dict[str, list[str]](), ""
+    """`--set a=1 --set b=2` as `--set a=1 b=2`, last; and each `--register` with one module, likewise.
+
+    Raises:
+        ValueError: one of them has nothing behind it.
+    """
+    others, gathered, option, first = [], dict[str, list[str]](), "", False
     for arg in args:
         name, equals, value = arg.partition("=")
         if name in ("--set", "--register"):
-            option = name
+            _check_values(option, first)
+            option, first = name, not equals
             gathered.setdefault(name, []).extend([value] if equals else [])
-        elif option == "--set" and not arg.startswith("-") and equals:
+        elif option and not arg.startswith("--") and (first or (option == "--set" and equals)):
             gathered[option].append(arg)
-        elif option == "--register" and not arg.startswith("-"):
-            gathered[option].append(arg)
-            option = ""
+            first = False
         else:
+            _check_values(option, first)
             option = ""
             others.append(arg)
+    _check_values(option, first)
     return others + [word for name, values in gathered.items() for word in (name, *values)]
 
 
+def _check_values(option: str, missing: bool) -> None:
+    """Refuse an option with nothing behind it."""
+    if option and missing:
+        raise ValueError(f"{option} has no value; it takes {'NAME=VALUE' if option == '--set' else 'a module'}")
+
+
 def _later(command: Command) -> Callable[..., Callable[[], None]]:
-    """The command with its arguments, to be run once parsing is over."""
+    """The command with its arguments, to be checked and run once parsing is over."""
+
+    def checked(*args: Any, **kwargs: Any) -> None:
+        check_ranges(command, arguments_of(command, args, kwargs))
+        command(*args, **kwargs)
 
     @functools.wraps(command)
     def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        return functools.partial(command, *args, **kwargs)
+        return functools.partial(checked, *args, **kwargs)
 
     return parsed
 
 
 def _parse(commands: Mapping[str, Command], description: str, args: list[str]) -> Callable[[], None]:
-    """The command that the arguments ask for; a complaint about them is cut to one line."""
-    complaint = io.StringIO()
+    """The command that the arguments ask for.
+
+    Raises:
+        ValueError: they ask for none; what is wrong, in one line.
+    """
+    said = io.StringIO()
+    later = {name: _later(command) for name, command in commands.items()}
     try:
-        with contextlib.redirect_stderr(complaint):
-            later = {name: _later(command) for name, command in commands.items()}
+        with contextlib.redirect_stderr(said), _unbroken_lines(args):
             return tyro.extras.subcommand_cli_from_dict(later, prog="jaxvec", description=description, args=args)
     except SystemExit as stop:
         if stop.code:
-            words = re.sub(r"[^\x20-\x7e]+", " ", re.sub(r"\x1b\[[0-9;]*m", "", complaint.getvalue()))
-            _fail(re.sub(r"-{5,}", "", words).strip() or "bad usage; see --help", 2)
+            raise ValueError(complaint(said.getvalue(), args)) from None
         raise
 
 
+@contextlib.contextmanager
+def _unbroken_lines(args: list[str]) -> Iterator[None]:
+    """A wide terminal, in which no word of a complaint is broken; help keeps the terminal's own width."""
+    before = os.environ.get("COLUMNS")
+    if {"-h", "--help"}.isdisjoint(args):
+        os.environ["COLUMNS"] = str(2**16)
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS", None)
+        os.environ.update({} if before is None else {"COLUMNS": before})
+
+
+def _of_files(error: OSError) -> str:
+    """In words, what is wrong with a file."""
+    if not error.filename or not error.strerror:
+        return str(error)
+    is_file = isinstance(error, FileExistsError)
+    return f"{error.filename2 or error.filename}: {'there is a file, where a folder should be' if is_file else error.strerror}"
+
+
 def _fail(message: str, code: int) -> None:
-    print(f"jaxvec: error: {' '.join(message.split())}", file=sys.stderr)
+    """Say what is wrong in one line, in which all can be seen, and end."""
+    line = " ".join(message.split())
+    seen = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
+    print(f"jaxvec: error: {seen}", file=sys.stderr)
     sys.exit(code)

@@ -7,6 +7,7 @@ from typing import Any
 
 import tyro
 
+from jaxvec.options import Count, Seed, refuse_beside
 from jaxvec.shell import Json, Register, Settings, import_modules
 
 
@@ -16,11 +17,11 @@ def train(
     *,
     learner: str | None = None,
     preset: str | None = None,
-    worlds: int | None = None,
-    updates: int | None = None,
-    seeds: int | None = None,
-    seed: int | None = None,
-    devices: int | None = None,
+    worlds: Count | None = None,
+    updates: Count | None = None,
+    seeds: Count | None = None,
+    seed: Seed | None = None,
+    devices: Count | None = None,
     out: Path | None = None,
     set: Settings = (),
     resume: Path | None = None,
@@ -52,9 +53,8 @@ def train(
     from jaxvec.training.run_folder import rebuild
 
     if resume is not None:
-        _refuse_with_resume(
-            env=env, learner=learner, preset=preset, worlds=worlds, seeds=seeds, seed=seed, out=out, set=set or None
-        )
+        others = {"env": env, "learner": learner, "preset": preset, "worlds": worlds, "seeds": seeds, "seed": seed}
+        refuse_beside("--resume goes on with a run as it was: give --updates or --devices", **others, out=out, set=set)
         config, built, params, hyper, key = rebuild(resume)
         out, seeds = resume, config["train"]["num_seeds"]
         updates = config["train"]["num_updates"] if updates is None else updates
@@ -80,18 +80,6 @@ def _new(
     sizes = {} if worlds is None else {"n_worlds": worlds}
     _, params, built, hyper = setup(env, learner, pairs, preset, num_updates=updates, **sizes)
     return built, params, hyper, jax.random.key(seed)
-
-
-def _refuse_with_resume(**options: Any) -> None:
-    """Refuse what a resumed run would not heed.
-
-    Raises:
-        ValueError: names the options that are given, and what may be.
-    """
-    if given := ["an environment" if name == "env" else f"--{name}" for name, x in options.items() if x is not None]:
-        raise ValueError(
-            f"--resume goes on with a run as it was: give --updates or --devices, but not {', '.join(given)}"
-        )
 
 
 def _report_training(result: Any, title: str, updates: int, json: bool) -> None:

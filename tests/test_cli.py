@@ -138,7 +138,7 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["train", "isac_iov", "--set", "n_vehicles=0"], "n_vehicles must be"),
         (["train", "isac_iov", "--set", "bandwidth_hz=nan"], "bandwidth_hz"),
         (["train", "isac_iov", "--worlds", "many"], "--worlds"),
-        (["train", "isac_iov", "--updates", "0"], "num_updates must be at least 1"),
+        (["train", "isac_iov", "--updates", "0"], "--updates must be at least 1"),
         (["train", "--resume", "nowhere"], "not a run folder"),
         (["train", "isac_iov", "--resume", "nowhere"], "give --updates or --devices, but not an environment"),
         (

@@ -49,6 +49,21 @@ def target(path: str | os.PathLike[str], suffixes: Sequence[str], what: str = "p
     return path
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a path at which no file can be, before anything is spent on what shall stand in it.
+
+    Args:
+        path: of the file; folders above it may be missing.
+    Raises:
+        ValueError: it is a folder, or something above it is none.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, not a file")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise ValueError(f"{path}: {above} is no folder")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON, in one move.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+MOST = 2**31 - 1  # of whole numbers, which become an int32
 LARGEST = float(np.finfo(np.float32).max)  # what is more would be infinite where worlds compute
 
 

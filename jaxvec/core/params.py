@@ -14,7 +14,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.core.limits import fault, said
+from jaxvec.core.limits import MOST, fault, said
 
 
 def number(
@@ -285,8 +285,10 @@ def check_sizes(env: Any) -> None:
     """
     for field in dataclasses.fields(env):
         value, choices, least = getattr(env, field.name), choices_of(field), field.metadata.get("at_least")
-        if least is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least):
-            raise ValueError(f"{env.id}: {field.name} must be a whole number of at least {least}, not {value!r}")
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if least is not None and not (whole and least <= value <= MOST):
+            limit = f"most {MOST}" if whole and value > MOST else f"least {least}"
+            raise ValueError(f"{env.id}: {field.name} must be a whole number of at {limit}, not {value!r}")
         if choices and not any(
             value is choice or (type(value) is type(choice) and value == choice) for choice in choices
         ):

@@ -1,6 +1,7 @@
 """A league is played: rules, then every entry, then the bound, each kept as soon as it is finished."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,8 +47,8 @@ class Budget:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.minutes > 0:
-            raise ValueError(f"minutes must be above 0, not {self.minutes}")
+        if not 0 < self.minutes < math.inf:
+            raise ValueError(f"minutes must be above 0 and finite, not {self.minutes}")
         for name in ("updates", "seeds", "worlds", "judged", "bounded"):
             value, least = getattr(self, name), int(name != "bounded")
             if value is not None and value < least:
