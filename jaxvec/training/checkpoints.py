@@ -147,7 +147,10 @@ class Checkpoints:
             told = record.pop("digest")
         except Exception as error:  # Orbax raises many kinds for files that are missing, cut or changed
             raise _DamagedError(f"its record cannot be read: {type(error).__name__}") from error
-        if told != _digest(record) or record["update"] != update:
+        kinds = {"format": int, "config": str, "update": int, "leaves": dict, "state": str}
+        whole = record.keys() == kinds.keys() and all(type(record[name]) is kind for name, kind in kinds.items())
+        whole = whole and all(isinstance(x, str) for x in record["leaves"].values())
+        if not whole or told != _digest(record) or record["update"] != update:
             raise _DamagedError("its record is not the one that was written")
         return record
 

@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import json
 import platform
+import types
+import typing
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxvec.core.errors import suggest
 from jaxvec.core.files import write_json
+from jaxvec.core.limits import MOST
 from jaxvec.core.npz import RecordError, read_npz, write_npz
 from jaxvec.core.version import __version__
 from jaxvec.learners.base import Learner
@@ -26,7 +30,7 @@ CONTENTS: dict[str, dict[str, type]] = {  # what a configuration must have, and 
     "learner": {"name": str, "settings": dict, "hyper": dict, "custom": dict},
     "train": {"key": list, "impl": str, "num_updates": int, "num_seeds": int, "chunk": int},
 }
-WORDS: dict[type, str] = {str: "a text", dict: "an object", list: "a list", int: "a whole number of at least 1"}
+WORDS: dict[type, str] = {str: "a text", dict: "an object", list: "a list", int: f"a whole number from 1 to {MOST}"}
 
 
 class ConfigError(ValueError):
@@ -128,7 +132,9 @@ def check_format(where: Path, found: Any, writer: str = "another version of jaxv
         ConfigError: it is not the one that is read here.
     """
     if found != FORMAT or isinstance(found, bool):
-        raise ConfigError(f"{where}: written by {writer} in format {found}; jaxvec {__version__} reads format {FORMAT}")
+        raise ConfigError(
+            f"{where}: written by {writer} in format {found!r}; jaxvec {__version__} reads format {FORMAT}"
+        )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -152,9 +158,59 @@ def read_config(path: Path) -> dict[str, Any]:
         found = config.get(section)
         for name, kind in kinds.items():
             value = found.get(name) if isinstance(found, dict) else None
-            if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, int) and value < 1):
+            countable = not isinstance(value, int) or 1 <= value <= MOST
+            if not isinstance(value, kind) or isinstance(value, bool) or not countable:
                 raise ConfigError(f"{file}: {section}.{name} must be {WORDS[kind]}, not {value!r}")
     return config
+
+
+def check_fields(part: str, recorded: Mapping[str, Any], struct: Any) -> None:
+    """Refuse what is recorded of a struct if the struct has no such field, or has it of another kind.
+
+    Args:
+        part: of the configuration, for the message.
+        recorded: as JSON holds it, by name.
+        struct: a dataclass, or one of its objects.
+    Raises:
+        ConfigError: names the first such field, its value and what is accepted.
+    """
+    fields = {field.name: field for field in dataclasses.fields(struct)}
+    for name, value in recorded.items():
+        if name not in fields:
+            raise ConfigError(suggest(f"field of {part}", name, fields))
+        kinds = _kinds_of(fields[name].type)
+        if kinds and not any(_is_of(kind, value) for kind in kinds):
+            words = " or ".join(KINDS[typing.get_origin(kind) or kind] for kind in kinds)
+            raise ConfigError(f"{part}.{name} must be {words}, not {value!r}")
+
+
+KINDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number of 32 bits",
+    float: "a number",
+    str: "a text",
+    tuple: "a list of what it holds by default",
+    type(None): "null",
+}
+
+
+def _kinds_of(annotation: Any) -> tuple[Any, ...]:
+    """The kinds of which an annotation is a choice; none of one that says something else, or is not evaluated."""
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(annotation) if union else (annotation,)
+    return kinds if all((typing.get_origin(kind) or kind) in KINDS for kind in kinds) else ()
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value, as JSON holds it, is of a kind."""
+    if isinstance(value, list):
+        inside = [kind for kind in typing.get_args(kind) if kind is not ...]
+        return (typing.get_origin(kind) or kind) is tuple and all(
+            not inside or any(_is_of(each, x) for each in inside) for x in value
+        )
+    if isinstance(value, int) and not isinstance(value, bool):
+        return kind is float or (kind is int and abs(value) <= MOST)
+    return type(value) is kind
 
 
 def write_config(path: Path, config: Mapping[str, Any], params: Any) -> None:

@@ -23,7 +23,7 @@ def class_path(thing: Any) -> str:
 
 def same_class(path: str, other: str) -> bool:
     """Whether two of `class_path` are of one class; one that was defined in a script or notebook may have moved to a module."""
-    (module, name), (other_module, other_name) = (p.split(":") for p in (path, other))
+    (module, name), (other_module, other_name) = (p.partition(":")[::2] for p in (path, other))
     return name == other_name and (module == other_module or "__main__" in (module, other_module))
 
 

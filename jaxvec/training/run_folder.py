@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvec import learners
 from jaxvec.core.environment import Environment
+from jaxvec.core.errors import suggest
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
 from jaxvec.training.checkpoints import Checkpoints
-from jaxvec.training.config import ConfigError, differences, digest, plain, read_config, read_params
+from jaxvec.training.config import ConfigError, check_fields, differences, digest, plain, read_config, read_params
 from jaxvec.training.custom import class_path, differences_of_networks, networks_record, same_class
 
 
@@ -87,12 +89,10 @@ def rebuild(path: Path, *, env: Environment | None = None, network: Any = None, 
     file = path / "config.json"
     try:
         env = _environment(config["env"], env)
-        settings = {n: tuple(x) if isinstance(x, list) else x for n, x in config["learner"]["settings"].items()}
         networks = {name: x for name, x in (("network", network), ("critic", critic)) if x is not None}
-        learner = learners.make(_learner_name(config["learner"]["name"]), env, **networks, **settings)
+        learner = _learner(config["learner"], env, networks)
         hyper = learner.hyper.replace(**config["learner"]["hyper"])
-        words = jnp.asarray(config["train"]["key"], jnp.uint32)
-        key = jax.random.wrap_key_data(words, impl=config["train"]["impl"])
+        key = _key(config["train"]["key"], config["train"]["impl"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{file}: cannot be rebuilt: {error}") from None
     params = read_params(path, env.default_params(), config["env"]["params"])
@@ -106,6 +106,16 @@ def rebuild(path: Path, *, env: Environment | None = None, network: Any = None, 
     if lines:
         raise ConfigError(f"{file}: {'; '.join(lines)}")
     return Parts(config, learner, params, hyper, key)
+
+
+def _key(words: list[Any], impl: str) -> jax.Array:
+    """The key of a run."""
+    try:
+        if np.ndim(words) == 1:
+            return jax.random.wrap_key_data(jnp.asarray(np.asarray(words, np.uint32)), impl=impl)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"train.key, {words}, is no key of the generator train.impl, {impl!r}")
 
 
 def _environment(recorded: dict[str, Any], env: Environment | None) -> Environment:
@@ -123,6 +133,7 @@ def _environment(recorded: dict[str, Any], env: Environment | None) -> Environme
             raise ValueError(
                 f"the run's environment {recorded['id']!r} was {where}, not {registered}; give it, env=..."
             )
+        check_fields("env.sizes", recorded["sizes"], cls)
         return cls(**recorded["sizes"])
     if not same_class(class_path(env), where):
         raise ValueError(f"the run's environment was {where}, not {class_path(env)}")
@@ -133,13 +144,38 @@ def _environment(recorded: dict[str, Any], env: Environment | None) -> Environme
     return env
 
 
-def _learner_name(name: str) -> str:
+def _learner(recorded: dict[str, Any], env: Environment, networks: dict[str, Any]) -> Learner:
+    """The learner of a run, whose settings and hyper-parameters are looked at before anything is made of them."""
+    name = recorded["name"]
     if name not in learners.LEARNERS:
         raise ValueError(
             f"learner {name!r} is not registered: import its module and "
             f'jaxvec.register({name!r}, ..., kind="learner"), or give --register MODULE'
         )
-    return name
+    settings = {n: tuple(x) if isinstance(x, list) else x for n, x in recorded["settings"].items()}
+    usual: Any = _usual(name, env, networks)
+    if usual is not None:
+        check_fields("learner.settings", recorded["settings"], usual.settings)
+        _check_numbers(recorded["hyper"], usual.hyper)
+    return learners.make(name, env, **networks, **settings)
+
+
+def _check_numbers(recorded: dict[str, Any], hyper: Any) -> None:
+    """Refuse hyper-parameters that there are not, or that are no numbers."""
+    for name, value in recorded.items():
+        if name not in vars(hyper):
+            raise ValueError(suggest("field of learner.hyper", name, vars(hyper)))
+        numbers = value if isinstance(value, list) else [value]
+        if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in numbers):
+            raise ValueError(f"learner.hyper.{name} must be a number, or a list of them, not {value!r}")
+
+
+def _usual(name: str, env: Environment, networks: dict[str, Any]) -> Learner | None:
+    """The learner at its default settings; None of one that cannot be on this environment."""
+    try:
+        return learners.make(name, env, **networks)
+    except (TypeError, ValueError):
+        return None
 
 
 def load(path: str | Path, *, env: Environment | None = None, network: Any = None, critic: Any = None) -> Run:
