@@ -1,13 +1,14 @@
 """The folder of a league: what was planned, and a line of JSON for everything that is finished."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxvec.core.files import replacing, write_json
-
-Record = dict[str, Any]
+from jaxvec.core.limits import MOST
+from jaxvec.league.records import Record, parsed
 
 
 def told(value: Any) -> str:
@@ -17,8 +18,24 @@ def told(value: Any) -> str:
         value: as JSON holds it.
     """
     if isinstance(value, list):
-        return ", ".join(str(x["name"]) if isinstance(x, dict) else str(x) for x in value) or "nothing"
+        return ", ".join(str(x["name"]) if isinstance(x, dict) and "name" in x else str(x) for x in value) or "nothing"
     return str(value)
+
+
+def _plan(file: Path) -> Record:
+    """The plan in a folder.
+
+    Raises:
+        ValueError: the file holds none.
+    """
+    try:
+        plan = json.loads(file.read_text())
+        updates = plan["updates"]
+        if all(type(count) is int and 1 <= count <= MOST for count in updates.values()):
+            return plan
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise ValueError(f"{file}: not the plan of a league: remove it with records.jsonl, or choose another folder")
 
 
 class Folder:
@@ -31,7 +48,8 @@ class Folder:
         path: made if it is not there.
         plan: what the league is made from, as JSON holds it.
     Raises:
-        ValueError: the folder holds a league that is made from something else; the message names what differs.
+        ValueError: the folder holds a league that is made from something else, and the message names what differs; or its plan
+            cannot be read.
     """
 
     def __init__(self, path: Path, plan: Mapping[str, Any]):
@@ -40,7 +58,7 @@ class Folder:
         file = path / "plan.json"
         self.plan: Record = json.loads(json.dumps(plan)) | {"updates": {}}
         if file.exists():
-            before = json.loads(file.read_text())
+            before = _plan(file)
             differing = [name for name in self.plan if name != "updates" and before.get(name) != self.plan[name]]
             if differing:
                 words = "; ".join(f"{name} {told(before.get(name))}, not {told(self.plan[name])}" for name in differing)
@@ -51,14 +69,19 @@ class Folder:
         self.records = self._read()
 
     def _read(self) -> dict[str, Record]:
-        """What is finished, by name; a line that was being written when the league was killed is dropped."""
-        file, records = self.path / "records.jsonl", dict[str, Record]()
-        for line in file.read_text().splitlines() if file.exists() else []:
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            records[record["name"]] = record
+        """What is finished, by name; what cannot be read is warned of, and will be played again."""
+        file, records, bad = self.path / "records.jsonl", dict[str, Record](), list[str]()
+        text = file.read_text(errors="replace") if file.exists() else ""
+        for number, line in enumerate(text.splitlines(), 1):
+            record = parsed(line, self.plan)
+            if record is None:
+                bad.append(str(number))
+            else:
+                records[record["name"]] = record
+        if bad:
+            warnings.warn(
+                f"{file}: line {', '.join(bad)} cannot be read: what stood there is played again", stacklevel=4
+            )
         self._write(records)
         return records
 

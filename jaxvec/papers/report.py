@@ -199,9 +199,9 @@ def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
     """
     try:
         known = json.loads(file.read_text()) if file.exists() else {}
-        if all(set(verdict) >= FIELDS for verdict in known.values()):
+        if all({name for name, x in verdict.items() if isinstance(x, str)} >= FIELDS for verdict in known.values()):
             return known
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         pass
     raise ValueError(f"{file}: not the verdicts of this version of jaxvec; move it away, or choose another folder")
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,11 +66,11 @@ def read_run(file: Path) -> Run:
     """
     try:
         with np.load(file) as stored:
-            arrays = dict(stored)
-            about = json.loads(str(arrays.pop("about")))
-            config = about["config"]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            about = _about(stored)
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # numpy, zipfile, zlib and json raise a dozen kinds
         raise ValueError(f"{file}: cannot be read as a run; remove it to make it again: {error}") from None
+    config = about["config"]
     if not _is_current(config):
         raise ValueError(f"{file}: a run of another version of jaxvec, {config.get('version', 'unknown')}")
 
@@ -86,12 +85,27 @@ def foreign_runs(folder: Path) -> list[str]:
     return [file.name for file in sorted(folder.glob("*.npz")) if not _is_current(_config_of(file))]
 
 
+def _about(stored: Any) -> dict[str, Any]:
+    """What a file says of its arrays.
+
+    Raises:
+        Exception: of whatever kind, if it does not say what `write_run` writes.
+    """
+    about = json.loads(str(stored["about"]))
+    kinds = {"seconds": dict, "config": dict, "device": str}
+    if not isinstance(about, dict) or not all(isinstance(about.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError("it does not say what it was made from")
+    if not all(isinstance(s, int | float) for s in about["seconds"].values()):
+        raise ValueError("it does not say how long it took")
+    return about
+
+
 def _config_of(file: Path) -> Named:
     """The configuration in a file, empty where it holds none."""
     try:
         with np.load(file) as stored:
-            return json.loads(str(stored["about"]))["config"]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return _about(stored)["config"]
+    except Exception:  # as above
         return {}
 
 
