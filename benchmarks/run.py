@@ -171,7 +171,7 @@ def systems(
     for env_id in env_ids:
         env, params = make(env_id)
         for n in worlds:
-            (row,) = report.measure([env_case(env, params, n, sharding=spread(n))])
+            (row,) = report.measure([env_case(env, params, n)])
             row.update(step_row(env, params, row))
         if train:
             report.measure([train_case(env, params, name, **more) for name in TRAINED.get(env_id, ("mappo", "apg"))])

@@ -35,7 +35,7 @@ def settled(tree: Any) -> Any:
 
     def settle(x: Any) -> jax.Array:
         x = jnp.asarray(x)
-        if not x.weak_type:
+        if not jax.typeof(x).weak_type:
             return x
         return x.astype(jnp.float32 if jnp.issubdtype(x.dtype, jnp.floating) else jnp.int32)
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec import learners
+from jaxvec.core.buffers import settled
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
 from jaxvec.core.make import ENVIRONMENTS
@@ -216,9 +217,9 @@ def on_same(run: Run, first: Run) -> Run:
 
 
 def init_seeds(learner: Learner, params: Any, hyper: Any, key: jax.Array, num_seeds: int) -> Any:
-    """Fresh states: one, or several with a leading axis of seeds."""
+    """Fresh states: one, or several with a leading axis of seeds; a learner of one's own may begin with numbers of Python."""
 
     def init(key: jax.Array) -> Any:
-        return learner.init(key, params, hyper)
+        return settled(learner.init(key, params, hyper))
 
     return init(key) if num_seeds == 1 else jax.vmap(init)(jax.random.split(key, num_seeds))
