@@ -159,13 +159,6 @@ def test_a_memory_begins_anew_with_every_episode_of_its_world():
     assert done.sum() > WORLDS
 
 
-def test_worlds_may_lie_on_several_devices(walked):
-    mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:1]), ("worlds",))
-    spread = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("worlds"))
-    sharded = jax.jit(lambda key: rollout(ENV, WALK, key, PARAMS, WORLDS, sharding=spread))(KEY)
-    assert_close(sharded, walked)
-
-
 @dataclass(frozen=True)
 class Blindfolded(toy.Walkers):
     """Shows its agents nothing, whatever the state."""

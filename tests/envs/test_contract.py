@@ -15,6 +15,7 @@ import toy
 import jaxvec
 from jaxvec.bench import compiled_step
 from jaxvec.core import rng
+from jaxvec.core.buffers import owned
 from jaxvec.core.environment import Environment
 from jaxvec.core.layout import batch_first
 from jaxvec.core.make import ENVIRONMENTS
@@ -288,7 +289,7 @@ def test_reset_and_step_are_their_draws_and_their_transitions(case):
     env = case.env
 
     def reset(key, params):
-        return env.reset_from(env.draw_reset(key, params), params)
+        return owned(env.reset_from(env.draw_reset(key, params), params))
 
     def step(key, state, action, params):
         return env.step_from(state, action, env.draw_step(key, params), params)

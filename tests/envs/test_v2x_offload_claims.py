@@ -29,7 +29,7 @@ POINTS = {
     **{f"error {e}": {"twin_cpu_err": e, "twin_bw_err": e} for e in (0.1, 0.3, 0.5)},
     **{f"sync {k}": {"twin_sync_every": k} for k in (2, 5, 10)},
     "equal tasks": {"task_spread": 0.0},
-    "per hertz": {"noise_psd_w_hz": 10**-14.3, "noise_w": 1e-30},  # -113 dBm/Hz
+    "per hertz": {"noise_psd_w_hz": 10**-14.3, "noise_w": 1e-18},  # -113 dBm/Hz
     "thermal": {"noise_psd_w_hz": 10**-20.4},
     "kappa 1e-28": {"es_kappa": 1e-28},
     "kappa 1e-27": {"es_kappa": 1e-27},

@@ -100,7 +100,9 @@ def test_what_says_nothing_of_itself_is_central():
 def test_a_rule_is_the_policy_that_it_holds():
     rule = Rule(lambda key, obs: (key, obs), local=True)
     assert rule(1, 2) == (1, 2)
-    assert rule == rule.policy(None, rule.decide)
+    key = jax.random.key(0)
+    assert rule.policy(None, rule.decide)(key, 2) == (key, 2)
+    assert rule.policy(None, rule.decide).local
     assert not Rule(rule.decide).policy(None, rule.decide).local
 
 
