@@ -144,6 +144,7 @@ def test_forecasters_are_cases(load, monkeypatch, tmp_path):
     assert all(0 < row["steps_per_s_low"] <= row["steps_per_s"] <= row["steps_per_s_high"] for row in rows)
 
 
+@pytest.mark.slow
 def test_training_until_a_reward(load):
     off_policy = load("off_policy")
     small = {"n_worlds": 8, "hidden": (8,), "batch_size": 8, "slots_per_update": 4, "capacity": 512}
@@ -225,6 +226,7 @@ def test_an_unknown_teacher_is_named_before_anybody_is_trained(load, capsys):
     assert "unknown teacher 'SRL'. Did you mean 'SARL'? Known: MARL, " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_everyone_meets_in_the_same_worlds_at_each_bias(load, tmp_path):
     module = load("cases")
     args = module.options(["--teacher", "local_threshold", "--case-worlds", "2", "--runs", str(tmp_path)])

@@ -747,6 +747,7 @@ class Parade(mobility.Mobility):
         return motion._replace(x_m=motion.x_m + motion.velocity_mps * params.slot_s)
 
 
+@pytest.mark.slow
 def test_vehicles_may_move_otherwise(monkeypatch):
     monkeypatch.setattr(mobility.MODELS, "_others", {})
     jaxvec.register("parade", Parade(), kind="mobility")
@@ -768,6 +769,7 @@ def test_vehicles_may_move_otherwise(monkeypatch):
     assert (seen["climb_rad"] == 0).all()
 
 
+@pytest.mark.slow
 def test_vehicles_drive_from_waypoint_to_waypoint():
     """Straight on to where they are headed, at their speed; and whoever arrives gets another waypoint."""
     params, keys = ENV.default_params(veh_speed_mps=5e3), world_keys(jax.random.key(6), 50)

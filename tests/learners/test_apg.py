@@ -166,6 +166,7 @@ def test_replays_of_choices_have_the_gradient_of_the_expected_reward(choices):
         np.testing.assert_allclose(a, b, atol=0.06 * size)
 
 
+@pytest.mark.slow
 def test_replays_vary_less_than_the_score_function():
     """On the same states: where two must meet, the other's choice is the only chance that is left to replays."""
     core, state = picking(64, 0)

@@ -45,6 +45,7 @@ def test_seeds_side_by_side_are_seeds_alone():
         np.testing.assert_allclose(several.metrics["best/reward"][:, i], alone.metrics["best/reward"], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["apg", "maddpg"])
 def test_it_is_kept_through_a_kill(name, tmp_path):
     more = {"slots_per_update": 2, "batch_size": 4, "capacity": 32} if name == "maddpg" else {"rollout_length": 1}

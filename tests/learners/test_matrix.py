@@ -9,10 +9,10 @@ import jaxvec
 from jaxvec import learners
 from jaxvec.core.make import ENVIRONMENTS
 
-FOR_ALL_LEARNERS = ("isac_iov", "v2x_offload")  # agents that act at once, and in turns
+FOR_ALL_LEARNERS = ("isac_iov",)
 FOR_ALL_ENVIRONMENTS = ("mappo", "masac")  # on-policy, and off-policy
-QUICK = {("qmarl", "urllc_vec")}  # circuits for several groups
-SLOW = {("mappo", "urllc_vec"), ("masac", "urllc_vec")}
+QUICK = {("apg", "v2x_offload"), ("maddpg", "v2x_offload")}  # in turns
+SLOW = {("mappo", "urllc_vec"), ("masac", "urllc_vec"), ("masac", "twin_migration"), ("masac", "dt_edge")}
 
 
 def pairs():

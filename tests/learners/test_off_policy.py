@@ -58,7 +58,12 @@ def values_of_policy(learner, state, obs):
     return values(state, obs)
 
 
-@pytest.mark.parametrize("name", NAMES)
+SIMPLER = ("ddpg", "sac", "td3", "maddpg")  # than another that is quick
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SIMPLER else ()) for name in NAMES]
+)
 def test_hybrid_action_of_two_groups_follows_the_observation(name):
     # both components right in every slot earn 1; chance earns 0.5
     env = Probe("chosen", horizon=2, groups=2)
@@ -118,7 +123,7 @@ def test_delayed_reward_is_discounted():
     np.testing.assert_allclose(values_of_policy(learner, state, obs)["a"], expected, atol=0.15)
 
 
-@pytest.mark.parametrize("name", ["td3", "sac"])
+@pytest.mark.parametrize("name", [pytest.param("td3", marks=pytest.mark.slow), "sac"])
 def test_continuous_action_finds_the_target(name):
     env = Probe("target", terminates=True)
     learner, state, _ = trained(env, name, updates=100)
@@ -247,7 +252,7 @@ class Hidden(nn.Module):
         return nn.relu(nn.Dense(16)(x))
 
 
-@pytest.mark.parametrize("name", ["maddpg", "masac"])
+@pytest.mark.parametrize("name", ["maddpg", pytest.param("masac", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("network", [partial(mlp, (16,)), Hidden()], ids=["builder", "module"])
 def test_networks_of_ones_own(name, network):
     env = Probe("chosen", horizon=2)

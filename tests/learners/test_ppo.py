@@ -96,7 +96,10 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+SIMPLER = ("gru", "normalised observations", "ippo")  # than another that is quick
+
+
+@pytest.mark.parametrize("choice", [pytest.param(x, marks=pytest.mark.slow if x in SIMPLER else ()) for x in CHOICES])
 def test_hybrid_action_of_two_groups_follows_the_observation(choice):
     # both components right in every slot earn 1; chance earns 0.5
     env = Probe("chosen", horizon=2, groups=2, masked=choice == "mappo")

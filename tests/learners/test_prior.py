@@ -31,8 +31,8 @@ TINY = {
     [
         ("isac_iov", "apg", {}),
         ("isac_iov", "mappo", {"gru": 3}),
-        ("v2x_offload", "masac", {}),
-        ("twin_migration", "maddpg", {"actor": "scorer"}),
+        pytest.param("v2x_offload", "masac", {}, marks=pytest.mark.slow),
+        pytest.param("twin_migration", "maddpg", {"actor": "scorer"}, marks=pytest.mark.slow),
         pytest.param("v2x_offload", "apg", {}, marks=pytest.mark.slow),
         pytest.param("v2x_offload", "mappo", {"free_std": True}, marks=pytest.mark.slow),
         pytest.param("twin_migration", "masac", {"actor": "scorer"}, marks=pytest.mark.slow),

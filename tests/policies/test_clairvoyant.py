@@ -168,6 +168,7 @@ def test_a_slot_of_v2x_offload_against_every_choice_of_targets():
     np.testing.assert_allclose(done.reward[GROUP].mean(0), planned.worth, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_agents_alone_are_a_bound_from_above():
     """Of every choice of targets, with numbers held; an agent's reward is what it has when the others compute for themselves."""
     base, params = jaxvec.make("v2x_offload", n_vehicles=3, horizon=2, shared_reward=False, team_weight=0.0)

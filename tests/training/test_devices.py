@@ -40,14 +40,14 @@ def check(found):
 
 
 def test_training_on_four_devices_is_that_on_one(tmp_path):
-    check(on_four_devices(tmp_path, "isac_iov", "ippo", "maddpg"))
+    check(on_four_devices(tmp_path, "isac_iov", "ippo"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("env_id", "names"),
     [
-        ("isac_iov", ("apg", "mappo", "masac", "maddpg_pooled", "qmarl")),
+        ("isac_iov", ("apg", "mappo", "maddpg", "masac", "maddpg_pooled", "qmarl")),
         ("v2x_offload", ("apg", "mappo", "matd3")),
         ("urllc_vec", ("mappo",)),
     ],

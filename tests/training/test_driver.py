@@ -211,6 +211,7 @@ train(learner, params, jax.random.key(0), 600, chunk=20, out=sys.argv[1], resume
 """
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_a_random_moment_resumes_to_the_same_bits(tmp_path):
     def start(out: Path) -> subprocess.Popen:
         return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], env=os.environ | {"JAX_PLATFORMS": "cpu"})
