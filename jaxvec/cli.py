@@ -136,8 +136,8 @@ def league(
         minutes: of training, of all learners and seeds together, 10 if not given; compiling, judging and the bound come on top.
         updates: of each learner, in place of minutes.
         seeds: of each learner, trained side by side.
-        learners: who takes part: entries of the environment as "apg from greedy", or learners at their defaults; all entries
-            that it has if not given.
+        learners: who takes part: learners at their defaults, or from any rule, as "apg from greedy"; all entries that the
+            environment has if not given.
         worlds: in which everybody is evaluated, an episode each.
         judged: of these the first that judge in training; 64, or all, if not given.
         bounded: of these the first for which the bound is sought, 64, or all, if not given; 0 leaves it out.
