@@ -29,6 +29,7 @@ from jaxvec.core.files import replacing
 from jaxvec.core.make import make
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
+from jaxvec.core.shards import MOST
 from jaxvec.learners.base import Learner
 
 Row = dict[str, Any]
@@ -179,7 +180,7 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         ValueError: an unknown learner, or one that cannot learn on this environment.
     """
     learner = learners.make(name, env, **settings)
-    devices = usable(learner.settings.n_worlds)
+    devices = usable(learner.settings.n_worlds, at_most=MOST)
     with use_devices(devices):
         state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
 

@@ -18,12 +18,15 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 WORLDS = "worlds"
 
 
-def usable(n_worlds: int, devices: int | Sequence[jax.Device] | None = None) -> list[jax.Device]:
+def usable(
+    n_worlds: int, devices: int | Sequence[jax.Device] | None = None, at_most: int | None = None
+) -> list[jax.Device]:
     """Of some devices the first, as many as can share some worlds equally: a power of two.
 
     Args:
         n_worlds: W.
         devices: of a kind, or the first so many that there are; None: all, or that which `jax.default_device` names.
+        at_most: no more than so many; None: no limit. Training takes `jaxvec.core.shards.MOST`, of which each holds a shard.
     Raises:
         ValueError: there are not so many.
     """
@@ -35,7 +38,7 @@ def usable(n_worlds: int, devices: int | Sequence[jax.Device] | None = None) -> 
     if isinstance(devices, bool) or not 1 <= many <= len(there):
         raise ValueError(f"devices must be from 1 to {len(there)}, the number of those here, not {devices!r}")
     most = 1
-    while 2 * most <= many and n_worlds % (2 * most) == 0:
+    while 2 * most <= min(many, at_most or many) and n_worlds % (2 * most) == 0:
         most *= 2
     return there[:most]
 

@@ -12,7 +12,7 @@ from jax import Array
 
 from jaxvec.core import rng
 
-MOST = 8  # shards: more devices than these share no training
+MOST = 8  # shards, and so devices that share a training
 
 
 def shards_of(n_worlds: int, samples: int, parts: int = 1) -> int:

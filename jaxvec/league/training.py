@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.evaluation import episode_means
+from jaxvec.core.shards import MOST
 from jaxvec.learners.base import Learner
 from jaxvec.training.driver import TrainingError
 from jaxvec.training.progress import Progress
@@ -57,7 +58,7 @@ def compiled(learner: Learner, params: Any, hyper: Any, key: Array, num_seeds: i
         return jax.lax.fori_loop(0, count, lambda _, states: update(states)[0], states)
 
     started = time.perf_counter()
-    with use_devices(usable(learner.settings.n_worlds)):
+    with use_devices(usable(learner.settings.n_worlds, at_most=MOST)):
         fresh = jax.jit(init).lower(hyper).compile()
         states = fresh(hyper)
         lying = jax.tree.map(lambda x: x.sharding, states)

@@ -17,6 +17,7 @@ from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
+from jaxvec.core.shards import MOST
 from jaxvec.learners.base import Learner
 from jaxvec.training.config import config_of, read_config
 from jaxvec.training.progress import Progress
@@ -101,7 +102,7 @@ def train(
     chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
     hyper = _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper or {})
     check_params(params, learner.env), check_params(hyper)
-    used = usable(n_worlds := getattr(learner.settings, "n_worlds", 1), devices)
+    used = usable(n_worlds := getattr(learner.settings, "n_worlds", 1), devices, MOST)
     plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
     sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
     writer = RunWriter(out, config_of(learner, params, hyper, key, **sizes), params, resume) if out else None

@@ -63,6 +63,10 @@ def test_as_many_devices_as_share_the_worlds_equally(worlds, there, used):
     assert len(usable(worlds, jax.devices() * there)) == used
 
 
+def test_training_takes_no_more_devices_than_there_are_shards():
+    assert len(usable(64, jax.devices() * 16, at_most=8)) == 8
+
+
 def test_words_say_how_many_devices_and_why_not_all(monkeypatch):
     device = jax.devices()[0]
     monkeypatch.setattr(jax, "devices", lambda platform=None: [device] * 4)

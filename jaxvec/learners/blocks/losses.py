@@ -19,9 +19,8 @@ def standardise(x: Float[Array, "*n"], weight: Float[Array, "*#n"]) -> Float[Arr
         Of x's shape [-], 0 for entries without weight.
     """
     centred = counted(x - weighted_mean(x, weight), weight)
-    centred -= weighted_mean(
-        centred, weight
-    )  # again, as the first mean is rounded: of numbers that are alike, 0 is left
+    # again, as the first mean is rounded: of numbers that are alike, 0 is left
+    centred -= weighted_mean(centred, weight)
     return counted(centred, weight) / jnp.sqrt(weighted_mean(centred**2, weight) + 1e-8)
 
 
