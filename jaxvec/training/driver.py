@@ -138,7 +138,7 @@ def titled(learner: Learner, params: Any) -> str:
         learner: what learns.
         params: the environment's parameters.
     """
-    own = "" if learner.env.shares_reward(params) else " (agents learn from their own rewards, shown is their mean)"
+    own = "" if learner.env.shares_reward(params) else ", mean of own rewards"
     return f"{learner.name} on {learner.env.id}{own}"
 
 
