@@ -55,7 +55,7 @@ def stop_before_work(monkeypatch) -> None:
 
     check = bench_arguments.check
     monkeypatch.setattr(RunWriter, "begin", begun)
-    monkeypatch.setattr(driver, "usable", lambda n, wanted: devices.append(wanted) or usable(n, wanted))
+    monkeypatch.setattr(driver, "usable", lambda n, wanted, *most: devices.append(wanted) or usable(n, wanted, *most))
     monkeypatch.setattr(evaluation, "evaluate", reached("evaluate"))
     monkeypatch.setattr(bench, "all_cores", lambda: None)
     monkeypatch.setattr(bench_arguments, "check", lambda *args: (check(*args), reached("bench")(*args)))
