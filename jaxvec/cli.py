@@ -4,6 +4,7 @@ import json as jsonlib
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ def league(
     bounded: CountFromZero | None = None,
     seed: Seed = 0,
     out: Path | None = None,
+    part: str | None = None,
     set: Settings = (),
     register: Register = (),
     json: Json = False,
@@ -143,17 +145,26 @@ def league(
         bounded: of these the first for which the bound is sought, 64, or all, if not given; 0 leaves it out.
         seed: of the training.
         out: folder; leagues/ENV if not given.
+        part: of several workers that share the folder, as 2/8: plays what is its own first and then helps; the last of them, or
+            the command without it, has the table of all.
         set: sizes and numbers of the environment, and settings and hyper-parameters of the learners that have them, by name.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of the page.
     """
     import_modules(register)
     from jaxvec.league import league as play
+    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
 
     budget = _budget(minutes, judged, bounded, updates=updates, seeds=seeds, worlds=worlds, seed=seed)
     folder, command = out or Path("leagues") / env, shlex.join(["jaxvec", *sys.argv[1:]])
-    summary = play(env, folder, names=learners, pairs=set, budget=budget, command=command, progress=not json)
-    print(jsonlib.dumps({"out": str(folder), **summary}) if json else (folder / "league.md").read_text())
+    how: dict[str, Any] = {"budget": budget, "part": part_of(part), "command": command, "progress": not json}
+    summary = stoppable(partial(play, env, folder, names=learners, pairs=set, **how), goes_on(folder))
+    if json:
+        print(jsonlib.dumps({"out": str(folder), **summary}))
+        return
+    print((folder / "league.md").read_text() if "rows" in summary else f"{folder}: the rules are not played yet")
+    if summary.get("left"):
+        print(left_to_others(summary["left"]))
 
 
 def _budget(minutes: float | None, judged: int | None, bounded: int | None, **others: Any) -> Any:
@@ -234,6 +245,7 @@ def reproduce(
     quick: bool = False,
     timing: bool = False,
     out: Path | None = None,
+    part: str | None = None,
     json: Json = False,
 ) -> None:
     """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
@@ -246,16 +258,24 @@ def reproduce(
         quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
         timing: make it anew, and once more run by run, and say how long both took.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
+        part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last of them, or
+            the command without it, draws and judges.
         json: print one JSON object instead of text.
     """
     from jaxvec import bench as bench_module
+    from jaxvec.papers.report import folder_of
     from jaxvec.papers.report import reproduce as run
+    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
 
+    how: dict[str, Any] = {"seeds": seeds, "slots": slots, "quick": quick, "timing": timing, "part": part_of(part)}
+    how |= {"say": lambda _: None} if json else {}
     bench_module.all_cores()
-    quiet: dict[str, Any] = {"say": lambda _: None} if json else {}
-    result = run(env, figure=figure, seeds=seeds, slots=slots, quick=quick, timing=timing, out=out, **quiet)
+    folder = out or folder_of(env, quick)
+    result = stoppable(partial(run, env, figure=figure, out=folder, **how), goes_on(folder))
     if json:
         print(jsonlib.dumps(result))
+    elif result.get("left"):
+        print(left_to_others(result["left"]))
 
 
 def traces(

@@ -237,11 +237,12 @@ COUNTS = {  # a right line of each command, and for each option something that i
         "judged": "3",
         "bounded": "3",
         "seed": "5",
+        "part": "2/3",
         "set": "spread=2.0",
     },
     "render walkers": {"policy": "still", "preset": "crowd", "set": "spread=2.0", "seed": "5"},
     "render run": {"policy": "still", "preset": "crowd", "set": "spread=2.0", "seed": "5"},
-    "reproduce isac_iov --figure 5 --out x": {"seeds": "7", "slots": "4000", "quick": "", "timing": ""},
+    "reproduce isac_iov --figure 5 --out x": {"seeds": "7", "slots": "4000", "quick": "", "timing": "", "part": "2/3"},
 }
 
 
@@ -309,6 +310,9 @@ def test_numbers_are_within_their_ranges(here):
         ("league walkers --seeds 0 --worlds 0", "--seeds must be at least 1"),
         ("league walkers --worlds 3 --judged 4", "--judged 4 is more than"),
         ("league walkers --learners ippo ippo", "named twice"),
+        ("league walkers --part 9/8", "--part takes K/N, K from 1 to N, as 2/8, not '9/8'"),
+        ("reproduce isac_iov --part 2", "--part takes K/N"),
+        ("reproduce isac_iov --part 1/2 --timing", "leave out --part"),
         ("league walkers --out afile", "there is a file, where a folder should be"),
         ("train walkers --set spread=1 spread=2", "'spread' is given twice"),
         ("train walkers --set spread=1 params.spread=1", "'params.spread' is given twice"),

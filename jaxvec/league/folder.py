@@ -3,9 +3,11 @@
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from jaxvec.core.claims import Claims
 from jaxvec.core.files import replacing, write_json
 from jaxvec.core.limits import MOST
 from jaxvec.league.records import Record, parsed
@@ -42,21 +44,39 @@ class Folder:
     """What a league has planned and finished.
 
     `plan.json` holds what the league is made from, and under "updates" the training of each entry, which is fixed once it is
-    known. `records.jsonl` has a line for the rules, for each entry and for the bound, in the order in which they were finished.
+    known. `records.jsonl` has a line for the rules, for each entry and for the bound, in this order, as far as they are
+    finished. Several processes may share a folder: each reads what the others have written before it writes.
 
     Args:
         path: made if it is not there.
         plan: what the league is made from, as JSON holds it.
+        shared: whether it must be possible to lock it.
+
+    Attributes:
+        path: as given.
+        plan, records: as they were when this process last wrote or called `refresh`.
+        claims: on what is to be finished.
     Raises:
-        ValueError: the folder holds a league that is made from something else, and the message names what differs; or its plan
-            cannot be read.
+        ValueError: the folder holds a league that is made from something else, and the message names what differs; its plan
+            cannot be read; or it is shared and cannot be locked.
     """
 
-    def __init__(self, path: Path, plan: Mapping[str, Any]):
-        self.path = path
+    def __init__(self, path: Path, plan: Mapping[str, Any], shared: bool = False):
+        self.path, self.claims = path, Claims(path / "claims", required=shared)
         path.mkdir(parents=True, exist_ok=True)
-        file = path / "plan.json"
-        self.plan: Record = json.loads(json.dumps(plan)) | {"updates": {}}
+        with self.writing():
+            self._begin(json.loads(json.dumps(plan)) | {"updates": {}})
+
+    def writing(self) -> AbstractContextManager[bool]:
+        """A context in which nobody else writes here."""
+        return self.claims.of("records", wait=True)
+
+    def _begin(self, plan: Record) -> None:
+        """Begin this league, or go on with it if it is there."""
+        path, file = self.path, self.path / "plan.json"
+        for half in (*path.glob(".plan.*.json"), *path.glob(".records.*.jsonl")):  # written when a kill came
+            half.unlink()
+        self.plan = plan
         if file.exists():
             before = _plan(file)
             differing = [name for name in self.plan if name != "updates" and before.get(name) != self.plan[name]]
@@ -66,10 +86,16 @@ class Folder:
             self.plan = before
         else:
             write_json(file, self.plan)
-        self.records = self._read()
+        self.records, bad = self._read()
+        if bad:
+            file = path / "records.jsonl"
+            warnings.warn(
+                f"{file}: line {', '.join(bad)} cannot be read: what stood there is played again", stacklevel=5
+            )
+        self._write()
 
-    def _read(self) -> dict[str, Record]:
-        """What is finished, by name; what cannot be read is warned of, and will be played again."""
+    def _read(self) -> tuple[dict[str, Record], list[str]]:
+        """What is finished, by name; and the numbers of lines that cannot be read."""
         file, records, bad = self.path / "records.jsonl", dict[str, Record](), list[str]()
         text = file.read_text(errors="replace") if file.exists() else ""
         for number, line in enumerate(text.splitlines(), 1):
@@ -78,16 +104,30 @@ class Folder:
                 bad.append(str(number))
             else:
                 records[record["name"]] = record
-        if bad:
-            warnings.warn(
-                f"{file}: line {', '.join(bad)} cannot be read: what stood there is played again", stacklevel=4
-            )
-        self._write(records)
-        return records
+        return records, bad
 
-    def _write(self, records: Mapping[str, Record]) -> None:
+    def _write(self) -> None:
+        """Write what is finished, in the order of the plan."""
+        names = ["rules", *(entry["name"] for entry in self.plan["entries"]), "bound"]
+        self.records = {name: self.records[name] for name in names if name in self.records}
         with replacing(self.path / "records.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(record, allow_nan=False) + "\n" for record in records.values()))
+            temporary.write_text(
+                "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records.values())
+            )
+
+    def refresh(self) -> None:
+        """Read what others have written."""
+        self.plan, self.records = _plan(self.path / "plan.json"), self._read()[0]
+
+    def has(self, name: str) -> bool:
+        """Whether something is finished, by whomever.
+
+        Args:
+            name: "rules", "bound", or of an entry.
+        """
+        if name not in self.records:
+            self.refresh()
+        return name in self.records
 
     def updates(self, name: str) -> int | None:
         """Of an entry's training, if it is known.
@@ -104,8 +144,10 @@ class Folder:
             name: of the entry.
             updates: how many.
         """
-        self.plan["updates"][name] = updates
-        write_json(self.path / "plan.json", self.plan)
+        with self.writing():
+            self.refresh()
+            self.plan["updates"][name] = updates
+            write_json(self.path / "plan.json", self.plan)
 
     def add(self, record: Record) -> None:
         """Keep what is finished.
@@ -116,5 +158,7 @@ class Folder:
             ValueError: a number is not finite.
         """
         json.dumps(record, allow_nan=False)
-        self.records[record["name"]] = record
-        self._write(self.records)
+        with self.writing():
+            self.refresh()
+            self.records[record["name"]] = record
+            self._write()

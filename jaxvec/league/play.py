@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -11,6 +12,8 @@ import jax
 import numpy as np
 
 from jaxvec.core import cache
+from jaxvec.core.claims import Part, Unit, work
+from jaxvec.core.devices import said, usable
 from jaxvec.core.evaluation import evaluate
 from jaxvec.core.rule import is_local
 from jaxvec.core.version import __version__
@@ -82,10 +85,13 @@ def league(
     names: Sequence[str] = (),
     pairs: Iterable[str] = (),
     budget: Budget | None = None,
+    part: Part | None = None,
     command: str = "",
     progress: bool | TextIO = True,
 ) -> dict[str, Any]:
     """Rules, learners and the bound of a system in the same worlds, with a page and a picture; called again, it goes on.
+
+    Several processes may play one league in one folder, each what nobody else is at.
 
     Args:
         env_id: the system.
@@ -93,13 +99,15 @@ def league(
         names: of the entries that take part, see `jaxvec.league.entries.entries_of`.
         pairs: `name=value`, see `jaxvec.league.entries.contest`.
         budget: what is spent; None: the default.
+        part: which of several workers this is, who ends when others are at all that is left; None: one who waits for them.
         command: for the head of the page.
         progress: where to report; True: stderr, False: nowhere.
     Returns:
-        See `jaxvec.league.table.summary`; the same is in `league.json`.
+        See `jaxvec.league.table.summary`; the same is in `league.json`. Of a part also "left", what others are at, and without
+        "rows" where these are the rules.
     Raises:
-        ValueError: an unknown name, a bad value, or a folder that holds another league.
-        TrainingError: an entry has gone astray; what was finished before is kept.
+        ValueError: an unknown name, a bad value, a folder that holds another league, or one that parts cannot share.
+        TrainingError: an entry has gone astray; everything else is played, and kept.
     """
     cache.enable()
     budget, pairs = (budget or Budget()).within(), tuple(pairs)
@@ -110,34 +118,55 @@ def league(
         {"name": e.name, "learner": e.learner, "settings": dict(e.settings), "env": dict(e.env)} for e in played.entries
     ]
     plan = {"version": __version__, "env": env_id, "set": sorted(pairs), "entries": entries}
-    folder = Folder(out, {**plan, **dataclasses.asdict(budget)})
+    folder = Folder(out, {**plan, **dataclasses.asdict(budget)}, shared=part is not None)
     game = League(played, budget, folder, Progress(progress))
     try:
-        if "rules" not in folder.records:
-            folder.add(rules(game))
-        for entry in played.entries:
-            if entry.name not in folder.records:
-                folder.add(compete(game, entry))
-                write(game, command)
-        if budget.bounded and "bound" not in folder.records:
-            folder.add(bound(game))
-        return write(game, command)
+        left = work(units(game, command), part, game.line.write)
+        summary = write(game, command)
+        return summary if part is None else summary | {"left": left}
     finally:
         game.line.close()
 
 
+def units(game: League, command: str) -> list[Unit]:
+    """What there is to play: the rules, each entry, and the bound if it is sought.
+
+    Args:
+        game: which.
+        command: for the head of the page, which is written after each entry.
+    """
+    folder = game.folder
+
+    def unit(name: str, make: Callable[[], Record]) -> Unit:
+        def finish() -> None:
+            folder.add(make())
+            if name not in ("rules", "bound"):
+                write(game, command)
+
+        return Unit(name, partial(folder.claims.of, name), partial(folder.has, name), finish)
+
+    of_entries = [unit(entry.name, partial(compete, game, entry)) for entry in game.contest.entries]
+    of_bound = [unit("bound", partial(bound, game))] if game.budget.bounded else []
+    return [unit("rules", partial(rules, game)), *of_entries, *of_bound]
+
+
 def write(game: League, command: str) -> dict[str, Any]:
-    """The page, the picture and the summary of what is finished.
+    """The page, the picture and the summary of what is finished, if the rules are, with which everybody is compared.
 
     Args:
         game: which.
         command: for the head of the page.
     Returns:
-        The summary.
+        The summary; without the rules what league it is.
     """
-    summary = table.summary(game.folder.plan, game.folder.records)
-    table.write(summary, game.folder.path, command)
-    draw(game.folder.plan, game.folder.records, game.folder.path / "league.png")
+    folder = game.folder
+    with folder.writing():
+        folder.refresh()
+        if "rules" not in folder.records:
+            return {"env": folder.plan["env"]}
+        summary = table.summary(folder.plan, folder.records)
+        table.write(summary, folder.path, command)
+        draw(folder.plan, folder.records, folder.path / "league.png")
     return summary
 
 
@@ -149,7 +178,8 @@ def rules(game: League) -> Record:
     """
     worlds, budget = game.contest.worlds(), game.budget
     policies = fixed(worlds.env, worlds.judged)
-    game.line.start(f"{len(policies)} rules on {worlds.env.id}")
+    on = said(budget.worlds, usable(budget.worlds))
+    game.line.start(f"{len(policies)} rules on {worlds.env.id}, {budget.worlds} worlds, {on}")
     results = evaluate(worlds.env, policies, jax.random.key(WORLDS), worlds.judged, budget.worlds)
     extras = EXTRAS.get(worlds.env.id, {})
     return {
@@ -181,7 +211,8 @@ def compete(game: League, entry: Entry) -> Record:
     """
     played, budget = game.contest, game.budget
     worlds, learner = played.worlds(entry), played.learner(entry)
-    game.line.start(f"{entry.name} on {worlds.env.id}, {budget.seeds} seeds")
+    on = said(learner.settings.n_worlds, training.devices_of(learner))
+    game.line.start(f"{entry.name} on {worlds.env.id}, {budget.seeds} seeds, {on}")
     hyper, key = played.hyper(learner, budget.updates or 1000), jax.random.key(budget.seed)
     programs = training.compiled(learner, worlds.params, hyper, key, budget.seeds)
     updates = game.folder.updates(entry.name)

@@ -37,6 +37,15 @@ class Programs(NamedTuple):
     compile_s: float
 
 
+def devices_of(learner: Learner) -> list[jax.Device]:
+    """On which the worlds of a training are.
+
+    Args:
+        learner: what learns.
+    """
+    return usable(learner.settings.n_worlds, at_most=MOST)
+
+
 def compiled(learner: Learner, params: Any, hyper: Any, key: Array, num_seeds: int) -> Programs:
     """The training of several seeds side by side, as `jaxvec.train` does it; how long it lasts is left open.
 
@@ -58,7 +67,7 @@ def compiled(learner: Learner, params: Any, hyper: Any, key: Array, num_seeds: i
         return jax.lax.fori_loop(0, count, lambda _, states: update(states)[0], states)
 
     started = time.perf_counter()
-    with use_devices(usable(learner.settings.n_worlds, at_most=MOST)):
+    with use_devices(devices_of(learner)):
         fresh = jax.jit(init).lower(hyper).compile()
         states = fresh(hyper)
         lying = jax.tree.map(lambda x: x.sharding, states)

@@ -217,6 +217,23 @@ def _stacked(base: Any, changes: Sequence[Named]) -> dict[str, jax.Array]:
     return {n: jnp.asarray(np.stack([np.asarray(c.get(n, getattr(base, n))) for c in changes])) for n in names}
 
 
+def placed(members: Sequence[Member], learner: Learner | None, episodes: int) -> str:
+    """In words, on what devices the members of a program are, and in how many worlds.
+
+    Args:
+        members: at least one.
+        learner: of all; None: they do not learn.
+        episodes: of evaluation.
+    """
+    kind = jax.devices()[0].device_kind
+    if learner is None:
+        return kind if members[0].series.run_fn else f"{episodes} worlds, {kind}"
+    n, there = min(jax.device_count(), len(members)), jax.device_count()
+    words = kind if n == 1 else f"{n} x {kind}, {-(-len(members) // n)} learners on each"
+    why = "" if n == there else f" ({n} of {there} devices: a learner is on one)"
+    return f"{learner.settings.n_worlds} worlds each, {words}{why}"
+
+
 def _over_devices(members: Sequence[Member]) -> tuple[Callable[[Any], Any], list[Member]]:
     """How a function of all members is spread over the devices, and the members, repeated until they divide evenly."""
     n = min(jax.device_count(), len(members))

@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxvec.bench import machine
 from jaxvec.core import cache
+from jaxvec.core.claims import Part, work
 from jaxvec.core.files import replacing, write_json
 from jaxvec.papers import PAPERS
 from jaxvec.papers.data import Data
@@ -58,11 +59,14 @@ def reproduce(
     slots: int | None = None,
     quick: bool = False,
     timing: bool = False,
+    part: Part | None = None,
     out: Path | None = None,
     progress: bool | TextIO = True,
     say: Callable[[str], Any] = print,
 ) -> dict[str, Any]:
     """Make a paper's figures and judge its claims; what is in the folder already is not made again.
+
+    Several processes may share a folder, each making what nobody else is at.
 
     Args:
         env_id: the environment of the paper.
@@ -71,37 +75,65 @@ def reproduce(
         slots: of training that each learner sees; None: as many as the budget has.
         quick: a look, in a minute or so per figure, on which no verdict should rest.
         timing: make everything anew, and then once more run by run; both times are kept.
+        part: which of several workers this is, who ends when others are at all programs that are left, and draws and judges if
+            there are none; None: one who waits for them.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
         progress: report on stderr, or on the given stream, how far it is.
         say: where results go, a line at a time.
     Returns:
-        The folder and, per figure, its files, verdicts and times.
+        The folder and, per figure, its files, verdicts and times; of a part also "left", what others are at.
     Raises:
-        ValueError: an unknown environment or figure, a bad number of seeds or slots, or a folder with files of another version.
+        ValueError: an unknown environment or figure, a bad number of seeds or slots, a folder with files of another version, or
+            one that parts cannot share; or a part is to be timed.
+        TrainingError: a learner has gone astray; a part has made everything else.
     """
+    if timing and part:
+        raise ValueError("--timing measures this machine alone: leave out --part")
     plan = _planned(env_id, seeds, slots, quick, timing, out, say)
     cache.disable() if timing else cache.enable()
     paper, budget, out = plan.paper, plan.budget, plan.out
     figures = paper.figures if figure is None else (paper.figure(figure),)
     out.mkdir(parents=True, exist_ok=True)
     _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
-    runner = Runner(env_id, budget, out, progress, fresh=timing, eval_overrides=paper.eval_overrides)
+    how: dict[str, Any] = {"fresh": timing, "shared": part is not None, "eval_overrides": paper.eval_overrides}
+    runner = Runner(env_id, budget, out, progress, **how)
     say(
         f"{paper.title}\n{budget.slots:,} slots of training, {plan.seeds} seeds, {budget.episodes} episodes of evaluation"
     )
     if quick:
         say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
-    results = {}
-    for each in figures:
-        try:
-            results[each.number] = _reproduce_figure(plan, each, runner)
-        finally:
-            runner.progress.close()
+    results, left = _make(plan, figures, runner, part)
+    if left:
+        return {"out": str(out), "figures": {}, "left": left}
     if figure is None:
         verdicts = [_judged(claim, NO_FIGURE, Data((), {})) for claim in paper.other_claims]
         _print(verdicts, say)
-        _keep_verdicts(out / "verdicts.json", paper, verdicts, "")
-    return {"out": str(out), "figures": results}
+        _keep_verdicts(plan, runner, verdicts, "")
+    return {"out": str(out), "figures": results} | ({"left": []} if part else {})
+
+
+def _make(
+    plan: _Plan, figures: Sequence[Figure], runner: Runner, part: Part | None
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What became of each figure, and what a part leaves to other workers, in which case there are no figures."""
+    wanted = [] if plan.timing else [(each.series, each.points_of(plan.quick)) for each in figures]
+    results = dict[str, dict[str, Any]]()
+    try:
+        units = runner.units(wanted, plan.seeds)
+        if part and (left := work([unit for of_figure in units for unit in of_figure], part, runner.progress.write)):
+            return results, left
+        for i, figure in enumerate(figures):
+            work(units[i] if units else (), say=runner.progress.write)
+            with runner.claims.of(figure.stem, wait=True):
+                results[figure.number] = _reproduce_figure(plan, figure, runner)
+        return results, []
+    finally:
+        runner.progress.close()
+
+
+def folder_of(env_id: str, quick: bool) -> Path:
+    """Where a paper's figures go if nothing else is said."""
+    return Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
 
 
 def _planned(
@@ -116,7 +148,7 @@ def _planned(
     if slots is not None and slots < 1:
         raise ValueError(f"--slots must be at least 1, not {slots}")
     budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
-    out = out or Path("reproductions") / (f"{env_id}-quick" if quick else env_id)
+    out = out or folder_of(env_id, quick)
     return _Plan(paper, budget, seeds, quick, timing, out, say)
 
 
@@ -137,7 +169,7 @@ def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, 
     files += [str(file) for file in figure.pictures(runner, out)] if figure.pictures else []
     write_json(out / f"{figure.stem}.json", _record(plan, figure, data, verdicts, times))
     spent = plan.spent(figure, data) + (" (quick look)" if plan.quick else "")
-    _keep_verdicts(out / "verdicts.json", plan.paper, verdicts, spent)
+    _keep_verdicts(plan, runner, verdicts, spent)
     say(f"\n{figure.heading}")
     _print(verdicts, say)
     say(_of_time(times))
@@ -206,12 +238,14 @@ def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
     raise ValueError(f"{file}: not the verdicts of this version of jaxvec; move it away, or choose another folder")
 
 
-def _keep_verdicts(file: Path, paper: Paper, verdicts: Sequence[dict[str, str]], spent: str) -> None:
+def _keep_verdicts(plan: _Plan, runner: Runner, verdicts: Sequence[dict[str, str]], spent: str) -> None:
     """Add verdicts to those that are there; and write all of them as a page to read, `.md`."""
-    known = _known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
-    write_json(file, known)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(_page(paper, known))
+    file = plan.out / "verdicts.json"
+    with runner.claims.of(file.name, wait=True):
+        known = _known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
+        write_json(file, known)
+        with replacing(file.with_suffix(".md")) as temporary:
+            temporary.write_text(_page(plan.paper, known))
 
 
 def _page(paper: Paper, known: dict[str, dict[str, str]]) -> str:

@@ -2,18 +2,21 @@
 
 Series and points that differ in numbers only are one program (`jaxvec.papers.programs`); only other sizes are another. What is
 made lies in a folder under the digest of everything that it is made from (`jaxvec.papers.runs`): it is never made twice, it
-serves every figure that needs it, and what was interrupted goes on with what is missing.
+serves every figure that needs it, and what was interrupted goes on with what is missing. Processes that share the folder claim
+programs (`jaxvec.core.claims`).
 """
 
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import jax
 
 from jaxvec import learners
+from jaxvec.core.claims import Claims, Unit, work
 from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import evaluate
 from jaxvec.core.make import make
@@ -21,7 +24,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.papers import programs
 from jaxvec.papers.data import Data
 from jaxvec.papers.programs import WORLDS, Length, Member
-from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, write_run
+from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, remove_halves, write_run
 from jaxvec.papers.series import Budget, Cell, Named, Series, SweepPoint
 from jaxvec.policies import fixed
 from jaxvec.training import train
@@ -56,6 +59,22 @@ class Setup(NamedTuple):
     hyper: Any
 
 
+class Program(NamedTuple):
+    """What is made side by side.
+
+    Attributes:
+        names: of its series.
+        members: of which all have one setup.
+        point: the first of its points, which differ in numbers only.
+        setup: see there.
+    """
+
+    names: str
+    members: list[Member]
+    point: SweepPoint
+    setup: Setup
+
+
 class Runner:
     """Trains and evaluates for the figures of one paper.
 
@@ -65,6 +84,7 @@ class Runner:
         out: the folder; the runs go to `runs` in it.
         progress: where to report; True: stderr, False: nowhere.
         fresh: make everything again, whatever the folder holds.
+        shared: whether it must be possible to lock the folder.
         eval_overrides: see `EvalOverrides`.
     """
 
@@ -76,10 +96,12 @@ class Runner:
         progress: bool | TextIO = False,
         *,
         fresh: bool = False,
+        shared: bool = False,
         eval_overrides: EvalOverrides = as_in_training,
     ):
         self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
         self.eval_overrides, self.progress = eval_overrides, Progress(progress)
+        self.claims = Claims(out / "claims", required=shared)
         self.store.mkdir(parents=True, exist_ok=True)
         foreign = foreign_runs(self.store)
         if foreign:
@@ -96,10 +118,8 @@ class Runner:
             seeds: runs of each series that has seeds, at each point.
         """
         runs: dict[Cell, list[Run]] = {}
-        for program in _programs(series):
-            for of_one_size in _of_one_size(points):
-                for member, run in self.runs(program, of_one_size, seeds):
-                    runs.setdefault((member.series.name, member.x), []).append(run)
+        for member in self._made(series, points, seeds):
+            runs.setdefault((member.series.name, member.x), []).append(read_run(self.store / member.file))
         return Data(series, runs, self.rules)
 
     def rules(self, names: Sequence[str], worlds: Sequence[Named], sizes: Named) -> dict[str, list[Run]]:
@@ -113,27 +133,63 @@ class Runner:
         series = tuple(Series(name, rule=name) for name in names)
         points = [SweepPoint(float(i), sizes, numbers) for i, numbers in enumerate(worlds)]
         runs: dict[str, list[Run]] = {}
-        for member, run in self.runs(series, points, 1):
-            runs.setdefault(member.series.name, []).append(run)
+        for member in self._made(series, points, 1):
+            runs.setdefault(member.series.name, []).append(read_run(self.store / member.file))
         return runs
 
-    def runs(self, program: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> list[tuple[Member, Run]]:
-        """The runs of one program; those on disk are read.
+    def units(self, wanted: Iterable[tuple[Sequence[Series], Sequence[SweepPoint]]], seeds: int) -> list[list[Unit]]:
+        """What there is to make, the same for all who share the folder, whatever of it is made already.
 
         Args:
-            program: series that are one program, see `Series.program`.
-            points: of one size.
+            wanted: of each figure the series and points.
             seeds: as of `data`.
+        Returns:
+            Of each figure its programs, without the members that an earlier one has.
         """
-        setup = self.setup(program[0], points[0])
-        members = self.members(program, points, seeds, setup)
-        missing = list({m.file: m for m in members if self.fresh or not (self.store / m.file).exists()}.values())
-        if missing:
-            names = ", ".join(series.name for series in program)
-            self.progress.start(f"{names}: {len(missing)} in one program")
-            for member, run in zip(missing, self._make(missing, points[0], setup), strict=True):
+        seen = set[str]()
+        return [self._units(self._programs(series, points, seeds), seen) for series, points in wanted]
+
+    def _made(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> list[Member]:
+        """The members of all programs, whose runs are made where they are missing."""
+        wanted = list(self._programs(series, points, seeds))
+        work(self._units(wanted, set()), say=self.progress.write)
+        return [member for program in wanted for member in program.members]
+
+    def _programs(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Iterator[Program]:
+        for of_one_program in _of_one_program(series):
+            for of_one_size in _of_one_size(points):
+                setup = self.setup(of_one_program[0], of_one_size[0])
+                members = self.members(of_one_program, of_one_size, seeds, setup)
+                yield Program(", ".join(one.name for one in of_one_program), members, of_one_size[0], setup)
+
+    def _units(self, wanted: Iterable[Program], seen: set[str]) -> list[Unit]:
+        """Units of what is not of another unit already, which `seen` has by its file."""
+        units = list[Unit]()
+        for program in wanted:
+            new = list({m.file: m for m in program.members if m.file not in seen}.values())
+            seen |= {m.file for m in new}
+            units += [self._unit(program._replace(members=new))] if new else []
+        return units
+
+    def _unit(self, program: Program) -> Unit:
+        """A program as a unit of work, of which only what is missing is made."""
+        old = {member.file for member in program.members} if self.fresh else set()
+
+        def missing() -> list[Member]:
+            return [m for m in program.members if m.file in old or not (self.store / m.file).exists()]
+
+        def make() -> None:
+            members = missing()
+            on = programs.placed(members, program.setup.learner, self.budget.episodes)
+            self.progress.start(f"{program.names}: {len(members)} in one program, {on}")
+            for member, run in zip(members, self._make(members, program.point, program.setup), strict=True):
+                remove_halves(self.store / member.file)
                 write_run(self.store / member.file, run)
-        return [(member, read_run(self.store / member.file)) for member in members]
+                old.discard(member.file)
+
+        files = [member.file.removesuffix(".npz") for member in program.members]
+        claim = partial(self.claims.of, " ".join(files))
+        return Unit(f"{program.names} ({files[0]})", claim, lambda: not missing(), make)
 
     def one_by_one(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> dict[str, float]:
         """The same as a loop of single runs, each compiled for itself, through `jaxvec.train` and `evaluate`.
@@ -142,7 +198,7 @@ class Runner:
             How many `runs`, and the `seconds` that they took.
         """
         started, count = time.perf_counter(), 0
-        for program in _programs(series):
+        for program in _of_one_program(series):
             for group in _run_apart(program):
                 for point in points:
                     for seed in range(seeds if group[0].has_seeds else 1):
@@ -283,7 +339,7 @@ def _alike(things: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[list[An
     yield from groups.values()
 
 
-def _programs(series: Iterable[Series]) -> Iterator[list[Series]]:
+def _of_one_program(series: Iterable[Series]) -> Iterator[list[Series]]:
     """Those together that may be one program."""
     return _alike(series, lambda one: one.program)
 

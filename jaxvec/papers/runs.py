@@ -58,6 +58,12 @@ def write_run(file: Path, run: Run) -> None:
         np.savez_compressed(stream, about=about, **arrays)
 
 
+def remove_halves(file: Path) -> None:
+    """Remove what is left of a run that was being written when a kill came."""
+    for half in file.parent.glob(f".{file.stem}.*{file.suffix}"):
+        half.unlink(missing_ok=True)
+
+
 def read_run(file: Path) -> Run:
     """Read a run.
 
@@ -82,7 +88,8 @@ def read_run(file: Path) -> Run:
 
 def foreign_runs(folder: Path) -> list[str]:
     """Names of the files in a folder that are no runs of this version: nothing reads them."""
-    return [file.name for file in sorted(folder.glob("*.npz")) if not _is_current(_config_of(file))]
+    files = [file for file in sorted(folder.glob("*.npz")) if not file.name.startswith(".")]  # which is being written
+    return [file.name for file in files if not _is_current(_config_of(file))]
 
 
 def _about(stored: Any) -> dict[str, Any]:
