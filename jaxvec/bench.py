@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxvec import bench_arguments, learners, policies
 from jaxvec.core import cache, rng
-from jaxvec.core.devices import usable, use_devices
+from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import replacing
 from jaxvec.core.make import make
@@ -35,8 +35,6 @@ from jaxvec.learners.base import Learner
 Row = dict[str, Any]
 """What was measured of one program, by name; JSON can hold it."""
 ENOUGH_S = 0.5  # a timed run lasts at least about so long
-LEARNERS = ("ippo", "mappo")  # whose training is measured where none is named
-EVERY = "all"  # stands for every learner that is known
 
 
 def all_cores() -> None:
@@ -324,7 +322,7 @@ def run(
     env_ids: Iterable[str],
     worlds: Sequence[int],
     *,
-    learner_names: Sequence[str] = LEARNERS,
+    train: Sequence[str] | None = None,
     repeats: int = 5,
     quiet: bool = False,
 ) -> list[Row]:
@@ -333,8 +331,8 @@ def run(
     Args:
         env_ids: names of environments.
         worlds: numbers of worlds side by side.
-        learner_names: of learners, measured at their own settings; `EVERY` stands for all that are known, of which those that
-            cannot learn on an environment are left out there.
+        train: names of learners whose training is measured, at their own settings and numbers of worlds; empty: of all that are
+            known, of which those that cannot learn on an environment are left out there; None: no training.
         repeats: rounds, of which the median is taken.
         quiet: print no line for each row as it comes.
     Returns:
@@ -343,14 +341,15 @@ def run(
         ValueError: see `jaxvec.bench_arguments.check`; or a learner that is named cannot learn on an environment.
     """
     cache.disable()
-    env_ids, every = tuple(env_ids), EVERY in learner_names
-    bench_arguments.check(env_ids, worlds, learner_names, repeats, EVERY)
+    env_ids = tuple(env_ids)
+    bench_arguments.check(env_ids, worlds, train, repeats)
     rows: list[Row] = []
 
     def measure(cases: Sequence[Case], seconds: float) -> list[Row]:
         measured = [machine() | row for row in take_turns(cases, repeats, seconds)]
         for row in () if quiet else measured:
-            print(f"{row['series']}, {row['worlds']} worlds: {row['steps_per_s']:.4g} steps/s", flush=True)
+            on = said(row["worlds"], jax.devices()[: row["sharded_over"]])
+            print(f"{row['series']}, {row['worlds']} worlds, {on}: {row['steps_per_s']:.4g} steps/s", flush=True)
         return measured
 
     for env_id in env_ids:
@@ -358,18 +357,18 @@ def run(
         for n in worlds:
             (row,) = measure([env_case(env, params, n)], ENOUGH_S)
             rows.append(row | step_row(env, params, row))
-        rows += measure(_train_cases(env, params, learner_names, every), 2 * ENOUGH_S)
+        rows += [] if train is None else measure(_train_cases(env, params, train), 2 * ENOUGH_S)
     return rows
 
 
-def _train_cases(env: Environment, params: Any, names: Sequence[str], every: bool) -> list[Case]:
-    """Training by each of several learners, or by every one that can learn on this environment."""
+def _train_cases(env: Environment, params: Any, names: Sequence[str]) -> list[Case]:
+    """Training by each of several learners, or if none is named by every one that can learn on this environment."""
     cases = []
-    for name in learners.LEARNERS if every else names:
+    for name in names or learners.LEARNERS:
         try:
             cases.append(train_case(env, params, name))
         except ValueError:
-            if not every:
+            if names:
                 raise
     return cases
 
@@ -383,11 +382,13 @@ def write(rows: Iterable[Row], path: Path) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """A Markdown table of the rows."""
-    head = "what | worlds | steps/s | range | agent-steps/s | gradient steps/s | compile s | kernels | bytes/step | x floor"
-    lines = [head, " | ".join(["---"] * len(head.split("|")))]
+    titles = ["what", "worlds", "devices", "steps/s", "range", "agent-steps/s", "gradient steps/s", "compile s"]
+    titles += ["kernels", "bytes/step", "x floor"]
+    lines = [" | ".join(titles), " | ".join(["---"] * len(titles))]
     for row in rows:
         spread = f"{row['steps_per_s_low']:.3g} to {row['steps_per_s_high']:.3g}"
-        cells = [row["series"], str(row["worlds"]), _cell(row, "steps_per_s", ".3g"), spread]
+        devices = f"{row['sharded_over']} of {row['devices']}" if {"sharded_over", "devices"} <= row.keys() else ""
+        cells = [row["series"], str(row["worlds"]), devices, _cell(row, "steps_per_s", ".3g"), spread]
         cells += [_cell(row, f"{what}_steps_per_s", ".3g") for what in ("agent", "gradient")]
         cells += [_cell(row, "compile_s", ".1f"), _cell(row, "kernels_per_step", "d")]
         lines.append(" | ".join([*cells, _cell(row, "bytes_per_step", ".0f"), _cell(row, "times_floor", ".1f")]))

@@ -6,19 +6,16 @@ from jaxvec import learners
 from jaxvec.core.make import ENVIRONMENTS
 
 
-def check(
-    env_ids: Sequence[str], worlds: Sequence[int], learner_names: Sequence[str], repeats: int, every: str
-) -> None:
+def check(env_ids: Sequence[str], worlds: Sequence[int], train: Sequence[str] | None, repeats: int) -> None:
     """Refuse what cannot be measured, or would not be.
 
     Args:
         env_ids: names of environments.
         worlds: numbers of worlds side by side.
-        learner_names: of learners.
+        train: names of learners; empty: all; None: none.
         repeats: rounds.
-        every: stands for all learners.
     Raises:
-        ValueError: an unknown environment or learner, a count below 1, `every` beside others, or nothing at all.
+        ValueError: an unknown environment or learner, a learner twice, a count below 1, or nothing at all.
     """
     for env_id in env_ids:
         ENVIRONMENTS[env_id]
@@ -27,9 +24,9 @@ def check(
             raise ValueError(f"worlds must be at least 1, not {n}")
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
-    if every in learner_names and len(learner_names) > 1:
-        raise ValueError(f"learners: {every} stands for every learner, and so alone, not in {', '.join(learner_names)}")
-    for name in () if every in learner_names else learner_names:
+    for i, name in enumerate(train or ()):
         learners.LEARNERS[name]
-    if not env_ids or not (worlds or learner_names):
-        raise ValueError("there is nothing to measure: name environments, and numbers of worlds or learners")
+        if name in (train or ())[:i]:
+            raise ValueError(f"learner {name!r} is named twice")
+    if not env_ids or not (worlds or train is not None):
+        raise ValueError("there is nothing to measure: give environments, and numbers of worlds or --train")

@@ -83,18 +83,18 @@ def bench(
     /,
     *,
     worlds: tuple[Count, ...] = (1, 64, 1024, 16384),
-    learners: tuple[str, ...] = ("ippo", "mappo"),
+    train: tuple[str, ...] | None = None,
     repeats: Count = 5,
     out: Path | None = None,
     register: Register = (),
     json: Json = False,
 ) -> None:
-    """World-steps per second with random actions and in training, compile time apart.
+    """World-steps per second with random actions, and in training, on the devices that there are; compile time apart.
 
     Args:
         env: environments, all if none is named.
         worlds: numbers of parallel worlds.
-        learners: whose training is measured; all stands for every learner, and none may be named.
+        train: measure training too, at each learner's own settings: of every learner, or of those that are named.
         repeats: timed repetitions, of which the median is taken.
         out: write the rows there as JSON lines as well.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
@@ -107,7 +107,7 @@ def bench(
     if out is not None:
         check_writable(out)
     bench_module.all_cores()
-    rows = bench_module.run(env or env_ids(), worlds, learner_names=learners, repeats=repeats, quiet=json)
+    rows = bench_module.run(env or env_ids(), worlds, train=train, repeats=repeats, quiet=json)
     if out is not None:
         bench_module.write(rows, out)
     print(jsonlib.dumps({"rows": rows}) if json else bench_module.table(rows))

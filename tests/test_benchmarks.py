@@ -105,14 +105,17 @@ def test_a_new_environment_and_a_new_learner_are_measured_by_their_names(monkeyp
         raise ValueError("it cannot learn here")
 
     monkeypatch.setattr(learners, "LEARNERS", Registry("learner", {"mine": small, "picky": refused}))
-    rows = bench.run(["walkers"], [2], learner_names=[bench.EVERY], repeats=1)
+    rows = bench.run(["walkers"], [2], train=(), repeats=1)
     assert [row["series"] for row in rows] == ["walkers, random actions", "walkers, mine"]
     assert all(row["steps_per_s"] > 0 for row in rows)
-    assert "walkers, mine, 2 worlds" in capsys.readouterr().out
+    kind = jax.devices()[0].device_kind
+    assert f"walkers, mine, 2 worlds, {kind}: " in capsys.readouterr().out
+    cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in bench.table(rows).splitlines()[2:]]
+    assert cells == [[row["series"], "2", "1 of 1"] for row in rows]
     with pytest.raises(ValueError, match="it cannot learn here"):
-        bench.run(["walkers"], [], learner_names=["picky"], repeats=1)
+        bench.run(["walkers"], [], train=["picky"], repeats=1)
     with pytest.raises(ValueError, match=r"unknown learner 'min'\. Did you mean 'mine'\?"):
-        bench.run(["walkers"], [2], learner_names=["min"])
+        bench.run(["walkers"], [2], train=["min"])
 
 
 def test_unused_info_costs_nothing(run):

@@ -227,7 +227,7 @@ COUNTS = {  # a right line of each command, and for each option something that i
     },
     "train --resume run": {"updates": "9", "devices": "1"},
     "evaluate run": {"beside": "run", "episodes": "3", "seed": "5", "member": "1"},
-    "bench walkers": {"worlds": "3", "learners": "counting", "repeats": "2"},
+    "bench walkers": {"worlds": "3", "train": "counting", "repeats": "2"},
     "league walkers --out x": {
         "minutes": "2",
         "updates": "2",
@@ -301,8 +301,8 @@ def test_numbers_are_within_their_ranges(here):
     [
         ("bench --worlds 0", "--worlds must be at least 1"),
         ("bench walkers nowhere", "unknown environment 'nowhere'"),
-        ("bench --learners all ippo", "all stands for every learner"),
-        ("bench walkers --worlds --learners", "nothing to measure"),
+        ("bench --train ippo apg ippo", "learner 'ippo' is named twice"),
+        ("bench walkers --worlds", "nothing to measure"),
         ("bench --out folder", "folder: is a folder"),
         ("bench --out afile/x", "is no folder"),
         ("league walkers --minutes nan", "--minutes must be above 0"),
