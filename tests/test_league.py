@@ -10,8 +10,9 @@ import pytest
 
 import jaxvec
 from jaxvec.cli import main
+from jaxvec.core.claims import Claims
 from jaxvec.core.evaluation import evaluate, interval
-from jaxvec.league import Budget, league, table, training
+from jaxvec.league import Budget, league, play, table, training
 from jaxvec.league.entries import ENTRIES, contest, entries_of
 from jaxvec.papers.data import over_seeds
 from jaxvec.papers.programs import WORLDS
@@ -108,6 +109,28 @@ def test_a_killed_league_goes_on_to_the_same(played, tmp_path):
     assert untimed(again) == untimed(whole)
     assert again.splitlines()[:2] == lines[:2], "what was finished is not made again"
     assert [row["policy"] for row in summary["rows"]] == [row["policy"] for row in played[1]["rows"]]
+
+
+def test_a_part_leaves_to_another_what_it_is_at(played, tmp_path, monkeypatch, capsys):
+    out, lines = tmp_path / "shared", (played[0] / "records.jsonl").read_text().splitlines(keepends=True)
+    shutil.copytree(played[0], out)
+    (out / "records.jsonl").write_text("".join([*lines[:2], lines[3]]))  # without ippo
+    made, options = [], ["--updates", "3", "--seeds", "2", "--worlds", "6", "--bounded", "2", "--judged", "4"]
+    words = ["league", "isac_iov", *options, "--learners", *NAMES, "--out", str(out), "--set", *TINY, "--part", "1/2"]
+    monkeypatch.setattr(play, "compete", lambda game, entry: made.append(entry.name) or json.loads(lines[2]))
+    with Claims(out / "claims").of("ippo"):
+        main(words)
+        assert "1 left to other workers, who are at it: ippo. The last of them" in capsys.readouterr().out
+    with Claims(out / "claims").of("ippo"), Claims(out / "claims").of("rules"):
+        (out / "records.jsonl").write_text("".join(lines[1:2] + lines[3:]))
+        main(words)
+        said = capsys.readouterr().out
+        assert "the rules are not played yet\n2 left to other workers, who are at it: rules; ippo" in said
+    (out / "records.jsonl").write_text("".join([lines[3], lines[0], lines[1]]))
+    main([*words, "--json"])
+    assert json.loads(capsys.readouterr().out)["left"] == []
+    assert made == ["ippo"]
+    assert (out / "records.jsonl").read_text() == "".join(lines), "in the order of the plan, whoever was first"
 
 
 def test_a_folder_of_another_league_is_refused(played):

@@ -146,7 +146,8 @@ class Folder:
         """
         with self.writing():
             self.refresh()
-            self.plan["updates"][name] = updates
+            known = self.plan["updates"] | {name: updates}
+            self.plan["updates"] = {x["name"]: known[x["name"]] for x in self.plan["entries"] if x["name"] in known}
             write_json(self.path / "plan.json", self.plan)
 
     def add(self, record: Record) -> None:

@@ -211,7 +211,7 @@ def compete(game: League, entry: Entry) -> Record:
     """
     played, budget = game.contest, game.budget
     worlds, learner = played.worlds(entry), played.learner(entry)
-    on = said(learner.settings.n_worlds, training.devices_of(learner))
+    on = f"{learner.settings.n_worlds} worlds, {said(learner.settings.n_worlds, training.devices_of(learner))}"
     game.line.start(f"{entry.name} on {worlds.env.id}, {budget.seeds} seeds, {on}")
     hyper, key = played.hyper(learner, budget.updates or 1000), jax.random.key(budget.seed)
     programs = training.compiled(learner, worlds.params, hyper, key, budget.seeds)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shutil
 
+import jax
 import pytest
 
 from jaxvec import bench, cli
@@ -95,6 +97,38 @@ def test_again_nothing_is_trained(capsys, out, monkeypatch):
     assert summary["figures"]["4"]["verdicts"] == {"A": "holds", "B": "does not hold", "D": "open"}
     assert before == {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert "C" in json.loads((out / "verdicts.json").read_text()), "other verdicts are kept"
+
+
+def test_a_part_leaves_to_another_what_it_is_at_and_the_last_draws(capsys, out, tmp_path, monkeypatch):
+    there, asked = tmp_path / "shared", []
+    shutil.copytree(out, there, ignore=shutil.ignore_patterns("fig*", "ippo*"))
+    plan, points = Runner("v2x_offload", QUICK, there), FIGURE.points_of(True)
+    (of_figure,) = plan.units([(FIGURE.series, points)], 2)
+
+    def train(learner, members, *rest):
+        asked.extend(member.x for member in members)
+        return [read_run(out / "runs" / member.file) for member in members]
+
+    monkeypatch.setattr(programs, "train", train)
+    with of_figure[0].claim():
+        assert "1 left to other workers, who are at it: learned (ippo-" in reproduce(capsys, there, "--part", "2/2").out
+        assert not (there / "fig4.json").exists()
+    said = reproduce(capsys, there, "--part", "2/2")
+    assert asked == [50.0, 50.0, 200.0, 200.0]
+    assert f"learned: 4 in one program, 4 worlds each, {jax.devices()[0].device_kind}: compiling" in said.err
+    for name in ("fig4.png", "fig4.csv", "verdicts.json"):
+        assert (there / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_members_of_an_earlier_figure_are_its_own(tmp_path):
+    runner = Runner("v2x_offload", QUICK, tmp_path)
+    units = runner.units([(FIGURE.series, FIGURE.points[:2]), ((LEARNED,), FIGURE.points)], 2)
+    assert [[unit.name.rsplit(" (", 1)[0] for unit in of_figure] for of_figure in units] == [
+        ["learned", "local (rule)"],
+        ["learned"],
+    ]
+    (learned, _), (more,) = units
+    assert learned.name != more.name
 
 
 def test_timing_makes_it_anew_and_run_by_run(capsys, out, monkeypatch):
