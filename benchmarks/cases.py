@@ -63,8 +63,15 @@ SPOILT = (1.5, 1.0, 0.5, 0.0)  # how much of the teacher's decisions there chanc
 DRAWN = (*LEARNERS, "icl_copy", "icl_kernel_64", "icl_transformer", "bc", "local", "slot_optimum")
 SHOWN = (("reward", "reward", 1.0), ("energy_sys_j", "energy of a slot [J]", 1.0))
 SHOWN += (("latency_mean_s", "latency [ms]", 1e3), ("qos_mean", "QoS", 1.0))
-COUNTS = ("n_decisions", "n_ok", "n_repaired", "n_bad_json", "n_bad_shape", "n_bad_range", "n_timeout", "n_http_error")
-COUNTS += ("n_retry", "n_fallback", "prompt_tokens_per_decision", "completion_tokens_per_decision", "ms_per_decision")
+COUNTS = ("n_decisions", "n_ok", "n_repaired", "n_bad_json", "n_bad_shape", "n_bad_range", "n_bad_choice", "n_timeout")
+COUNTS += (
+    "n_http_error",
+    "n_retry",
+    "n_fallback",
+    "prompt_tokens_per_decision",
+    "completion_tokens_per_decision",
+    "ms_per_decision",
+)
 
 # Who is compared
 
@@ -233,7 +240,7 @@ def answers(rows: list[bench.Row]) -> str:
     """What language models took for a decision, as Markdown."""
     lines = [f"| model | vehicles | bias | {' | '.join(COUNTS)} |", "|" + "---|" * (len(COUNTS) + 3)]
     for row in (row for row in rows if row["what"] == "llm"):
-        cells = " | ".join(f"{row[name]:.5g}" for name in COUNTS)
+        cells = " | ".join(f"{row[name]:.5g}" if name in row else "" for name in COUNTS)  # older rows lack some
         lines.append(f"| {row['policy']} ({row['label']}) | {row['vehicles']} | {row['bias']} | {cells} |")
     return "\n".join(lines)
 

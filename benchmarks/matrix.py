@@ -3,7 +3,7 @@
 Each learner at its own settings (but for `REPLAY`), all with the same number of slots of training, seeds side by side in one
 program; then the greedy policies and the fixed rules in the same worlds. Per environment a table (`matrix-ENV.md`), the
 learning curves (`matrix-ENV.png`) and all numbers (`matrix-ENV.json`). Runs are kept in a folder and never made twice: stop it,
-and go on later.
+and go on later; or share the folder among workers, each with the same words and its `--part`.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.bench import all_cores, machine
+from jaxvec.core.claims import Part, work
 from jaxvec.core.files import replacing, write_json
 from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.papers.checks import converged
@@ -23,8 +24,10 @@ from jaxvec.papers.paper import Figure, Panel
 from jaxvec.papers.runner import Runner
 from jaxvec.papers.series import Budget, Series, SweepPoint
 from jaxvec.policies import fixed
+from jaxvec.sharing import left_to_others
 from jaxvec.viz import plots
 
+EPISODES = 1024  # of evaluation
 COMPARED = ("ippo", "mappo", "ddpg", "maddpg", "matd3", "sac", "masac")
 REPLAY = {  # where the future counts, critics that forget what exploration found at first come to believe in what it never tried
     "isac_iov": {"capacity": 262_144},
@@ -38,15 +41,10 @@ def figure(env_id: str, names: tuple[str, ...]) -> Figure:
         "matrix",
         f"Every learner on {env_id}",
         "episodes",
-        (*(learner(env_id, name) for name in names), *(Series(name, rule=name) for name in rules)),
+        (*(Series(name, learner=name) for name in names), *(Series(name, rule=name) for name in rules)),
         (SweepPoint(0.0),),
         (Panel("reward in training", over_training()), Panel("reward after training", over_series("reward"), " ")),
     )
-
-
-def learner(env_id: str, name: str) -> Series:
-    """A learner at its own settings."""
-    return Series(name, learner=name, settings={} if "ppo" in name else REPLAY.get(env_id, {}))
 
 
 def rows(data: Data) -> list[dict[str, Any]]:
@@ -84,7 +82,42 @@ def table(policies: list[dict[str, Any]], note: str) -> str:
     return "\n".join([*lines, "", note, ""])
 
 
-def main() -> None:
+def part(text: str) -> Part:
+    """The option `--part`."""
+    try:
+        return Part.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def write(env_id: str, plan: Figure, data: Data, args: argparse.Namespace) -> None:
+    """Print the table of an environment, and write it with the picture and all numbers."""
+    policies = rows(data)
+    where = " and ".join(sorted({run.device for runs in data.runs.values() for run in runs if run.curves}))
+    note = (
+        f"{args.slots:,} slots of training, {args.seeds} seeds in one program, greedy on {EPISODES} episodes that all "
+        f"share, 95 % intervals (learners: over seeds; rules: over episodes). Trained on {where}, {date.today()}."
+    )
+    text = table(policies, note)
+    print(f"\n{env_id}\n\n{text}")
+    stem = args.out / f"matrix-{env_id}"
+    with replacing(stem.with_suffix(".md")) as temporary:
+        temporary.write_text(text)
+    names = [row["policy"] for row in policies]
+    drawn = set(names[: 1 + names.index("random")])
+    parts = [
+        (panel.title, panel.axis or plan.axis, [line for line in panel.lines(data) if line.name in drawn])
+        for panel in plan.panels
+    ]  # of what is no worse than chance
+    short = f"{args.seeds} seeds, {args.slots:,} slots each, 95 % intervals"
+    plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=short)
+    write_json(
+        stem.with_suffix(".json"),
+        {"machine": machine(), "trained_on": where, "date": str(date.today()), "rows": policies},
+    )
+
+
+def main(words: list[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="+", default=list(ENVIRONMENTS))
@@ -93,36 +126,29 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=1_024_000)
     parser.add_argument("--runs", type=Path, default=Path("reproductions"), help="where the runs are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    args = parser.parse_args()
+    parser.add_argument("--part", type=part, help="of several workers that share the folder, as 2/8")
+    args = parser.parse_args(words)
     all_cores()
-    for env_id in args.envs:
-        plan = figure(env_id, tuple(args.learners))
-        runner = Runner(env_id, Budget(args.slots, 1024, args.seeds), args.runs / f"{env_id}-matrix", progress=True)
-        data = runner.data(plan.series, plan.points, args.seeds)
-        runner.progress.close()
-        policies = rows(data)
-        where = " and ".join(sorted({run.device for runs in data.runs.values() for run in runs if run.curves}))
-        note = (
-            f"{args.slots:,} slots of training, {args.seeds} seeds in one program, greedy on 1024 episodes that all "
-            f"share, 95 % intervals (learners: over seeds; rules: over episodes). Trained on {where}, {date.today()}."
+    plans = {env_id: figure(env_id, tuple(args.learners)) for env_id in args.envs}
+    runners = {
+        env_id: Runner(
+            env_id,
+            Budget(args.slots, EPISODES, args.seeds, REPLAY.get(env_id, {})),
+            args.runs / f"{env_id}-matrix",
+            progress=True,
+            shared=args.part is not None,
         )
-        text = table(policies, note)
-        print(f"\n{env_id}\n\n{text}")
-        stem = args.out / f"matrix-{env_id}"
-        with replacing(stem.with_suffix(".md")) as temporary:
-            temporary.write_text(text)
-        names = [row["policy"] for row in policies]
-        drawn = set(names[: 1 + names.index("random")])
-        parts = [
-            (panel.title, panel.axis or plan.axis, [line for line in panel.lines(data) if line.name in drawn])
-            for panel in plan.panels
-        ]  # of what is no worse than chance
-        short = f"{args.seeds} seeds, {args.slots:,} slots each, 95 % intervals"
-        plots.panels(parts, stem.with_suffix(".png"), title=plan.title, note=short)
-        write_json(
-            stem.with_suffix(".json"),
-            {"machine": machine(), "trained_on": where, "date": str(date.today()), "rows": policies},
-        )
+        for env_id in plans
+    }
+    units = [u for name, x in plans.items() for u in runners[name].units([(x.series, x.points)], args.seeds)[0]]
+    if args.part and (left := work(units, args.part, print)):
+        print(left_to_others(left))
+        return
+    for env_id, plan in plans.items():
+        data = runners[env_id].data(plan.series, plan.points, args.seeds)
+        runners[env_id].progress.close()
+        with runners[env_id].claims.of("page", wait=True):
+            write(env_id, plan, data, args)
 
 
 if __name__ == "__main__":

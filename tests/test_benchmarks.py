@@ -17,6 +17,7 @@ from jaxvec.core.evaluation import evaluate
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.registry import Registry
 from jaxvec.papers.dt_edge.contest import Contest
+from jaxvec.papers.runs import Run
 from jaxvec.policies import fixed
 from jaxvec.policies.llm.ask import Asker
 from jaxvec.policies.llm.backends import Scripted
@@ -220,6 +221,11 @@ def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch
     assert "| less energy, +0.5 GHz | 0 of 2, not 2 |" in page  # it is above MARL by 1 in everything
     assert "| higher QoS, +0.5 GHz | 2 of 2, not 0 |" in page
     assert "| llm (LLM) | 4 | 0 | 0 |" in page  # nothing was asked
+    head, _, cells = module.answers([row for row in rows if row["what"] == "llm"][:1]).splitlines()
+    older = {name: x for name, x in rows[-1].items() if name != "n_bad_choice"}
+    lacking = module.answers([older]).splitlines()[2].split("|")
+    at = [title.strip() for title in head.split("|")].index("n_bad_choice")
+    assert (cells.split("|")[at].strip(), lacking[at].strip()) == ("0", "")
     assert file.with_suffix(".png").exists()
 
 
@@ -348,3 +354,31 @@ def test_the_other_ippo_learns(load):
     _, earned = jax.jit(lambda runner: jax.lax.scan(update, runner, None, 60))(ippo.init(jax.random.key(0)))
     assert earned[0] == pytest.approx(1 / 5, abs=0.03)  # of five moves, one pays
     assert earned[-1] > 0.9
+
+
+def test_a_part_of_the_matrix_leaves_to_another_the_cell_it_is_at(load, monkeypatch, tmp_path, capsys):
+    matrix = load("matrix")
+
+    def run_of(runner, members, *others):
+        made.extend(member.series.name for member in members)
+        curves, seconds = {"reward": np.arange(3.0)}, {"compile": 1.0, "train": 1.0, "evaluate": 1.0}
+        return [Run({"reward": np.arange(4.0)}, curves, seconds, member.config, "cpu") for member in members]
+
+    monkeypatch.setattr(matrix.Runner, "_make", run_of)
+    words = ["--envs", "isac_iov", "dt_edge", "--learners", "ippo", "apg", "--seeds", "2", "--slots", "9"]
+    words += ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path), "--part", "2/2"]
+    made, plan = [], matrix.figure("dt_edge", ("ippo", "apg"))
+    runner = matrix.Runner("dt_edge", matrix.Budget(9, matrix.EPISODES, 2), tmp_path / "runs" / "dt_edge-matrix")
+    cell = runner.units([(plan.series, plan.points)], 2)[0][1]
+    with cell.claim():
+        matrix.main(words)
+    assert "1 left to other workers, who are at it: apg (apg-" in capsys.readouterr().out
+    assert made[:4] == ["apg", "apg", "ippo", "ippo"], "its own cells first: apg of one system, ippo of the next"
+    assert not list(tmp_path.glob("matrix-*"))
+    made.clear()
+    matrix.main(words)
+    assert made == ["apg", "apg"]
+    assert len(list(tmp_path.glob("matrix-*"))) == 6
+    with pytest.raises(SystemExit, match="2"):
+        matrix.main([*words[:-1], "3/2"])
+    assert "--part takes K/N" in capsys.readouterr().err
