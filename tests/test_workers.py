@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -138,3 +139,29 @@ def test_a_signal_ends_it_while_it_compiles_and_says_how_to_go_on(tmp_path, comm
     words = f"stopped by {name}; what is finished is kept in {out}: the same command goes on"
     assert err.splitlines()[-1] == f"jaxvec: error: {words}"
     assert "Traceback" not in err
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(("first", "number", "part"), [(1, 3, "3/8"), (0, 0, "1/8"), (0, 7, "8/8")])
+def test_a_task_of_an_array_is_a_part(first, number, part):
+    about = {"ID": number, "MIN": first, "COUNT": 8}
+    environ = os.environ | {f"SLURM_ARRAY_TASK_{name}": str(x) for name, x in about.items()} | {"JAXVEC": "echo"}
+    line = ["sh", str(ROOT / "scripts" / "slurm-array.sbatch"), "league", "dt_edge", "--set", "n_vehicles=4"]
+    said = subprocess.run(line, env=environ, capture_output=True, text=True, check=True).stdout
+    assert said == f"league dt_edge --set n_vehicles=4 --part {part}\n"
+
+
+def test_the_page_starts_every_part_by_ray(monkeypatch):
+    """With a Ray that runs its tasks at once: the page's own words."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "workers.md").read_text(), re.DOTALL)
+    ran = []
+    ray = types.ModuleType("ray")
+    ray.remote = lambda **resources: lambda task: types.SimpleNamespace(remote=task)
+    ray.get = list
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(subprocess, "run", lambda words, check: ran.append(words))
+    exec(code, {})
+    command = ["jaxvec", "reproduce", "v2x_offload", "--out", "/shared/v2x"]
+    assert ran == [*([*command, "--part", f"{number}/8"] for number in range(1, 9)), command]
