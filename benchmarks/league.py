@@ -2,7 +2,7 @@
 
 Rules, learners and the clairvoyant bound of each system in the same worlds (`jaxvec league`), so many minutes of training each;
 then one page with a summary on top, and a picture for each system. Leagues are kept in a folder, and what is finished is never
-made again: stop it, and go on later with the same words.
+made again: stop it, and go on later with the same words; or share the folder among workers, each with its `--part`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from jaxvec.core.files import replacing
 from jaxvec.core.make import env_ids
 from jaxvec.league import Budget, league
 from jaxvec.league.table import as_table, cell, duration
+from jaxvec.sharing import left_to_others, part_argument
 
 TITLES = (
     *(
@@ -64,7 +65,7 @@ def summary_row(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Play, gather and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="+", default=list(env_ids()))
@@ -77,15 +78,27 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="as of `jaxvec league`")
     parser.add_argument("--leagues", type=Path, default=Path("leagues"), help="where the leagues are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    args = parser.parse_args()
+    parser.add_argument("--part", type=part_argument, help="of several workers that share the folder, as 2/8")
+    args = parser.parse_args(words)
     cache.disable()  # compiling is measured
     budget = Budget(args.minutes, args.updates, args.seeds, args.worlds, bounded=args.bounded)
-    stem, rows, pages = f"league-{slug(machine())}", [], []
-    for env_id in args.envs:
-        folder = args.leagues / env_id
+
+    def play(env_id: str) -> dict[str, Any]:
         spent = f"--minutes {args.minutes:g}" if args.updates is None else f"--updates {args.updates}"
         command = f"jaxvec league {env_id} {spent} --seeds {args.seeds} --worlds {args.worlds}"
-        summary = league(env_id, folder, names=args.learners, pairs=args.set, budget=budget, command=command)
+        how: dict[str, Any] = {"names": args.learners, "pairs": args.set, "budget": budget, "part": args.part}
+        return league(env_id, args.leagues / env_id, command=command, **how)
+
+    if args.part:
+        for env_id in args.envs:
+            play(env_id)
+        left = [f"{name} on {env_id}" for env_id in args.envs for name in play(env_id)["left"]]  # of what was left then
+        if left:
+            print(left_to_others(left))
+            return
+    stem, rows, pages = f"league-{slug(machine())}", [], []
+    for env_id in args.envs:
+        summary, folder = play(env_id), args.leagues / env_id
         rows.append(summary_row(summary))
         picture = f"{stem}-{env_id}.png"
         shutil.copyfile(folder / "league.png", args.out / picture)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.bench import all_cores, machine
-from jaxvec.core.claims import Part, work
+from jaxvec.core.claims import work
 from jaxvec.core.files import replacing, write_json
 from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.papers.checks import converged
@@ -24,7 +24,7 @@ from jaxvec.papers.paper import Figure, Panel
 from jaxvec.papers.runner import Runner
 from jaxvec.papers.series import Budget, Series, SweepPoint
 from jaxvec.policies import fixed
-from jaxvec.sharing import left_to_others
+from jaxvec.sharing import left_to_others, part_argument
 from jaxvec.viz import plots
 
 EPISODES = 1024  # of evaluation
@@ -82,14 +82,6 @@ def table(policies: list[dict[str, Any]], note: str) -> str:
     return "\n".join([*lines, "", note, ""])
 
 
-def part(text: str) -> Part:
-    """The option `--part`."""
-    try:
-        return Part.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def write(env_id: str, plan: Figure, data: Data, args: argparse.Namespace) -> None:
     """Print the table of an environment, and write it with the picture and all numbers."""
     policies = rows(data)
@@ -126,7 +118,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--slots", type=int, default=1_024_000)
     parser.add_argument("--runs", type=Path, default=Path("reproductions"), help="where the runs are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--part", type=part, help="of several workers that share the folder, as 2/8")
+    parser.add_argument("--part", type=part_argument, help="of several workers that share the folder, as 2/8")
     args = parser.parse_args(words)
     all_cores()
     plans = {env_id: figure(env_id, tuple(args.learners)) for env_id in args.envs}

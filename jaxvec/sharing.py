@@ -1,5 +1,6 @@
 """Commands whose work is kept piece by piece: shared by several workers, stopped by SIGINT or SIGTERM, called again."""
 
+import argparse
 import atexit
 import os
 import signal
@@ -51,6 +52,20 @@ def part_of(text: str | None) -> Part | None:
         ValueError: it is not of that form.
     """
     return None if text is None else Part.parse(text)
+
+
+def part_argument(text: str) -> Part:
+    """The same for the parser of a script.
+
+    Args:
+        text: as given.
+    Raises:
+        ArgumentTypeError: it is not of that form.
+    """
+    try:
+        return Part.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def left_to_others(names: Sequence[str]) -> str:

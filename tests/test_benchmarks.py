@@ -382,3 +382,27 @@ def test_a_part_of_the_matrix_leaves_to_another_the_cell_it_is_at(load, monkeypa
     with pytest.raises(SystemExit, match="2"):
         matrix.main([*words[:-1], "3/2"])
     assert "--part takes K/N" in capsys.readouterr().err
+
+
+def test_a_part_of_all_leagues_leaves_the_page_to_the_last(load, monkeypatch, tmp_path, capsys):
+    script, asked, left = load("league"), [], ["ippo"]
+
+    def league(env_id, folder, **options):
+        asked.append((env_id, options["part"]))
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("league.md", "league.png"):
+            (folder / name).write_text(env_id)
+        return {"left": left if env_id == "dt_edge" else []}
+
+    monkeypatch.setattr(script, "league", league)
+    monkeypatch.setattr(script, "summary_row", lambda summary: [])
+    words = ["--envs", "isac_iov", "dt_edge", "--leagues", str(tmp_path / "leagues"), "--out", str(tmp_path)]
+    script.main([*words, "--part", "1/2"])
+    assert "1 left to other workers, who are at it: ippo on dt_edge" in capsys.readouterr().out
+    assert asked == [("isac_iov", (1, 2)), ("dt_edge", (1, 2))] * 2
+    assert not list(tmp_path.glob("*.md"))
+    left.clear()
+    script.main([*words, "--part", "1/2"])
+    (page,) = tmp_path.glob("*.md")
+    assert "## isac_iov" in page.read_text()
+    assert "## dt_edge" in page.read_text()

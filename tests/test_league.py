@@ -153,6 +153,16 @@ def test_the_page_and_the_picture(played):
     assert (played[0] / "league.png").stat().st_size > 10_000
 
 
+def test_the_page_names_the_devices_of_all_workers(played):
+    summary = played[1]
+    assert {row["device"] for row in summary["rows"] if row["kind"] == "learner"} == {table.device()}
+    assert f"· {table.device()} ·" in table.head(summary, "")
+    rows = [row | {"device": f"GPU {i}"} for i, row in enumerate(summary["rows"][:2])] + summary["rows"][2:3]
+    older = [row | {"device": ""} for row in rows]
+    assert "· GPU 0 and GPU 1" in table.head(summary | {"rows": rows}, "")
+    assert f"· {table.device()} ·" in table.head(summary | {"rows": older}, "")
+
+
 def test_the_command_prints_json_of_what_is_finished(played, capsys):
     options = ["--updates", "3", "--seeds", "2", "--worlds", "6", "--bounded", "2", "--learners", *NAMES]
     main(["league", "isac_iov", *options, "--judged", "4", "--out", str(played[0]), "--json", "--set", *TINY])

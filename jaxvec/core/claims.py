@@ -115,10 +115,7 @@ class Claims:
             yield file is not None
         finally:
             if file is not None:
-                path.unlink(missing_ok=True)
-                os.close(file)
-                with contextlib.suppress(OSError):  # there are others in it
-                    self._folder.rmdir()
+                self._release(file, path)
 
     def _taken(self, path: Path) -> int | None:
         """The file, open and locked (where there are locks); None: another process has it."""
@@ -145,19 +142,32 @@ class Claims:
         os.write(file, f"{socket.gethostname()}, process {os.getpid()}\n".encode())
         return file
 
+    def _release(self, file: int, path: Path) -> None:
+        """Remove a lock and give it free; with the last one goes the folder."""
+        if fcntl is None:  # there, no file is removed while it is open
+            os.close(file)
+        with contextlib.suppress(OSError):
+            path.unlink()
+        if fcntl is not None:
+            os.close(file)
+        with contextlib.suppress(OSError):  # there are others in it
+            self._folder.rmdir()
+
     def _lock(self, file: int) -> None:
         """Lock an open file, or say that there are no locks."""
+        reason = "this system has no file locks"
         try:
-            if fcntl is None:
-                raise OSError("this system has no file locks")
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
         except BlockingIOError:
             raise
         except OSError as error:
-            if self._required:
-                raise ValueError(f"{self._folder}: cannot be locked ({error}), as parts of shared work need") from None
-            if not self._warned:
-                warnings.warn(f"{self._folder}: cannot be locked ({error}): let no other work there", stacklevel=2)
+            reason = str(error)
+        if self._required:
+            raise ValueError(f"{self._folder}: cannot be locked ({reason}), as parts of shared work need")
+        if fcntl is not None and not self._warned:
+            warnings.warn(f"{self._folder}: cannot be locked ({reason}): let no other work there", stacklevel=2)
             self._warned = True
 
 

@@ -238,4 +238,5 @@ def compete(game: League, entry: Entry) -> Record:
         "checkpoints": [point | {"slots": point["updates"] * slots} for point in trained.checkpoints],
         "reward": np.asarray(results["reward"]).tolist(),
         "extras": {name: np.asarray(results[name]).mean(1).tolist() for name in EXTRAS.get(worlds.env.id, {})},
+        "device": table.device(),
     }

@@ -148,6 +148,7 @@ def _of_learner(plan: Mapping[str, Any], record: Record, marks: Yardsticks) -> R
         "slots": record["slots"],
         "train_s": record["train_s"] / seeds,
         "compile_s": record["compile_s"],
+        "device": str(record.get("device", "")),
         "extras": {name: float(np.mean(values)) for name, values in record["extras"].items()},
     }
     for which in ("local", "best"):
@@ -294,19 +295,24 @@ def legend(summary: Mapping[str, Any]) -> str:
     return text
 
 
+def device() -> str:
+    """The device here, in words."""
+    here = machine()
+    return f"{here['device']}, {here['cores']} cores" if here["platform"] == "cpu" else here["device"]
+
+
 def head(summary: Mapping[str, Any], command: str) -> str:
-    """Command, commit, versions, device, date, worlds and seeds.
+    """Command, commit, versions, devices that learners were trained on, date, worlds and seeds.
 
     Args:
         summary: of `summary`.
         command: that made it.
     """
-    here = machine()
-    device = f"{here['device']}, {here['cores']} cores" if here["platform"] == "cpu" else here["device"]
+    here, devices = machine(), sorted({row["device"] for row in summary["rows"] if row.get("device")})
     return (
         f"`{command or 'jaxvec.league'}` · commit {commit()} · jaxvec {__version__}, jax {here['jax']}, "
-        f"python {here['python']} · {device} · {here['date']} · {summary['worlds']} worlds that all share "
-        f"· {summary['seeds']} seeds"
+        f"python {here['python']} · {' and '.join(devices) or device()} · {here['date']} · "
+        f"{summary['worlds']} worlds that all share · {summary['seeds']} seeds"
     )
 
 

@@ -133,6 +133,15 @@ def test_without_locks_parts_are_refused_and_others_warned(tmp_path, monkeypatch
         assert mine
 
 
+def test_where_there_are_no_locks_at_all_one_works_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "fcntl", None)
+    with Claims(tmp_path / "c").of("x") as mine:
+        assert mine
+    assert not (tmp_path / "c").exists()
+    with pytest.raises(ValueError, match="this system has no file locks"), Claims(tmp_path / "c", True).of("x"):
+        pass
+
+
 @given(st.integers(1, 9), st.integers(0, 30))
 def test_every_part_tries_everything_and_its_own_first(workers, n):
     orders = [Part(number, workers).order(range(n)) for number in range(1, workers + 1)]
