@@ -80,9 +80,8 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         _fail(str(error), 2)
     except (RuntimeError, MemoryError) as error:
         _fail(str(error) or "there is not enough memory", 1)
-    except KeyboardInterrupt as stopped:  # a training says what of it is kept
-        words = str(stopped) or "interrupted; the same `jaxvec reproduce` or `jaxvec league` goes on from what is kept"
-        _fail(words, 128 + getattr(stopped, "signum", signal.SIGINT))
+    except KeyboardInterrupt as stopped:  # who keeps something says so
+        _fail(str(stopped) or "interrupted", 128 + getattr(stopped, "signum", signal.SIGINT))
 
 
 def _gather(args: list[str]) -> list[str]:

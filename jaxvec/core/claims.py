@@ -134,6 +134,9 @@ class Claims:
                 return None
             except FileNotFoundError:  # whoever had it has just removed it
                 pass
+            except ValueError:
+                self._release(file, path)
+                raise
             except BaseException:
                 os.close(file)
                 raise
@@ -188,14 +191,16 @@ def work(units: Sequence[Unit], part: Part | None = None, say: Callable[[str], A
     """
     left, failed, waits = (part or ALONE).order(units), dict[int, RuntimeError](), False
     while left := [unit for unit in left if id(unit) not in failed and not unit.done()]:
-        made = next((unit for unit in left if _made(unit, say, failed)), None)
-        if made is None and part is not None:
+        if any(_made(unit, say, failed) for unit in left):
+            waits = False
+            continue
+        left = [unit for unit in left if not unit.done()]
+        if part is not None or not left:
             break
-        if made is None:
-            if not waits:
-                say(f"waits for another process, which is at {'; '.join(unit.name for unit in left)}")
-            time.sleep(LOOK_S)
-        waits = made is None
+        if not waits:
+            say(f"waits for another process, which is at {'; '.join(unit.name for unit in left)}")
+        waits = True
+        time.sleep(LOOK_S)
     _raise_first(failed)
     return [unit.name for unit in left]
 

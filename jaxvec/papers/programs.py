@@ -228,10 +228,12 @@ def placed(members: Sequence[Member], learner: Learner | None, episodes: int) ->
     kind = jax.devices()[0].device_kind
     if learner is None:
         return kind if members[0].series.run_fn else f"{episodes} worlds, {kind}"
-    n, there = min(jax.device_count(), len(members)), jax.device_count()
-    words = kind if n == 1 else f"{n} x {kind}, {-(-len(members) // n)} learners on each"
-    why = "" if n == there else f" ({n} of {there} devices: a learner is on one)"
-    return f"{learner.settings.n_worlds} worlds each, {words}{why}"
+    there = jax.device_count()
+    n, most = min(there, len(members)), -(-len(members) // there)
+    words = (
+        kind if n == 1 else f"{n} x {kind}, {'a learner on each' if most == 1 else f'at most {most} learners on one'}"
+    )
+    return f"{learner.settings.n_worlds} worlds each, {words}{'' if n == there else f' ({n} of {there} devices)'}"
 
 
 def _over_devices(members: Sequence[Member]) -> tuple[Callable[[Any], Any], list[Member]]:

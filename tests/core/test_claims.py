@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import example, given
@@ -107,6 +108,22 @@ def test_one_who_is_no_part_waits_for_others(tmp_path):
     assert said == ["waits for another process, which is at b"]
 
 
+def test_what_others_finish_meanwhile_is_not_left_to_them(tmp_path):
+    made = []
+    *units, last = units_of(tmp_path, made)
+    held = Claims(tmp_path / "claims").of("c")
+
+    @contextmanager
+    def claim():  # the other finishes it just after it was seen to have it
+        with last.claim() as mine:
+            yield mine
+        made.append("c")
+
+    with held:
+        assert work([*units, last._replace(claim=claim)], Part(1, 1)) == []
+    assert made == ["a", "b", "c"]
+
+
 def test_a_unit_that_fails_keeps_nobody_from_the_rest(tmp_path):
     made, said = [], []
     with pytest.raises(RuntimeError, match="b is bad"):
@@ -126,6 +143,7 @@ def test_without_locks_parts_are_refused_and_others_warned(tmp_path, monkeypatch
         Claims(tmp_path / "c", True).of("x"),
     ):
         pass
+    assert not (tmp_path / "c").exists()
     locks = Claims(tmp_path / "c")
     with pytest.warns(UserWarning, match="let no other work there"), locks.of("x") as mine:
         assert mine

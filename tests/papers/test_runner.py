@@ -197,3 +197,21 @@ def test_runs_of_another_version_are_ignored_by_a_line(made, tmp_path):
         read_run(tmp_path / "runs" / "old.npz")
     with pytest.raises(ValueError, match=r"none\.npz: cannot be read as a run; remove it to make it again"):
         read_run(tmp_path / "runs" / "none.npz")
+
+
+def test_progress_says_where_members_are(tmp_path, monkeypatch):
+    runner = Runner("isac_iov", BUDGET, tmp_path)
+    learned, rules, own = (
+        next(iter(runner._programs((one,), POINTS, 3))) for one in (LEARNED, RULE, Series("own", run_fn=print))
+    )
+    kind = jax.devices()[0].device_kind
+    said = []
+    for n in (1, 4, 8):
+        monkeypatch.setattr(jax, "device_count", lambda n=n: n)
+        said.append(programs.placed(learned.members, learned.setup.learner, 8))
+    assert said == [
+        f"4 worlds each, {kind}",
+        f"4 worlds each, 4 x {kind}, at most 2 learners on one",
+        f"4 worlds each, 6 x {kind}, a learner on each (6 of 8 devices)",
+    ]
+    assert [programs.placed(x.members, None, 8) for x in (rules, own)] == [f"8 worlds, {kind}", kind]
