@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["__version__", "env_ids", "learners", "load", "make", "policies", "register", "train"]
 
 
-def __getattr__(name: str) -> Any:
-    """What brings distrax and Orbax, whose import takes seconds, is imported when first used."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take any name for one of these
 
-    if name in ("train", "load"):
-        return getattr(import_module("jaxvec.training"), name)
-    if name in ("learners", "policies"):
-        return import_module(f"jaxvec.{name}")
-    raise AttributeError(f"module 'jaxvec' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """What brings distrax and Orbax, whose import takes seconds, is imported when first used."""
+        from importlib import import_module
+
+        if name in ("train", "load"):
+            return getattr(import_module("jaxvec.training"), name)
+        if name in ("learners", "policies"):
+            return import_module(f"jaxvec.{name}")
+        raise AttributeError(f"module 'jaxvec' has no attribute {name!r}")

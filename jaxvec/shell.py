@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxvec.core import cache
+from jaxvec.core.version import __version__
 from jaxvec.options import arguments_of, check_given_once, check_ranges, complaint
 
 Command = Callable[..., None]
@@ -61,9 +62,13 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
     Args:
         commands: by name; their signatures and docstrings say what they take.
         description: of them all, for `--help`.
-        args: the words behind `jaxvec`.
+        args: the words behind `jaxvec`; without any, help is shown.
     """
+    if args == ["--version"]:
+        print(f"jaxvec {__version__}")
+        return
     try:
+        args = args or ["--help"]
         check_given_once(args)
         command = _parse(commands, description, _gather(args))
         cache.enable()

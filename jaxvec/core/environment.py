@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core.buffers import owned
+from jaxvec.core.contract import check_action, check_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import Preset, check_sizes
 from jaxvec.core.spaces import ActionSpace, Box
@@ -262,8 +263,12 @@ class Environment:
             params: the numbers.
         Returns:
             As `reset_from`.
+        Raises:
+            ValueError: the environment returns other shapes than it declares.
         """
-        return owned(self.reset_from(self.draw_reset(key, params), params))
+        state, ts = self.reset_from(self.draw_reset(key, params), params)
+        check_timestep(self, ts, key.shape)
+        return owned((state, ts))
 
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot: `draw_step`, then `step_from`.
@@ -275,8 +280,14 @@ class Environment:
             params: the numbers.
         Returns:
             As `step_from`.
+        Raises:
+            ValueError: the action is not of the action space, or the environment returns other shapes than it declares.
         """
-        return self.step_from(state, action, self.draw_step(key, params), params)
+        draws = self.draw_step(key, params)
+        check_action(self, action, key.shape)
+        after, ts = self.step_from(state, action, draws, params)
+        check_timestep(self, ts, key.shape)
+        return after, ts
 
     def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """Ask `act_fn(key, obs) -> action, extras` for the actions of a slot; here once, for all agents together.

@@ -7,7 +7,7 @@ import platform
 import types
 import typing
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,24 @@ def config_of(learner: Learner, params: Any, hyper: Any, key: jax.Array, **train
             "custom": networks_record(learner, params),
         },
         "train": {"key": np.asarray(jax.random.key_data(key)).tolist(), "impl": str(jax.random.key_impl(key)), **train},
-        "versions": {name: version(name) for name in ("jax", "jaxlib", "flax", "optax", "distrax", "numpy")}
-        | {"jaxvec": __version__, "python": platform.python_version()},
+        "versions": _versions() | {"jaxvec": __version__, "python": platform.python_version()},
         "device": {
             "kind": jax.devices()[0].device_kind,
             "platform": jax.default_backend(),
             "count": jax.device_count(),
         },
     }
+
+
+def _versions() -> dict[str, str | None]:
+    """Of what numbers depend on; None: not installed, as distrax need not be."""
+    versions: dict[str, str | None] = {}
+    for name in ("jax", "jaxlib", "flax", "optax", "distrax", "numpy"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return versions
 
 
 def leaves(tree: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from typing import ClassVar
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -232,8 +233,8 @@ def test_asking_gives_actions_in_the_space_and_what_was_seen(case):
     action, trace = jax.jit(partial(env.act, act_fn))(case.keys, case.state, case.ts, case.params)
     assert asked[0] == (dict.fromkeys(env.n_agents, 1) if env.takes_turns else env.n_agents)
     assert jax.tree.structure(trace.obs) == jax.tree.structure(case.ts.obs)
-    same_shapes(trace.obs, case.ts.obs)
-    same_shapes(action, case.action)
+    chex.assert_trees_all_equal_shapes_and_dtypes(trace.obs, case.ts.obs)
+    chex.assert_trees_all_equal_shapes_and_dtypes(action, case.action)
     for of_whom, parts in env.action_space.items():
         for name, space in parts.items():
             assert bool(space.contains(action[of_whom][name]))
@@ -247,13 +248,8 @@ def test_asking_gives_actions_in_the_space_and_what_was_seen(case):
     assert trace.extras["u"].shape == (env.n_agents[group], WORLDS)
 
 
-def same_shapes(a, b):
-    jax.tree.map(lambda x, y: np.testing.assert_equal((x.shape, x.dtype), (y.shape, y.dtype)), a, b)
-
-
 def test_every_number_of_an_episode_is_finite(case):
-    for path, x in jax.tree.leaves_with_path(case.episode):
-        assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
+    chex.assert_tree_all_finite(case.episode)
 
 
 def test_every_metric_is_documented_and_every_documented_metric_is_there(case):
@@ -331,8 +327,7 @@ def test_actions_beyond_the_box_are_feasible(case):
 
     for sign in (-1, 1):
         after = case.step(case.env, case.keys, case.state, beyond(sign), case.params)
-        for path, x in jax.tree.leaves_with_path(after):
-            assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
+        chex.assert_tree_all_finite(after)
 
 
 def test_float64_throughout(case):
@@ -366,8 +361,7 @@ def test_gradients_with_respect_to_actions_numbers_and_state_are_finite(case):
         return sum(jnp.sum(x) for x in ts.reward.values())
 
     gradients = jax.jit(jax.grad(total, (0, 1, 2)))(chosen, numbers, [leaves[i] for i in smooth])
-    for path, x in jax.tree.leaves_with_path(gradients):
-        assert np.isfinite(x).all(), jax.tree_util.keystr(path)
+    chex.assert_tree_all_finite(gradients)
     by_action, by_number, by_state = gradients
     for path, x in jax.tree.leaves_with_path(by_action):
         assert np.any(x != 0) or path[-1].key in THRESHOLDS, jax.tree_util.keystr(path)

@@ -3,6 +3,7 @@
 import dataclasses
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,8 +132,7 @@ def test_everything_is_finite_at_every_limit_in_float64_and_under_debug_nans(env
 
 def played(env, params, n_worlds=3):
     slots = jax.jit(partial(rollout, env, random(env), n_worlds=n_worlds))(KEY, params)
-    for path, x in jax.tree.leaves_with_path(slots):
-        assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
+    chex.assert_tree_all_finite(slots)
     return slots
 
 
@@ -217,8 +217,7 @@ def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
     (last, ts), (come, truncated) = jax.jit(partial(jax.lax.scan, slot))((first, ts), jnp.arange(LONG))
     assert int(last.t) == LONG
     assert np.flatnonzero(truncated).tolist() == [LONG - 1]
-    for path, x in jax.tree.leaves_with_path((last, ts)):
-        assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
+    chex.assert_tree_all_finite((last, ts))
 
     way_m = np.asarray(first.velocity_mps, float) * float(params.slot_s) * LONG
     length_m = float(params.road_length_m if env_id == "isac_iov" else 2 * params.road_half_length_m)

@@ -1,7 +1,8 @@
 """From a network's outputs to a group's actions: one distribution per component of the action space.
 
-The only place that meets distrax. Arrays are batch-first, `(*batch, n, ...)` with n agents. A continuous component is a normal
-distribution in units where [-1, 1] is the space's box; the raw sample is kept for its probability, and `to_space` clips it.
+The only place that meets distrax, and does without where it is not installed. Arrays are batch-first, `(*batch, n, ...)` with n
+agents. A continuous component is a normal distribution in units where [-1, 1] is the space's box; the raw sample is kept for its
+probability, and `to_space` clips it.
 
 Throughout:
     spaces: of ONE agent of the group, by component.
@@ -12,7 +13,6 @@ Throughout:
 from collections.abc import Mapping
 from typing import Any
 
-import distrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +23,11 @@ from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
 from jaxvec.core.spaces import Box, Discrete, Space
 from jaxvec.learners.blocks.networks import Builder, Network
+
+try:
+    import distrax
+except (ImportError, AttributeError):  # not installed, or it does not go with this release of JAX
+    from jaxvec.learners.blocks import families as distrax
 
 LOG_STD_RANGE = (-2.0, 0.5)
 Spaces = Mapping[str, Space]
