@@ -11,29 +11,11 @@ from typing import Any
 import tyro
 
 from jaxvec.core.make import ENVIRONMENTS, env_ids
+from jaxvec.inspect_commands import envs, learners, metrics
 from jaxvec.options import Count, CountFromZero, Entities, EntitiesFromZero, Minutes, Seed, Slots, refuse_beside
 from jaxvec.shell import Json, Register, Settings, import_modules
 from jaxvec.shell import run as run_command
 from jaxvec.train_command import train
-
-
-def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register = (), json: Json = False) -> None:
-    """List the environments, or describe one: sizes, switches, numbers, observation, actions, presets, info.
-
-    Args:
-        env: describe this one.
-        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
-        json: print one JSON object instead.
-    """
-    from jaxvec import describe
-
-    import_modules(register)
-    if env is None:
-        words = {name: describe.words_of(ENVIRONMENTS[name]).partition("\n")[0] for name in env_ids()}
-        print(jsonlib.dumps(words) if json else "\n".join(f"{name:16s}{line}" for name, line in words.items()))
-        return
-    description = describe.describe(ENVIRONMENTS[env]())
-    print(jsonlib.dumps(description) if json else describe.text(description))
 
 
 def evaluate(
@@ -48,6 +30,10 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """A trained run against the environment's fixed policies, and other runs, paired on the same worlds.
+
+    Examples:
+        jaxvec evaluate runs/demo
+        jaxvec evaluate runs/demo --beside runs/mappo --episodes 1024
 
     Args:
         run: run folder.
@@ -91,6 +77,10 @@ def bench(
 ) -> None:
     """World-steps per second with random actions, and in training, on the devices that there are; compile time apart.
 
+    Examples:
+        jaxvec bench
+        jaxvec bench isac_iov --worlds 1024 16384 --learners mappo --out rows.jsonl
+
     Args:
         env: environments, all if none is named.
         worlds: numbers of parallel worlds.
@@ -132,6 +122,10 @@ def league(
     json: Json = False,
 ) -> None:
     """Rules, learners and the clairvoyant bound in the same worlds, with a table and a picture; interrupted, it goes on.
+
+    Examples:
+        jaxvec league isac_iov
+        jaxvec league v2x_offload --minutes 30 --learners mappo 'apg from greedy'
 
     Args:
         env: the environment (see `jaxvec envs`).
@@ -194,6 +188,10 @@ def render(
 ) -> None:
     """Draw an episode: of a trained run, or of an environment under a fixed policy.
 
+    Examples:
+        jaxvec render runs/demo
+        jaxvec render dt_edge --policy slot_optimum --out episode.html
+
     Args:
         what: run folder or environment.
         policy: a fixed policy's name; the learned one of a run, and random on an environment, if not given.
@@ -250,6 +248,10 @@ def reproduce(
 ) -> None:
     """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
 
+    Examples:
+        jaxvec reproduce isac_iov --quick
+        jaxvec reproduce urllc_vec --figure 4
+
     Args:
         env: environment whose paper it is.
         figure: a single figure, as 4 or table3; all if not given.
@@ -299,6 +301,9 @@ def traces(
 ) -> None:
     """A region for twin_migration, of traffic files of your own; what is not given is made up. Then: --set region=OUT.
 
+    Examples:
+        jaxvec traces town.npz --fcd town.xml --pems counts --metadata stations.txt
+
     Args:
         out: npz file to write.
         tdrive: T-Drive files of taxis, or the folder of them, for the trips.
@@ -333,9 +338,8 @@ def traces(
     print(f"{out}: {', '.join(f'{n} {what}' for what, n in sizes.items())}")
     for part in ("trips", "sites"):
         print(f"{part}: {provenance[part]['from']}")
-        for name in ("samples", "metadata", "counts"):
-            if name in provenance[part]:
-                print(f"  {name}: {Report(**provenance[part][name])}")
+        reports = {name: x for name, x in provenance[part].items() if name in ("samples", "metadata", "counts")}
+        print("".join(f"  {name}: {Report(**report)}\n" for name, report in reports.items()), end="")
 
 
 def _check_files(
@@ -352,8 +356,10 @@ def _check_files(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "envs": envs,
+    "learners": learners,
     "train": train,
     "evaluate": evaluate,
+    "metrics": metrics,
     "bench": bench,
     "league": league,
     "render": render,

@@ -130,15 +130,15 @@ def text(description: Mapping[str, Any]) -> str:
     parts += [_observation(group, observation) for group, observation in description["observation"].items()]
     if description["features"]:
         rows = [(f"{first}-{last}", name) for name, (first, last) in description["features"].items()]
-        parts.append(_table("Features, which a forecaster learns to tell ahead", ("column", "quantity"), rows))
+        parts.append(table("Features, which a forecaster learns to tell ahead", ("column", "quantity"), rows))
     for group, components in description["actions"].items():
         rows = [(component, _values(space)) for component, space in components.items()]
-        parts.append(_table(f"Actions of a {group}", ("component", "values"), rows))
+        parts.append(table(f"Actions of a {group}", ("component", "values"), rows))
     parts += [
         f'What can be set, by jaxvec.make("{name}", NAME=VALUE) or on the command line by --set NAME=VALUE:',
-        _table("Sizes (a change compiles anew)", ("name", "value", "meaning"), _sizes(description)),
-        _table("Switches (likewise)", ("name", "value", "meaning [choices]"), _switches(description)),
-        _table(
+        table("Sizes (a change compiles anew)", ("name", "value", "meaning"), _sizes(description)),
+        table("Switches (likewise)", ("name", "value", "meaning [choices]"), _switches(description)),
+        table(
             "Numbers (a change compiles nothing; an array of one per world is a sweep)",
             ("name", "default", "unit", "range", "meaning"),
             [
@@ -146,9 +146,9 @@ def text(description: Mapping[str, Any]) -> str:
                 for number, x in description["params"].items()
             ],
         ),
-        _table("Presets (preset=NAME, or --preset NAME)", ("name", "meaning [settings]"), _presets(description)),
-        _table("Rules (jaxvec.policies.fixed)", ("name", "follows from"), _rules(description)),
-        _table(
+        table("Presets (preset=NAME, or --preset NAME)", ("name", "meaning [settings]"), _presets(description)),
+        table("Rules (jaxvec.policies.fixed)", ("name", "follows from"), _rules(description)),
+        table(
             "Told of every slot, in Timestep.info",
             ("name", "unit", "meaning"),
             [(entry, x["unit"], x["meaning"]) for entry, x in description["info"].items()],
@@ -171,7 +171,7 @@ def _observation(group: str, observation: Mapping[str, Any]) -> str:
     for block in observation["blocks"]:
         columns = str(block["first"]) if block["first"] == block["last"] else f"{block['first']}-{block['last']}"
         rows.append((columns, block["name"], block["unit"], block["entry"], block["meaning"]))
-    return _table(title, ("column", "quantity", "unit", "entry", "meaning"), rows) or title
+    return table(title, ("column", "quantity", "unit", "entry", "meaning"), rows) or title
 
 
 def _values(space: Mapping[str, Any]) -> str:
@@ -211,7 +211,7 @@ def _meaning(number: Mapping[str, Any]) -> str:
     return number["meaning"] + (f"; one, or one per {' and '.join(number['axes'])}" if number["axes"] else "")
 
 
-def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, the last one wrapped; an empty text without rows."""
     if not rows:
         return ""

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import inspect
 import io
 import os
 import signal
@@ -20,7 +21,8 @@ from jaxvec.options import arguments_of, check_given_once, check_ranges, complai
 Command = Callable[..., None]
 Settings = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="NAME=VALUE ...")]
 Register = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE ...")]
-Json = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+Json = Flag
 
 
 def import_modules(names: tuple[str, ...]) -> None:
@@ -147,7 +149,20 @@ def _parse(commands: Mapping[str, Command], description: str, args: list[str]) -
     except SystemExit as stop:
         if stop.code:
             raise ValueError(complaint(said.getvalue(), args)) from None
+        one = commands.get(args[0])
+        lines = examples_of(one) if one else [examples_of(command)[0] for command in commands.values()]
+        print("\n".join(["examples:", *(f"  {line}" for line in lines)]))
         raise
+
+
+def examples_of(command: Command) -> list[str]:
+    """The lines under "Examples:" of a command's docstring.
+
+    Args:
+        command: one of the CLI's.
+    """
+    _, _, section = (inspect.getdoc(command) or "").partition("Examples:\n")
+    return [line.strip() for line in section.partition("\n\n")[0].splitlines()]
 
 
 @contextlib.contextmanager

@@ -30,10 +30,14 @@ def train(
 ) -> None:
     """Train a learner on an environment, into a run folder with metrics, checkpoints and a learning curve.
 
+    Examples:
+        jaxvec train isac_iov
+        jaxvec train v2x_offload --learner mappo --seeds 3 --set n_vehicles=20 learning_rate=3e-4 --out runs/mappo
+        jaxvec train --resume runs/mappo --updates 2000
+
     Args:
         env: the environment (see `jaxvec envs`).
-        learner: apg if not given; ippo, mappo, ddpg, maddpg, td3, sac, masac, qmarl, another of `jaxvec.learners.LEARNERS`, or
-            your own.
+        learner: apg if not given; of those that `jaxvec learners` lists, or your own.
         preset: a named configuration of the environment.
         worlds: parallel worlds; the learner's default if not given.
         updates: updates in total; 1000 if not given.

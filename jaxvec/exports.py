@@ -1,0 +1,113 @@
+"""The metrics of a run for other tools: columns of numbers, TensorBoard, Weights & Biases."""
+
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from jaxvec.training.config import read_config
+from jaxvec.training.metrics import HEAD, read_rows
+
+Columns = dict[str, list[Any]]
+"""Name -> a value per update. A metric of several seeds has a column for each, named `metric[seed]`."""
+
+
+def columns_of(run: Path) -> Columns:
+    """What a run has told of each update; warns of what of it cannot be read.
+
+    Args:
+        run: the run folder.
+    Raises:
+        ConfigError: it is no run folder, or one of another format.
+        ValueError: it has told nothing yet.
+    """
+    read_config(run)
+    rows, words = read_rows(run)
+    if words:
+        warnings.warn(words, stacklevel=2)
+    if not rows:
+        raise ValueError(f"{run}: there are no metrics yet")
+    columns: Columns = {}
+    for row in rows:
+        for name, x in row.items():
+            if name == "format":
+                continue
+            several = {f"{name}[{seed}]": value for seed, value in enumerate(x)} if isinstance(x, list) else {name: x}
+            for column, value in several.items():
+                columns.setdefault(column, []).append(value)
+    return columns
+
+
+def by_seed(columns: Columns) -> dict[str, Columns]:
+    """The metrics of each seed under "seed0" and so on, or of the only one under ""; without the heads of lines.
+
+    Args:
+        columns: as `columns_of` gives them.
+    """
+    seeds: dict[str, Columns] = {}
+    for column, values in columns.items():
+        name, bracket, seed = column.partition("[")
+        if name not in HEAD:
+            seeds.setdefault(f"seed{seed.removesuffix(']')}" if bracket else "", {})[name] = values
+    return seeds
+
+
+def to_tensorboard(columns: Columns, folder: Path) -> None:
+    """Write TensorBoard's event files, a folder per seed; the step is the number of world-slots.
+
+    Args:
+        columns: as `columns_of` gives them.
+        folder: which must not be there yet, or be empty.
+    Raises:
+        ValueError: the folder is in use, or `tensorboardX` is not installed.
+    """
+    writer_cls = _module("tensorboardX", "tensorboard").SummaryWriter
+    _check_empty(folder)
+    for seed, metrics in by_seed(columns).items():
+        with writer_cls(str(folder / seed)) as writer:
+            for name, values in metrics.items():
+                for step, seconds, value in zip(columns["steps"], columns["seconds"], values, strict=True):
+                    writer.add_scalar(name, value, step, walltime=seconds)
+
+
+def to_wandb(columns: Columns, folder: Path, name: str) -> None:
+    """Write offline runs of Weights & Biases, one per seed in one group; `wandb sync` sends them when you want.
+
+    Args:
+        columns: as `columns_of` gives them.
+        folder: which must not be there yet, or be empty.
+        name: of the run.
+    Raises:
+        ValueError: the folder is in use, or `wandb` is not installed.
+    """
+    wandb = _module("wandb", "wandb")
+    _check_empty(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, metrics in by_seed(columns).items():
+        run = wandb.init(
+            project="jaxvec",
+            name=f"{name} {seed}".strip(),
+            group=name,
+            dir=str(folder),
+            mode="offline",
+            settings=wandb.Settings(silent=True),
+        )
+        for i, step in enumerate(columns["steps"]):
+            run.log({metric: values[i] for metric, values in metrics.items()}, step=step)
+        run.finish()
+
+
+def _module(name: str, extra: str) -> Any:
+    """A package that is not installed with jaxvec."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise ValueError(f"{name} is not installed: pip install 'jaxvec[{extra}]'") from None
+
+
+def _check_empty(folder: Path) -> None:
+    """Refuse to write beside what is there already."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder}: is not empty")

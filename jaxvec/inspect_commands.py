@@ -1,0 +1,121 @@
+"""The commands that tell what there is: environments, learners, the metrics of a run."""
+
+import csv
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from jaxvec.core.make import ENVIRONMENTS, env_ids
+from jaxvec.shell import Flag, Json, Register, import_modules
+
+
+def envs(env: tyro.conf.Positional[str | None] = None, /, *, register: Register = (), json: Json = False) -> None:
+    """List the environments, or describe one: sizes, switches, numbers, observation, actions, presets, info.
+
+    Examples:
+        jaxvec envs
+        jaxvec envs isac_iov
+
+    Args:
+        env: describe this one.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
+        json: print one JSON object instead.
+    """
+    from jaxvec import describe
+
+    import_modules(register)
+    if env is None:
+        words = {name: describe.words_of(ENVIRONMENTS[name]).partition("\n")[0] for name in env_ids()}
+        print(jsonlib.dumps(words) if json else _listed(words))
+        return
+    description = describe.describe(ENVIRONMENTS[env]())
+    print(jsonlib.dumps(description) if json else describe.text(description))
+
+
+def learners(
+    learner: tyro.conf.Positional[str | None] = None,
+    /,
+    *,
+    env: str = "isac_iov",
+    register: Register = (),
+    json: Json = False,
+) -> None:
+    """List the learners, or describe one: its settings and hyper-parameters, and what they mean.
+
+    Examples:
+        jaxvec learners
+        jaxvec learners mappo --env urllc_vec
+
+    Args:
+        learner: describe this one.
+        env: for which its defaults are shown.
+        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
+        json: print one JSON object instead.
+    """
+    import_modules(register)
+    from jaxvec import describe_learners
+    from jaxvec.learners import LEARNERS
+
+    if learner is None:
+        words = {name: describe_learners.words_of(name) for name in LEARNERS}
+        print(jsonlib.dumps(words) if json else _listed(words))
+        return
+    description = describe_learners.describe(learner, env)
+    print(jsonlib.dumps(description, default=list) if json else describe_learners.text(description))
+
+
+def _listed(words: dict[str, str]) -> str:
+    """Names, each with its line."""
+    return "\n".join(f"{name:16s}{line}".rstrip() for name, line in words.items())
+
+
+def metrics(
+    run: tyro.conf.Positional[Path],
+    /,
+    *,
+    csv: Flag = False,
+    tensorboard: Path | None = None,
+    wandb: Path | None = None,
+    json: Json = False,
+) -> None:
+    """What a run has told of each update, as a table, or for other tools.
+
+    Examples:
+        jaxvec metrics runs/demo
+        jaxvec metrics runs/demo --csv > demo.csv
+        jaxvec metrics runs/demo --tensorboard logs/demo
+
+    Args:
+        run: run folder.
+        csv: print every update as a line of comma-separated values, a column per metric and seed.
+        tensorboard: write them as TensorBoard's events into this folder, one below it per seed; needs jaxvec[tensorboard].
+        wandb: write them as an offline run of Weights & Biases into this folder, one per seed; needs jaxvec[wandb].
+        json: print one JSON object, name to values, instead of the table of the last update.
+    """
+    from jaxvec import exports
+
+    if csv and json:
+        raise ValueError("--csv and --json are two forms of the same: give one of them")
+    columns = exports.columns_of(run)
+    if tensorboard is not None:
+        exports.to_tensorboard(columns, tensorboard)
+    if wandb is not None:
+        exports.to_wandb(columns, wandb, run.resolve().name)
+    if csv:
+        _print_csv(columns)
+    elif json:
+        print(jsonlib.dumps(columns))
+    elif tensorboard is None and wandb is None:
+        print("\n".join(f"{name:28s}{values[-1]:.6g}" for name, values in columns.items()))
+    else:
+        print("\n".join(str(path) for path in (tensorboard, wandb) if path is not None))
+
+
+def _print_csv(columns: dict[str, list[Any]]) -> None:
+    """A head and a line per update."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
