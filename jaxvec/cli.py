@@ -79,7 +79,7 @@ def bench(
 
     Examples:
         jaxvec bench
-        jaxvec bench isac_iov --worlds 1024 16384 --learners mappo --out rows.jsonl
+        jaxvec bench isac_iov --worlds 1024 16384 --train mappo --out rows.jsonl
 
     Args:
         env: environments, all if none is named.
@@ -251,6 +251,7 @@ def reproduce(
     Examples:
         jaxvec reproduce isac_iov --quick
         jaxvec reproduce urllc_vec --figure 4
+        jaxvec reproduce v2x_offload --out /shared/v2x --part 2/8
 
     Args:
         env: environment whose paper it is.
