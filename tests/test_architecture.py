@@ -15,6 +15,7 @@ LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines; more means that a concept i
 MOST_SILENCED = 20  # "type: ignore"
 EVERYTHING = None
 ARGUMENTS_DOCUMENTED = (
+    "adapters",
     "core",
     "envs",
     "learners",
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "policies": {"core", "physics", "envs"},
     "learners": {"core", "quantum", "forecast", "policies"},  # rules, as priors
     "training": {"core", "learners"},
+    "adapters": {"core", "learners"},  # flat actions, as learners have them
     "papers": EVERYTHING,
     "league": EVERYTHING,
     "viz": EVERYTHING,
