@@ -14,7 +14,6 @@ allowed the first choice alone: what it does has no effect.
 
 Throughout:
     group: of the agents.
-    obs: of the environment, batch-last.
 """
 
 from collections.abc import Mapping
@@ -32,6 +31,8 @@ from jaxvec.core.types import Observation
 from jaxvec.learners.blocks import flat, heads
 
 VIEWS = ("flat", "discrete", "dict")
+Masks = Mapping[str, Mapping[str, Array]]
+"""`Observation.mask`."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class ActionView:
         n = np.asarray(self.choices(group))
         return (() if len(n) == 1 else n.shape), np.int32, (n[0] if len(n) == 1 else n)
 
-    def decode(self, actions: Mapping[str, Any], obs: Observation, rank: int) -> dict[str, dict[str, Array]]:
+    def decode(self, actions: Mapping[str, Any], mask: Masks, rank: int) -> dict[str, dict[str, Array]]:
         """Actions as the environment takes them.
 
         Args:
             actions: per group of those who act, arrays `(*batch, n, *shape)` of the shapes in `forms`.
-            obs: on which they act.
+            mask: of the observation on which they act, batch-last.
             rank: batch axes.
         Returns:
             Per group and component, batch-last: `(n, *shape, *batch)`.
@@ -90,9 +91,9 @@ class ActionView:
         for group, action in actions.items():
             spaces = self.env.action_space[group]
             if self.kind == "flat":
-                mask = batch_first(obs.mask.get(group, {}), rank)
+                allowed = batch_first(mask.get(group, {}), rank)
                 parts = {
-                    name: jnp.argmax(jnp.where(mask.get(name, True), x, -jnp.inf), -1)
+                    name: jnp.argmax(jnp.where(allowed.get(name, True), x, -jnp.inf), -1)
                     if isinstance(spaces[name], Discrete)
                     else x
                     for name, x in flat.split(spaces, action).items()
@@ -157,7 +158,7 @@ def masks(env: Environment, obs: Observation, rank: int) -> dict[str, dict[str, 
 
     Args:
         env: whose agents act.
-        obs: with rows of all agents, or of those who are asked.
+        obs: batch-last, with rows of all agents, or of those who are asked.
         rank: batch axes.
     Returns:
         Per group and component bool `(*batch, n, *shape, k)`; missing where everything is always allowed.

@@ -235,7 +235,7 @@ class VectorEnv(gym.vector.VectorEnv):
         info = host(out.info)
         everywhere = np.ones_like(begins)
         infos = self._told(out.seen, everywhere) | self._slot(info, ~begins)
-        if self.worlds.program.autoreset == SAME_STEP and begins.any():
+        if out.final is not None and begins.any():
             last, where = self._obs(out.final), self._repeated(begins)
             final_obs = np.full(self.num_envs, None, object)
             for i in np.flatnonzero(where):

@@ -164,7 +164,7 @@ class Parallel(Agents, pettingzoo.ParallelEnv):
             by_group[group] = jax.tree.map(lambda *x: np.concatenate(x, 1), *of_group)
         out = self.worlds.step(by_group)
         self._seen = out.seen
-        reward, terminated, truncated = host((out.reward, out.terminated[0], out.truncated[0]))
+        reward, (terminated,), (truncated,) = host((out.reward, out.terminated, out.truncated))
         agents = self.agents
         self.agents = [] if terminated | truncated else agents
         rewards = {agent: float(reward[group][0, i]) for agent, (group, i) in self.places.items()}
@@ -201,7 +201,7 @@ def _open(program: Program, carry: Carry, params: Any) -> tuple[Turn, Any]:
 @partial(jax.jit, static_argnums=(0, 1))
 def _take(program: Program, view: ActionView, carry: Carry, turn: Turn, actions: Any, params: Any) -> tuple[Turn, Any]:
     """An agent decides, and another one follows."""
-    action = view.decode(actions, turn.obs, 1)
+    action = view.decode(actions, turn.obs.mask, 1)
     key, state, ts = _context(program, carry)
     turn = next_turn(program.env, key, turn, action, state, ts, params)
     return turn, _show_turn(program, turn)
@@ -264,7 +264,7 @@ class TurnBased(Agents, pettingzoo.AECEnv):
             return
         out = worlds.slot(turn.action)
         self._seen = out.seen
-        reward, terminated, truncated = host((out.reward, out.terminated[0], out.truncated[0]))
+        reward, (terminated,), (truncated,) = host((out.reward, out.terminated, out.truncated))
         self.rewards = {agent: float(reward[group][0, i]) for agent, (group, i) in self.places.items()}
         self.terminations = dict.fromkeys(self.agents, bool(terminated))
         self.truncations = dict.fromkeys(self.agents, bool(truncated))
@@ -294,4 +294,4 @@ class TurnBased(Agents, pettingzoo.AECEnv):
         if agent == self.agent_selection and not (self.terminations[agent] or self.truncations[agent]):
             return self._row.copy()
         group, i = self.places[agent]
-        return host(self._now.rows[group][0, i])
+        return host(self._now.rows[group])[0, i].copy()

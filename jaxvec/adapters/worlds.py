@@ -17,7 +17,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-from jaxvec.adapters.actions import ActionView, masks
+from jaxvec.adapters.actions import ActionView, Masks, masks
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
@@ -111,7 +111,7 @@ class Outcome(struct.PyTreeNode):
         terminated, truncated: bool `(W,)`.
         begins: bool `(W,)`, in which worlds `seen` is the first of an episode.
         info: by name `(W, ...)`, of the slot that was stepped.
-        final: what was seen before resets; under `SAME_STEP` the last of an episode, where `begins`.
+        final: under `SAME_STEP` what was seen before resets, the last of an episode where `begins`; else None.
     """
 
     seen: Seen
@@ -120,7 +120,7 @@ class Outcome(struct.PyTreeNode):
     truncated: Any
     begins: Any
     info: dict[str, Any]
-    final: Seen
+    final: Seen | None
 
 
 def _episode_keys(key: Array, episode: Array) -> Array:
@@ -187,15 +187,15 @@ def begin_some(program: Program, carry: Carry, where: Array, params: Any) -> tup
 
 
 @partial(jax.jit, static_argnums=0)
-def decode(view: ActionView, actions: Mapping[str, Any], obs: Observation) -> dict[str, dict[str, Array]]:
+def decode(view: ActionView, actions: Mapping[str, Any], mask: Masks) -> dict[str, dict[str, Array]]:
     """Actions as the environment takes them, by a small program of its own: views share what is large.
 
     Args:
         view: how actions look.
         actions: per group of those who act, `(W, n, *shape)`.
-        obs: on which they act.
+        mask: of the observation on which they act.
     """
-    return view.decode(actions, obs, 1)
+    return view.decode(actions, mask, 1)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -215,7 +215,7 @@ def advance(program: Program, carry: Carry, action: Any, params: Any) -> tuple[C
         reward = jax.tree.map(lambda x: jnp.where(begins[:, None], 0, x), reward)
         terminated, truncated = terminated & ~begins, truncated & ~begins
     after = carry.replace(state=state, obs=ts.obs, t=carry.t + 1, over=terminated | truncated)
-    final = show(program, after.obs)
+    final = show(program, after.obs) if program.autoreset == SAME_STEP else None
     if program.autoreset != NEVER:
         after = _begin_where(program, begins, after, params)
     info = batch_first({name: ts.info[name] for name in program.info}, 1)
@@ -262,7 +262,7 @@ class Worlds:
         if isinstance(seed, list | tuple | np.ndarray):
             if len(seed) != n:
                 raise ValueError(f"seed must be one number, or one for each of {n} worlds, not {len(seed)}")
-            key, episode = jax.vmap(jax.random.key)(np.asarray(seed)), jnp.zeros(n, jnp.int32)
+            key, episode = jnp.stack([jax.random.key(int(of_world)) for of_world in seed]), jnp.zeros(n, jnp.int32)
         elif seed is None and self.carry is not None:
             key, episode = self.carry.key, self.carry.episode + 1
         else:
@@ -282,7 +282,7 @@ class Worlds:
         """
         if self.carry is None:
             raise ValueError("no episode has begun: call reset()")
-        return self.slot(decode(self.view, actions, self.carry.obs))
+        return self.slot(decode(self.view, actions, self.carry.obs.mask))
 
     def slot(self, action: Any) -> Outcome:
         """One slot in every world, as `step`.

@@ -6,36 +6,39 @@ import jax
 import numpy as np
 import pytest
 import toy
-from adapters.cases import COME_AND_GO, small
+from adapters.cases import COME_AND_GO, SYSTEMS, TURNS, small
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
 
-import jaxvec
 from jaxvec.adapters.pettingzoo import Parallel, TurnBased
 from jaxvec.core import rng
 from jaxvec.core.environment import first_timestep
 from jaxvec.core.rollout import rollout
 from jaxvec.policies.random import random
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # the tests warn of observations without bounds, and of agents that differ
+# the tests warn of observations without bounds, and of agents that differ
+pytestmark = pytest.mark.filterwarnings("ignore")
 VIEWS = ("flat", "discrete", "dict")
 
 
-@pytest.mark.parametrize("env_id", jaxvec.env_ids())
-def test_pettingzoos_parallel_tests(env_id):
-    env, params = small(env_id)
+@pytest.mark.parametrize(("env_id", "settings"), SYSTEMS + COME_AND_GO)
+def test_pettingzoos_parallel_tests(env_id, settings):
+    env, params = small(env_id, **settings)
     for view in VIEWS:
         parallel_api_test(Parallel(env, params, actions=view), num_cycles=20)
         parallel_seed_test(partial(Parallel, env, params, actions=view))
 
 
-@pytest.mark.parametrize(("env_id", "preset"), COME_AND_GO)
-def test_agents_stay_alive_while_their_vehicles_come_and_go(env_id, preset):
-    env, params = small(env_id, preset, horizon=12)
-    parallel_api_test(Parallel(env, params, actions="discrete"), num_cycles=20)
-    parallel_seed_test(partial(Parallel, env, params, actions="discrete"))
-    zoo = Parallel(env, params, actions="discrete")
+@pytest.mark.parametrize(("env_id", "settings"), TURNS)
+def test_pettingzoos_tests_of_turns(env_id, settings):
+    env, params = small(env_id, **settings)
+    for view in VIEWS:
+        api_test(TurnBased(env, params, actions=view), num_cycles=20)
+        seed_test(partial(TurnBased, env, params, actions=view), num_cycles=20)
+
+
+@pytest.mark.parametrize(("env_id", "settings"), COME_AND_GO)
+def test_agents_stay_alive_while_their_vehicles_come_and_go(env_id, settings):
+    zoo = Parallel(*small(env_id, **settings), actions="discrete")
     _, infos = zoo.reset(seed=2)
     here = []
     while zoo.agents:
@@ -44,29 +47,14 @@ def test_agents_stay_alive_while_their_vehicles_come_and_go(env_id, preset):
             here.append(info["active"])
             if env_id == "twin_migration":
                 assert (info["action_mask"].sum() == 1) == (not info["active"])
-        infos = zoo.step(
-            {agent: zoo.action_space(agent).sample(infos[agent].get("action_mask")) for agent in zoo.agents}
-        )[4]
+        actions = {agent: zoo.action_space(agent).sample(infos[agent].get("action_mask")) for agent in zoo.agents}
+        infos = zoo.step(actions)[4]
     assert set(here) == {True, False}
-
-
-TURNS = (
-    ("v2x_offload", {"shuffle_order": True}),
-    ("twin_migration", {"preset": "dynamic", "turns": True, "n_vehicles": 4}),
-)
-
-
-@pytest.mark.parametrize(("env_id", "settings"), TURNS)
-def test_pettingzoos_tests_of_turns(env_id, settings):
-    env, params = small(env_id, **{"horizon": 12 if env_id == "twin_migration" else 6, **settings})
-    for view in VIEWS:
-        api_test(TurnBased(env, params, actions=view), num_cycles=20)
-        seed_test(partial(TurnBased, env, params, actions=view), num_cycles=20)
 
 
 def test_an_episode_in_turns_is_that_of_act_to_the_bit():
     """Who is asked, and what each sees, of every slot as `Environment.act` has it with the same state; rewards by agent."""
-    env, params = small("v2x_offload", shuffle_order=True)
+    env, params = small("v2x_offload")
     policy, zoo = random(env), TurnBased(env, params, actions="dict")
     act = jax.jit(partial(env.act, lambda key, obs: (policy(key, obs), {"who": obs.ids["vehicle"].reshape(1, -1)})))
     step = jax.jit(env.step)
