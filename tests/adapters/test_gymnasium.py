@@ -198,6 +198,13 @@ def test_arrays_are_the_callers_own():
     np.testing.assert_array_equal(env.reset(seed=0)[0], kept)
 
 
+def test_numbers_may_be_swept_over_worlds():
+    env = VectorEnv(ENV, toy.Params(gain=np.array([[0.0, 1.0, 3.0]]), spread=0.0), WORLDS, actions="dict")
+    env.reset(seed=0)
+    chosen = {"walker/move": np.full((WORLDS, 2), 0.5), "walker/pick": np.ones((WORLDS, 2), int)}
+    np.testing.assert_allclose(env.step(chosen)[1], [1.0, 1.5, 2.5])
+
+
 def test_vehicles_that_are_away_are_told_of():
     env_id, settings = COME_AND_GO[0]
     env, params = small(env_id, **settings)
