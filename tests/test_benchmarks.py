@@ -16,6 +16,7 @@ from jaxvec import bench, learners, make
 from jaxvec.core.evaluation import evaluate
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.registry import Registry
+from jaxvec.core.rollout import world_keys
 from jaxvec.papers.dt_edge.contest import Contest
 from jaxvec.papers.runs import Run
 from jaxvec.policies import fixed
@@ -262,7 +263,8 @@ def test_the_anchor_is_judged_in_the_worlds_of_everybody(anchor):
     env, params = make("isac_iov")
     rule = fixed(env, params)[anchor.RULE]
     alone = evaluate(env, {"rule": rule}, anchor.JUDGES, params, 4)["rule"]["reward"]
-    np.testing.assert_allclose(anchor.host_loop(lambda obs: rule(None, obs), 4), alone, rtol=1e-5)
+    keys = world_keys(anchor.JUDGES, 4)
+    np.testing.assert_allclose(anchor.host_loop(lambda obs: rule(keys, obs), 4), alone, rtol=1e-5)
 
 
 def test_a_flat_action_of_the_anchor_is_everybodys(anchor):
