@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxvec.core import cache
+from jaxvec.core import cache, processes
 from jaxvec.core.version import __version__
 from jaxvec.options import arguments_of, check_given_once, check_ranges, complaint
 
@@ -191,4 +191,5 @@ def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
     seen = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in line)
     print(f"jaxvec: error: {seen}", file=sys.stderr)
+    processes.note_status(code)
     sys.exit(code)

@@ -53,7 +53,12 @@ class Checkpoints:
     def __init__(self, path: Path, impl: str, config_digest: str):
         self.path = (path / "checkpoints").absolute()
         self._impl, self._config = impl, config_digest
-        self._orbax = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=jax.process_index(), active_processes={jax.process_index()}
+        )  # of several processes one writes, and each reads for itself
+        options = ocp.CompositeOptions(multiprocessing_options=alone)
+        handler = ocp.CompositeCheckpointHandler(composite_options=options)
+        self._orbax = ocp.Checkpointer(handler, multiprocessing_options=alone)
 
     def updates(self) -> list[int]:
         """After how many updates there are checkpoints, damaged ones too; the newest first."""

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, TextIO
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
-from jaxvec.core import cache
-from jaxvec.core.devices import said, usable, use_devices
+from jaxvec.core import cache, processes
+from jaxvec.core.devices import fetched, own, placed, said, usable_by_all, use_devices
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
@@ -22,6 +23,7 @@ from jaxvec.learners.base import Learner
 from jaxvec.training.config import config_of, read_config
 from jaxvec.training.progress import Progress
 from jaxvec.training.run_folder import init_seeds, member_of
+from jaxvec.training.run_follower import RunFollower, check_alike
 from jaxvec.training.run_writer import RunWriter
 from jaxvec.training.signals import Signals, Stopped
 
@@ -31,13 +33,16 @@ STUCK = 0.1  # of the actors, of which is warned
 class TrainingError(RuntimeError):
     """Training produced a number that is not finite; the last good checkpoint is kept."""
 
+    everywhere = True  # of several processes, see `jaxvec.core.processes.together`
+
 
 class Result(NamedTuple):
     """What `train` returns.
 
     Attributes:
         learner: as given.
-        state: after the last update; with several seeds every leaf has a leading axis.
+        state: after the last update; with several seeds every leaf has a leading axis. Of several processes its arrays are those
+            of all together.
         metrics: per name `(updates,)`, or `(updates, seeds)`, of the updates of this call.
         num_seeds: how many seeds.
         out: the run folder, or None.
@@ -53,8 +58,8 @@ class Result(NamedTuple):
     run_s: float
 
     def policy(self, member: int = 0, greedy: bool = True) -> Policy:
-        """The policy of one of the seeds."""
-        return self.learner.policy(member_of(self.state, self.num_seeds, member), greedy)
+        """The policy of one of the seeds, in this process alone."""
+        return self.learner.policy(member_of(own(self.state), self.num_seeds, member), greedy)
 
 
 def train(
@@ -72,7 +77,7 @@ def train(
     devices: int | Sequence[jax.Device] | None = None,
     progress: bool | TextIO = True,
 ) -> Result:
-    """Run a learner.
+    """Run a learner; in several processes (`jaxvec.core.hosts.start`) each calls this with the same arguments.
 
     Args:
         learner: what learns.
@@ -81,7 +86,7 @@ def train(
         num_updates: in total, those of a resumed run included (which may be given more than it was to have).
         num_seeds: independent learners in one program; `key` is split among them.
         hyper: changes of `learner.hyper`, `{"gamma": 0.9}`, whose schedules last as long as the run; or all, as they are.
-        out: run folder for config, metrics and checkpoints; None writes nothing.
+        out: run folder for config, metrics and checkpoints, which the first of several processes writes; None writes nothing.
         resume: go on from the last checkpoint in `out`, to the result that an uninterrupted run has, bit for bit; if it is
             damaged, from the one before. Where there is none, begin.
         chunk: updates per device program; the host looks at metrics and saves between chunks. Default: about 100 chunks.
@@ -94,29 +99,55 @@ def train(
             configuration (its differing fields are named), or cannot be read; another training writes there.
         ValueError: a bad argument, or the run has more than `num_updates` already.
         Stopped: by SIGINT or SIGTERM where there is a folder; the first lets the running chunk end, which is kept.
+        HostLostError: another process has ended or does not answer.
     """
+    processes.join()
     cache.enable()
     _check_counts(num_updates=num_updates, num_seeds=num_seeds, chunk=chunk or 1)
     out = None if out is None else Path(out)
-    before = read_config(out)["train"] if resume and out and (out / "config.json").exists() else {}
-    chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
-    hyper = _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper or {})
+    chunk, hyper = _as_before(learner, num_updates, hyper or {}, chunk, out if resume else None)
     check_params(params, learner.env), check_params(hyper)
-    used = usable(n_worlds := getattr(learner.settings, "n_worlds", 1), devices, MOST)
+    used = usable_by_all(getattr(learner.settings, "n_worlds", 1), devices, MOST)
     plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
-    sizes = {"num_updates": num_updates, "num_seeds": num_seeds, "chunk": chunk}
-    writer = RunWriter(out, config_of(learner, params, hyper, key, **sizes), params, resume) if out else None
-    with closing(Progress(progress)) as line, writer or nullcontext(), Signals(writer is not None) as signals:
+    config = config_of(learner, params, hyper, key, num_updates=num_updates, num_seeds=num_seeds, chunk=chunk)
+    with (
+        processes.together(), closing(Progress(progress if processes.is_first() else False)) as line,
+        _keeper(out, config, params, resume) as writer, Signals(out is not None) as signals,
+    ):  # fmt: skip
         started = time.perf_counter()
-        with use_devices(used):
-            fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
-            kept = writer.begin(fresh, line.write) if writer else None
-            line.start(f"{titled(learner, params)}, {said(n_worlds, used)}")
-            state = fresh() if kept is None else _placed(kept, fresh, len(used))
-            run = compiled_chunk(learner, num_seeds, chunk, state)
+        check_alike(config)
+        fresh = jax.jit(lambda: init_seeds(learner, params, hyper, key, num_seeds))
+        prepared = partial(_prepared, fresh, plan, used, writer, line, titled(learner, params))
+        state, run = prepared() if processes.count() == 1 else signals.heard(prepared, line.write)
         compiled = time.perf_counter()
         state, metrics = _run(run, state, plan, writer, line, signals)
     return Result(learner, state, metrics, num_seeds, out, compiled - started, time.perf_counter() - compiled)
+
+
+def _keeper(out: Path | None, config: dict[str, Any], params: Any, resume: bool) -> Any:
+    """Who keeps the run: a context that gives a writer in the first process, a follower in others, or None without a folder."""
+    if out is None:
+        return nullcontext()
+    return RunWriter(out, config, params, resume) if processes.is_first() else RunFollower(out, config)
+
+
+def _prepared(
+    fresh: Any, plan: "_Plan", used: Sequence[jax.Device], writer: Any, line: Progress, title: str
+) -> tuple[Any, Any]:
+    """The state with which training begins, and its compiled program."""
+    n_worlds = getattr(plan.learner.settings, "n_worlds", 1)
+    with use_devices(used):
+        kept = writer.begin(fresh, line.write) if writer else None
+        line.start(f"{title}, {said(n_worlds, used)}")
+        state = fresh() if kept is None else _placed(kept, fresh, len(used))
+        return state, compiled_chunk(plan.learner, plan.num_seeds, plan.chunk, state)
+
+
+def _as_before(learner: Learner, num_updates: int, hyper: Any, chunk: int | None, run: Path | None) -> tuple[int, Any]:
+    """Updates per program, and hyper-parameters: of a run that goes on as they were."""
+    before = read_config(run)["train"] if run and (run / "config.json").exists() else {}
+    chunk = chunk or before.get("chunk") or max(1, -(-num_updates // 100))
+    return chunk, _changed(scheduled(learner.hyper, before.get("num_updates", num_updates)), hyper)
 
 
 def _check_counts(**counts: int) -> None:
@@ -128,7 +159,7 @@ def _check_counts(**counts: int) -> None:
 
 def _placed(kept: Any, fresh: Any, n_devices: int) -> Any:
     """A state that was read back, lying on devices as a fresh one does."""
-    return kept if n_devices == 1 else jax.device_put(kept, fresh.lower().compile().output_shardings)
+    return kept if n_devices == 1 else placed(kept, fresh.lower().compile().output_shardings)
 
 
 def titled(learner: Learner, params: Any) -> str:
@@ -165,7 +196,7 @@ class _Plan(NamedTuple):
 
 
 def _run(
-    run: Callable[..., Any], state: Any, plan: _Plan, writer: RunWriter | None, line: Progress, signals: Signals
+    run: Callable[..., Any], state: Any, plan: _Plan, writer: Any, line: Progress, signals: Signals
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """Chunk after chunk, each watched, logged and saved; the last state, and the metrics of all updates."""
     first = done = writer.start if writer else 0
@@ -175,7 +206,8 @@ def _run(
     signals.patient = True
     while done < plan.num_updates:
         count = min(plan.chunk - done % plan.chunk, plan.num_updates - done)
-        state, metrics, finite = signals.heard(partial(_to_its_end, run, state, jnp.int32(count)), line.write)
+        asked = partial(_asked, writer, plan.checkpoint_every_s, signals)
+        state, metrics, finite, due, signum = signals.heard(partial(_to_its_end, run, state, count, asked), line.write)
         if not history:
             lengths = {name: (plan.num_updates - first, *x.shape[1:]) for name, x in metrics.items()}
             history = {name: np.empty(lengths[name], x.dtype) for name, x in metrics.items()}
@@ -189,18 +221,35 @@ def _run(
         line.update(done, plan.num_updates, reward, elapsed, start=first, steps=steps * plan.num_seeds)
         if writer:
             writer.log(rows, done - count, steps, elapsed)
-            last = done == plan.num_updates or signals.received is not None
-            writer.save(done, state, last, plan.checkpoint_every_s)
-            if signals.received is not None:  # it may have come while a checkpoint was or was not written
-                writer.save(done, state, True, plan.checkpoint_every_s)
-                raise Stopped("", signals.received)
+            if due or signum or done == plan.num_updates:
+                _save(writer, done, state, signals, line)
+            if not signum and processes.count() == 1 and signals.received is not None:  # it has come since
+                signum = signals.received
+                _save(writer, done, state, signals, line)
+            if signum:
+                raise Stopped("", signum, everywhere=True)
     _warn(history)
     return state, history
 
 
-def _to_its_end(run: Callable[..., Any], state: Any, count: jax.Array) -> Any:
-    """What a chunk returns, once it is computed."""
-    return jax.block_until_ready(run(state, count))
+def _to_its_end(run: Callable[..., Any], state: Any, count: int, asked: Callable[[], Any]) -> Any:
+    """What a chunk returns, once it is computed, and what is asked of it then."""
+    return *jax.block_until_ready(run(state, np.int32(count))), *asked()
+
+
+def _asked(writer: Any, every_s: float, signals: Signals) -> tuple[bool, int]:
+    """Whether a checkpoint is due, and the signal that some process has received, if any: the same in all processes."""
+    if writer is None:
+        return False, 0
+    due, signum = processes.gathered(writer.is_due(every_s), signals.received or 0).max(axis=0)
+    return bool(due), int(signum)
+
+
+def _save(writer: Any, done: int, state: Any, signals: Signals, line: Progress) -> None:
+    """Keep a state; that of several processes is fetched before."""
+    if processes.count() > 1 and done > writer.saved:
+        state = signals.heard(partial(fetched, state), line.write)
+    writer.save(done, state)
 
 
 def scheduled(hyper: Any, num_updates: int) -> Any:
@@ -231,11 +280,12 @@ def compiled_chunk(learner: Learner, num_seeds: int, chunk: int, state: Any) -> 
         learner: what learns.
         num_seeds: with a leading axis in the state, if several.
         chunk: the most updates.
-        state: with which it begins; it is used up, and what comes out lies where it lay.
+        state: with which it begins; it is used up, and what comes out lies where it lay; metrics lie whole on each device.
     """
     shardings = jax.tree.map(lambda x: x.sharding, state)
-    run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0, out_shardings=(shardings, None, None))
-    return run.lower(state, jnp.int32(0)).compile()
+    whole = None if jax.sharding.get_abstract_mesh().empty else PartitionSpec()
+    run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0, out_shardings=(shardings, whole, whole))
+    return run.lower(state, np.int32(0)).compile()
 
 
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:

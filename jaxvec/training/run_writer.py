@@ -1,6 +1,7 @@
 """A run folder while a training writes it: whose it is, what stands in it, and what is left of it."""
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from typing import Any, TextIO
 import jax
 import numpy as np
 
+from jaxvec.core import processes
 from jaxvec.training import metrics
 from jaxvec.training.checkpoints import Checkpoints
 from jaxvec.training.config import ConfigError, differences, digest, read_config, write_config
@@ -88,6 +90,7 @@ class RunWriter:
                 raise ValueError(
                     f"{self.path} has {self.start} updates already, more than {self._planned}: say how many it shall have in all"
                 )
+        processes.share(json.dumps({"path": str(self.path), "start": None if state is None else self.start}))
         self.saved, self._saved_at = self.start, time.perf_counter()
         self._seconds = metrics.keep_until(self.path, self.start)
         self._log = (self.path / metrics.NAME).open("a")
@@ -111,16 +114,22 @@ class RunWriter:
             for i, value in enumerate(x):
                 self._board.add_scalar(name, float(np.mean(value)), done + i + 1)
 
-    def save(self, done: int, state: Any, now: bool, every_s: float) -> None:
-        """A checkpoint, if it is time.
+    def is_due(self, every_s: float) -> bool:
+        """Whether it is time for a checkpoint.
+
+        Args:
+            every_s: seconds between two checkpoints [s].
+        """
+        return time.perf_counter() - self._saved_at >= every_s
+
+    def save(self, done: int, state: Any) -> None:
+        """A checkpoint, if there is none of so many updates.
 
         Args:
             done: updates that the state has seen.
             state: of the learner.
-            now: whether it is time anyway.
-            every_s: seconds between two checkpoints [s].
         """
-        if done > self.saved and (now or time.perf_counter() - self._saved_at >= every_s):
+        if done > self.saved:
             self.checkpoints.save(done, state)
             self.saved, self._saved_at = done, time.perf_counter()
 
@@ -143,7 +152,10 @@ class RunWriter:
         words = self._kept()
         self._release()
         if isinstance(error, Stopped):
-            raise Stopped(f"stopped by {signal.Signals(error.signum).name}; {words}", error.signum) from None
+            said = f"stopped by {signal.Signals(error.signum).name}; {words}"
+            raise Stopped(said, error.signum, error.everywhere) from None
+        if isinstance(error, processes.HostLostError):
+            raise processes.HostLostError(f"{error}; {words}") from None
 
     def _release(self) -> None:
         """Give the folder free; of a new run that did not come to its first update, take away what it has written."""

@@ -3,12 +3,12 @@
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
 
+from jaxvec.core import processes
+
 T = TypeVar("T")
-LOOK_S = 0.2  # between looks at whether a signal has come, while a chunk runs
 
 
 class Stopped(KeyboardInterrupt):
@@ -17,11 +17,12 @@ class Stopped(KeyboardInterrupt):
     Args:
         message: in words.
         signum: the signal.
+        everywhere: whether all processes have agreed to end, see `jaxvec.core.processes.together`.
     """
 
-    def __init__(self, message: str, signum: int):
+    def __init__(self, message: str, signum: int, everywhere: bool = False):
         super().__init__(message)
-        self.signum = signum
+        self.signum, self.everywhere = signum, everywhere
 
 
 class Signals:
@@ -36,6 +37,7 @@ class Signals:
         self._before: dict[int, Any] = {}
         self.patient = False  # whether the first signal waits for the end of a chunk
         self.received: int | None = None  # the signal that waits
+        self._told = False  # whether that was said
 
     def __enter__(self) -> "Signals":
         if self._wanted:
@@ -60,25 +62,14 @@ class Signals:
             say: writes a line.
         Raises:
             Stopped: a second signal has come.
+            HostLostError: of several processes one is lost.
         """
-        if not self._before:
+        if not self._before and processes.count() == 1:
             return run()
-        outcome: Future[T] = Future()
 
-        def work() -> None:
-            try:
-                outcome.set_result(run())
-            except BaseException as error:
-                outcome.set_exception(error)
-
-        threading.Thread(target=work, daemon=True).start()
-        told = False
-        while True:
-            try:
-                return outcome.result(LOOK_S)
-            except TimeoutError:
-                if outcome.done():  # since, or with a TimeoutError of its own
-                    return outcome.result()
-            if self.received is not None and not told:
+        def look() -> None:
+            if self.received is not None and not self._told:
                 say(f"{signal.Signals(self.received).name}: waits for the running chunk; once more ends it at once")
-                told = True
+                self._told = True
+
+        return processes.watched(run, look)
