@@ -3,11 +3,13 @@
 import json as jsonlib
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tyro
 
-from jaxvec.options import Count, Seed, refuse_beside
+from jaxvec.core import hosts
+from jaxvec.core.processes import is_first, together
+from jaxvec.options import Count, CountFromZero, Seed, refuse_beside
 from jaxvec.shell import Json, Register, Settings, import_modules
 
 
@@ -22,6 +24,10 @@ def train(
     seeds: Count | None = None,
     seed: Seed | None = None,
     devices: Count | None = None,
+    distributed: Json = False,
+    coordinator: str | None = None,
+    processes: Count | None = None,
+    rank: CountFromZero | None = None,
     out: Path | None = None,
     set: Settings = (),
     resume: Path | None = None,
@@ -44,46 +50,96 @@ def train(
         seeds: independent learners, trained side by side; 1 if not given.
         seed: of all randomness; 0 if not given.
         devices: over how many worlds are spread, where they divide the worlds; all if not given.
+        distributed: train together with other processes that are started with the same options: the tasks of a SLURM step, or
+            those that the three options below tell of. Process 0 writes and speaks.
+        coordinator: HOST:PORT, where process 0 listens, as the others reach it.
+        processes: how many there are.
+        rank: of this process, from 0.
         out: run folder; runs/ENV-LEARNER-TIME if not given.
         set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
-        resume: go on with this run folder, as it was; of the options above only --updates and --devices may be
-            given with it.
+        resume: go on with this run folder, as it was; of the options above only --updates, --devices and --distributed with
+            what belongs to it may be given.
         register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
         json: print one JSON object instead of text.
     """
-    import_modules(register)
-    from jaxvec.training import train as run_training
-    from jaxvec.training.driver import titled
+    _join_others(distributed, coordinator, processes, rank)
+    with together():
+        import_modules(register)
+        if resume is not None:
+            others = {"env": env, "learner": learner, "preset": preset, "worlds": worlds, "seeds": seeds, "seed": seed}
+            allowed = "--updates, --devices or --distributed"
+            refuse_beside(f"--resume goes on with a run as it was: give {allowed}", **others, out=out, set=set)
+            setup = _again(resume, updates)
+        elif env is None:
+            raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
+        else:
+            setup = _new(env, learner or "apg", preset, worlds, updates or 1000, seeds or 1, seed or 0, set)
+        out = resume or out or Path("runs") / f"{env}-{learner or 'apg'}-{time.strftime('%Y%m%d-%H%M%S')}"
+        _run(setup, out, resume is not None, devices, json)
+
+
+def _join_others(distributed: bool, coordinator: str | None, processes: int | None, rank: int | None) -> None:
+    """Join other processes, if that is wanted: before anything is computed."""
+    if not distributed:
+        of_it = {"coordinator": coordinator, "processes": processes, "rank": rank}
+        refuse_beside("without --distributed this process trains alone: give it", **of_it)
+        return
+    try:
+        hosts.start(coordinator, processes, rank)
+    except ValueError as error:
+        raise ValueError(f"--distributed: {error}") from None
+    hosts.set_output_apart()
+
+
+class _Setup(NamedTuple):
+    """What a run is made from: the learner, the environment's parameters, hyper-parameters, key, updates and seeds."""
+
+    learner: Any
+    params: Any
+    hyper: Any
+    key: Any
+    updates: int
+    seeds: int
+
+
+def _again(run: Path, updates: int | None) -> _Setup:
+    """What a run was made from, with as many updates in total as are wanted now."""
     from jaxvec.training.run_folder import rebuild
 
-    if resume is not None:
-        others = {"env": env, "learner": learner, "preset": preset, "worlds": worlds, "seeds": seeds, "seed": seed}
-        refuse_beside("--resume goes on with a run as it was: give --updates or --devices", **others, out=out, set=set)
-        config, built, params, hyper, key = rebuild(resume)
-        out, seeds = resume, config["train"]["num_seeds"]
-        updates = config["train"]["num_updates"] if updates is None else updates
-    elif env is None:
-        raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
-    else:
-        updates, learner = 1000 if updates is None else updates, learner or "apg"
-        built, params, hyper, key = _new(env, learner, preset, worlds, updates, seed or 0, set)
-        out = out or Path("runs") / f"{env}-{learner}-{time.strftime('%Y%m%d-%H%M%S')}"
-    how: dict[str, Any] = {"hyper": hyper, "out": out, "resume": resume is not None, "devices": devices}
-    result = run_training(built, params, key, updates, num_seeds=1 if seeds is None else seeds, **how)
-    _report_training(result, titled(built, params), updates, json)
+    config, built, params, hyper, key = rebuild(run)
+    planned = config["train"]["num_updates"] if updates is None else updates
+    return _Setup(built, params, hyper, key, planned, config["train"]["num_seeds"])
 
 
 def _new(
-    env: str, learner: str, preset: str | None, worlds: int | None, updates: int, seed: int, pairs: tuple[str, ...]
-) -> tuple[Any, Any, Any, Any]:
-    """What a new run is made from: the learner, the environment's parameters, the hyper-parameters, the key."""
+    env: str,
+    learner: str,
+    preset: str | None,
+    worlds: int | None,
+    updates: int,
+    seeds: int,
+    seed: int,
+    pairs: tuple[str, ...],
+) -> _Setup:
+    """What a new run is made from."""
     import jax
 
     from jaxvec.settings import setup
 
     sizes = {} if worlds is None else {"n_worlds": worlds}
     _, params, built, hyper = setup(env, learner, pairs, preset, num_updates=updates, **sizes)
-    return built, params, hyper, jax.random.key(seed)
+    return _Setup(built, params, hyper, jax.random.key(seed), updates, seeds)
+
+
+def _run(setup: _Setup, out: Path, resume: bool, devices: int | None, json: bool) -> None:
+    """Train, and report on it."""
+    from jaxvec.training import train as run_training
+    from jaxvec.training.driver import titled
+
+    how: dict[str, Any] = {"hyper": setup.hyper, "out": out, "resume": resume, "devices": devices}
+    result = run_training(setup.learner, setup.params, setup.key, setup.updates, num_seeds=setup.seeds, **how)
+    if is_first():
+        _report_training(result, titled(setup.learner, setup.params), setup.updates, json)
 
 
 def _report_training(result: Any, title: str, updates: int, json: bool) -> None:

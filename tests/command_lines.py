@@ -10,7 +10,7 @@ import warnings
 from typing import Any, NamedTuple
 
 from jaxvec import bench, bench_arguments, cli, settings, viz
-from jaxvec.core import evaluation
+from jaxvec.core import evaluation, hosts
 from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.league import play
 from jaxvec.options import option_of
@@ -46,7 +46,7 @@ def stop_before_work(monkeypatch) -> None:
 
         return here
 
-    begin, usable, devices = RunWriter.begin, driver.usable, []
+    begin, usable, devices = RunWriter.begin, driver.usable_by_all, []
 
     def begun(self, *args):
         begin(self, *args)
@@ -55,7 +55,10 @@ def stop_before_work(monkeypatch) -> None:
 
     check = bench_arguments.check
     monkeypatch.setattr(RunWriter, "begin", begun)
-    monkeypatch.setattr(driver, "usable", lambda n, wanted, *most: devices.append(wanted) or usable(n, wanted, *most))
+    of_all = lambda n, wanted, *most: devices.append(wanted) or usable(n, wanted, *most)  # noqa: E731
+    monkeypatch.setattr(driver, "usable_by_all", of_all)
+    check_address = hosts.check_address
+    monkeypatch.setattr(hosts, "start", lambda *whom: (check_address(*whom, {}), reached("join")(*whom)))
     monkeypatch.setattr(evaluation, "evaluate", reached("evaluate"))
     monkeypatch.setattr(bench, "all_cores", lambda: None)
     monkeypatch.setattr(bench_arguments, "check", lambda *args: (check(*args), reached("bench")(*args)))
@@ -159,6 +162,7 @@ OTHERS = {
     "area": ("city", "rural"),
     "split": ("train", "validation", "test"),
     "predictor": ("ar6", "persistence", "weekly"),
+    "coordinator": ("node1:1234", "10.0.0.1:1234", "node1", "node1:0"),
     "register": ("own", "own.py", "./own.py", "raises", "no_such", "notes.txt", "quits"),
     "minutes": ("1", "0.1"),
 }
