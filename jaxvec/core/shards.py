@@ -1,7 +1,7 @@
 """Samples in shards of worlds: each shard is mixed by itself, so that it can stay on the device where its worlds live.
 
-How many shards there are depends on sizes alone and not on devices: 1, 2, 4 or 8 devices hold whole shards, and what is learned
-is the same on all of them but for the order in which sums are rounded.
+How many shards there are depends on sizes alone and not on devices: 1, 2, 4 or 8 devices, and of thousands of worlds more, hold
+whole shards, and what is learned is the same on all of them but for the order in which sums are rounded.
 """
 
 from typing import Any
@@ -12,11 +12,24 @@ from jax import Array
 
 from jaxvec.core import rng
 
-MOST = 8  # shards, and so devices that share a training
+MOST = 8  # shards, and so devices that share a training, but for many worlds
+WORLDS_OF_SHARD = 256  # at least, where there are more shards
+
+
+def most_of(n_worlds: int) -> int:
+    """The most shards, and so the most devices that share a training: 8, or one for every 256 worlds, a power of two.
+
+    Args:
+        n_worlds: W.
+    """
+    most = MOST
+    while n_worlds >= 2 * most * WORLDS_OF_SHARD:
+        most *= 2
+    return most
 
 
 def shards_of(n_worlds: int, samples: int, parts: int = 1) -> int:
-    """How many shards: the most, a power of two up to `MOST`, that divide the worlds, and whose samples can be cut into parts.
+    """How many shards: a power of two up to `most_of`, the most that divide the worlds, and whose samples can be cut into parts.
 
     Args:
         n_worlds: W.
@@ -26,7 +39,8 @@ def shards_of(n_worlds: int, samples: int, parts: int = 1) -> int:
         1 at least.
     """
     shards = 1
-    while 2 * shards <= MOST and n_worlds % (2 * shards) == 0 and samples % (2 * shards * parts) == 0:
+    most = most_of(n_worlds)
+    while 2 * shards <= most and n_worlds % (2 * shards) == 0 and samples % (2 * shards * parts) == 0:
         shards *= 2
     return shards
 

@@ -18,7 +18,7 @@ from jaxvec.core.devices import fetched, own, placed, said, usable_by_all, use_d
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
 from jaxvec.core.rollout import Policy
-from jaxvec.core.shards import MOST
+from jaxvec.core.shards import most_of
 from jaxvec.learners.base import Learner
 from jaxvec.training.config import config_of, read_config
 from jaxvec.training.progress import Progress
@@ -107,7 +107,7 @@ def train(
     out = None if out is None else Path(out)
     chunk, hyper = _as_before(learner, num_updates, hyper or {}, chunk, out if resume else None)
     check_params(params, learner.env), check_params(hyper)
-    used = usable_by_all(getattr(learner.settings, "n_worlds", 1), devices, MOST)
+    used = usable_by_all(n_worlds := getattr(learner.settings, "n_worlds", 1), devices, most_of(n_worlds))
     plan = _Plan(learner, num_updates, num_seeds, chunk, checkpoint_every_s)
     config = config_of(learner, params, hyper, key, num_updates=num_updates, num_seeds=num_seeds, chunk=chunk)
     with (

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxvec.core.devices import said, usable
-from jaxvec.core.shards import by_shard, drawn, shards_of, shuffled, take
+from jaxvec.core.shards import by_shard, drawn, most_of, shards_of, shuffled, take
 
 KEY = jax.random.key(0)
 TESTS = Path(__file__).parents[1]
@@ -77,10 +77,23 @@ def test_words_say_how_many_devices_and_why_not_all(monkeypatch):
 
 @pytest.mark.parametrize(
     ("worlds", "samples", "parts", "shards"),
-    [(64, 640, 8, 8), (64, 64, 16, 4), (12, 12, 1, 4), (5, 20, 2, 1), (16, 24, 3, 8)],
+    [
+        (64, 640, 8, 8),
+        (64, 64, 16, 4),
+        (12, 12, 1, 4),
+        (5, 20, 2, 1),
+        (16, 24, 3, 8),
+        (4096, 8192, 4, 16),
+        (4096, 4096, 512, 8),
+    ],
 )
 def test_shards_depend_on_sizes_alone(worlds, samples, parts, shards):
     assert shards_of(worlds, samples, parts) == shards
+
+
+@pytest.mark.parametrize(("worlds", "most"), [(8, 8), (4095, 8), (4096, 16), (16384, 64), (20000, 64)])
+def test_many_worlds_have_more_shards(worlds, most):
+    assert most_of(worlds) == most
 
 
 def test_each_shard_is_mixed_by_itself_and_every_sample_comes_once():
