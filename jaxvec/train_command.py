@@ -50,16 +50,14 @@ def train(
         seeds: independent learners, trained side by side; 1 if not given.
         seed: of all randomness; 0 if not given.
         devices: over how many worlds are spread, where they divide the worlds; all if not given.
-        distributed: train together with other processes that are started with the same options: the tasks of a SLURM step, or
-            those that the three options below tell of. Process 0 writes and speaks.
+        distributed: train together with the other tasks of a SLURM step, or with the processes that the next options tell of.
         coordinator: HOST:PORT, where process 0 listens, as the others reach it.
         processes: how many there are.
         rank: of this process, from 0.
         out: run folder; runs/ENV-LEARNER-TIME if not given.
         set: env sizes, env numbers, learner settings and hyper-parameters by name, as often as needed.
-        resume: go on with this run folder, as it was; of the options above only --updates, --devices and --distributed with
-            what belongs to it may be given.
-        register: modules of your own, which register environments, models or learners when imported (see jaxvec.register).
+        resume: go on with this run folder, as it was; beside it only --updates, --devices and --distributed with its own.
+        register: modules of your own, which register environments, models or learners when imported.
         json: print one JSON object instead of text.
     """
     _join_others(distributed, coordinator, processes, rank)
@@ -67,11 +65,9 @@ def train(
         import_modules(register)
         if resume is not None:
             others = {"env": env, "learner": learner, "preset": preset, "worlds": worlds, "seeds": seeds, "seed": seed}
-            allowed = "--updates, --devices or --distributed"
-            refuse_beside(f"--resume goes on with a run as it was: give {allowed}", **others, out=out, set=set)
+            words = "--resume goes on with a run as it was: give --updates, --devices or --distributed"
+            refuse_beside(words, **others, out=out, set=set)
             setup = _again(resume, updates)
-        elif env is None:
-            raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
         else:
             setup = _new(env, learner or "apg", preset, worlds, updates or 1000, seeds or 1, seed or 0, set)
         out = resume or out or Path("runs") / f"{env}-{learner or 'apg'}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -112,7 +108,7 @@ def _again(run: Path, updates: int | None) -> _Setup:
 
 
 def _new(
-    env: str,
+    env: str | None,
     learner: str,
     preset: str | None,
     worlds: int | None,
@@ -121,11 +117,13 @@ def _new(
     seed: int,
     pairs: tuple[str, ...],
 ) -> _Setup:
-    """What a new run is made from."""
+    """What a new run is made from; refuses to make one without an environment."""
     import jax
 
     from jaxvec.settings import setup
 
+    if env is None:
+        raise ValueError("name an environment to train on (see `jaxvec envs`), or a folder with --resume")
     sizes = {} if worlds is None else {"n_worlds": worlds}
     _, params, built, hyper = setup(env, learner, pairs, preset, num_updates=updates, **sizes)
     return _Setup(built, params, hyper, jax.random.key(seed), updates, seeds)
