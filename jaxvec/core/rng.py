@@ -5,10 +5,10 @@ world is the same at any batch size, shard or order.
 
 The default generator is JAX's own threefry-2x32, and the words drawn here are bit for bit those of `jax.random.bits`. They are
 computed in line rather than by `jax.random`, because on a CPU JAX lowers threefry to a loop of separate kernels: in line it
-fuses with whatever consumes it. Keys are still derived by `jax.random.fold_in`: derived in line as well, a chain of keys is fused
-into, and compiled again for, each of its consumers (minutes, for a rollout that keeps many quantities). Keys of another generator
-(`jax.random.key(0, impl="rbg")`) go through `jax.random` altogether; a batch of rbg keys is drawn as one, from its first key, so
-with it a world's numbers do depend on the batch.
+fuses with whatever consumes it. Keys are derived in line as well, a kernel for each where `jax.random.fold_in` takes 25, and then
+written down behind a barrier: else a chain of keys is fused into, and compiled again for, each of its consumers (minutes, for a
+rollout that keeps many quantities). Keys of another generator (`jax.random.key(0, impl="rbg")`) go through `jax.random`
+altogether; a batch of rbg keys is drawn as one, from its first key, so with it a world's numbers do depend on the batch.
 """
 
 import zlib
@@ -83,10 +83,19 @@ def fold_in(key: Array, data: Array | np.ndarray | np.integer | int) -> Array:
     check_key(key)
     data = jnp.asarray(data).astype(jnp.uint32)
     shape = jnp.broadcast_shapes(key.shape, data.shape)
+    if _is_threefry(key):
+        return jax.random.wrap_key_data(_fold_in_words(jax.random.key_data(key), jnp.broadcast_to(data, shape)))
     each = jax.random.fold_in
     for _ in shape:
         each = jax.vmap(each)
     return each(jnp.broadcast_to(key, shape), jnp.broadcast_to(data, shape))
+
+
+@jax.jit  # traced and lowered once for all that fold alike
+def _fold_in_words(words: Array, data: Array) -> Array:
+    """Words `(*data.shape, 2)` of keys with words `(..., 2)` and data folded in, written down before anybody reads them."""
+    new = threefry2x32(words[..., 0], words[..., 1], jnp.zeros_like(data), data)
+    return jax.lax.optimization_barrier(jnp.stack(new, -1))
 
 
 def stream(key: Array, name: str) -> Array:
