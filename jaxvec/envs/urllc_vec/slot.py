@@ -390,7 +390,7 @@ def score_nodes(sizes: Sizes, d: Decision, way: Route, o: Outcome, state: State,
 
 def sent(sizes: Sizes, d: Decision) -> Array:
     """Part of a vehicle's subtasks that go to each node first (V, N)."""
-    return jnp.stack([jnp.mean((d.target == n).astype(d.power_w.dtype), 1) for n in range(sizes.n_nodes)], 1)
+    return jnp.mean((d.target[:, None] == lift(jnp.arange(sizes.n_nodes), d.target.ndim - 1)).astype(float), 2)
 
 
 def remaining(sizes: Sizes, d: Decision, o: Outcome, state: State, params: Params) -> Array:
