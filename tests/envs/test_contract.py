@@ -386,11 +386,11 @@ THRESHOLDS = {"admit"}  # components of actions that only decide between one thi
 # One slot with random actions in 1024 worlds as XLA compiles it for a CPU (jax 0.10.2): kernels, and bytes per world-step. The
 # limits are a quarter above what was measured; whoever lowers the counts lowers the limits.
 COMPILED = {
-    ("isac_iov", None): (105, 12_516),
+    ("isac_iov", None): (89, 11_457),
     ("isac_iov", "traffic"): (111, 13_208),
-    ("v2x_offload", None): (93, 13_700),
-    ("dt_edge", None): (70, 8_559),
-    ("twin_migration", None): (78, 54_819),
+    ("v2x_offload", None): (76, 13_319),
+    ("dt_edge", None): (53, 8_230),
+    ("twin_migration", None): (62, 54_454),
     ("urllc_vec", None): (204, 19_444),  # of `SIZES`
 }
 
