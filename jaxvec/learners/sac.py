@@ -46,7 +46,7 @@ class Hyper(off_policy_types.Hyper):
     Attributes:
         temperature: at the start.
         temperature_rate: step of its logarithm per nat of entropy too much or too little.
-        entropy_box: target of the differential entropy per entry of a box [-1, 1] [nat].
+        entropy_box: target of the differential entropy per entry of a box from -1 to 1 [nat].
         entropy_choice: target of a choice's entropy, as a part of that of the uniform choice among what is allowed.
     """
 

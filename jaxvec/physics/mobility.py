@@ -64,7 +64,7 @@ def reflect(
         heading_rad: direction [rad].
         side_m: side of the square [m].
     Returns:
-        Position [m], and heading in [0, 2 pi] [rad].
+        Position [m], and heading from 0 to 2 pi [rad].
     """
     below, above = position_m < 0, position_m > side_m
     position_m = jnp.where(below, -position_m, jnp.where(above, 2 * side_m - position_m, position_m))

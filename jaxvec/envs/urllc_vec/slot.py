@@ -11,7 +11,7 @@ Throughout:
     node, n: int `(K,)` or `(V, J)`, the node of each subtask; how many nodes there are.
     cycles, bits, rate: `(K,)`, of each subtask: work [cycle], size on the air [bit], rate of its link [bit/s].
     latency_s, energy_j, budget_j, quality: `(n,)`, or `()` of a budget, of the agents of a group [s], [J], [J], [-].
-    x: of any shape, as agents give it, in [0, 1] [-].
+    x: of any shape, as agents give it, from 0 to 1 [-].
 """
 
 from functools import reduce
