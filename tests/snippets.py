@@ -1,6 +1,7 @@
 """The commands and programs that README.md and the documentation print, and how they are run: a page from top to bottom.
 
-A block with a title is a file; one of Python goes on from the ones above it on its page; one of the shell is commands.
+A block with a title is a file; one of Python goes on from the ones above it on its page; one of the shell is commands. A line
+`<!-- not run: WHY -->` above a block leaves it out.
 """
 
 import math
@@ -13,7 +14,9 @@ from jaxvec import cli, shell
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(<!-- not run: .* -->\n\n)?```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 INLINE = re.compile(r"`(jaxvec [^`]+)`")
 
 
@@ -25,18 +28,22 @@ class Block(NamedTuple):
         title: name of the file that it is; else empty.
         text: its lines.
         line: of the page, of its first line.
+        runs: whether it can be run anywhere.
     """
 
     language: str
     title: str
     text: str
     line: int
+    runs: bool
 
 
 def blocks(page: Path) -> list[Block]:
     """What a page prints, in its order."""
     text = page.read_text()
-    return [Block(m[1], m[2] or "", m[3], text.count("\n", 0, m.start()) + 2) for m in FENCE.finditer(text)]
+    return [
+        Block(m[2], m[3] or "", m[4], text.count("\n", 0, m.start(2)) + 2, m[1] is None) for m in FENCE.finditer(text)
+    ]
 
 
 def commands(text: str) -> list[list[str]]:
@@ -74,8 +81,8 @@ def small(words: list[str]) -> list[str]:
     if command == "league":
         words = without(without(words, "--minutes"), "--bounded")
         words = [*without(words, "--seeds"), "--worlds", "8", "--bounded", "0", "--seeds", "1"]
-    if command == "reproduce":
-        words = [*without(words, "--quick", 1), "--quick", "--slots", "2000", "--seeds", "1"]
+    if command == "reproduce":  # the figure with the fewest learners
+        words = ["reproduce", "v2x_offload", "--figure", "4", "--quick", "--slots", "2000", "--seeds", "1"]
     if command == "bench":
         words = ["bench", "isac_iov", "--worlds", "8", "--learners", "ippo", "--repeats", "1"]
     return words
@@ -112,6 +119,8 @@ def story(page: Path) -> str:
     """A program that does what a page says, at small sizes, in the folder where it is run."""
     lines = [STORY]
     for block in blocks(page):
+        if not block.runs:
+            continue
         if block.title:
             lines.append(f"open({block.title!r}, 'w').write({block.text!r})")
         elif block.language == "python":
@@ -122,13 +131,18 @@ def story(page: Path) -> str:
 
 
 def _command(words: list[str]) -> str:
-    """What runs a command of the shell in a story; what installs or prepares the machine is left out."""
+    """What runs a command of the shell in a story; what installs, prepares the machine or names a folder of it is left out."""
+    if any(re.match(r"(\w+=)?/", word) for word in words):
+        return ""
     if words[0] == "jaxvec" and words[1] != "--version":
         out = f"open({words[-1]!r}, 'w')" if ">" in words else "contextlib.nullcontext()"
         call = f"cli.main({small(plain(words[1:]))!r})"
         return (
             f"print({words!r}, flush=True)\nwith {out} as f, contextlib.redirect_stdout(f or sys.stdout):\n    {call}"
         )
+    if words[0] == "export":
+        name, _, value = words[1].partition("=")
+        return f"os.environ[{name!r}] = {value!r}"
     if words[0] in ("netconvert", "sumo"):
         return f"subprocess.run({words!r}, check=True)"
     return ""

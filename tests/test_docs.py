@@ -23,7 +23,7 @@ from jaxvec.traces.writers import write_pems, write_tdrive
 
 ROOT = snippets.ROOT
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in snippets.PAGES]
-NOT_OURS = {"netconvert", "sumo", "mkdocs", "export", "."}
+NOT_OURS = {".", "export", "mkdocs", "netconvert", "sbatch", "srun", "sumo"}
 QUICK = {"docs/own-environment.md", "docs/own-models.md"}  # whose programs, apart from their commands, take a moment
 STORIES = {page.relative_to(ROOT).as_posix(): page for page in snippets.PAGES if snippets.blocks(page)}
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|\.\.\.")
@@ -65,7 +65,8 @@ def test_every_program_compiles_and_imports_what_there_is(page):
     for block in snippets.blocks(page):
         if block.language != "python":
             continue
-        for node in ast.walk(ast.parse(block.text)):
+        tree = ast.parse(block.text)
+        for node in ast.walk(tree) if block.runs else ():
             if isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "jaxvec":
                 module = importlib.import_module(node.module)
                 for alias in node.names:
@@ -78,12 +79,13 @@ def test_every_program_compiles_and_imports_what_there_is(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_link_to_a_file_leads_to_one(page):
+    docs = ROOT / "docs"
     made_by_hook = re.compile(
         r"(api|learners|notebooks|systems)/[\w.-]+\.md|(command|contributing|changes|learners|benchmarks)\.md"
     )
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         here = (page.parent / target).resolve()
-        name = here.relative_to(ROOT / "docs").as_posix() if here.is_relative_to(ROOT / "docs") else ""
+        name = here.relative_to(docs).as_posix() if here.is_relative_to(docs) else ""
         assert here.exists() or made_by_hook.search(name) or name.startswith(("pictures/", "results/")), target
 
 
@@ -100,9 +102,9 @@ def test_the_readme_is_short_and_its_numbers_are_those_of_the_results():
 
 def test_results_are_read_as_they_stand(tmp_path, monkeypatch):
     results = made("results")
-    (tmp_path / "some.md").write_text("# A title\n\ntext\n")
+    (tmp_path / "some.md").write_text("# A title\n\n## A part\n")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
-    assert results.fill("before\n\n<!-- results: some.md -->\n") == "before\n\n## A title\n\ntext\n\n"
+    assert results.fill("before\n\n<!-- results: some.md -->\n") == "before\n\n**A title**\n\n### A part\n\n"
     with pytest.raises(KeyError, match="no such table"):
         results.fill("<!-- results: none.md -->")
     assert [results.short(x) for x in (279.4e6, 3.01e6, 62_700, 161_000, 51.14)] == [
@@ -199,3 +201,17 @@ def test_the_site_has_every_public_name(site):
     missing = {f"{module}.{name}" for module in modules for name in api.public(module)} - told
     assert not missing
     assert len(told) > 500
+
+
+def test_a_link_that_leaves_the_site_becomes_a_name():
+    repository = made("repository")
+    text = "[a](../scripts/x.sh), [b](install.md#here), [c](https://x.org) and ![d](../d.png)"
+    assert repository.inside(text, "workers.md") == "a, [b](install.md#here), [c](https://x.org) and ![d](../d.png)"
+    assert repository.inside("[b](../install.md)", "results/index.md") == "[b](../install.md)"
+
+
+def test_abbreviations_are_explained_by_the_glossary():
+    repository = made("repository")
+    text = "RSU, UAV\n:   A *mast* at the road. It computes,\n    too.\n\nword\n:   No abbreviation.\n"
+    assert repository.abbreviations(text) == "*[RSU]: A mast at the road.\n*[UAV]: A mast at the road."
+    assert "*[RSU]: Roadside unit" in repository.abbreviations((ROOT / "docs" / "glossary.md").read_text())

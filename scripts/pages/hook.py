@@ -12,6 +12,7 @@ import results
 import systems
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 import jaxvec
 from jaxvec.learners import LEARNERS
@@ -49,6 +50,9 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Puts results to where a page asks for them."""
-    return results.fill(markdown)
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Puts results to where a page asks for them; a link to a file of the repository that is no page becomes its name."""
+    text = repository.inside(results.fill(markdown), page.file.src_uri)
+    if page.file.src_uri == "glossary.md":
+        return text
+    return f"{text}\n\n{repository.abbreviations((ROOT / 'docs' / 'glossary.md').read_text())}\n"

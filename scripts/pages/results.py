@@ -1,6 +1,7 @@
 """What pages say in numbers, read from benchmarks/results: a page asks for it by a line `<!-- results: NAME -->`.
 
-NAME is a table of `TABLES`, or a Markdown file of that folder, which is put there whole, its headings a level lower.
+NAME is a table of `TABLES`, or a Markdown file of that folder, which is put there whole: its title in bold, its headings a level
+lower.
 """
 
 import json
@@ -35,10 +36,11 @@ def fill(text: str) -> str:
 
 
 def _file(name: str) -> str:
-    """A file's Markdown, headings a level lower, its title with the day or the like left out."""
+    """A file's Markdown, its title in bold, its headings a level lower."""
     if not (FOLDER / name).is_file():
         raise KeyError(f"benchmarks/results has no {name}, and there is no such table: {', '.join(TABLES)}")
-    return re.sub(r"^#", "##", (FOLDER / name).read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^# (.*)$", r"**\1**", (FOLDER / name).read_text(), flags=re.MULTILINE)
+    return re.sub(r"^##", "###", text, flags=re.MULTILINE)
 
 
 def pictures() -> dict[str, Path]:
