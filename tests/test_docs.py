@@ -22,7 +22,8 @@ from jaxvec.traces import synthetic
 from jaxvec.traces.writers import write_pems, write_tdrive
 
 ROOT = snippets.ROOT
-PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in snippets.PAGES]
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]  # pages of the site, too, but no stories
+PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in (*snippets.PAGES, *OTHERS)]
 NOT_OURS = {".", "export", "mkdocs", "netconvert", "sbatch", "srun", "sumo"}
 QUICK = {"docs/own-environment.md", "docs/own-models.md"}  # whose programs, apart from their commands, take a moment
 STORIES = {page.relative_to(ROOT).as_posix(): page for page in snippets.PAGES if snippets.blocks(page)}
@@ -53,8 +54,10 @@ def test_every_command_is_one_that_the_program_takes(page):
         elif words[:2] == ["pip", "install"]:
             wanted = re.findall(r"\[([\w,]+)\]", " ".join(words))
             assert {extra for group in wanted for extra in group.split(",")} <= set(extras), words
+        elif words[:2] == ["python", "-c"]:
+            compile(words[2], "-c", "exec")
         elif words[0] == "python":
-            compile(words[words.index("-c") + 1], "-c", "exec")
+            assert (ROOT / words[1]).is_file(), words
         else:
             assert words[0] in NOT_OURS, words
 
