@@ -31,6 +31,8 @@ def page(name: str, picture: str) -> str:
         f"# {name}",
         prose(summary[:1].upper() + summary[1:]),
         f"![An episode of {name} under one of its rules]({picture})",
+        "This is a slot of an episode under the rule that is named at the top right. "
+        f"`jaxvec render {name} --policy RULE --out episode.gif` draws a whole episode under any rule.",
         *map(prose, paragraphs[:start]),
         *_process(told),
         *_observation(told),
