@@ -11,8 +11,16 @@ from jaxvec.core.make import ENVIRONMENTS
 
 FOR_ALL_LEARNERS = ("isac_iov",)
 FOR_ALL_ENVIRONMENTS = ("mappo", "masac")  # on-policy, and off-policy
+SIMPLER = ("ippo", "ddpg", "td3", "sac", "mappo_matched")  # than another that is quick
 QUICK = {("apg", "v2x_offload"), ("maddpg", "v2x_offload")}  # in turns
-SLOW = {("mappo", "urllc_vec"), ("masac", "urllc_vec"), ("masac", "twin_migration"), ("masac", "dt_edge")}
+SLOW = {
+    ("mappo", "urllc_vec"),
+    ("masac", "urllc_vec"),
+    ("masac", "twin_migration"),
+    ("masac", "dt_edge"),
+    ("masac", "v2x_offload"),
+}
+SLOW |= {(name, "isac_iov") for name in SIMPLER}
 
 
 def pairs():
@@ -47,7 +55,9 @@ def test_settings_make_the_learner_again(name):
     check_settings(name, "isac_iov")
 
 
-@pytest.mark.parametrize("name", learners.LEARNERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SIMPLER else ()) for name in learners.LEARNERS]
+)
 def test_networks_of_ones_own(name):
     check_networks(name, "isac_iov")
 

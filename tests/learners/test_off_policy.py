@@ -59,7 +59,7 @@ def values_of_policy(learner, state, obs):
     return values(state, obs)
 
 
-SIMPLER = ("ddpg", "sac", "td3", "maddpg")  # than another that is quick
+SIMPLER = ("ddpg", "sac", "td3", "maddpg", "maddpg_pooled")  # than another that is quick
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize(
+    "choice", [pytest.param(x, marks=pytest.mark.slow if x == "separate parameters" else ()) for x in CHOICES]
+)
 def test_every_setting_learns(choice):
     name, settings = CHOICES[choice]
     env = Probe("chosen", horizon=2, masked=True)

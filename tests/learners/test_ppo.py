@@ -96,7 +96,7 @@ CHOICES = {
 }
 
 
-SIMPLER = ("gru", "normalised observations", "ippo")  # than another that is quick
+SIMPLER = ("gru", "normalised observations", "ippo", "separate parameters")  # than another that is quick
 
 
 @pytest.mark.parametrize("choice", [pytest.param(x, marks=pytest.mark.slow if x in SIMPLER else ()) for x in CHOICES])

@@ -30,7 +30,7 @@ TINY = {
     ("env_id", "name", "more"),
     [
         ("isac_iov", "apg", {}),
-        ("isac_iov", "mappo", {"gru": 3}),
+        pytest.param("isac_iov", "mappo", {"gru": 3}, marks=pytest.mark.slow),
         pytest.param("v2x_offload", "masac", {}, marks=pytest.mark.slow),
         pytest.param("twin_migration", "maddpg", {"actor": "scorer"}, marks=pytest.mark.slow),
         pytest.param("v2x_offload", "apg", {}, marks=pytest.mark.slow),

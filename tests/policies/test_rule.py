@@ -74,7 +74,11 @@ def changes(env, policy, obs):
     return jax.vmap(of_pair, -1)(first, second)
 
 
-@pytest.mark.parametrize(("env_id", "settings"), CASES, ids=lambda x: x if isinstance(x, str) else "-".join(x))
+@pytest.mark.parametrize(
+    ("env_id", "settings"),
+    [pytest.param(*case, marks=pytest.mark.slow if case[1] else ()) for case in CASES],
+    ids=lambda x: x if isinstance(x, str) else "-".join(x),
+)
 def test_a_local_rule_follows_from_an_agents_own_row_and_a_central_one_does_not(env_id, settings):
     env, params = jaxvec.make(env_id, **SMALL.get(env_id, {}) | settings)
     obs = jax.jit(partial(worlds, env))(params)

@@ -141,6 +141,7 @@ def turns():
     return run(keys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["myopic", "patient"])
 def test_asked_one_by_one_a_planner_decides_as_for_all_at_once(turns, name):
     """Of all vehicles it counts who is placed before; of one in its turn the row says so."""
@@ -149,6 +150,7 @@ def test_asked_one_by_one_a_planner_decides_as_for_all_at_once(turns, name):
     assert len(np.unique(np.asarray(together)[active])) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("own", "name"), [("own_myopic", "myopic"), ("own_patient", "patient")])
 def test_a_vehicle_by_itself_needs_its_turn_to_plan(turns, own, name):
     """In its turn its row lacks only the places of UAVs, which hardly matter; all at once it cannot know who else comes."""
