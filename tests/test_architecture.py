@@ -21,7 +21,13 @@ ARGUMENTS_DOCUMENTED = (
     "learners",
     "physics",
 )  # folders in which docstrings name every argument, field and error
-FIELDS_WITH_WORDS = {"size", "switch", "number", "data"}  # of `jaxvec.core.params`: they say themselves what a field is
+FIELDS_WITH_WORDS = {
+    "size",
+    "switch",
+    "number",
+    "count",
+    "data",
+}  # of `jaxvec.core.params`: they say themselves what a field is
 
 # What the modules of a folder may import of ours, besides their own folder. Physics and core stand alone; an environment
 # is built on them, policies and learners on the contract in core, training on learners, and the outer shell on all of it.

@@ -23,6 +23,8 @@ def accepted(field: dataclasses.Field[Any]) -> str:
     data = field.metadata
     if data.get("flag"):
         return "0 or 1"
+    if "count_of" in data:
+        return f"whole, 1 to {data['count_of']}"
     (least, most), above = data.get("limits", (None, None)), data.get("greater_than")
     parts = []
     if least is not None and most is not None and above is None:

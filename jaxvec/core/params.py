@@ -14,7 +14,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.core.limits import MOST, fault, said
+from jaxvec.core.limits import MOST, accepted, fault, said
 
 
 def number(
@@ -48,6 +48,20 @@ def number(
     metadata: dict[str, Any] = {"unit": unit, "doc": doc, "limits": limits, "greater_than": greater_than, "flag": flag}
     metadata |= {"up_to": up_to, "below": below, "whole": type(default) is int, "only": only, "axes": axes}
     return struct.field(default=default, metadata=metadata)
+
+
+def count(of: str, unit: str, doc: str) -> Any:
+    """A field of an environment's numbers that says how many of its entities are there: see `jaxvec.core.presence`.
+
+    With None, the default, all of them are, whatever the size is; a whole number from 1 to the size, or one for each world, is
+    accepted, and changes no shape.
+
+    Args:
+        of: name of the size.
+        unit: what is counted.
+        doc: its meaning.
+    """
+    return struct.field(default=None, metadata={"unit": unit, "doc": doc, "axes": (), "count_of": of})
 
 
 def data(doc: str) -> Any:
@@ -186,7 +200,9 @@ def check_params(params: Any, env: Any = None, given: Iterable[str] = ()) -> Any
     fields = _numbers(type(params))
     known = {name: x for name in fields if not isinstance(x := getattr(params, name), jax.core.Tracer)}
     bad = _faults(fields, known)
-    bad += _not_finite({name: value for name, value in vars(params).items() if name not in fields})
+    counts = {f.name: f for f in dataclasses.fields(params) if "count_of" in f.metadata}
+    bad += _not_finite({name: value for name, value in vars(params).items() if name not in {*fields, *counts}})
+    bad += _miscounted(counts, vars(params), env)
     if not bad and env is not None:
         bad += _misshapen(fields, known, env)
     if not bad:
@@ -253,6 +269,25 @@ def _misshapen(fields: Mapping[str, Any], values: Mapping[str, Any], env: Any) -
             each = "".join(f", one per {axis} ({n})" for axis, n in zip(axes, counts, strict=True))
             sweep = ", ".join([*("1" for _ in axes), "worlds"])
             bad.append(f"{name} has the shape {shape} (must be one number{each}, or over worlds ({sweep}))")
+    return bad
+
+
+def _miscounted(fields: Mapping[str, Any], values: Mapping[str, Any], env: Any) -> list[str]:
+    """Counts of fewer entities than one, of more than there are in an environment if it is known, or of parts of them."""
+    bad = []
+    for field in fields.values():
+        value, most = values[field.name], getattr(env, field.metadata["count_of"], MOST)
+        if value is None or isinstance(value, jax.core.Tracer):
+            continue
+        numbers = np.asarray(value)
+        if numbers.dtype.kind not in "iufV" or numbers.ndim > 1:
+            bad.append(f"{field.name} = {value!r} (must be {accepted(field)}, or one for each world)")
+            continue
+        wrong = ~((numbers >= 1) & (numbers <= most) & (numbers == np.round(numbers)))
+        if np.any(wrong):
+            bad.append(
+                f"{said(field, numbers, wrong)} (must be {accepted(field)}{'' if env is None else f' = {most}'})"
+            )
     return bad
 
 

@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import ActFn, Environment
+from jaxvec.core.presence import how_many, mean_of_present, present_in
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import ActTrace, Observation, Timestep
 
@@ -169,8 +170,19 @@ class EpisodeStatistics(Wrapper):
         inner, ts = self.env.step(key, state.env, action, params)
         ret = jax.tree.map(jnp.add, state.ret, ts.reward)
         length = state.length + 1
-        info = ts.info | {"episode_return": jnp.concatenate(list(ret.values())).mean(0), "episode_length": length}
+        info = ts.info | {"episode_return": _mean_of_agents(ret, params), "episode_length": length}
         return EpisodeState(inner, ret, length), ts.replace(info=info)
+
+
+def _mean_of_agents(x: dict[str, Array], params: Any) -> Array:
+    """Over the agents of all groups that are there; 0 of the others.
+
+    Args:
+        x: per group `(n, *batch)`.
+    """
+    if all(present_in(params, group) is None for group in x):
+        return jnp.concatenate(list(x.values())).mean(0)
+    return jnp.concatenate(list(x.values())).sum(0) / sum(how_many(present_in(params, g), len(y)) for g, y in x.items())
 
 
 def episode_statistics(env: Environment) -> Environment:
@@ -235,7 +247,7 @@ class OneAgent(Wrapper):
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """The environment's, as one agent sees it."""
         state, ts = self.env.reset(key, params)
-        return state, self._as_one(ts)
+        return state, self._as_one(ts, params)
 
     def act(self, act_fn: ActFn, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, ActTrace]:
         """Asks once."""
@@ -248,16 +260,17 @@ class OneAgent(Wrapper):
             for group, parts in self.env.action_space.items()
         }
         state, ts = self.env.step(key, state, each, params)
-        return state, self._as_one(ts)
+        return state, self._as_one(ts, params)
 
-    def _as_one(self, ts: Timestep) -> Timestep:
+    def _as_one(self, ts: Timestep, params: Any) -> Timestep:
         obs = ts.obs
         mask = {f"{group}/{name}": x[None] for group, parts in obs.mask.items() for name, x in parts.items()}
         together = self.env.joint(obs)[None]
         seen = Observation(
             agents={GROUP_ALL: together}, world=obs.world, mask={GROUP_ALL: mask} if mask else {}, aux=obs.aux
         )
-        reward = jnp.stack([x.mean(0) for x in ts.reward.values()]).mean(0, keepdims=True)
+        means = [mean_of_present(present_in(params, group), x) for group, x in ts.reward.items()]
+        reward = jnp.stack(means).mean(0, keepdims=True)
         return ts.replace(obs=seen, reward={GROUP_ALL: reward})
 
 

@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
+from jaxvec.core.presence import of_present
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import Rule
 from jaxvec.core.types import Observation
@@ -34,14 +35,14 @@ class Plan(NamedTuple):
 
 def budget(env: DtEdge, params: Params) -> Array:
     """What the shares may sum to (17d), with the mean bias."""
-    n = env.n_vehicles * env.n_types
+    n = slot.n_streams(env, params)
     taken = n * params.cpu_bias_mean_hz / params.server_cpu_hz
     return jnp.maximum(1.0 - taken, n * slot.share_floor(env, params))
 
 
 def equal(env: DtEdge, params: Params) -> Array:
     """The same share of the budget for every stream."""
-    return jnp.full((env.n_vehicles, env.n_types), budget(env, params) / (env.n_vehicles * env.n_types))
+    return jnp.full((env.n_vehicles, env.n_types), budget(env, params) / slot.n_streams(env, params))
 
 
 def floors(env: DtEdge, params: Params) -> Array:
@@ -88,7 +89,7 @@ def local_threshold(seen: Seen, env: DtEdge, params: Params, key: Array) -> Plan
     """A stream goes to the server where a fair share of it is worth more than its own CPU; shares by the root of the work."""
     work = seen.task_bits * params.cycles_per_bit
     up_s = seen.task_bits / slot.rate_bps(env, seen.gain_db, params)[:, None]
-    fair_s = work * (env.n_vehicles * env.n_types) / params.server_cpu_hz
+    fair_s = work * slot.n_streams(env, params) / params.server_cpu_hz
     away = up_s + fair_s < work / params.vehicle_cpu_hz + worth_s(env, params, work)
     share = 0.5 * params.alpha_max * jnp.sqrt(work / slot.cycles_ref(params, 0))
     return Plan(away.astype(work.dtype), jnp.where(away, share, slot.share_floor(env, params)))
@@ -102,11 +103,11 @@ def slot_optimum(seen: Seen, env: DtEdge, params: Params, key: Array) -> Plan:
     n, floor = seen.task_bits.size, slot.share_floor(env, params)
     work = seen.task_bits * params.cycles_per_bit
     up_s = seen.task_bits / slot.rate_bps(env, seen.gain_db, params)[:, None]
-    loss_s = up_s - work / params.vehicle_cpu_hz - worth_s(env, params, work)
+    loss_s = of_present(params.present, up_s - work / params.vehicle_cpu_hz - worth_s(env, params, work), jnp.inf)
     place = jnp.argsort(jnp.argsort(loss_s.ravel())).reshape(loss_s.shape)
     many, use = jnp.meshgrid(jnp.arange(n + 1), jnp.linspace(0.0, 1.0, LEVELS), indexing="ij")
     away = place[..., None] < many.ravel()  # (N, K, candidates)
-    extra = use.ravel() * (budget(env, params) - n * floor)
+    extra = use.ravel() * (budget(env, params) - slot.n_streams(env, params) * floor)
     weight = away * jnp.sqrt(work)[..., None]
     part = weight / jnp.maximum(jnp.sum(weight, (0, 1)), jnp.finfo(weight.dtype).tiny)
     plan = Plan(away.astype(work.dtype), jnp.minimum(floor + extra * part, params.alpha_max))
@@ -118,7 +119,8 @@ def outcomes(plan: Plan, seen: Seen, env: DtEdge, params: Params) -> tuple[slot.
     """What is done, and what one slot is then worth, for plans `(N, K, candidates)`: the candidates come last."""
     params = world_params(params)
     gain_db, tasks, queue = (lift(x, 1) for x in (seen.gain_db, seen.task_bits, seen.queue_bits))
-    state: Any = _Slot(jnp.zeros(1, jnp.int32), tasks, queue, jnp.full_like(tasks, params.cpu_bias_mean_hz))
+    bias_hz = of_present(params.present, jnp.full_like(tasks, params.cpu_bias_mean_hz))
+    state: Any = _Slot(jnp.zeros(1, jnp.int32), tasks, queue, bias_hz)
     d = slot.fit(env, *plan, state, params)
     late = slot.delay(env, d, slot.rate_bps(env, gain_db, params), state, params)
     energy, q = slot.spend(d, late, params), slot.enqueue(d, late, state)

@@ -25,6 +25,9 @@ the queues. The horizon truncates.
 - (27), the printed reward of the learners, has neither queue nor energy, and rewards a busy server: `reward_mode="eq27"`;
 - observations (25) lack the queues, on which the objective depends: added;
 - the paper's tasks never wait for the queue that they enter: they do with `queue_wait`, where the load calls for it (`dense`).
+
+With `present` fewer vehicles than `n_vehicles` are there; the others have no tasks, no part of band, server and budgets, and are
+in no mean: all is as in an environment of that many vehicles, and one program serves every number of them.
 """
 
 from dataclasses import dataclass
@@ -37,6 +40,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
+from jaxvec.core.presence import of_present
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
@@ -148,7 +152,7 @@ class DtEdge(Sizes, Environment):
         reward = jnp.broadcast_to(earned.team, earned.reward_n.shape) if self.shared_reward else earned.reward_n
         ts = Timestep(
             obs=observe(self, after, params),
-            reward={GROUP: reward},
+            reward={GROUP: of_present(params.present, reward)},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
             info=measure(decision, rates_bps, late, energy, q, earned, params),

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.envs.dt_edge.params import Params
 from jaxvec.envs.dt_edge.slot import Decision, Energy, Latency, Queues, Score
 
@@ -48,7 +49,7 @@ INFO = {
 def measure(
     d: Decision, rates_bps: Array, late: Latency, energy: Energy, q: Queues, score: Score, params: Params
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; means are over streams.
+    """The metrics and arrays of `info`; means are over the streams of the vehicles that are there.
 
     Args:
         d: what was done.
@@ -63,12 +64,13 @@ def measure(
     """
 
     def mean(x: Array) -> Array:
-        return jnp.mean(x, (0, 1), dtype=score.reward_n.dtype)
+        return mean_of_present(params.present, x, (0, 1), score.reward_n.dtype)
 
+    qos = mean_of_present(params.present, score.qos)
     local_j = jnp.sum(energy.local_j, 0)
     return {
         "team_reward": score.team,
-        "qos_mean": jnp.mean(score.qos, 0),
+        "qos_mean": qos,
         "latency_mean_s": mean(late.total_s),
         "latency_max_s": jnp.max(late.total_s, (0, 1)),
         "tx_latency_mean_s": mean(late.tx_s),
@@ -86,12 +88,12 @@ def measure(
         "queue_load": jnp.mean(q.arrivals_bits / late.service_bits, 0),
         "drift_exact": score.drift_exact,
         "drift_bound": score.drift_bound,
-        "p1_cost": -jnp.mean(score.qos, 0) + local_j + energy.edge_j,
-        "rate_mean_bps": jnp.mean(rates_bps, 0),
+        "p1_cost": -qos + local_j + energy.edge_j,
+        "rate_mean_bps": mean_of_present(params.present, rates_bps),
         "reward_n": score.reward_n,
         "qos_n": score.qos,
         "energy_local_n_j": energy.local_j,
-        "rate_bps": rates_bps,
+        "rate_bps": of_present(params.present, rates_bps),
         "omega": d.omega,
         "alpha": d.alpha,
         "t_local_s": late.local_s,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.observation import Block, Layout
+from jaxvec.core.presence import how_many, of_present, show_present
 from jaxvec.core.types import Observation
 from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
@@ -47,7 +48,7 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
 
     def slot_bits(params: Params) -> Any:
         """tasks of a slot"""
-        return sizes.n_vehicles * params.task_bits_mean
+        return how_many(params.present, sizes.n_vehicles) * params.task_bits_mean
 
     k = sizes.n_types
     blocks = (
@@ -66,7 +67,8 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     Args:
         state: at the start of the slot.
     Returns:
-        Rows `(N, 2K + 3)`; `Observation.world` `(N(K + 3) + K,)` has all vehicles' entries, then the queues once.
+        Rows `(N, 2K + 3)`, 0 of absent vehicles; `Observation.world` `(N(K + 3) + K,)` has all vehicles' entries, then the queues
+        once.
     """
     values = {
         "task_bits": state.task_bits,
@@ -76,16 +78,16 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "queue_bits": state.queue_bits,
     }
     rows = layout(sizes)[GROUP].write(values, params, state.x_m.shape)
-    of_vehicles, queues = rows[:, : -sizes.n_types], rows[0, -sizes.n_types :]
+    of_vehicles, queues = of_present(params.present, rows[:, : -sizes.n_types]), rows[0, -sizes.n_types :]
     world = jnp.concatenate([of_vehicles.reshape(-1, *of_vehicles.shape[2:]), queues])
-    return Observation(agents={GROUP: rows}, world=world)
+    return show_present(params.present, Observation(agents={GROUP: rows}, world=world), GROUP)
 
 
 class Seen(NamedTuple):
     """What is seen, in SI units.
 
     Attributes:
-        task_bits: `(N, K)`, size of each task [bit].
+        task_bits: `(N, K)`, size of each task; 0 of an absent vehicle [bit].
         gain_db: `(N,)`, channel gain [dB].
         queue_bits: `(K,)`, backlog of the server [bit].
     """
@@ -103,4 +105,5 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
     """
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
     queues = blocks.read(rows[:1], "queue_bits", params)
-    return Seen(blocks.read(rows, "task_bits", params), blocks.read(rows, "gain_db", params), queues[0])
+    task_bits = of_present(params.present, blocks.read(rows, "task_bits", params))
+    return Seen(task_bits, blocks.read(rows, "gain_db", params), queues[0])

@@ -6,7 +6,7 @@ from typing import Any
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, number, size, switch
+from jaxvec.core.params import ON_OFF, count, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -91,6 +91,7 @@ class Params(struct.PyTreeNode):
         WEIGHT,
         only={"reward_mode": ("eq27",)},
     )
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there; None: all")
 
     @property
     def task_bits_mean(self) -> Any:
@@ -138,9 +139,9 @@ class State(struct.PyTreeNode):
         fading_re, fading_im: `(N,)`, real and imaginary part of the coefficient of Rayleigh fading, of mean power 1 [-].
         fading_corr: `(N,)`, of fading with itself a slot later, J0 of (4), see `fading.jakes_correlation` [-].
         shadow_corr: `(N,)`, of shadowing with itself a slot later [-].
-        task_bits: `(N, K)`, size of each task [bit].
+        task_bits: `(N, K)`, size of each task; 0 of an absent vehicle [bit].
         queue_bits: `(K,)`, backlog of the server per type [bit].
-        cpu_bias_hz: `(N, K)`, by what the twin underrates the CPU of each stream [Hz].
+        cpu_bias_hz: `(N, K)`, by what the twin underrates the CPU of each stream; 0 of an absent vehicle [Hz].
     """
 
     t: Array

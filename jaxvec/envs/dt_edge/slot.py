@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.presence import how_many, mean_of_present, of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.physics import fading, geometry, lyapunov, pathloss, queues, rate, tasks, units
@@ -29,7 +30,7 @@ class Decision(NamedTuple):
 
     Attributes:
         omega: `(N, K)`, part of each task that is offloaded [-].
-        alpha: `(N, K)`, share of the server for it [-].
+        alpha: `(N, K)`, share of the server for it; 0 of an absent vehicle [-].
         request: `()`, sum of the shares asked for [-].
         budget: `()`, the most that they may sum to, (17d) [-].
     """
@@ -108,13 +109,22 @@ class Score(NamedTuple):
     drift_bound: Array
 
 
+def n_streams(sizes: Sizes, params: Params) -> Any:
+    """Streams of the vehicles that are there.
+
+    Returns:
+        `()`, or one per world of a sweep [-].
+    """
+    return how_many(params.present, sizes.n_vehicles) * sizes.n_types
+
+
 def share_floor(sizes: Sizes, params: Params) -> Any:
     """The share that every stream gets at least: `alpha_min`, less where more than 30 streams have to fit.
 
     Returns:
         `()`, or one per world of a sweep [-].
     """
-    return jnp.minimum(params.alpha_min, 0.15 / (sizes.n_vehicles * sizes.n_types))
+    return jnp.minimum(params.alpha_min, 0.15 / n_streams(sizes, params))
 
 
 def over_types(x: Any, rank: int) -> Array:
@@ -145,7 +155,7 @@ def energy_ref_j(sizes: Sizes, params: Params, rank: int) -> Array:
         `()` [J].
     """
     per_cycle_j = params.kappa_vehicle * params.vehicle_cpu_hz * params.vehicle_cpu_hz
-    return sizes.n_vehicles * sizes.n_types * per_cycle_j * cycles_ref(params, rank)
+    return n_streams(sizes, params) * per_cycle_j * cycles_ref(params, rank)
 
 
 def shadow_correlation(speed_mps: Array, params: Params) -> Array:
@@ -160,14 +170,15 @@ def shadow_correlation(speed_mps: Array, params: Params) -> Array:
 
 
 def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> tuple[Array, Array]:
-    """What is asked for; shares are log-spaced, so that the middle asks for about a fair one.
+    """What is asked for; shares are log-spaced, so that the middle asks for about a fair one. The absent ask for the least.
 
     Args:
         action: "offload" and "share", `(N, K)` each, cut to 0 to 1.
     Returns:
         Ratios of offloading and requested shares `(N, K)` [-].
     """
-    omega, u = (jnp.clip(action[name], 0.0, 1.0) for name in ("offload", "share"))
+    asked = of_present(params.present, action)
+    omega, u = (jnp.clip(asked[name], 0.0, 1.0) for name in ("offload", "share"))
     floor = share_floor(sizes, params)
     return omega, floor * jnp.exp(u * jnp.log(params.alpha_max / floor))
 
@@ -179,15 +190,16 @@ def fit(sizes: Sizes, omega: Array, asked: Array, state: State, params: Params) 
         omega: `(N, K)`, ratios of offloading [-].
         asked: `(N, K)`, shares [-].
     """
-    floor, n = share_floor(sizes, params), sizes.n_vehicles * sizes.n_types
+    floor, n = share_floor(sizes, params), n_streams(sizes, params)
     least = n * floor
     budget = jnp.maximum(1.0 - jnp.sum(state.cpu_bias_hz, (0, 1)) / params.server_cpu_hz, least)
-    share = jnp.clip(asked, floor, params.alpha_max)
+    share = of_present(params.present, jnp.clip(asked, floor, params.alpha_max))
     request = jnp.sum(share, (0, 1))
     over = request > budget
     shrink = jnp.where(over, (budget - least) / jnp.where(over, request - least, 1.0), 1.0)
-    alpha = jnp.where(over, floor + (share - floor) * shrink, share)
-    return Decision(jnp.clip(omega, 0.0, 1.0), alpha, request, budget)
+    alpha = of_present(params.present, jnp.where(over, floor + (share - floor) * shrink, share))
+    omega = of_present(params.present, jnp.clip(omega, 0.0, 1.0))
+    return Decision(omega, alpha, request, budget)
 
 
 def distance_m(state: State, params: Params) -> tuple[Array, Array]:
@@ -220,7 +232,8 @@ def rate_bps(sizes: Sizes, gain_db: Array, params: Params) -> Array:
     Returns:
         `(N,)` [bit/s].
     """
-    band_hz = params.bandwidth_hz / sizes.n_vehicles if sizes.bandwidth_shared else params.bandwidth_hz
+    n = how_many(params.present, sizes.n_vehicles)
+    band_hz = params.bandwidth_hz / n if sizes.bandwidth_shared else params.bandwidth_hz
     snr = params.tx_power_w / params.noise_w * units.db_to_linear(gain_db)
     return jnp.maximum(rate.shannon_bps(band_hz, snr), params.rate_min_bps)
 
@@ -262,7 +275,7 @@ def enqueue(d: Decision, late: Latency, state: State) -> Queues:
 
 def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, state: State, params: Params) -> Score:
     """(11) to (13) and (24), scaled: energy in units of all-local energy, queues of a slot's tasks; or (27)."""
-    rank, n = state.t.ndim, sizes.n_vehicles
+    rank, n = state.t.ndim, how_many(params.present, sizes.n_vehicles)
     qos = jnp.mean(1.0 - late.total_s / params.t_max_s, 1)
     reference = n * params.task_bits_mean
     before, after = state.queue_bits / reference, q.after_bits / reference
@@ -274,7 +287,8 @@ def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, s
     else:
         spent = (n * energy.local_j + energy.edge_j) / energy_ref_j(sizes, params, rank)
         reward_n = qos - params.energy_weight * spent - params.beta * (exact if sizes.drift_mode == "exact" else bound)
-    return Score(reward_n, jnp.mean(reward_n, 0), qos, used, exact, bound)
+    reward_n, qos = of_present(params.present, (reward_n, qos))
+    return Score(reward_n, mean_of_present(params.present, reward_n), qos, used, exact, bound)
 
 
 def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], params: Params) -> State:
@@ -301,7 +315,9 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
         shadow_db=tasks.ar1(state.shadow_db, state.shadow_corr, params.shadow_std_db * draws["z_shadow"]),
         fading_re=re,
         fading_im=im,
-        task_bits=tasks.uniform(draws["u_task"], params.task_bits_min, params.task_bits_max),
+        task_bits=of_present(
+            params.present, tasks.uniform(draws["u_task"], params.task_bits_min, params.task_bits_max)
+        ),
         queue_bits=q.after_bits,
         **changed,
     )
@@ -329,6 +345,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     """
     model = mobility.MODELS[sizes.mobility]
     motion = model.start(draws, sizes, params)
+    bias_hz = params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"]
     return State(
         t=jnp.zeros(motion.x_m.shape[1:], jnp.int32),
         x_m=motion.x_m,
@@ -339,7 +356,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         fading_re=draws["fading_re"],
         fading_im=draws["fading_im"],
         **correlations(model.speed_mps(motion.velocity_mps), params),
-        task_bits=draws["task_bits"],
+        task_bits=of_present(params.present, draws["task_bits"]),
         queue_bits=jnp.zeros_like(draws["task_bits"][0]),
-        cpu_bias_hz=params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"],
+        cpu_bias_hz=of_present(params.present, bias_hz),
     )

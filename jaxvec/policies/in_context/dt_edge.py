@@ -51,7 +51,13 @@ def greedy(env: DtEdge, params: Params, obs: Observation) -> fixed.Plan:
 
 
 def problem_of(env: DtEdge, params: Params) -> Problem:
-    """`dt_edge` for in-context policies; where there is no case, `greedy_latency` decides."""
+    """`dt_edge` for in-context policies; where there is no case, `greedy_latency` decides.
+
+    Raises:
+        ValueError: some vehicles are absent: cases are of all that there are.
+    """
+    if params.present is not None:
+        raise ValueError("cases are of all vehicles: set n_vehicles in the place of present")
     k = env.n_types
 
     def unit(params: Params, plain: Array) -> Array:
