@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.presence import how_many
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import Rule
 from jaxvec.core.types import Observation
@@ -53,7 +54,8 @@ def waterfill(seen: Seen, env: IsacIov, params: Params, *, twin: bool = False) -
 
     Start delays are its own queue's and, with the twin, those of the RSUs' backlogs. 60 bisections for the common end.
     """
-    users = jnp.maximum(1.0, 2 * env.n_vehicles * params.rsu_range_m / params.road_length_m)
+    n = how_many(params.present, env.n_vehicles)
+    users = jnp.maximum(1.0, 2 * n * params.rsu_range_m / params.road_length_m)
     speed = jnp.concatenate([seen.veh_cpu_hz[:, None] / 2, seen.covered * seen.free_hz / users], 1)
     backlog_s = jnp.where(seen.covered, seen.q_rsu_cycles / jnp.maximum(seen.free_hz, 1.0), 0) * twin
     own_s = (seen.q_loc_cycles / jnp.maximum(seen.veh_cpu_hz, 1.0))[:, None]

@@ -16,7 +16,8 @@ share one reward, minus the Lyapunov drift plus penalty. The problem is an infin
 - Little's law (18) divides by the larger of windowed arrivals and departures;
 - without the twin (`dt_enabled=False`) the RSU backlogs and their aggregates are 0 in the observation.
 
-With recorded traffic vehicles may be absent: such a vehicle has no task, covers no RSU and is left out of every mean and sum.
+With recorded traffic vehicles may be absent, and with `present` all but the first so many are: such a vehicle has no task, is
+covered by no RSU and is left out of every mean and sum.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
+from jaxvec.core.presence import of_present
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
@@ -177,7 +179,7 @@ class IsacIov(Sizes, Environment):
         after = advance(self, state, work, outcome, draws, params)
         ts = Timestep(
             obs=observe(self, after, params),
-            reward={GROUP: jnp.broadcast_to(reward, state.x_m.shape)},
+            reward={GROUP: of_present(params.present, jnp.broadcast_to(reward, state.x_m.shape))},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
             info=parts | measure(state, decision, links, work, outcome, params),

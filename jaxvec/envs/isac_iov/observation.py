@@ -90,7 +90,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "q_rsu_max": jnp.max(q_rsu, 0),
     }
     rows, active = blocks.write(values, params, state.x_m.shape), {}
-    if mobility.MODELS[sizes.mobility].absent:
+    if mobility.MODELS[sizes.mobility].absent or params.present is not None:
         rows, active = jnp.where(state.present[:, None], rows, 0), {GROUP: state.present}
     return Observation(agents={GROUP: rows}, world=rows.reshape(-1, *rows.shape[2:]), active=active)
 

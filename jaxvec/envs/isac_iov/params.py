@@ -6,7 +6,7 @@ from typing import Any
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.core.params import ON_OFF, count, data, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -120,6 +120,7 @@ class Params(struct.PyTreeNode):
         0.0, "-", "relative error of the twin's backlogs (extension, off)", PART, only={"dt_enabled": (True,)}
     )
     violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)", WEIGHT)
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
     trace: Trace | None = data("recorded vehicles, for mobility='trace'")
     trace_starts_s: Array | None = data("times [s] of the recording at which an episode may begin")
 

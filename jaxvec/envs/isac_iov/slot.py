@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
@@ -142,12 +143,13 @@ def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
 
 
 def decode(sizes: Sizes, action: dict[str, Array], place: Geometry, state: State, params: Params) -> Decision:
-    """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors).
+    """Any numbers to a feasible decision: clip, then C5 (split), C4 (band), C6 (processors); nothing of an absent vehicle.
 
     Args:
         action: "split" `(I, 1 + K)`, "bandwidth" and "rsu_cpu" `(I, K)`, cut to -1 to 1.
     """
-    split, ask_band, ask_cpu = (jnp.clip(action[name], -1, 1) for name in ("split", "bandwidth", "rsu_cpu"))
+    asked = of_present(params.present, action)
+    split, ask_band, ask_cpu = (jnp.clip(asked[name], -1, 1) for name in ("split", "bandwidth", "rsu_cpu"))
     ell_loc, ell_rsu = _split(split, place.covered, params)
     ell_loc = jnp.where(state.present, ell_loc, 0)
     active = ell_rsu > 0
@@ -284,7 +286,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     Args:
         draws: of the reset, see `IsacIov.draw_reset`.
     """
-    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    motion = _only_present(mobility.MODELS[sizes.mobility].start(draws, sizes, params), params)
     batch, dtype = draws["veh_cpu_hz"].shape[1:], draws["veh_cpu_hz"].dtype
     return State(
         t=jnp.zeros(batch, jnp.int32),
@@ -312,7 +314,7 @@ def advance(
         draws: of the slot, see `IsacIov.draw_step`.
     """
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, state.present, state.track)
-    motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
+    motion = _only_present(mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params), params)
     return state.replace(
         t=state.t + 1,
         **motion.on_ground(),
@@ -325,6 +327,10 @@ def advance(
         hist_rsu=work.hist_rsu,
         twin_err=draws["next_twin_err"],
     )
+
+
+def _only_present(motion: mobility.Motion, params: Params) -> mobility.Motion:
+    return motion._replace(present=of_present(params.present, motion.present))
 
 
 def n_present(state: State) -> Array:
