@@ -13,6 +13,7 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
+from jaxvec.core.presence import mean_of_present
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import Rule
 from jaxvec.core.spaces import Discrete
@@ -55,7 +56,10 @@ def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array
     """The target of the smallest own cost, as far as this vehicle and the twin can tell (of the clocks only their mean)."""
     s, rank = share(1, seen, env), seen.task_bits.ndim - 1
     place = reach(seen.dist_m, server_places_m(env, params, rank), params)
-    clock_hz = jnp.mean(jnp.asarray(params.cv_cpu_hz), 0) if jnp.ndim(params.cv_cpu_hz) else params.cv_cpu_hz
+    clock_hz: Any = params.cv_cpu_hz
+    if jnp.ndim(clock_hz):
+        clocks_hz = jnp.broadcast_to(clock_hz, (env.n_vehicles, *jnp.shape(clock_hz)[1:]))
+        clock_hz = mean_of_present(params.present, clocks_hz)
     known = params.replace(cv_cpu_hz=clock_hz)
     shares, power_w = jnp.stack([s, s], 1), jnp.broadcast_to(params.tx_power_max_w, s.shape)
 

@@ -21,7 +21,8 @@ Nothing but motion carries over from slot to slot. The horizon truncates.
 - the turn's number is part of the observation: without it a share of the residue has no meaning to a shared policy.
 
 Extensions by configuration: a twin that is wrong or stale, tasks that are split over processors (`partition`), busy
-servers, random order of turns, unequal servers, own instead of team reward, slower own clocks, thermal noise.
+servers, random order of turns, unequal servers, own instead of team reward, slower own clocks, thermal noise; and fewer vehicles
+(`present`): whoever is absent has no task, comes after all others, takes nothing of the pools, and is in no mean.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from jaxvec.core import rng
 from jaxvec.core.environment import ActFn, Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
+from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.turns import ask_in_turns
 from jaxvec.core.types import ActTrace, Observation, Timestep
@@ -49,6 +51,7 @@ from jaxvec.envs.v2x_offload.slot import (
     asked,
     by_turn,
     by_vehicle,
+    decide,
     decode,
     grant,
     locate,
@@ -172,17 +175,18 @@ class V2xOffload(Sizes, Environment):
         order = state.order
 
         def show_twin(pools: Pools, k: Array, mine: Any) -> tuple[Pools, Observation]:
-            pools, (who, row, _) = sync(pools, k, state, params), mine
-            row = show(self, row[None], pools, params)
+            pools, (who, row, _, there) = sync(pools, k, state, params), mine
+            row = _if(there, show(self, row[None], pools, params))
             return pools, ts.obs.replace(agents={GROUP: row}, ids={GROUP: who[None]})
 
         def draw(pools: Pools, mine: Any, action: Any) -> Pools:
             here = jax.tree.map(lambda x: x[None], mine[2])
-            return grant(pools, asked(decode(self, action[GROUP], params), here)[0])[0]
+            return grant(pools, asked(decode(self, _if(mine[3], action[GROUP]), params), here)[0])[0]
 
-        rows, places = by_turn(self, (ts.obs.agents[GROUP], locate(self, state, params)), order)
+        everyone = ts.obs.agents[GROUP], locate(self, state, params), ts.obs.active.get(GROUP)
+        rows, places, there = by_turn(self, everyone, order)
         who = order if self.shuffle_order else jnp.arange(self.n_vehicles)
-        by_turns = ask_in_turns(act_fn, key, open_pools(state, params), (who, rows, places), show_twin, draw)
+        by_turns = ask_in_turns(act_fn, key, open_pools(state, params), (who, rows, places, there), show_twin, draw)
         action, seen, extras = by_vehicle(self, by_turns, order)
         return action, ActTrace(ts.obs.replace(agents=seen["agents"]), extras)
 
@@ -191,20 +195,25 @@ class V2xOffload(Sizes, Environment):
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order; the turns are played again with the given actions."""
         place = locate(self, state, params)
-        decision = decode(self, action[GROUP], params)
+        decision = decide(self, action[GROUP], params)
         grants = take_turns(self, state, decision, place, params)
         links = transmit(self, state, decision, place, grants, params)
         outcome = settle(state, decision, place, grants, links, params)
         worth = params.reward_offset - outcome.cost  # (23)
-        reward = jnp.broadcast_to(jnp.mean(worth, 0), worth.shape)  # (24)
+        reward = jnp.broadcast_to(mean_of_present(params.present, worth), worth.shape)  # (24)
         if not self.shared_reward:
             reward = params.team_weight * reward + (1 - params.team_weight) * worth
         after = advance(self, state, draws, params)
         ts = Timestep(
             obs=observe(self, after, params),
-            reward={GROUP: reward},
+            reward={GROUP: of_present(params.present, reward)},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
             info=measure(state, decision, place, grants, links, outcome, worth, params),
         )
         return after, ts
+
+
+def _if(there: Array | None, tree: Any) -> Any:
+    """What is seen or done in a turn; 0 where nobody is there to whom it belongs."""
+    return tree if there is None else jax.tree.map(lambda x: jnp.where(there, x, jnp.zeros_like(x)), tree)

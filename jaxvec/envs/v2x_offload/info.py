@@ -16,6 +16,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.envs.v2x_offload.params import Params, State
 from jaxvec.envs.v2x_offload.slot import Decision, Geometry, Grants, Links, Outcome
 
@@ -62,12 +63,12 @@ def measure(
     worth: Array,
     params: Params,
 ) -> dict[str, Array]:
-    """The metrics and arrays of `info`; rates over offloaders divide by their number, at least 1."""
+    """The metrics and arrays of `info`; means are over the vehicles that are there, rates over offloaders, at least 1."""
     away = jnp.any(d.part[:, 1:] > 0, 1)  # a part of 1 may be a rounding less
     near = jnp.sum(place.direct * d.part[:, 1:], 1)
 
     def mean(x: Array) -> Array:
-        return jnp.mean(x, 0)
+        return mean_of_present(params.present, x)
 
     def over_away(x: Array) -> Array:
         return jnp.sum(away & x, 0) / jnp.maximum(jnp.sum(away, 0), 1)
@@ -77,7 +78,7 @@ def measure(
 
     return {
         "reward_mean": mean(worth),
-        "reward_min": jnp.min(worth, 0),
+        "reward_min": jnp.min(of_present(params.present, worth, jnp.inf), 0),
         "cost_mean": mean(o.cost),
         "latency_mean_s": mean(o.latency_s),
         "latency_max_s": jnp.max(o.latency_s, 0),

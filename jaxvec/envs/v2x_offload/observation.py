@@ -8,12 +8,13 @@ Throughout:
 """
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.observation import Block, Encoded, Layout
+from jaxvec.core.presence import how_many, of_present, show_present
 from jaxvec.core.types import Observation
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.envs.v2x_offload.slot import Pools, locate, open_pools
@@ -37,7 +38,12 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
             "free_hz", (2, n), "Hz", "free CPU, then free bandwidth, of each server as the twin shows it", pool_scales
         ),
     )
-    turn = Block("turn", None, "-", "turn in which the vehicle decides, from 0", float(max(m - 1, 1)))
+
+    def last_turn(params: Params) -> Any:
+        """the last turn, at least 1"""
+        return float(max(m - 1, 1)) if params.present is None else jnp.maximum(how_many(params.present, m) - 1, 1)
+
+    turn = Block("turn", None, "-", "turn in which the vehicle decides, from 0", last_turn)
     of_all = tuple(replace(block, width=(m, *block.axes)) for block in (*tasks, turn))
     world = (*of_all[:-1], *pools, *(of_all[-1:] if sizes.shuffle_order else ()))
     return {GROUP: Layout((*tasks, *pools, turn)), "world": Layout(world)}
@@ -49,7 +55,7 @@ def pool_scales(params: Params) -> Array:
 
 
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
-    """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world.
+    """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world. The absent have zeros.
 
     Args:
         state: at the start of the slot.
@@ -61,11 +67,12 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "fade": state.fade,
         "turn": jnp.argsort(state.order, 0),
     }
-    entries = layouts[GROUP].encode(quantities, params) | twin_entries(open_pools(state, params), params)
+    of_vehicles = of_present(params.present, layouts[GROUP].encode(quantities, params))
+    entries = of_vehicles | twin_entries(open_pools(state, params), params)
     rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
     of_world = {block.name: entries[block.name] for block in layouts["world"].blocks}
     world = layouts["world"].write_world(of_world, params, state.t.shape)
-    return Observation(agents={GROUP: rows}, world=world)
+    return show_present(params.present, Observation(agents={GROUP: rows}, world=world), GROUP)
 
 
 def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:
@@ -127,5 +134,5 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
         fade=read("fade"),
         free_hz=free[:, 0] * params.obs_cpu_hz,
         free_band_hz=free[:, 1] * params.obs_bandwidth_hz,
-        to_come=sizes.n_vehicles - 1 - jnp.round(read("turn")),
+        to_come=how_many(params.present, sizes.n_vehicles) - 1 - jnp.round(read("turn")),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.core.params import ON_OFF, count, data, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -116,6 +116,7 @@ class Params(struct.PyTreeNode):
     split_min: float = number(
         0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)", PART, only={"partition": (True,)}
     )
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there; None: all")
     obs_task_bits: float = number(200e3, "bit", "scale of tasks in observations", BITS)
     obs_dist_m: float = number(1000.0, "m", "scale of distances in observations", LENGTH_M)
     obs_cpu_hz: float = number(25e9, "Hz", "scale of free CPU in observations", CPU_HZ)
@@ -167,11 +168,11 @@ class State(struct.PyTreeNode):
         pos_m: `(M, 2)`, from a corner of the square [m].
         velocity_mps: `(M,)`, speed [m/s]; None if all always drive at `speed_mps`.
         track: the memory of the mobility model: of "heading", headings `(M,)` [rad].
-        task_bits: `(M,)`, size of each task [bit].
+        task_bits: `(M,)`, size of each task; 0 of an absent vehicle [bit].
         fade: `(M, N)`, power gain of Rayleigh fading [-].
         bg_load: `(N,)`, part of each server's CPU that is busy with others [-].
         twin_bias: `(2, N)`, relative error of the twin: of CPU, of bandwidth [-].
-        order: int32 `(M,)`, who acts in which turn.
+        order: int32 `(M,)`, who acts in which turn; absent vehicles come last.
     """
 
     t: Array

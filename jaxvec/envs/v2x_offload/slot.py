@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.physics import computing, geometry, pathloss, rate, tasks, units
@@ -39,7 +40,7 @@ class Geometry(NamedTuple):
         direct: bool `(M, N)`, the target is its own access server.
         nearest: bool `(M, N)`, one-hot: the nearest server.
         wire_m: `(M, N)`, from the access server to the target [m].
-        in_range: bool `(M,)`, some server reaches the vehicle, or may be used however far away, without `hard_radius`.
+        in_range: bool `(M,)`, the vehicle is there, and some server reaches it, or need not, without `hard_radius`.
     """
 
     dist_m: Array
@@ -159,7 +160,8 @@ def server_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
 def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
     """(6): distances on the ground, and what follows from them."""
     places_m = server_places_m(sizes, params, state.t.ndim)
-    return reach(jnp.maximum(_apart_m(state.pos_m, places_m), params.dist_min_m), places_m, params)
+    place = reach(jnp.maximum(_apart_m(state.pos_m, places_m), params.dist_min_m), places_m, params)
+    return place._replace(in_range=of_present(params.present, place.in_range))
 
 
 def reach(dist_m: Array, places_m: Array, params: Params) -> Geometry:
@@ -223,6 +225,15 @@ def decode(sizes: Sizes, action: dict[str, Array], params: Params) -> Decision:
         target = action["target"][:, None]
         part = (lift(jnp.arange(1 + sizes.n_servers), target.ndim - 2) == target).astype(action["cpu"].dtype)
     return Decision(part, params.tx_power_max_w * level("power"), jnp.stack([level("cpu"), level("bandwidth")], 1))
+
+
+def decide(sizes: Sizes, action: dict[str, Array], params: Params) -> Decision:
+    """What all vehicles do; absent ones nothing at all.
+
+    Args:
+        action: of all vehicles, see `decode`.
+    """
+    return of_present(params.present, decode(sizes, of_present(params.present, action), params))
 
 
 def open_pools(state: State, params: Params) -> Pools:
@@ -325,9 +336,7 @@ def settle(state: Tasks, d: Decision, place: Geometry, grants: Grants, links: Li
     e_loc_j = computing.energy_j(params.cv_kappa, f_loc_hz, work_loc)  # (12)
     energy_j = e_radio_j + e_es_j + e_loc_j  # (15) to (17); the wire is free
     w = params.weight_latency
-    cost = (
-        w * latency_s / params.latency_ref_s + (1 - w) * energy_j / params.energy_ref_j
-    )  # (23), in units of references
+    cost = w * latency_s / params.latency_ref_s + (1 - w) * energy_j / params.energy_ref_j  # (23), in references
     return Outcome(
         latency_s,
         raw_s > params.deadline_s,
@@ -376,9 +385,13 @@ def slot_variables(sizes: Sizes, draws: dict[str, Array], params: Params) -> dic
     shape = draws["u_task"].shape
     bounds = (params.twin_cpu_err, params.twin_bw_err)
     bound = jnp.stack([jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in bounds])
-    order = jnp.argsort(draws["u_order"], 0) if sizes.shuffle_order else lift(jnp.arange(shape[0]), len(shape) - 1)
+    if sizes.shuffle_order:
+        order = jnp.argsort(of_present(params.present, draws["u_order"], 2.0), 0)
+    else:
+        order = lift(jnp.arange(shape[0]), len(shape) - 1)
+    task_bits = params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0))
     return {
-        "task_bits": params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0)),
+        "task_bits": of_present(params.present, task_bits),
         "fade": draws["e_fade"],
         "bg_load": load,
         "twin_bias": bound * draws["u_twin"],
