@@ -80,7 +80,7 @@ def train(
     learner: Learner,
     members: Sequence[Member],
     params: Any,
-    eval_params: Any,
+    worlds: tuple[Environment, Any],
     hyper: Any,
     length: Length,
     episodes: int,
@@ -92,7 +92,7 @@ def train(
         learner: of all.
         members: they differ in seed, numbers and hyper-parameters.
         params: of the environment in training, where a member does not set them.
-        eval_params: likewise in evaluation.
+        worlds: the environment of evaluation, and likewise its params.
         hyper: where a member does not set them.
         length: of training.
         episodes: of evaluation, each in a world of its own.
@@ -108,7 +108,7 @@ def train(
     numbers, rates = _stacked(params, [m.numbers for m in padded]), _stacked(hyper, [m.hyper for m in padded])
 
     start, advance = _start_of(learner, params, hyper), _chunk_of(learner, length.chunk)
-    assess = _assessment_of(learner, eval_params, episodes, greedy=not members[0].series.sampled)
+    assess = _assessment_of(learner, *worlds, episodes, greedy=not members[0].series.sampled)
     states = jax.jit(over_devices(start))((keys, numbers, rates))
     step = jax.jit(over_devices(advance), donate_argnums=0).lower(states).compile()
     look = jax.jit(over_devices(assess)).lower((states, numbers)).compile()
@@ -145,13 +145,15 @@ def _chunk_of(learner: Learner, chunk: int) -> Callable[[Any], Any]:
     return advance
 
 
-def _assessment_of(learner: Learner, params: Any, episodes: int, greedy: bool) -> Callable[[Any], Any]:
+def _assessment_of(
+    learner: Learner, env: Environment, params: Any, episodes: int, greedy: bool
+) -> Callable[[Any], Any]:
     """From states and numbers of all members to the metrics of their policies, `(members, episodes)`."""
 
     def assess_one(member: Any) -> dict[str, jax.Array]:
         state, numbers = member
         here = params.replace(**numbers)
-        return episode_means(learner.env, learner.policy(state, greedy), jax.random.key(WORLDS), here, episodes)
+        return episode_means(env, learner.policy(state, greedy), jax.random.key(WORLDS), here, episodes)
 
     return lambda everyone: jax.lax.map(assess_one, everyone)
 

@@ -1,6 +1,7 @@
 """Runs what figures need: learners trained side by side, policies evaluated in the same worlds, each run made once.
 
-Series and points that differ in numbers only are one program (`jaxvec.papers.programs`); only other sizes are another. What is
+Series and points that differ in numbers only are one program (`jaxvec.papers.programs`); only other sizes are another, and
+numbers of vehicles need be none (`jaxvec.papers.series.at_largest`). What is
 made lies in a folder under the digest of everything that it is made from (`jaxvec.papers.runs`): it is never made twice, it
 serves every figure that needs it, and what was interrupted goes on with what is missing. Processes that share the folder claim
 programs (`jaxvec.core.claims`).
@@ -25,7 +26,8 @@ from jaxvec.papers import programs
 from jaxvec.papers.data import Data
 from jaxvec.papers.programs import WORLDS, Length, Member
 from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, remove_halves, write_run
-from jaxvec.papers.series import Budget, Cell, Named, Series, SweepPoint
+from jaxvec.papers.series import Budget, Cell, Named, Series, SweepPoint, at_largest
+from jaxvec.papers.worlds import WorldsOf
 from jaxvec.policies import fixed
 from jaxvec.training import train
 from jaxvec.training.config import leaves, plain
@@ -157,7 +159,8 @@ class Runner:
 
     def _programs(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Iterator[Program]:
         for of_one_program in _of_one_program(series):
-            for of_one_size in _of_one_size(points):
+            alone = bool(of_one_program[0].learner) and not self.budget.together
+            for of_one_size in _of_one_size(at_largest(points, alone=alone)):
                 setup = self.setup(of_one_program[0], of_one_size[0])
                 members = self.members(of_one_program, of_one_size, seeds, setup)
                 yield Program(", ".join(one.name for one in of_one_program), members, of_one_size[0], setup)
@@ -237,6 +240,14 @@ class Runner:
             raise ValueError(f"{setup.env.id}: evaluation may have other numbers than training, but not other sizes")
         return params
 
+    def eval_env(self, series: Series, point: SweepPoint, setup: Setup) -> Environment:
+        """The environment of evaluation: that of training, perhaps in the worlds of a larger one."""
+        if not point.worlds_of:
+            return setup.env
+        settings = {**series.sizes, **point.sizes}
+        own, larger = (make(self.env_id, **changed)[0] for changed in (settings, {**settings, **point.worlds_of}))
+        return series.wrap(WorldsOf(own, larger)) if series.wrap else WorldsOf(own, larger)
+
     def length(self, learner: Learner) -> Length:
         """Updates for the budget, and how many of them make a point of the learning curve."""
         wanted = max(1, round(self.budget.slots / learner.steps_per_update))
@@ -293,6 +304,7 @@ class Runner:
             "slots": updates * learner.steps_per_update,
             **({"sampled": True} if series.sampled else {}),
             **({"eval_overrides": repr(overrides)} if overrides else {}),
+            **({"worlds_of": dict(point.worlds_of)} if point.worlds_of else {}),
         }
 
     def _in_evaluation(self, settings: Named) -> Named:
@@ -306,9 +318,10 @@ class Runner:
             return programs.call(series.run_fn, members, self.budget.settings)
         if setup.learner is None:
             return programs.evaluate(setup.env, setup.params, members, episodes)
-        eval_params, length = self.eval_params(series, point, setup), self.length(setup.learner)
+        worlds = self.eval_env(series, point, setup), self.eval_params(series, point, setup)
+        length = self.length(setup.learner)
         return programs.train(
-            setup.learner, members, setup.params, eval_params, setup.hyper, length, episodes, self.progress
+            setup.learner, members, setup.params, worlds, setup.hyper, length, episodes, self.progress
         )
 
     def _single(self, group: Sequence[Series], point: SweepPoint, seed: int) -> int:

@@ -1,7 +1,7 @@
 """What a figure compares and where: series, points of a sweep, and what is spent; plain data, run by `jaxvec.papers.runner`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jaxvec.core.environment import Environment
@@ -71,12 +71,48 @@ class SweepPoint:
         sizes: sizes and switches of the environment; each other choice is a compilation of its own.
         numbers: of the environment; points that differ in nothing else are one program.
         factors: on hyper-parameters, likewise.
+        count: one of the sizes, by which the points of an axis differ and of which fewer may be there than it says
+            (`jaxvec.core.presence`): such points may be one program, too, see `at_largest`.
+        worlds_of: sizes of the environment whose worlds are met in evaluation, see `jaxvec.papers.worlds`.
     """
 
     x: float
     sizes: Named = field(default_factory=dict)
     numbers: Named = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
+    count: str = ""
+    worlds_of: Named = field(default_factory=dict)
+
+
+def among(count: str, values: Sequence[int]) -> tuple[SweepPoint, ...]:
+    """The points of an axis that is a number of vehicles, say.
+
+    Args:
+        count: the size that it is.
+        values: of the axis.
+    """
+    return tuple(SweepPoint(float(n), {count: n}, count=count) for n in values)
+
+
+def at_largest(points: Sequence[SweepPoint], *, alone: bool) -> list[SweepPoint]:
+    """Points that differ in a `count`, in the worlds of the largest of them.
+
+    Args:
+        points: of an axis; those without a `count` stay as they are.
+        alone: each keeps its size, and only meets the worlds of the largest in evaluation; or all have the size of the largest,
+            of which as many as their own says are there.
+    """
+
+    def moved(point: SweepPoint) -> SweepPoint:
+        most = max(other.sizes[point.count] for other in points if other.count == point.count)
+        largest = {point.count: most}
+        if alone:
+            return replace(point, worlds_of=largest) if point.sizes[point.count] < most else point
+        return replace(
+            point, sizes={**point.sizes, **largest}, numbers={**point.numbers, "present": point.sizes[point.count]}
+        )
+
+    return [moved(point) if point.count else point for point in points]
 
 
 @dataclass(frozen=True)
@@ -88,9 +124,12 @@ class Budget:
         episodes: on which policies are evaluated, the same worlds for all.
         seeds: independent learners.
         settings: of all learners that have them, and of the functions of series.
+        together: learners of all points that differ in a `count` are one program, at the size of the largest, and see as many
+            there as their point says; else they are a program for each. It saves compilations, and takes longer to train.
     """
 
     slots: int
     episodes: int
     seeds: int
     settings: Named = field(default_factory=dict)
+    together: bool = False

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jaxvec.papers.series import Series, SweepPoint
+from jaxvec.papers.series import Series, among
 
 BIASES_HZ = {"+0.5 GHz": 0.5e9, "0": 0.0, "-0.5 GHz": -0.5e9}
 PLUS, ZERO, MINUS = BIASES_HZ
@@ -33,4 +33,4 @@ LEARNED = (
     *at_every_bias("SARL", learner="ddpg", settings=SETTINGS, hyper=HYPER, sizes={"shared_reward": False}),
 )
 SERIES = (*LEARNED, *(series for rule in RULES for series in at_every_bias(rule, rule=rule)))
-POINTS = tuple(SweepPoint(float(n), {"n_vehicles": n}) for n in range(4, 11))
+POINTS = among("n_vehicles", range(4, 11))

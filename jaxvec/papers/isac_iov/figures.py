@@ -10,7 +10,7 @@ from jaxvec.papers.isac_iov import checks
 from jaxvec.papers.isac_iov.series import DTMAPPO, LEARNED, MAPPO, RULES
 from jaxvec.papers.panels import Lines, over_axis, over_training
 from jaxvec.papers.paper import Claim, Figure, Panel
-from jaxvec.papers.series import SweepPoint
+from jaxvec.papers.series import SweepPoint, among
 from jaxvec.viz.plots import Line
 
 PRINTED = {  # Table III: steady reward, coefficient of variation, episodes until converged
@@ -109,7 +109,7 @@ FIGURES = (
         "Costs and the number of vehicles",
         "vehicles",
         (*LEARNED, RULES["offload_equal"]),
-        tuple(SweepPoint(float(i), {"n_vehicles": i}) for i in (2, 3, 4, 5, 6)),
+        among("n_vehicles", (2, 3, 4, 5, 6)),
         (
             Panel("cost", over_axis("cost_mean")),
             Panel("latency [s]", over_axis("latency_mean_s")),

@@ -5,7 +5,7 @@ import numpy as np
 from jaxvec.papers.data import Data
 from jaxvec.papers.panels import kind_of, over_axis, over_series, over_training
 from jaxvec.papers.paper import Claim, Figure, Panel
-from jaxvec.papers.series import SweepPoint
+from jaxvec.papers.series import SweepPoint, among
 from jaxvec.papers.v2x_offload import checks
 from jaxvec.papers.v2x_offload.series import (
     ALCS,
@@ -170,7 +170,7 @@ FIGURES = (
         "Costs and the number of vehicles",
         "vehicles",
         (*TRAINED, *RULES),
-        tuple(SweepPoint(float(m), {"n_vehicles": m}) for m in (10, 20, 40, 60)),
+        among("n_vehicles", (10, 20, 40, 60)),
         COSTS,
         (
             Claim(
