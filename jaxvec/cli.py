@@ -241,6 +241,7 @@ def reproduce(
     seeds: Count | None = None,
     slots: Slots | None = None,
     quick: bool = False,
+    together: bool = False,
     timing: bool = False,
     out: Path | None = None,
     part: str | None = None,
@@ -259,6 +260,7 @@ def reproduce(
         seeds: independent learners; the paper's module says how many if not given.
         slots: of training that each learner sees; likewise.
         quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
+        together: learners of all numbers of vehicles as one program, of the most: for a GPU, where compiling takes longest.
         timing: make it anew, and once more run by run, and say how long both took.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
         part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last of them, or
@@ -271,6 +273,7 @@ def reproduce(
     from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
 
     how: dict[str, Any] = {"seeds": seeds, "slots": slots, "quick": quick, "timing": timing, "part": part_of(part)}
+    how["together"] = together
     how |= {"say": lambda _: None} if json else {}
     bench_module.all_cores()
     folder = out or folder_of(env, quick)

@@ -247,7 +247,14 @@ COUNTS = {  # a right line of each command, and for each option something that i
     },
     "render walkers": {"policy": "still", "preset": "crowd", "set": "spread=2.0", "seed": "5"},
     "render run": {"policy": "still", "preset": "crowd", "set": "spread=2.0", "seed": "5"},
-    "reproduce isac_iov --figure 5 --out x": {"seeds": "7", "slots": "4000", "quick": "", "timing": "", "part": "2/3"},
+    "reproduce isac_iov --figure 6 --out x": {
+        "seeds": "7",
+        "slots": "4000",
+        "quick": "",
+        "together": "",
+        "timing": "",
+        "part": "2/3",
+    },
 }
 
 
@@ -318,6 +325,7 @@ def test_numbers_are_within_their_ranges(here):
         ("league walkers --part 9/8", "--part takes K/N, K from 1 to N, as 2/8, not '9/8'"),
         ("reproduce isac_iov --part 2", "--part takes K/N"),
         ("reproduce isac_iov --part 1/2 --timing", "leave out --part"),
+        ("reproduce isac_iov --figure 5 --together", "--together is for figures over numbers of vehicles"),
         ("league walkers --out afile", "there is a file, where a folder should be"),
         ("train walkers --rank 0", "without --distributed this process trains alone: give it, but not --rank"),
         (

@@ -20,6 +20,7 @@ To add a figure: write it into `FIGURES` of the paper's `figures.py`, and nowher
         (Claim("C11", "faster servers earn more", lambda data: rises(data, GREEDY.name, "reward")),),
     )
 
+An axis that is a number of vehicles has the points `among("n_vehicles", (4, 7, 10))` of `series`, which rules share a program at.
 `over_axis` is of `panels` and `rises` of `checks`; a check of more than a line goes to the paper's own `checks.py`. Names of
 claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws every panel and judges
 every claim on made-up data.

@@ -58,6 +58,7 @@ def reproduce(
     seeds: int | None = None,
     slots: int | None = None,
     quick: bool = False,
+    together: bool = False,
     timing: bool = False,
     part: Part | None = None,
     out: Path | None = None,
@@ -74,6 +75,8 @@ def reproduce(
         seeds: independent learners; None: as many as the budget has.
         slots: of training that each learner sees; None: as many as the budget has.
         quick: a look, in a minute or so per figure, on which no verdict should rest.
+        together: learners of all numbers of vehicles are one program, see `jaxvec.papers.series.Budget`; else where the budget
+            says so.
         timing: make everything anew, and then once more run by run; both times are kept.
         part: which of several workers this is, who ends when others are at all programs that are left, and draws and judges if
             there are none; None: one who waits for them.
@@ -84,15 +87,17 @@ def reproduce(
         The folder and, per figure, its files, verdicts and times; of a part also "left", what others are at.
     Raises:
         ValueError: an unknown environment or figure, a bad number of seeds or slots, a folder with files of another version, or
-            one that parts cannot share; or a part is to be timed.
+            one that parts cannot share; or a part is to be timed, or no number of vehicles to be put together.
         TrainingError: a learner has gone astray; a part has made everything else.
     """
     if timing and part:
         raise ValueError("--timing measures this machine alone: leave out --part")
-    plan = _planned(env_id, seeds, slots, quick, timing, out, say)
+    plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)
     cache.disable() if timing else cache.enable()
     paper, budget, out = plan.paper, plan.budget, plan.out
     figures = paper.figures if figure is None else (paper.figure(figure),)
+    if together and not any(point.count for each in figures for point in each.points):
+        raise ValueError("--together is for figures over numbers of vehicles; this is none: leave it out")
     out.mkdir(parents=True, exist_ok=True)
     _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
     how: dict[str, Any] = {"fresh": timing, "shared": part is not None, "eval_overrides": paper.eval_overrides}
@@ -137,7 +142,14 @@ def folder_of(env_id: str, quick: bool) -> Path:
 
 
 def _planned(
-    env_id: str, seeds: int | None, slots: int | None, quick: bool, timing: bool, out: Path | None, say: Any
+    env_id: str,
+    seeds: int | None,
+    slots: int | None,
+    quick: bool,
+    together: bool,
+    timing: bool,
+    out: Path | None,
+    say: Any,
 ) -> _Plan:
     """The plan of `reproduce` from its arguments."""
     paper = PAPERS[env_id]
@@ -148,6 +160,7 @@ def _planned(
     if slots is not None and slots < 1:
         raise ValueError(f"--slots must be at least 1, not {slots}")
     budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
+    budget = dataclasses.replace(budget, together=True) if together else budget
     out = out or folder_of(env_id, quick)
     return _Plan(paper, budget, seeds, quick, timing, out, say)
 

@@ -23,6 +23,7 @@ PAPER = Paper(
         slots=9_600,
         episodes=16,
         seeds=2,
+        together=True,
         settings={
             **{"n_worlds": 16, "slots_per_update": 20, "gradient_steps": 1, "batch_size": 64, "capacity": 4096},
             **{"hidden": (64, 64)},

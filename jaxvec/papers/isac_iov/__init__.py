@@ -21,6 +21,7 @@ PAPER = Paper(
         slots=11_520,
         episodes=32,
         seeds=2,
+        together=True,
         settings={"n_worlds": 32, "slots_per_update": 8, "batch_size": 64, "capacity": 4096, "epochs": 1},
     ),
     other_claims=(
