@@ -241,6 +241,8 @@ def read_params(path: Path, template: Any, recorded: Mapping[str, Any]) -> Any:
         ConfigError: the file is missing, damaged, of another format, or not the one of which `config.json` speaks.
     """
     file = path / "params.npz"
+    given = {name: 0 for name, x in vars(template).items() if x is None and name in recorded}  # nothing by default
+    template = template.replace(**given)
     names = [f"params.{name}" for name in leaves(template)]
     try:
         entries = read_npz(file, names, FORMAT, "the parameters of a run")

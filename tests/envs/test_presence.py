@@ -19,6 +19,7 @@ from jaxvec.core.rollout import world_keys
 from jaxvec.core.wrappers import episode_statistics, one_agent
 from jaxvec.policies import fixed
 from jaxvec.policies.random import random
+from jaxvec.training.config import leaves, plain, read_params, write_config
 
 MOST, WORLDS, SLOTS, RTOL = 5, 3, 2, 1e-4
 GROUP = "vehicle"
@@ -246,3 +247,14 @@ def test_wrappers_take_means_over_those_who_are_there():
     close(jax.jit(alone.step)(key, state, together, params)[1].reward["all"][0], expected, "one agent")
     start = jax.jit(counted.reset)(key, params)[0]
     close(jax.jit(counted.step)(key, start, action, params)[1].info["episode_return"], expected, "statistics")
+
+
+def test_what_is_nothing_by_default_is_read_from_a_run_again(tmp_path):
+    env, params = jaxvec.make("v2x_offload", n_servers=2, present=[3, 5], es_pos_m=[[1.0, 2.0], [3.0, 4.0]])
+    write_config(tmp_path, {}, params)
+    recorded = {name: plain(leaf) for name, leaf in leaves(params).items()}
+    again = read_params(tmp_path, env.default_params(), recorded)
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+    write_config(tmp_path, {}, env.default_params())
+    recorded = {name: plain(leaf) for name, leaf in leaves(env.default_params()).items()}
+    assert read_params(tmp_path, env.default_params(), recorded).present is None
