@@ -68,3 +68,9 @@ def test_links_are_the_ratios_of_offloading(edge):
 def test_an_episode_renders(edge, tmp_path):
     with Image.open(render(*edge, tmp_path / "edge.png", policy_name="starve")) as image:
         assert image.size == (2160, 1200)
+
+
+def test_who_is_absent_is_not_drawn(edge):
+    env, params, slots = edge
+    for frame in scenes(env, params.replace(present=3), slots):
+        assert [node.drawn for node in frame.nodes] == [True, True, True, True, False, False]

@@ -117,3 +117,10 @@ def test_no_wire_leads_from_a_server_to_itself(offload):
     links = [link for frame in scenes(env, params.replace(radius_m=50.0), slots) for link in frame.links]
     assert {link.kind for link in links} == {"data", "relay", "wire"}
     assert all(link.a != link.b for link in links)
+
+
+def test_who_is_absent_is_not_drawn(offload):
+    env, params, slots = offload
+    for frame in scenes(env, params.replace(present=2), slots):
+        assert not any(node.drawn for node in frame.nodes if node.kind == "vehicle" and int(node.label) > 2)
+        assert any(node.drawn for node in frame.nodes if node.kind == "vehicle")

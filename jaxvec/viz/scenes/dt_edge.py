@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvec.core.presence import how_many
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene, percentage
@@ -88,6 +89,7 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
                 load=float(np.mean(late_s / params.t_max_s)),
                 part=float(1 - np.mean(omega)),
                 text=f"{lost} given up" if lost else "",
+                present=bool(i < how_many(params.present, env.n_vehicles)),
                 values=(
                     ("QoS", f"{float(info['qos_n'][i]):.2f}"),
                     *streams,

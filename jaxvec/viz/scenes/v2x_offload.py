@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvec.core.presence import how_many
 from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.envs.v2x_offload.params import Params, State
 from jaxvec.envs.v2x_offload.slot import server_places_m
@@ -79,7 +80,7 @@ def _vehicles(
     info: Mapping[str, Any],
     bounds_m: tuple[float, float, float, float],
 ) -> tuple[Node, ...]:
-    turn, nodes = np.argsort(state.order), []
+    turn, n_there, nodes = np.argsort(state.order), how_many(params.present, env.n_vehicles), []
     for i in range(env.n_vehicles):
         x_m, y_m = (float(c) for c in state.pos_m[i])
         late = bool(info["turn_timeout"][i])
@@ -95,7 +96,7 @@ def _vehicles(
                 part=float(info["turn_split"][i, 0]),
                 text="too late" if late else "",
                 heading_rad=float(state.track[i]) if env.mobility == "heading" else 0.0,
-                present=bounds_m[0] <= x_m <= bounds_m[2] and bounds_m[1] <= y_m <= bounds_m[3],
+                present=bool(i < n_there) and bounds_m[0] <= x_m <= bounds_m[2] and bounds_m[1] <= y_m <= bounds_m[3],
                 values=(
                     ("turn", str(int(turn[i]) + 1)),
                     ("latency", "too late" if late else quantity(float(info["turn_latency_s"][i]), "s")),
