@@ -228,6 +228,7 @@ def test_asking_gives_actions_in_the_space_and_what_was_seen(case):
     def act_fn(key, obs):
         asked.append({group: len(rows) for group, rows in obs.agents.items()})
         assert (obs.ids.keys() == env.n_agents.keys()) == env.takes_turns
+        assert all(len(active) == len(obs.agents[group]) for group, active in obs.active.items())
         return random(env)(key, obs), rng.uniforms(key, {"u": (len(obs.agents[group]),)})
 
     action, trace = jax.jit(partial(env.act, act_fn))(case.keys, case.state, case.ts, case.params)

@@ -86,10 +86,15 @@ def episode(env, params, draws, actions):
 
 def judged(env, params, key, state, ts):
     """What every rule does, asked as the environment asks."""
-    return {
-        name: env.act(lambda key, obs, rule=rule: (rule(key, obs), ()), key, state, ts, params)[0]
-        for name, rule in fixed(env, params).items()
-    }
+
+    def asking(rule):
+        def act_fn(key, obs):
+            assert all(len(active) == len(obs.agents[group]) for group, active in obs.active.items())
+            return rule(key, obs), ()
+
+        return act_fn
+
+    return {name: env.act(asking(rule), key, state, ts, params)[0] for name, rule in fixed(env, params).items()}
 
 
 class Padded:

@@ -177,7 +177,8 @@ class V2xOffload(Sizes, Environment):
         def show_twin(pools: Pools, k: Array, mine: Any) -> tuple[Pools, Observation]:
             pools, (who, row, _, there) = sync(pools, k, state, params), mine
             row = _if(there, show(self, row[None], pools, params))
-            return pools, ts.obs.replace(agents={GROUP: row}, ids={GROUP: who[None]})
+            active = {} if there is None else {GROUP: there[None]}
+            return pools, ts.obs.replace(agents={GROUP: row}, active=active, ids={GROUP: who[None]})
 
         def draw(pools: Pools, mine: Any, action: Any) -> Pools:
             here = jax.tree.map(lambda x: x[None], mine[2])
