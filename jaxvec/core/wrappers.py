@@ -175,10 +175,10 @@ class EpisodeStatistics(Wrapper):
 
 
 def _mean_of_agents(x: dict[str, Array], params: Any) -> Array:
-    """Over the agents of all groups that are there; 0 of the others.
+    """Over the agents of all groups that are there.
 
     Args:
-        x: per group `(n, *batch)`.
+        x: per group `(n, *batch)`, 0 of who is absent.
     """
     if all(present_in(params, group) is None for group in x):
         return jnp.concatenate(list(x.values())).mean(0)

@@ -68,6 +68,18 @@ def test_rules_are_one_program_and_as_compiled_each_for_itself(asked, tmp_path):
                 )
 
 
+def test_learners_are_a_program_for_each_size_unless_they_are_together(tmp_path):
+    for together, sizes in ((False, [2, 5]), (True, [5])):
+        runner = Runner("dt_edge", dataclasses.replace(BUDGET, together=together), tmp_path)
+        made = list(runner._programs((LEARNED,), POINTS, 1))
+        assert [program.setup.env.n_vehicles for program in made] == sizes
+        there = runner.eval_env(LEARNED, made[0].point, made[0].setup)
+        assert there == (
+            made[0].setup.env if together else WorldsOf(made[0].setup.env, runner.setup(LEARNED, POINTS[1]).env)
+        )
+
+
+@pytest.mark.slow
 def test_learners_have_a_size_of_their_own_and_meet_the_worlds_of_the_rules(asked, tmp_path):
     data = Runner("dt_edge", BUDGET, tmp_path).data((LEARNED,), POINTS, 1)
     assert [(env.n_vehicles, type(there).__name__) for _, env, there in asked] == [(2, "WorldsOf"), (5, "DtEdge")]
