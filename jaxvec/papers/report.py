@@ -75,8 +75,7 @@ def reproduce(
         seeds: independent learners; None: as many as the budget has.
         slots: of training that each learner sees; None: as many as the budget has.
         quick: a look, in a minute or so per figure, on which no verdict should rest.
-        together: learners of all numbers of vehicles are one program, see `jaxvec.papers.series.Budget`; else where the budget
-            says so.
+        together: learners of all numbers of vehicles are one program, whether the paper's budget says so or not.
         timing: make everything anew, and then once more run by run; both times are kept.
         part: which of several workers this is, who ends when others are at all programs that are left, and draws and judges if
             there are none; None: one who waits for them.
@@ -95,13 +94,10 @@ def reproduce(
     plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)
     cache.disable() if timing else cache.enable()
     paper, budget, out = plan.paper, plan.budget, plan.out
-    figures = paper.figures if figure is None else (paper.figure(figure),)
-    if together and not any(point.count for each in figures for point in each.points):
-        raise ValueError("--together is for figures over numbers of vehicles; this is none: leave it out")
+    figures = _figures(paper, figure, together)
     out.mkdir(parents=True, exist_ok=True)
     _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
-    how: dict[str, Any] = {"fresh": timing, "shared": part is not None, "eval_overrides": paper.eval_overrides}
-    runner = Runner(env_id, budget, out, progress, **how)
+    runner = Runner(env_id, budget, out, progress, fresh=timing, shared=bool(part), eval_overrides=paper.eval_overrides)
     say(
         f"{paper.title}\n{budget.slots:,} slots of training, {plan.seeds} seeds, {budget.episodes} episodes of evaluation"
     )
@@ -134,6 +130,14 @@ def _make(
         return results, []
     finally:
         runner.progress.close()
+
+
+def _figures(paper: Paper, figure: str | None, together: bool) -> tuple[Figure, ...]:
+    """One of a paper's figures, or all."""
+    figures = paper.figures if figure is None else (paper.figure(figure),)
+    if together and not any(point.count for each in figures for point in each.points):
+        raise ValueError("--together is for figures over numbers of vehicles; this is none: leave it out")
+    return figures
 
 
 def folder_of(env_id: str, quick: bool) -> Path:

@@ -26,6 +26,7 @@ PAPER = Paper(
         slots=10_240,
         episodes=32,
         seeds=2,
+        together=True,
         settings={"n_worlds": 16, "slots_per_update": 16, "batch_size": 64, "capacity": 4096},
     ),
     other_claims=(
