@@ -55,7 +55,7 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     "isac_iov": (APG, beginning("apg", "waterfill_twin")),
     "v2x_offload": (APG, beginning("apg", "greedy")),
     "dt_edge": (APG, beginning("apg", "local_threshold")),
-    "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash")),
+    "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash_half")),
     "twin_migration": (APG, beginning("apg", "own_patient"), Entry("apg, all at once", "apg", env={"turns": False})),
 }
 """Per system those that take part beside `SAMPLED`; of a system that is not here, `APG`."""
