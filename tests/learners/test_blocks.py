@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import rlax
+import toy
 from scipy import stats
 
+from jaxvec import learners
 from jaxvec.core import rng
 from jaxvec.core.initialisers import orthogonal
 from jaxvec.core.spaces import Box, Discrete
@@ -239,3 +241,18 @@ def test_schedules_last_for_their_part_of_training(update, epsilon, rate):
     hyper = Hyper(epsilon=0.2, epsilon_part=0.4, learning_rate=1.0, learning_rate_end=0.5, anneal_updates=100.0)
     now = annealed(hyper, jnp.int32(update))
     np.testing.assert_allclose([now.epsilon, now.learning_rate], [epsilon, rate], atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [8, (0,), (8, -1), (8.0,), ("8",), (True,), None, "64"])
+@pytest.mark.parametrize("name", ["mappo", "sac"])
+def test_widths_that_cannot_be_are_refused(name, hidden):
+    with pytest.raises(ValueError, match="widths of layers are whole numbers of at least 1"):
+        learners.make(name, toy.Walkers(), hidden=hidden)
+
+
+@pytest.mark.parametrize("name", ["ippo", "mappo", "apg", "maddpg", "sac", "masac"])
+def test_networks_may_be_linear(name):
+    env = toy.Walkers()
+    learner = learners.make(name, env, hidden=())
+    state = jax.eval_shape(learner.init, jax.random.key(0), env.default_params())
+    jax.eval_shape(learner.update, state)

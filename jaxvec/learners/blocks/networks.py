@@ -94,6 +94,7 @@ class _Layers(nn.Module):
             first, *others = x if isinstance(x, tuple) else (x,)
             x = sum((_Kernel(width)(part) for part in others), dense(width)(first))
             x = ACTIVATIONS[self.activation](x)
+        x = as_array(x) if isinstance(x, tuple) else x  # where there is no layer before the last
         if self.gru:
             memory, x = nn.GRUCell(self.gru, recurrent_kernel_init=orthogonal(1.0))(memory, x)
         return _last_layer(self.outputs, self.out_gain, self.bias)(x), memory
@@ -111,16 +112,16 @@ def mlp(
     """A multi-layer perceptron; with `gru` > 0, a GRU of that width before its last layer.
 
     Args:
-        hidden: widths, at least one where the input has several parts.
+        hidden: widths of the layers before the last, which may be none.
         outputs: of the last layer, which has no activation.
         activation: "tanh", "relu" or "silu".
         out_gain: gain of the last layer's orthogonal weights (small: starts near its bias).
         bias: initial bias of the outputs, 0 by default.
         gru: width of the memory, 0 for none.
     Raises:
-        ValueError: an unknown activation.
+        ValueError: an unknown activation, or a width that is no whole number of at least 1.
     """
-    _check_activation(activation)
+    check_layers(hidden, activation)
     layers = _Layers(tuple(hidden), outputs, activation, out_gain, tuple(bias), gru)
 
     def memory(batch: tuple[int, ...]) -> Any:
@@ -132,9 +133,20 @@ def mlp(
     return Network(init, layers.apply, memory)
 
 
-def _check_activation(activation: str) -> None:
+def check_layers(hidden: Any, activation: str) -> None:
+    """Refuse layers that cannot be made.
+
+    Args:
+        hidden: widths.
+        activation: a name.
+    Raises:
+        ValueError: an unknown activation, or a width that is no whole number of at least 1.
+    """
     if activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {activation!r}. Known: {', '.join(ACTIVATIONS)}")
+    widths = hidden if isinstance(hidden, tuple | list) else (None,)
+    if not all(isinstance(width, int) and not isinstance(width, bool) and width >= 1 for width in widths):
+        raise ValueError(f"widths of layers are whole numbers of at least 1, as (128, 128), not {hidden!r}")
 
 
 class _Pooled(nn.Module):
@@ -179,9 +191,9 @@ def pooled(
     Returns:
         A network of `(row, AgentSet)`.
     Raises:
-        ValueError: an unknown activation.
+        ValueError: an unknown activation, or a width that is no whole number of at least 1.
     """
-    _check_activation(activation)
+    check_layers(hidden, activation)
     net = _Pooled(tuple(hidden), outputs, activation, out_gain, tuple(bias))
     return Network(lambda key, x: net.init(key, (), x), net.apply, pools=True)
 
