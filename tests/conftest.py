@@ -22,6 +22,11 @@ if version("jaxlib").startswith("0.10."):  # an unknown flag ends the process, a
     flags.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(flags))
 
+# Each thread that compiles would else keep memory of its own: two areas for all are enough, and much smaller.
+M_ARENA_MAX = -8
+if hasattr(ctypes.CDLL(None), "mallopt"):
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+
 # compilation makes first examples slow, and a failure must be there again in the next run
 settings.register_profile("jaxvec", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("jaxvec")
