@@ -8,8 +8,8 @@ given numbers:
     draw_step(key, params) -> draws           step_from(state, action, draws, params) -> state, timestep
 
 Every function takes and gives one world's arrays, or those of a batch whose axes come LAST; a key has the batch's shape.
-`jax.vmap(env.step)` works too, for whoever prefers worlds first. `step` never resets: rollouts reset between episodes, and
-`jaxvec.core.wrappers.auto_reset` serves everyone else.
+`jax.vmap(env.step)` works too, for whoever prefers worlds first, and runs the same form (`jaxvec.core.batching`). `step` never
+resets: rollouts reset between episodes, and `jaxvec.core.wrappers.auto_reset` serves everyone else.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxvec.core.batching import worlds_last
 from jaxvec.core.buffers import owned
 from jaxvec.core.contract import check_action, check_timestep
 from jaxvec.core.observation import Layout
@@ -255,6 +256,7 @@ class Environment:
         """
         raise NotImplementedError
 
+    @worlds_last
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """A fresh episode: `draw_reset`, then `reset_from`. All its arrays may be donated.
 
@@ -270,6 +272,7 @@ class Environment:
         check_timestep(self, ts, key.shape)
         return owned((state, ts))
 
+    @worlds_last
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot: `draw_step`, then `step_from`.
 

@@ -10,6 +10,7 @@ from flax import struct
 from jax import Array
 
 from jaxvec.core import rng
+from jaxvec.core.batching import worlds_last
 from jaxvec.core.environment import ActFn, Environment
 from jaxvec.core.presence import how_many, mean_of_present, present_in
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
@@ -80,11 +81,13 @@ class Wrapper(Environment):
 class AutoReset(Wrapper):
     """Begins a new episode in each world whose episode ended; see `auto_reset`."""
 
+    @worlds_last
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """As the environment's, with `final_obs` filled so that the structure never changes."""
         state, ts = self.env.reset(key, params)
         return state, ts.replace(final_obs=ts.obs)
 
+    @worlds_last
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot; reward, flags and info are the old episode's, `obs` and the state the new one's where it ended."""
         state, ts = self.env.step(key, state, action, params)
@@ -95,7 +98,7 @@ class AutoReset(Wrapper):
 def reset_where_done(env: Environment, key: Array, state: Any, ts: Timestep, params: Any) -> tuple[Any, Timestep]:
     """A new episode in each world whose episode is over; the rest of the timestep stays that of the slot that ended it.
 
-    The reset is computed only if some world needs it (under `jax.vmap` over worlds, XLA computes it always).
+    The reset is computed only if some world needs it: also under `jax.vmap` of `auto_reset(env).step`, but not of this function.
 
     Args:
         env: whose episode begins.
@@ -156,6 +159,7 @@ class EpisodeStatistics(Wrapper):
         )
     )
 
+    @worlds_last
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """As the environment's."""
         state, ts = self.env.reset(key, params)
@@ -165,6 +169,7 @@ class EpisodeStatistics(Wrapper):
         """The environment's."""
         return self.env.act(act_fn, key, state.env, ts, params)
 
+    @worlds_last
     def step(self, key: Array, state: EpisodeState, action: Any, params: Any) -> tuple[Any, Timestep]:
         """As the environment's, with `episode_return` (mean over the agents of all groups) and `episode_length` in info."""
         inner, ts = self.env.step(key, state.env, action, params)
@@ -244,6 +249,7 @@ class OneAgent(Wrapper):
         """In place of the last entries of what the agent sees."""
         return Environment.add_forecast(self, obs, forecast)
 
+    @worlds_last
     def reset(self, key: Array, params: Any) -> tuple[Any, Timestep]:
         """The environment's, as one agent sees it."""
         state, ts = self.env.reset(key, params)
@@ -253,6 +259,7 @@ class OneAgent(Wrapper):
         """Asks once."""
         return Environment.act(self, act_fn, key, state, ts, params)
 
+    @worlds_last
     def step(self, key: Array, state: Any, action: Any, params: Any) -> tuple[Any, Timestep]:
         """One slot, in which the agents do what was decided for them."""
         each = {

@@ -275,10 +275,18 @@ def env_repeats(env):
 
 
 def test_worlds_last_equals_vmap_and_each_world_alone(case):
-    first = partial(batch_first, rank=1)
-    start = jax.jit(jax.vmap(case.env.reset, (0, None)))(case.keys, case.params)
+    """Of the mathematics; `jax.vmap` of `reset` and `step` runs the native form, see `jaxvec.core.batching`."""
+    env, first = case.env, partial(batch_first, rank=1)
+
+    def reset(key, params):
+        return env.reset_from(env.draw_reset(key, params), params)
+
+    def step(key, state, action, params):
+        return env.step_from(state, action, env.draw_step(key, params), params)
+
+    start = jax.jit(jax.vmap(reset, (0, None)))(case.keys, case.params)
     close(start, first((case.state, case.ts)))
-    step = jax.jit(jax.vmap(case.env.step, (0, 0, 0, None)))
+    step = jax.jit(jax.vmap(step, (0, 0, 0, None)))
     close(step(case.keys, start[0], first(case.action), case.params), first(case.after))
 
 
