@@ -1,14 +1,16 @@
 """What an agent chooses, as other libraries want it: one array, or one for each component.
 
-The three views of hybrid actions:
+The views of hybrid actions:
 
 - "flat": one box [-1, 1]. A number of the environment takes an entry, scaled to its bounds; a discrete choice takes as many
   entries as there are choices: the largest of those that are allowed is chosen. For SAC, TD3, PPO with normal distributions.
 - "discrete": whole numbers, one for each entry. A number of the environment is one of `bins` values, evenly spaced from bound
-  to bound. For DQN, PPO with categorical distributions.
+  to bound. For PPO with categorical distributions.
+- "single": one whole number for all entries of the view "discrete" together, the last of which varies fastest. For DQN and
+  others that know nothing else; there are as many choices as the entries' choices multiplied.
 - "dict": every component by its name, as the environment has it.
 
-What is not allowed, the first view never chooses. In the other two the mask is shown, and what is chosen in spite of it does
+What is not allowed, the first view never chooses. In the others the mask is shown, and what is chosen in spite of it does
 what the environment says of it, as in `Environment.step`. An agent that takes no part in a slot (`Observation.active`) is
 allowed the first choice alone: what it does has no effect.
 
@@ -16,10 +18,12 @@ Throughout:
     group: of the agents.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -30,7 +34,9 @@ from jaxvec.core.spaces import Box, Discrete, Space
 from jaxvec.core.types import Observation
 from jaxvec.learners.blocks import flat, heads
 
-VIEWS = ("flat", "discrete", "dict")
+VIEWS = ("flat", "discrete", "single", "dict")
+MOST_CHOICES = 10_000
+"""Of one number in the view "single"."""
 Masks = Mapping[str, Mapping[str, Array]]
 """`Observation.mask`."""
 
@@ -42,7 +48,7 @@ class ActionView:
     Attributes:
         env: whose agents act.
         kind: one of `VIEWS`.
-        bins: values that a number may have in the view "discrete", at least 2.
+        bins: values that a number may have in the views "discrete" and "single", at least 2.
     """
 
     env: Environment
@@ -54,6 +60,12 @@ class ActionView:
             raise ValueError(f"actions must be one of {', '.join(VIEWS)}, not {self.kind!r}")
         if isinstance(self.bins, bool) or not isinstance(self.bins, int) or self.bins < 2:
             raise ValueError(f"bins must be a whole number of at least 2, not {self.bins!r}")
+        for group in self.env.action_space if self.kind == "single" else ():
+            if (n := math.prod(self.choices(group))) > MOST_CHOICES:
+                raise ValueError(
+                    f"actions='single' would have {n} choices for one agent of the group {group!r} of {self.env.id}, more than "
+                    f"{MOST_CHOICES}: take fewer bins, or actions='discrete'"
+                )
 
     def choices(self, group: str) -> tuple[int, ...]:
         """Of each entry of a group's action in the view "discrete", how many choices there are."""
@@ -75,6 +87,8 @@ class ActionView:
         if self.kind == "flat":
             return (flat.width(spaces),), np.float32, None
         n = np.asarray(self.choices(group))
+        if self.kind == "single":
+            return (), np.int32, math.prod(self.choices(group))
         return (() if len(n) == 1 else n.shape), np.int32, (n[0] if len(n) == 1 else n)
 
     def decode(self, actions: Mapping[str, Any], mask: Masks, rank: int) -> dict[str, dict[str, Array]]:
@@ -99,39 +113,48 @@ class ActionView:
                     for name, x in flat.split(spaces, action).items()
                 }
                 parts = heads.to_space(spaces, parts)
-            elif self.kind == "discrete":
-                parts = self._of_choices(spaces, action)
-            else:
+            elif self.kind == "dict":
                 parts = action
+            else:
+                parts = self._of_choices(group, action)
             cast = {name: jnp.asarray(parts[name]).astype(_type(space)) for name, space in spaces.items()}
             decoded[group] = batch_last(cast, rank)
         return decoded
 
-    def _of_choices(self, spaces: Mapping[str, Space], action: Array) -> dict[str, Array]:
-        parts, start = {}, 0
+    def _of_choices(self, group: str, action: Array) -> dict[str, Array]:
+        parts, start, counts = {}, 0, self.choices(group)
         action = jnp.asarray(action)
-        if sum(space.size for space in spaces.values()) == 1:
+        if self.kind == "single":
+            action = jnp.stack(jnp.unravel_index(action, counts), -1)
+        elif len(counts) == 1:
             action = action[..., None]
-        for name, space in spaces.items():
+        for name, space in self.env.action_space[group].items():
             x = action[..., start : start + space.size].reshape(*action.shape[:-1], *space.shape)
             parts[name] = space.low + x * ((space.high - space.low) / (self.bins - 1)) if isinstance(space, Box) else x
             start += space.size
         return parts
 
-    def joined(self, masks: Mapping[str, Any], group: str, lead: tuple[int, ...]) -> np.ndarray:
+    def joined(self, masks: Mapping[str, Any], group: str, lead: tuple[int, ...]) -> Any:
         """The masks of a group's components one after the other, as the entries of the view "discrete" stand.
 
         Args:
-            masks: of the group, by component `(*lead, *shape, k)`, NumPy arrays; missing where everything is allowed.
+            masks: of the group, by component `(*lead, *shape, k)`; missing where everything is allowed.
             lead: axes before those of one agent.
         Returns:
-            int8 `(*lead, sum of the choices)`.
+            int8 `(*lead, sum of the choices)`, in the view "single" `(*lead, n)`; an array of JAX if the masks are.
         """
-        parts = []
+        parts, counts = [], self.choices(group)
+        xp = jnp if any(isinstance(x, jax.Array) for x in masks.values()) else np
         for name, space in self.env.action_space[group].items():
             width = space.size * (space.n if isinstance(space, Discrete) else self.bins)
             parts.append(masks[name].reshape(*lead, width) if name in masks else np.ones((*lead, width), np.int8))
-        return np.concatenate(parts, -1).astype(np.int8)
+        entries = xp.concatenate(parts, -1).astype(np.int8)
+        if self.kind != "single":
+            return entries
+        product, *others = xp.split(entries, np.cumsum(counts)[:-1], -1)
+        for other in others:
+            product = (product[..., :, None] * other[..., None, :]).reshape(*lead, -1)
+        return product
 
     def check(self, group: str, actions: Any, lead: tuple[int, ...]) -> Any:
         """What a caller gave as actions, as NumPy arrays.

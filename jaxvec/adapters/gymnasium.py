@@ -8,7 +8,7 @@
 The joint view is that of `jaxvec.core.wrappers.one_agent`. All agents are asked at once, also where they could take turns:
 they see the slot as it begins. Info has
 
-- "action_mask", in the views "discrete" and "dict", where there are choices that may be forbidden: of `SingleEnv` as
+- "action_mask", in all views but "flat", where there are choices that may be forbidden: of `SingleEnv` as
   `action_space.sample(mask)` takes it; of `VectorEnv` int8 `(num_envs, sum of the choices)`, or by component
   `(num_envs, *shape, k)`;
 - "active", of agents: whether the agent takes part in the slot (vehicles come and go; who is away stays in the vector, and
@@ -47,8 +47,8 @@ class SingleEnv(gym.Env):
     Args:
         env: the environment.
         params: its numbers; None: the default ones.
-        actions: how they look: "flat", "discrete" or "dict", see `jaxvec.adapters.actions`.
-        bins: values of a number in the view "discrete".
+        actions: how they look: "flat", "discrete", "single" or "dict", see `jaxvec.adapters.actions`.
+        bins: values of a number in the views "discrete" and "single".
         info: names of `env.info_fields` to hand out.
     Raises:
         ValueError: a setting or a number is not accepted; says which, and what is.
@@ -120,8 +120,8 @@ class VectorEnv(gym.vector.VectorEnv):
         num_worlds: W; `num_envs` is W, or W times the number of agents.
         each: what a sub-environment is, "world" or "agent".
         autoreset_mode: a `gymnasium.vector.AutoresetMode`.
-        actions: how they look: "flat", "discrete" or "dict", see `jaxvec.adapters.actions`.
-        bins: values of a number in the view "discrete".
+        actions: how they look: "flat", "discrete", "single" or "dict", see `jaxvec.adapters.actions`.
+        bins: values of a number in the views "discrete" and "single".
         info: names of `env.info_fields` to hand out.
     Raises:
         ValueError: a setting or a number is not accepted; says which, and what is.
@@ -264,8 +264,8 @@ class VectorEnv(gym.vector.VectorEnv):
                 name: x.reshape(self.num_envs, *x.shape[2:]).astype(np.int8)
                 for name, x in host(seen.mask[self.group]).items()
             }
-            discrete = self.view.kind == "discrete"
-            told["action_mask"] = self.view.joined(masks, self.group, (self.num_envs,)) if discrete else masks
+            by_name = self.view.kind == "dict"
+            told["action_mask"] = masks if by_name else self.view.joined(masks, self.group, (self.num_envs,))
         if self.each == "agent":
             told["active"] = host(seen.active[self.group]).reshape(-1)
         return told | {f"_{name}": self._repeated(where) for name in list(told)}

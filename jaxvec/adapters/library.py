@@ -3,7 +3,13 @@
 from importlib import import_module
 from types import ModuleType
 
-EXTRAS = {"gymnasium": "adapters", "pettingzoo": "adapters", "stable_baselines3": "sb3"}
+EXTRAS = {
+    "gymnasium": "adapters",
+    "pettingzoo": "adapters",
+    "stable_baselines3": "sb3",
+    "jaxmarl": "jaxmarl",
+    "gymnax": "gymnax",
+}
 """By the name under which a library is imported, the extra of jaxvec that brings it."""
 
 

@@ -8,7 +8,7 @@ Agents are named by group and number, `vehicle_0`. They stay alive until the epi
 (vehicles come and go) has "active" False in its info, and its mask allows one choice. Infos have
 
 - "active": whether the agent takes part in the slot that is next;
-- "action_mask", in the views "discrete" and "dict", where there are choices that may be forbidden: as
+- "action_mask", in all views but "flat", where there are choices that may be forbidden: as
   `action_space(agent).sample(mask)` takes it;
 - what is named by `info`, of the slot that was stepped: the world's, the same for all.
 """
@@ -40,8 +40,8 @@ class Agents:
     Args:
         env: the environment.
         params: its numbers; None: the default ones.
-        actions: how they look: "flat", "discrete" or "dict", see `jaxvec.adapters.actions`.
-        bins: values of a number in the view "discrete".
+        actions: how they look: "flat", "discrete", "single" or "dict", see `jaxvec.adapters.actions`.
+        bins: values of a number in the views "discrete" and "single".
         info: names of `env.info_fields` to hand out.
     Raises:
         ValueError: a setting or a number is not accepted; says which, and what is.

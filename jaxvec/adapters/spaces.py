@@ -31,7 +31,7 @@ def action_space(view: ActionView, group: str) -> Any:
         group: the agent's.
     Returns:
         Of `gymnasium.spaces` a `Box` in the view "flat", a `Dict` in the view "dict"; in the view "discrete" a
-        `MultiDiscrete`, and for a single choice a `Discrete`.
+        `MultiDiscrete`, and for a single choice, as in the view "single", a `Discrete`.
     """
     if view.kind == "dict":
         return spaces.Dict({name: _component(space) for name, space in view.env.action_space[group].items()})
@@ -51,7 +51,7 @@ def sample_mask(view: ActionView, group: str, masks: Mapping[str, np.ndarray]) -
     """What is allowed, in the form that `action_space(...).sample(mask)` takes.
 
     Args:
-        view: "discrete" or "dict".
+        view: any but "flat".
         group: the agent's.
         masks: of the agent, by component bool `(*shape, k)`; missing where everything is allowed.
     Returns:

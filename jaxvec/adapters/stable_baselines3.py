@@ -5,7 +5,7 @@
     SAC("MlpPolicy", VecEnv(env, params, 16))                    # one agent decides for all of a world
 
 It is `jaxvec.adapters.gymnasium.VectorEnv` in the form of that library. `action_masks()` is what `MaskablePPO` of sb3-contrib
-asks for, in the view "discrete".
+asks for, in the views "discrete" and "single".
 
 Throughout:
     indices: of the sub-environments that are asked; None: all.
@@ -33,8 +33,8 @@ class VecEnv(base):
         params: its numbers, of one world or swept over worlds; None: the default ones.
         num_worlds: W; `num_envs` is W, or W times the number of agents.
         each: what a sub-environment is, "world" or "agent".
-        actions: how they look: "flat" or "discrete", see `jaxvec.adapters.actions`; dicts are not known there.
-        bins: values of a number in the view "discrete".
+        actions: how they look: "flat", "discrete" or "single", see `jaxvec.adapters.actions`; dicts are not known there.
+        bins: values of a number in the views "discrete" and "single".
         info: names of `env.info_fields` to hand out, in the info of every sub-environment.
     Raises:
         ValueError: a setting or a number is not accepted; says which, and what is.
@@ -55,7 +55,7 @@ class VecEnv(base):
     ):
         if actions == "dict":
             raise ValueError(
-                "actions must be one of flat, discrete, not 'dict': Stable-Baselines3 has no dicts of actions"
+                "actions must be one of flat, discrete, single, not 'dict': Stable-Baselines3 has no dicts of actions"
             )
         same_step = gym.vector.AutoresetMode.SAME_STEP
         self.vector = VectorEnv(
@@ -115,7 +115,7 @@ class VecEnv(base):
         Raises:
             AttributeError: there is none of this name.
         """
-        if attr_name == "action_masks" and self.vector.view.kind != "discrete":
+        if attr_name == "action_masks" and self.vector.view.kind == "flat":
             raise AttributeError(attr_name)
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 

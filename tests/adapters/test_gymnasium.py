@@ -38,6 +38,19 @@ def test_gymnasiums_check():
     checked(ENV, PARAMS)
 
 
+def test_one_number_for_all_is_a_discrete_with_a_mask():
+    env = SingleEnv(ENV, PARAMS, actions="single", bins=3)
+    check_env(env)
+    _, info = env.reset(seed=1)
+    _, apart = SingleEnv(ENV, PARAMS, actions="discrete", bins=3).reset(seed=1)
+    masks = apart["action_mask"]
+    allowed = [all(mask[i] for mask, i in zip(masks, at, strict=True)) for at in np.ndindex(*map(len, masks))]
+    np.testing.assert_array_equal(info["action_mask"], allowed)
+    assert allowed[env.action_space.sample(info["action_mask"])]
+    with pytest.raises(ValueError, match="fewer bins"):
+        SingleEnv(ENV, PARAMS, actions="single", bins=50)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("env_id", "settings"), SYSTEMS + COME_AND_GO)
 def test_gymnasiums_check_of_every_system(env_id, settings):

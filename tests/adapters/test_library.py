@@ -10,6 +10,8 @@ ADAPTERS = {
     "gymnasium": ("gymnasium", "adapters"),
     "pettingzoo": ("pettingzoo", "adapters"),
     "stable_baselines3": ("stable_baselines3", "sb3"),
+    "jaxmarl": ("jaxmarl", "jaxmarl"),
+    "gymnax": ("gymnax", "gymnax"),
 }
 
 
@@ -17,7 +19,8 @@ ADAPTERS = {
 def test_a_missing_library_is_one_line_that_names_the_extra(adapter, monkeypatch):
     package, extra = ADAPTERS[adapter]
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.setitem(sys.modules, f"{package}.common.vec_env.base_vec_env", None)
+    for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, name)
     for name in ("spaces", adapter):
         monkeypatch.delitem(sys.modules, f"jaxvec.adapters.{name}", raising=False)
     with pytest.raises(ImportError) as caught:
@@ -31,4 +34,4 @@ def test_jaxvec_imports_none_of_them():
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     )
     assert "jaxvec.adapters" in loaded
-    assert not loaded & {"gymnasium", "pettingzoo", "stable_baselines3", "torch"}
+    assert not loaded & {"gymnasium", "pettingzoo", "stable_baselines3", "torch", "jaxmarl", "gymnax"}

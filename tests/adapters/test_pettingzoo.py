@@ -130,7 +130,7 @@ def test_what_cannot_be_is_said():
     env, params = toy.Walkers(), toy.Params()
     with pytest.raises(ValueError, match=r"decide at the same time.*Parallel"):
         TurnBased(env, params)
-    with pytest.raises(ValueError, match="flat, discrete, dict"):
+    with pytest.raises(ValueError, match="flat, discrete, single, dict"):
         Parallel(env, params, actions="box")
     with pytest.raises(ValueError, match="Did you mean 'noise'"):
         Parallel(env, params, info=("nois",))
