@@ -1,10 +1,15 @@
 """Steps per second of each adapter beside the native program of the same worlds, on this machine.
 
     python benchmarks/adapters.py [ENV] [--worlds 1 64 1024] [--steps 200] [--rounds 5]
+    python benchmarks/adapters.py [ENV] --scan [--worlds 256]
 
 Native is a jitted `env.step` of as many worlds, called from Python with the same actions as arrays of NumPy and nothing read back
 but the reward: what any loop outside of a scan costs. Rounds of all alternate; medians, with the lowest and the highest, as JSON
 lines. A step is one slot of one world. Adapters that are not installed are left out.
+
+`--scan` measures what is stepped inside of a compiled scan, under random policies: `jax.vmap` of a step, with resets
+(`auto_reset`) and without, JaxMARL's and gymnax's form, and what `jax.vmap` does without the rule of `jaxvec.core.batching`.
+What resets is measured beside the native form that does.
 """
 
 import argparse
@@ -15,10 +20,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxvec
+from jaxvec.core import rng
 from jaxvec.core.rollout import world_keys
+from jaxvec.core.wrappers import auto_reset
 from jaxvec.policies.random import random
 
 
@@ -123,6 +131,134 @@ def turns(env: Any, params: Any) -> Callable[[int], None]:
     return run
 
 
+Scan = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A compiled function of many slots, and what it takes."""
+
+
+def scanned(step: Callable[[Any, Any], tuple[Any, Any]], start: Any, key: Any, slots: int) -> Scan:
+    """Slots of `step(carry, key) -> carry, reward`, from a start."""
+
+    def slot(carry: Any, t: Any) -> tuple[Any, Any]:
+        return step(carry, rng.fold_in(key, t))  # here, as rollouts do: keys drawn before the scan are read slowly
+
+    def run(start: Any) -> Any:
+        return jax.lax.scan(slot, start, jnp.arange(slots))
+
+    return jax.jit(run), (start,)
+
+
+def native_scan(env: Any, params: Any, worlds: int, slots: int) -> Scan:
+    """Worlds last."""
+    keys, policy = world_keys(jax.random.key(0), worlds), random(env)
+    state, ts = jax.jit(env.reset)(keys, params)
+
+    def step(carry: Any, key: Any) -> tuple[Any, Any]:
+        state, obs = carry
+        state, ts = env.step(key, state, policy(rng.stream(key, "policy"), obs), params)
+        return (state, ts.obs), ts.reward
+
+    return scanned(step, (state, ts.obs), keys, slots)
+
+
+def mapped(step: Callable[..., Any], env: Any, params: Any, worlds: int, slots: int) -> Scan:
+    """Worlds first: `jax.vmap` of a policy and a step."""
+    keys, policy = world_keys(jax.random.key(0), worlds), random(env)
+    state, ts = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params)
+
+    def one(key: Any, state: Any, obs: Any) -> Any:
+        state, ts = step(key, state, policy(rng.stream(key, "policy"), obs), params)
+        return (state, ts.obs), ts.reward
+
+    return scanned(lambda carry, key: jax.vmap(one)(key, *carry), (state, ts.obs), keys, slots)
+
+
+def without_rule(env: Any, resets: bool) -> Callable[..., Any]:
+    """A step that `jax.vmap` makes many of by itself; with a reset drawn in every slot, as libraries of pure functions do."""
+
+    def step(key: Any, state: Any, action: Any, params: Any) -> Any:
+        state, ts = env.step_from(state, action, env.draw_step(key, params), params)
+        if not resets:
+            return state, ts
+        fresh, first = env.reset_from(env.draw_reset(rng.stream(key, "reset"), params), params)
+        state, obs = jax.tree.map(lambda x, y: jnp.where(ts.done, x, y), (fresh, first.obs), (state, ts.obs))
+        return state, ts.replace(obs=obs)
+
+    return step
+
+
+def marl(env: Any, params: Any, worlds: int, slots: int) -> Scan:
+    """`MultiAgent` of JaxMARL, of flat actions, in its `LogWrapper`."""
+    from jaxmarl.wrappers.baselines import LogWrapper
+
+    from jaxvec.adapters.jaxmarl import MultiAgent
+
+    multi = LogWrapper(MultiAgent(env, params))
+    keys = world_keys(jax.random.key(0), worlds)
+    _, start = jax.vmap(multi.reset)(keys)
+
+    def step(state: Any, key: Any) -> tuple[Any, Any]:
+        shapes = {agent: multi.action_space(agent).shape for agent in multi.agents}
+        u = rng.uniforms(rng.stream(key, "policy"), shapes)
+        actions = {name: 2 * jnp.moveaxis(x, -1, 0) - 1 for name, x in u.items()}
+        obs, state, reward, _, _ = jax.vmap(multi.step)(key, state, actions)
+        return state, (reward, {name: x.sum() for name, x in obs.items()})
+
+    return scanned(step, start, keys, slots)
+
+
+def gymnax_scan(env: Any, params: Any, worlds: int, slots: int) -> Scan:
+    """`SingleAgent` of gymnax, of flat actions, in its `LogWrapper`."""
+    from gymnax.wrappers import LogWrapper
+
+    from jaxvec.adapters.gymnax import SingleAgent
+
+    single = LogWrapper(SingleAgent(env, params))
+    keys = world_keys(jax.random.key(0), worlds)
+    _, start = jax.vmap(single.reset, (0, None))(keys, params)
+
+    def step(state: Any, key: Any) -> tuple[Any, Any]:
+        u = rng.uniforms(rng.stream(key, "policy"), {"action": single.action_space(params).shape})["action"]
+        action = 2 * jnp.moveaxis(u, -1, 0) - 1
+        obs, state, reward, *_ = jax.vmap(single.step, (0, 0, 0, None))(key, state, action, params)
+        return state, (reward, obs.sum())
+
+    return scanned(step, start, keys, slots)
+
+
+def scans(env: Any, params: Any, worlds: int, slots: int) -> dict[str, tuple[str, Callable[[], Scan]]]:
+    """What runs inside of a scan, each with what it is measured beside."""
+    sizes, resetting = (params, worlds, slots), auto_reset(env)
+    bare, drawn = without_rule(env, resets=False), without_rule(env, resets=True)
+    plain, resets = "native", "native, auto_reset"
+    return {
+        plain: (plain, lambda: native_scan(env, *sizes)),
+        "vmap": (plain, lambda: mapped(env.step, env, *sizes)),
+        "vmap without the rule": (plain, lambda: mapped(bare, env, *sizes)),
+        resets: (resets, lambda: native_scan(resetting, *sizes)),
+        "vmap, auto_reset": (resets, lambda: mapped(resetting.step, resetting, *sizes)),
+        "vmap without the rule, a reset drawn": (resets, lambda: mapped(drawn, env, *sizes)),
+        "jaxmarl MultiAgent": (resets, lambda: marl(env, *sizes)),
+        "gymnax SingleAgent": (resets, lambda: gymnax_scan(env, *sizes)),
+    }
+
+
+def runners(
+    env: Any, params: Any, worlds: int, args: Any
+) -> dict[str, tuple[str, Callable[[], Callable[[int], None]]]]:
+    """What is measured, each with what it is measured beside."""
+    if not args.scan:
+        return {name: ("native", make) for name, make in cases(env, params, worlds).items()}
+
+    def repeated(make: Callable[[], Scan]) -> Callable[[int], None]:
+        function, start = make()
+        return lambda steps: jax.block_until_ready(function(*start))
+
+    return {
+        name: (beside, lambda make=make: repeated(make))
+        for name, (beside, make) in scans(env, params, worlds, args.steps).items()
+    }
+
+
 def cases(env: Any, params: Any, worlds: int) -> dict[str, Callable[[], Callable[[int], None]]]:
     """What runs at a number of worlds."""
     found: dict[str, Callable[[], Callable[[int], None]]] = {"native": lambda: native(env, params, worlds)}
@@ -145,11 +281,13 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, nargs="+", default=[1, 64, 1024])
     parser.add_argument("--steps", type=int, default=200, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scan", action="store_true", help="what is stepped inside of a compiled scan")
     args = parser.parse_args()
     env, params = jaxvec.make(args.env)
     for worlds in args.worlds:
-        running = {}
-        for name, make in cases(env, params, worlds).items():
+        running, beside = {}, {}
+        for name, (other, make) in runners(env, params, worlds, args).items():
+            beside[name] = other
             try:
                 running[name] = make()
             except ImportError as error:
@@ -163,7 +301,7 @@ def main() -> None:
                 run(args.steps)
                 speeds[name].append(worlds * args.steps / (time.perf_counter() - start))
         for name, of in speeds.items():
-            ratio = statistics.median(x / y for x, y in zip(of, speeds["native"], strict=True))
+            ratio = statistics.median(x / y for x, y in zip(of, speeds[beside[name]], strict=True))
             row = {"env": args.env, "worlds": worlds, "series": name, "steps_per_s": round(statistics.median(of))}
             print(
                 json.dumps(row | {"lowest": round(min(of)), "highest": round(max(of)), "over_native": round(ratio, 2)})
