@@ -13,12 +13,12 @@ form that `jax.vmap` gives by itself, with the same numbers.
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 from jax.extend.core import ClosedJaxpr, Literal, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 
@@ -63,7 +63,10 @@ class Call:
         return self.function(*jax.tree.unflatten(self.tree, self.leaves(operands)))
 
 
-def worlds_last(method: Callable[..., Any]) -> Callable[..., Any]:
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def worlds_last(method: Method) -> Method:
     """A reset or a step, of one world or of batches whose axes come last, that runs in its native form under `jax.vmap`.
 
     Args:
@@ -72,14 +75,17 @@ def worlds_last(method: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The method, with the rule of this module.
     """
+    signature = inspect.signature(method)
 
     @functools.wraps(method)
-    def of_worlds(self: Any, key: Array, *rest: Any, **named: Any) -> Any:
-        if named or jnp.ndim(key):
-            return method(self, key, *rest, **named)
-        return _call(functools.partial(method, self), 0, (key, *rest))
+    def of_worlds(self: Any, *arguments: Any, **named: Any) -> Any:
+        if named:
+            arguments = signature.bind(self, *arguments, **named).args[1:]
+        if not arguments or jnp.ndim(arguments[0]):
+            return method(self, *arguments)
+        return _call(functools.partial(method, self), 0, arguments)
 
-    return of_worlds
+    return cast(Method, of_worlds)
 
 
 def _call(function: Callable[..., Any], rank: int, arguments: tuple[Any, ...]) -> Any:
@@ -91,9 +97,7 @@ def _call(function: Callable[..., Any], rank: int, arguments: tuple[Any, ...]) -
     call = Call(function, tree, rank, {i: x for i, x in enumerate(leaves) if i not in traced}, traced)
     operands = [leaves[i] for i in traced]
     jaxpr, out = jax.make_jaxpr(call, return_shape=True)(*operands)
-    if any(
-        isinstance(x, jax.core.Tracer) for x in jaxpr.consts
-    ):  # of the function itself, which the rule would not see
+    if any(isinstance(x, jax.core.Tracer) for x in jaxpr.consts):  # in the function itself, where the rule has no axes
         return function(*arguments)
     return jax.tree.unflatten(jax.tree.structure(out), worlds_last_p.bind(*operands, jaxpr=jaxpr, call=call))
 

@@ -21,6 +21,9 @@ from jaxvec.core.types import ActTrace, Observation, Timestep
 class Wrapper(Environment):
     """An environment that passes on whatever it does not change.
 
+    A reset or step of its own takes batches whose axes come last, too, and is decorated with
+    `jaxvec.core.batching.worlds_last`, so that `jax.vmap` of it runs that form.
+
     Attributes:
         env: what is wrapped.
     """

@@ -1,6 +1,7 @@
 """`jax.vmap` of a reset or step: the numbers of the native form, by the native program, and an axis moved once for each array."""
 
 from collections import Counter
+from functools import partial
 from typing import ClassVar
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from adapters.cases import COME_AND_GO, SMALL, small
 from flax import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,6 +113,39 @@ def test_it_is_the_native_program_and_a_move_for_each_array(env):
     assert str(the_program(jaxpr)) == str(jax.make_jaxpr(lambda *x: env.step(*x, PARAMS))(key, state, action))
     wide = [x for x in (*jax.tree.leaves((state, action)), *native.out_avals) if x.ndim > 1]
     assert equations(jaxpr) == {"worlds_last": 1, "transpose": len(wide)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("env_id", "settings"), [*((env_id, {}) for env_id in SMALL), *COME_AND_GO])
+def test_of_every_system_it_is_the_native_program_also_nested(env_id, settings):
+    """The first of two axes at the end is that of the inner `jax.vmap`."""
+    env, params = small(env_id, **settings)
+    env = auto_reset(one_agent(env))
+
+    def step(*arguments):
+        return env.step(*arguments, params)
+
+    for shape in ((WORLDS,), (WORLDS, OUTER)):
+        key = world_keys(jax.random.key(3), int(np.prod(shape))).reshape(shape)
+        state, ts = jax.eval_shape(env.reset, key, params)
+        given = key, state, jax.eval_shape(random(env), key, ts.obs)
+        leading = jax.eval_shape(partial(turned, rank=len(shape)), given)
+        mapped = step
+        for _ in shape:
+            mapped = jax.vmap(mapped)
+        assert str(the_program(jax.make_jaxpr(mapped)(*leading).jaxpr)) == str(jax.make_jaxpr(step)(*given))
+
+
+def turned(tree, rank):
+    """The last axes first, in reverse order."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, tuple(range(-rank, 0)), tuple(reversed(range(rank)))), tree)
+
+
+def test_arguments_may_be_named():
+    key, state, action = slot(PLAIN, (WORLDS,))
+    named = jax.vmap(lambda key, state, action: PLAIN.step(key, state=state, params=PARAMS, action=action))
+    jaxpr = jax.make_jaxpr(named)(key, *batch_first((state, action), 1)).jaxpr
+    assert equations(jaxpr)["worlds_last"] == 1
 
 
 def test_between_two_slots_under_one_vmap_nothing_is_moved():
