@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from jaxvec.core.evaluation import Interval, interval
 from jaxvec.papers.runs import Run
@@ -20,9 +19,7 @@ RulesFn = Callable[[Sequence[str], Sequence[Named], Named], Mapping[str, Sequenc
 
 def over_seeds(samples: np.ndarray) -> Interval:
     """Mean and Student's 95 % interval of a few independent samples `(n,)`."""
-    n = len(samples)
-    half = stdtrit(n - 1, 0.975) * np.std(samples, ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    return Interval(float(np.mean(samples)), float(half))
+    return interval(samples)
 
 
 class Data:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from scipy.special import stdtrit
 
 from jaxvec.core import rng
-from jaxvec.core.evaluation import evaluate, interval
+from jaxvec.core.evaluation import evaluate, interval, students_t
 from jaxvec.core.rollout import as_stateful, policy_keys, rollout, unroll, world_keys
 from jaxvec.core.types import ActTrace
 from jaxvec.core.wrappers import auto_reset
@@ -222,10 +223,19 @@ def test_evaluation_takes_a_scenario_per_world_and_refuses_bad_numbers():
 
 
 def test_an_interval_by_hand():
-    # mean 2.5; deviations 1.5, 0.5, 0.5, 1.5: variance 5/3 with n - 1; 1.96 sqrt(5/3) / sqrt(4)
+    # mean 2.5; deviations 1.5, 0.5, 0.5, 1.5: variance 5/3 with n - 1; t = 3.182446 for three degrees of freedom
     mean, half = interval(np.array([1.0, 2.0, 3.0, 4.0]))
     assert mean == 2.5
-    assert half == pytest.approx(1.96 * np.sqrt(5 / 3) / 2)
-    assert str(interval(np.array([1.0, 2.0, 3.0, 4.0]))) == "2.5 ± 1.3"
+    assert half == pytest.approx(3.182446 * np.sqrt(5 / 3) / 2)
+    assert str(interval(np.array([1.0, 2.0, 3.0, 4.0]))) == "2.5 ± 2.1"
     assert interval(np.float32([7.0])).mean == 7.0
     assert np.isnan(interval(np.float32([7.0])).half)  # one sample has no spread
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 11, 64, 512, 4095])
+def test_students_t_is_that_of_others(n):
+    assert students_t(n) == pytest.approx(stdtrit(n - 1, 0.975), rel=1e-9)
+
+
+def test_students_t_of_the_tables():
+    assert [round(students_t(n), 3) for n in (2, 3, 5, 31)] == [12.706, 4.303, 2.776, 2.042]
