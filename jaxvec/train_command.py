@@ -146,7 +146,7 @@ def _report_training(result: Any, title: str, updates: int, json: bool) -> None:
     from jaxvec.viz import plots
 
     out, picture = result.out, result.out / "learning_curve.png"
-    plots.learning_curve(read_metrics(out), picture, title=title)
+    plots.learning_curve(read_metrics(out), picture, title=f"{out.name}: {title}")
     if not json:
         print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
         return

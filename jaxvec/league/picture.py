@@ -10,8 +10,9 @@ from matplotlib.ticker import FuncFormatter
 
 from jaxvec.league.folder import Record
 from jaxvec.league.table import Yardsticks, yardsticks
-from jaxvec.viz.plots import apart, new_figure
-from jaxvec.viz.theme import INK, MUTED, SERIES
+from jaxvec.viz.colours import colour_of, legible
+from jaxvec.viz.plots import name_lines, new_figure
+from jaxvec.viz.theme import INK
 
 SHOWN = 0.1  # of the way from chance to the best, at least
 
@@ -30,14 +31,15 @@ def draw(plan: Mapping[str, Any], records: Mapping[str, Record], path: Path) -> 
         axes = figure.add_subplot()
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
-        ends = [_curve(axes, record, SERIES[i % len(SERIES)]) for i, record in enumerate(learners)]
+        ends = [_curve(axes, record, colour_of(record["name"])) for record in learners]
         levels = _levels(marks, judged)
         last = [reward for record in learners for reward in record["checkpoints"][-1]["reward"]]
         _limits(axes, last, levels, marks.rules["random"][:judged].mean())
-        for value, *_ in levels:
-            axes.axhline(value, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        _names(axes, [*ends, *levels])
+        for value, _, colour in levels:
+            axes.axhline(value, color=colour, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+        name_lines(axes, [*ends, *levels], 8.5)
         axes.set_title(f"{plan['env']}: reward per slot of greedy policies, in {judged} worlds")
+        axes.set_ylabel("reward per slot")
         axes.set_xlabel(
             f"seconds of training of one seed · mean of {plan['seeds']} seeds, and from the lowest to the highest"
         )
@@ -50,7 +52,7 @@ def _curve(axes: Axes, record: Record, colour: str) -> tuple[float, str, str]:
     seconds = np.asarray([point["seconds"] for point in points]) / rewards.shape[1]
     axes.fill_between(seconds, rewards.min(1), rewards.max(1), color=colour, alpha=0.18, linewidth=0)
     axes.plot(seconds, rewards.mean(1), color=colour, linewidth=1.8, marker="o", ms=3)
-    return float(rewards[-1].mean()), record["name"], colour
+    return float(rewards[-1].mean()), record["name"], legible(colour)
 
 
 def _levels(marks: Yardsticks, judged: int) -> list[tuple[float, str, str]]:
@@ -62,7 +64,8 @@ def _levels(marks: Yardsticks, judged: int) -> list[tuple[float, str, str]]:
     bound = marks.bound_in(judged)
     if bound is not None:
         named["bound"] = bound.mean
-    return [(float(value), name, INK) for name, value in named.items()]
+    colours = [INK if name == "bound" else legible(colour_of(name)) for name in named]
+    return [(float(value), name, colour) for (name, value), colour in zip(named.items(), colours, strict=True)]
 
 
 def _limits(axes: Axes, ends: list[float], levels: list[tuple[float, str, str]], random: float) -> None:
@@ -73,16 +76,3 @@ def _limits(axes: Axes, ends: list[float], levels: list[tuple[float, str, str]],
     low = max(min(random, low), low - max(1.5 * (high - low), SHOWN * (high - random)))
     margin = 0.04 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
-
-
-def _names(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Names at the right, pushed apart where they would overlap."""
-    low, high = axes.get_ylim()
-    ends = sorted((max(value, low), name, colour) for value, name, colour in ends)
-    at = apart(np.array([end[0] for end in ends]), 0.05 * (high - low), low, high)
-    for (value, name, colour), y in zip(ends, at, strict=True):
-        axes.annotate(
-            name, (1.0, value), (1.03, y), xycoords=("axes fraction", "data"), textcoords=("axes fraction", "data"),
-            va="center", color=colour, size=8.5, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)},
-        )  # fmt: skip

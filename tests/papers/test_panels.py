@@ -4,6 +4,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from jaxvec.papers.data import Data
+from jaxvec.papers.urllc_vec.figures import FIGURES
 from jaxvec.viz import plots
 from jaxvec.viz.plots import Line
 
@@ -48,11 +50,42 @@ def test_kinds_and_colours(drawn, tmp_path):
     assert to_hex(hollow.get_markeredgecolor()) == solid.get_color()
     assert len(second.collections) == 1, "a band"
     assert [label.get_text() for label in third.get_xticklabels()] == ["a", "b"]
+    assert [axes.get_ylabel() for axes in drawn[0].axes] == ["over numbers", "over training", "by name"]
+    assert [axes.get_xlabel() for axes in drawn[0].axes] == ["size", "episodes", "who is compared"]
     low, high = first.get_ylim()
     assert low >= -0.1, "an interval of 20 does not set the scale"
     assert high < 1.2
     names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert names == ["a", "a (rule)", "printed in the paper", "b"]
+
+
+def test_what_spans_decades_has_a_logarithmic_axis(drawn, tmp_path):
+    """As Table III of the URLLC-VEC paper: latencies of four links, and losses over distances in equal ratios."""
+    latency = [
+        Line("a", ["1 Mbit", "10 Mbit"], [0.2, 2.0], [NAN] * 2),
+        Line("b", ["1 Mbit", "10 Mbit"], [40.0, 400.0], [NAN] * 2),
+    ]
+    loss = [Line("a", [10.0, 100.0, 1000.0], [60.0, 80.0, 100.0], [NAN] * 3, "curve")]
+    sweep = [Line("a", [100.0, 200.0, 300.0], [-1.0, 1.0, 500.0], [NAN] * 3)]
+    plots.panels(
+        [("latency [ms]", "size", latency), ("loss [dB]", "distance [m]", loss), ("reward", "n", sweep)],
+        tmp_path / "x.png",
+    )
+    assert [(axes.get_xscale(), axes.get_yscale()) for axes in drawn[0].axes] == [
+        ("linear", "log"),
+        ("log", "linear"),
+        ("linear", "linear"),
+    ]
+    low, high = drawn[0].axes[0].get_ylim()
+    assert 0 < low < 0.2
+    assert high > 400
+
+
+def test_table_iii_has_logarithmic_axes(drawn, tmp_path):
+    (figure,) = (figure for figure in FIGURES if figure.number == "table3")
+    plots.panels([(p.title, p.axis, p.lines(Data((), {}))) for p in figure.panels], tmp_path / "x.png")
+    latency, loss = drawn[0].axes
+    assert (latency.get_yscale(), loss.get_xscale(), loss.get_yscale()) == ("log", "log", "linear")
 
 
 def test_nothing_to_show(tmp_path):

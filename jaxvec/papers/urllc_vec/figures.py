@@ -251,7 +251,7 @@ FIGURES = (
         "distance [m]",
         (),
         (SweepPoint(0.0),),
-        (Panel("latency [ms]", table3, " "), Panel("path loss [dB]", losses)),
+        (Panel("latency [ms]", table3, "size of the task"), Panel("path loss [dB]", losses)),
         (
             Claim("1", "latency is linear in the size of the task", checks.linear_in_size),
             Claim("2", "the printed latencies, read in bits, are those of (23) at four SNRs", checks.printed_latencies),
