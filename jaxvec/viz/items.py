@@ -11,6 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 Points = tuple[tuple[float, float], ...]
+CORNERS = tuple(
+    tuple((float(np.cos(a)), float(np.sin(a))) for a in np.deg2rad(np.linspace(start, start + 90, 5)))
+    for start in (-90, 0, 90, 180)
+)
+"""Of a box of radius 1, the points of each rounded corner around its centre."""
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,15 @@ def box(x: float, y: float, w: float, h: float, r: float = 0.0) -> Points:
     r = min(r, w / 2, h / 2)
     if r <= 0:
         return ((x, y), (x + w, y), (x + w, y + h), (x, y + h))
-    centres = ((x + w - r, y + r, -90), (x + w - r, y + h - r, 0), (x + r, y + h - r, 90), (x + r, y + r, 180))
-    turn = np.deg2rad(np.linspace(0, 90, 5))
+    centres = ((x + w - r, y + r), (x + w - r, y + h - r), (x + r, y + h - r), (x + r, y + r))
     return tuple(
-        (
-            round(float(cx + r * np.cos(np.deg2rad(start) + a)), 2),
-            round(float(cy + r * np.sin(np.deg2rad(start) + a)), 2),
-        )
-        for cx, cy, start in centres
-        for a in turn
+        (round(cx + r * cos, 5), round(cy + r * sin, 5))
+        for (cx, cy), corner in zip(centres, CORNERS, strict=True)
+        for cos, sin in corner
     )
 
 
 def turned(points: Sequence[tuple[float, float]], x: float, y: float, angle_rad: float) -> Points:
     """Points around the origin, turned (y is up for the angle, down for pixels) and moved to a place."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    return tuple((round(float(x + c * px + s * py), 2), round(float(y - s * px + c * py), 2)) for px, py in points)
+    c, s = float(np.cos(angle_rad)), float(np.sin(angle_rad))
+    return tuple((round(x + c * px + s * py, 5), round(y - s * px + c * py, 5)) for px, py in points)

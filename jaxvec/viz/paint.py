@@ -14,11 +14,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.text import Text as Words
 
 from jaxvec.viz.items import Disc, Item, Storyboard, Text, at
+from jaxvec.viz.measure import DPI, FONT, POINT
 from jaxvec.viz.theme import PAPER
-
-DPI = 100
-POINT = 72 / DPI  # points per pixel of the storyboard
-FONT = "DejaVu Sans"
 
 
 def frames(board: Storyboard, moments: Sequence[tuple[int, float]], scale: float = 1.0) -> Iterator[np.ndarray]:

@@ -10,29 +10,29 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from jaxvec.viz import theme
-from jaxvec.viz.items import Disc, Item, Path, Points, Sheet, Storyboard
+from jaxvec.viz.encode import encoded
+from jaxvec.viz.items import Storyboard
 
 
-def page(board: Storyboard, slot_s: float) -> str:
-    """The page's text; `slot_s` seconds of playing are one slot."""
-    data = {
-        "title": board.title,
-        "size": board.size,
-        "slot_s": slot_s,
-        "backdrop": [_item(item, item) for item in board.backdrop],
-        "slots": [_sheet(sheet) for sheet in board.sheets],
-    }
+def page(wide: Storyboard, tall: Storyboard, slot_s: float) -> str:
+    """The page's text.
+
+    Args:
+        wide: the episode for wide windows.
+        tall: the same episode for phones.
+        slot_s: so many seconds of playing are one slot.
+    """
+    data = {"title": wide.title, "slot_s": slot_s, **encoded((wide, tall))}
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     colours = {"INK": theme.INK, "MUTED": theme.MUTED, "PANEL": theme.PANEL, "ACCENT": theme.SERIES[0]}
-    words = colours | {"WIDTH": str(board.size[0]), "HEIGHT": str(board.size[1])}
-    style = _filled(STYLE, words)
+    sizes = {"WIDTH": wide.size[0], "HEIGHT": wide.size[1], "TALLWIDTH": tall.size[0], "TALLHEIGHT": tall.size[1]}
+    style = _filled(STYLE, colours | {name: str(size) for name, size in sizes.items()})
     policy = f"default-src 'none'; script-src {_digest(SCRIPT)}; style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
     return _filled(
-        PAGE, {"TITLE": html.escape(board.title), "DATA": text, "STYLE": style, "SCRIPT": SCRIPT, "POLICY": policy}
+        PAGE, {"TITLE": html.escape(wide.title), "DATA": text, "STYLE": style, "SCRIPT": SCRIPT, "POLICY": policy}
     )
 
 
@@ -44,44 +44,6 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
 def _digest(text: str) -> str:
     """How a content policy names an inline script or style: by the digest of its text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _sheet(sheet: Sheet) -> dict[str, Any]:
-    spots = [
-        {"p": _flat(a.points), "q": _flat(b.points), "r": a.r, "title": a.title, "rows": a.rows}
-        for a, b in zip(sheet.spots_start, sheet.spots_end, strict=True)
-    ]
-    return {"items": [_item(a, b) for a, b in zip(sheet.start, sheet.end, strict=True)], "spots": spots}
-
-
-def _item(a: Item, b: Item) -> dict[str, Any]:
-    """Where it is at the start (`p`) and, if it moves, at the end (`q`); what is as usual is left out."""
-    out: dict[str, Any] = {"p": _flat(a.points)}
-    if a.points != b.points:
-        out["q"] = _flat(b.points)
-    if isinstance(a, Path):
-        out |= {"fill": a.fill, "stroke": a.stroke, "w": a.width, "a": a.alpha, "dash": a.dash}
-        out |= {"closed": a.closed, "flow": round(a.flow, 2)}
-    elif isinstance(a, Disc):
-        out |= {"r": a.r, "fill": a.fill, "stroke": a.stroke, "w": a.width, "a": a.alpha}
-    else:
-        out |= {"text": a.text, "size": a.size, "fill": a.colour, "anchor": a.anchor, "bold": a.bold, "halo": a.halo}
-    usual = {
-        "a": 1,
-        "w": 1,
-        "fill": None,
-        "stroke": None,
-        "dash": (),
-        "closed": False,
-        "flow": 0,
-        "bold": False,
-        "halo": False,
-    }
-    return {name: value for name, value in out.items() if name not in usual or value != usual[name]}
-
-
-def _flat(points: Points | Sequence[tuple[float, float]]) -> list[float]:
-    return [round(x, 1) for point in points for x in point]
 
 
 STYLE = """
@@ -105,20 +67,41 @@ STYLE = """
   .tip span:first-child { color: @MUTED@; white-space: nowrap; }
   .tip span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
   .help { text-align: center; color: @MUTED@; font-size: 12.5px; margin: 10px 0 0; }
+  .touch { display: none; }
+  @media (max-width: 640px) {
+    main { max-width: 640px; min-width: 0; padding: 6px; }
+    canvas { aspect-ratio: @TALLWIDTH@ / @TALLHEIGHT@; }
+    .card { padding-bottom: 56px; }
+    .bar { position: fixed; left: 0; right: 0; bottom: 0; background: #fff; padding: 8px 12px; gap: 10px; z-index: 2;
+      box-shadow: 0 -2px 8px #0002; }
+    button { width: 44px; height: 44px; }
+    select { min-height: 40px; }
+    .help { margin: 8px 0 64px; }
+    .keys { display: none; } .touch { display: inline; }
+  }
 """
 
 SCRIPT = """
 "use strict";
 const episode = JSON.parse(document.getElementById("episode").textContent);
-const [width, height] = episode.size, last = episode.slots.length;
+const last = episode.boards[0].slots.length, narrow = window.matchMedia("(max-width: 640px)");
 const $ = (selector) => document.querySelector(selector);
 const canvas = $("canvas"), slider = $("input"), button = $("button"), tip = $(".tip"), card = $(".card");
 const pen = canvas.getContext("2d"), backdrop = document.createElement("canvas");
-let position = 0, playing = false, before = 0, pointer = null;
+let board, width, height, position = 0, playing = false, before = 0, pointer = null;
 slider.max = last;
 
-function place(item, f) {
-  return item.q ? item.p.map((x, i) => x + f * (item.q[i] - x)) : item.p;
+function shaped(shape, x, y) {
+  const [index, n] = Array.isArray(shape) ? shape : [shape, Infinity], points = episode.shapes[index], out = [];
+  for (let i = 0; i < Math.min(points.length, 2 * n); i += 2) out.push(points[i] + x, points[i + 1] + y);
+  return out;
+}
+
+function place([, shape, x, y, x1 = x, y1 = y, other = shape], f) {
+  if (typeof shape === "string") return [x + f * (x1 - x), y + f * (y1 - y)];
+  if (other === shape) return shaped(shape, x + f * (x1 - x), y + f * (y1 - y));
+  const end = shaped(other, x1, y1);
+  return shaped(shape, x, y).map((a, i) => a + f * (end[i] - a));
 }
 
 function fillAndStroke(pen, item) {
@@ -136,44 +119,52 @@ function dot(pen, x, y, item) {
   pen.beginPath(); pen.arc(x, y, item.r, 0, 2 * Math.PI); fillAndStroke(pen, item);
 }
 
-function paint(pen, item, f) {
-  const p = place(item, f);
-  if (item.text !== undefined) {
-    pen.font = `${item.bold ? "600 " : ""}${item.size}px system-ui, "Segoe UI", "DejaVu Sans", sans-serif`;
-    pen.fillStyle = item.fill; pen.textBaseline = "middle";
-    pen.textAlign = {start: "left", middle: "center", end: "right"}[item.anchor];
-    if (item.halo) {
+function paint(pen, which, f, [dx, dy] = [0, 0]) {
+  const item = typeof which === "number" ? episode.items[which] : which;
+  if (Array.isArray(item[0])) {
+    const [[x, y, x1, y1], ...together] = item, at = [x + f * (x1 - x), y + f * (y1 - y)];
+    for (const one of together) paint(pen, one, f, at);
+    return;
+  }
+  const p = place(item, f).map((a, i) => a + (i % 2 ? dy : dx)), look = episode.looks[item[0]], text = item[1];
+  if (look.size !== undefined) {
+    pen.font = `${look.bold ? "600 " : ""}${look.size}px "DejaVu Sans", Verdana, system-ui, sans-serif`;
+    pen.fillStyle = look.fill; pen.textBaseline = "middle";
+    pen.textAlign = {start: "left", middle: "center", end: "right"}[look.anchor];
+    if (look.halo) {
       pen.strokeStyle = "#ffffff"; pen.lineWidth = 2.6; pen.lineJoin = "round"; pen.setLineDash([]);
-      pen.strokeText(item.text, p[0], p[1]);
+      pen.strokeText(text, p[0], p[1]);
     }
-    pen.fillText(item.text, p[0], p[1]);
-  } else if (item.r !== undefined) {
-    dot(pen, p[0], p[1], item);
+    pen.fillText(text, p[0], p[1]);
+  } else if (look.r !== undefined) {
+    dot(pen, p[0], p[1], look);
   } else {
     pen.beginPath();
     for (let i = 0; i < p.length; i += 2) pen.lineTo(p[i], p[i + 1]);
-    if (item.closed) pen.closePath();
-    fillAndStroke(pen, item);
-    if (item.flow) {
+    if (look.closed) pen.closePath();
+    fillAndStroke(pen, look);
+    if (look.flow) {
       const n = p.length, x = p[0] + f * (p[n - 2] - p[0]), y = p[1] + f * (p[n - 1] - p[1]);
-      dot(pen, x, y, {r: item.flow, fill: item.stroke, stroke: "#ffffff"});
+      dot(pen, x, y, {r: look.flow, fill: look.stroke, stroke: "#ffffff"});
     }
   }
 }
 
 function resize() {
+  board = episode.boards[narrow.matches ? 1 : 0];
+  [width, height] = board.size;
   const scale = canvas.clientWidth * (window.devicePixelRatio || 1) / width;
   for (const sheet of [canvas, backdrop]) {
     sheet.width = Math.round(width * scale); sheet.height = Math.round(height * scale);
     sheet.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
   }
-  for (const item of episode.backdrop) paint(backdrop.getContext("2d"), item, 0);
+  for (const item of board.backdrop) paint(backdrop.getContext("2d"), item, 0);
   draw();
 }
 
 function moment() {
   const slot = Math.min(Math.floor(position), last - 1);
-  return [episode.slots[slot], position - slot, slot];
+  return [board.slots[slot], position - slot, slot];
 }
 
 function draw() {
@@ -186,27 +177,29 @@ function draw() {
 }
 
 function point() {
-  const [sheet, f] = moment();
+  const [sheet, f, slot] = moment();
   let hit = null;
   if (pointer) {
     const rect = canvas.getBoundingClientRect(), scale = rect.width / width;
     const x = (pointer.x - rect.left) / scale, y = (pointer.y - rect.top) / scale;
     let nearest = Infinity;
-    for (const spot of sheet.spots) {
-      const [sx, sy] = place(spot, f), far = Math.hypot(x - sx, y - sy) / Math.max(spot.r, 24);
-      if (far < Math.min(nearest, 1)) { nearest = far; hit = [spot, sx * scale, sy * scale, rect.width, scale]; }
-    }
+    sheet.spots.forEach(([x0, y0, x1, y1, r], i) => {
+      const sx = x0 + f * (x1 - x0), sy = y0 + f * (y1 - y0), far = Math.hypot(x - sx, y - sy) / Math.max(r, 24);
+      if (far < Math.min(nearest, 1)) {
+        nearest = far; hit = [episode.spots[slot][i], r, sx * scale, sy * scale, rect.width, scale];
+      }
+    });
   }
   tip.hidden = !hit;
   canvas.style.cursor = hit ? "pointer" : "";
   if (!hit) return;
-  const [spot, x, y, w, scale] = hit;
-  tip.replaceChildren(Object.assign(document.createElement("b"), {textContent: spot.title}), ...spot.rows.map((row) => {
+  const [[title, ...rows], r, x, y, w, scale] = hit;
+  tip.replaceChildren(Object.assign(document.createElement("b"), {textContent: title}), ...rows.map((row) => {
     const line = document.createElement("div");
-    line.append(...row.map((text) => Object.assign(document.createElement("span"), {textContent: text})));
+    line.append(...episode.rows[row].map((text) => Object.assign(document.createElement("span"), {textContent: text})));
     return line;
   }));
-  const gap = spot.r * scale + 8, room = tip.offsetWidth;
+  const gap = r * scale + 8, room = tip.offsetWidth;
   tip.style.left = `${x + gap + room < w ? x + gap : Math.max(0, x - gap - room)}px`;
   tip.style.top = `${Math.max(4, y - tip.offsetHeight / 2)}px`;
 }
@@ -250,6 +243,8 @@ document.onkeydown = (event) => {
   keys[event.key]();
 };
 new ResizeObserver(resize).observe(canvas);
+narrow.onchange = resize;
+resize();
 play(false);
 const asked = Number(location.hash.slice(1));  // page.html#7.5: the middle of the seventh slot
 if (asked >= 1) go(asked - 1);
@@ -280,7 +275,8 @@ PAGE = """<!doctype html>
       </select>
     </div>
   </div>
-  <p class="help">space: play or pause · arrow keys: slot by slot · point at a node for its values</p>
+  <p class="help"><span class="keys">space: play or pause · arrow keys: slot by slot · point at a node for its values</span><span
+    class="touch">touch a node for its values</span></p>
 </main>
 <script type="application/json" id="episode">@DATA@</script>
 <script>@SCRIPT@</script>

@@ -16,6 +16,7 @@ from jaxvec.core.rollout import Policy, Slot, rollout
 from jaxvec.viz import theme
 from jaxvec.viz.draw import storyboard
 from jaxvec.viz.items import Storyboard
+from jaxvec.viz.layout import TALL
 from jaxvec.viz.paint import frames
 from jaxvec.viz.player import page
 from jaxvec.viz.scene import scenes
@@ -67,16 +68,17 @@ def render(
     path = target(path, SUFFIXES)
     if not fps > 0:
         raise ValueError(f"fps must be positive, not {fps!r}")
-    board = storyboard(scenes(env, params, slots), policy_name)
-    n = len(board.sheets)
+    shown = scenes(env, params, slots)
+    n = len(shown)
     chosen = [n // 2] if at is None else [at] if isinstance(at, int) else list(at)
     if not chosen or not all(0 <= t < n for t in chosen):
         raise ValueError(f"at: the episode has slots 0 to {n - 1}, not {at!r}")
+    board = storyboard(shown, policy_name)
     with replacing(path) as temporary:
         if path.suffix.lower() == ".gif":
             _gif(board, temporary, fps)
         elif path.suffix.lower() == ".html":
-            temporary.write_text(page(board, SUBFRAMES / fps), encoding="utf-8")
+            temporary.write_text(page(board, storyboard(shown, policy_name, TALL), SUBFRAMES / fps), encoding="utf-8")
         else:
             sheet = np.concatenate(list(frames(board, [(t, 0.5) for t in chosen], scale=2.0)))
             Image.fromarray(sheet).save(temporary, optimize=True)

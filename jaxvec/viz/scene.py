@@ -28,13 +28,13 @@ class Node:
     """Something that has a place.
 
     Attributes:
-        kind: how it looks: `vehicle`, `rsu`, `uav`, or any other word (a disc).
+        kind: how it looks: one of `jaxvec.viz.glyphs.GLYPHS`, or any other word (a disc).
         load: 1 is the limit: the colour of a vehicle, the dark part of a gauge. None: nothing to say.
         part: a second quantity: a vehicle's own part of its task, the light part of a gauge.
         text: a few words beside it.
         heading_rad: where it points, 0 along x.
         range_m: how far it reaches on the ground.
-        trail: the number of a colour: its way so far is drawn in it, and it moves however far.
+        trail: the number of a colour of `jaxvec.viz.colours.IDENTITY`: its way so far is drawn in it, and it moves however far.
         values: names and texts, shown on request.
     """
 
@@ -102,7 +102,12 @@ class Road:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of the legend: a `sign` (`load`, `part`, `gauge`, `range`, `reach`, or a kind of link) and what it means."""
+    """An entry of the legend: a `sign` and what it means.
+
+    Attributes:
+        sign: `load`, `part`, `gauge`, `range`, `reach`, `pin`, a kind of node of `jaxvec.viz.legend.SIGNS`, or a kind of link.
+        text: what it means.
+    """
 
     sign: str
     text: str

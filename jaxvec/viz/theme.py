@@ -14,8 +14,14 @@ LINKS: dict[str, tuple[str, tuple[float, ...]]] = {
     "instruction": ("#c98500", (9.0, 5.0)),
     "relay": ("#8a5aa8", ()),
     "wire": ("#8a5aa8", (9.0, 5.0)),
+    "sees": ("#8a5aa8", (3.0, 4.0)),
+    "way": ("#44515e", ()),
+    "twin way": ("#44515e", (5.0, 3.0)),
 }
 """Per kind of link its colour and dashes; other kinds are slate and solid."""
+
+STILL = ("sees",)
+"""Kinds of links along which nothing travels."""
 
 RAMP = ((0.0, "#0b6f66"), (0.8, "#62b8a8"), (1.0, "#f6e9c8"), (1.25, "#e8935f"), (2.0, "#a82a17"))
 """Load to colour: teal below the limit, pale at it (1), vermilion above."""

@@ -15,7 +15,9 @@ from PIL import Image
 
 from jaxvec.viz import player, render
 from jaxvec.viz.draw import storyboard
-from jaxvec.viz.items import Path, at
+from jaxvec.viz.encode import encoded
+from jaxvec.viz.items import Path, Text, at
+from jaxvec.viz.layout import TALL
 from jaxvec.viz.render import SUBFRAMES
 from jaxvec.viz.scene import scenes
 
@@ -103,11 +105,12 @@ def test_the_page_may_run_its_own_script_and_nothing_else(page):
 def test_a_title_that_holds_placeholders_changes_nothing(episode, page):
     title = "@DATA@ @TITLE@ @SCRIPT@ @STYLE@ @POLICY@ @INK@ @NOTHING@ \\1"
     board = storyboard(scenes(*episode))
-    other = player.page(dataclasses.replace(board, title=title), 1.0)
+    tall = storyboard(scenes(*episode), canvas=TALL)
+    other = player.page(dataclasses.replace(board, title=title), tall, 1.0)
     assert other.count(title.replace("\\", "\\\\")) == 1  # in the data
     assert other.count(title) == 2  # of the page, and of the picture
     assert data_of(other)["title"] == title
-    assert data_of(other)["slots"] == data_of(player.page(board, 1.0))["slots"]
+    assert data_of(other)["boards"] == data_of(player.page(board, tall, 1.0))["boards"]
     for tag in ("script", "style"):
         assert re.findall(f"<{tag}>.*?</{tag}>", other, re.DOTALL) == re.findall(f"<{tag}>.*?</{tag}>", page, re.DOTALL)
 
@@ -115,17 +118,78 @@ def test_a_title_that_holds_placeholders_changes_nothing(episode, page):
 def test_the_page_holds_every_slot_in_finite_numbers(page, episode):
     env, _, slots = episode
     data = data_of(page)
-    assert len(data["slots"]) == env.horizon
+    assert [len(board["slots"]) for board in data["boards"]] == [env.horizon] * 2
     numbers = numbers_in(data)
     assert len(numbers) > 1000
     assert np.isfinite(numbers).all()
-    for t, slot in enumerate(data["slots"]):
-        spots = {spot["title"]: dict(spot["rows"]) for spot in slot["spots"]}
+    for t, said in enumerate(data["spots"]):
+        spots = {title: dict(data["rows"][row] for row in rows) for title, *rows in said}
         assert list(spots) == ["vehicle 1", "vehicle 2", "vehicle 3", "RSU 1", "RSU 2"]
         shown = float(spots["vehicle 2"]["latency"].removesuffix(" s"))
         assert shown == pytest.approx(slots.ts.info["latency_s"][t, 1], rel=0.01)
-        texts = [item["text"] for item in slot["items"] if "text" in item]
-        assert f"</script><b>sly</b> · slot {t + 1} / {env.horizon}" in texts
+        for board in data["boards"]:
+            assert len(board["slots"][t]["spots"]) == len(said)
+            assert f"</script><b>sly</b> · slot {t + 1} / {env.horizon}" in texts_of(data, board["slots"][t])
+
+
+def texts_of(data, slot):
+    flat = [
+        x
+        for item in slot["items"]
+        for x in (item[1:] if isinstance(item, list) and isinstance(item[0], list) else [item])
+    ]
+    return [
+        text for item in flat if isinstance(text := (data["items"][item] if isinstance(item, int) else item)[1], str)
+    ]
+
+
+def painted(data, entry, f):
+    """What the player's script makes of an entry: looks and points, as `[(look, [(x, y)])]`."""
+    if isinstance(entry, list) and isinstance(entry[0], list):
+        (x, y, x1, y1), *items = entry
+        at = np.array([x + f * (x1 - x), y + f * (y1 - y)])
+        return [(look, points + at) for item in items for look, points in painted(data, item, f)]
+    look, shape, x, y, *rest = data["items"][entry] if isinstance(entry, int) else entry
+    x1, y1, other = [*rest, *[x, y, shape][len(rest) :]]
+
+    def points(shape, x, y):
+        if isinstance(shape, str):
+            return np.array([[x, y]])
+        index, n = shape if isinstance(shape, list) else (shape, None)
+        return np.reshape(data["shapes"][index], (-1, 2))[:n] + np.array([x, y])
+
+    return [(look, (1 - f) * points(shape, x, y) + f * points(other, x1, y1))]
+
+
+def test_the_player_is_told_where_everything_is_to_a_fifth_of_a_pixel(episode):
+    shown = scenes(*episode)
+    boards = [storyboard(shown), storyboard(shown, canvas=TALL)]
+    data = json.loads(json.dumps(encoded(boards)))
+    for board, told in zip(boards, data["boards"], strict=True):
+        for sheet, slot in zip(board.sheets, told["slots"], strict=True):
+            for f, items in ((0, sheet.start), (1, sheet.end)):
+                parts = [part for entry in slot["items"] for part in painted(data, entry, f)]
+                for (_, points), item in zip(parts, items, strict=True):
+                    np.testing.assert_allclose(points, item.points, atol=0.21)
+
+
+def test_a_long_episode_of_many_is_a_small_page(episode):
+    """What repeats is written once: five times as many slots are less than three times as much."""
+    shown = scenes(*episode)
+    sizes = [len(player.page(storyboard(shown * n), storyboard(shown * n, canvas=TALL), 1.0).encode()) for n in (4, 20)]
+    assert sizes[1] < 3 * sizes[0]
+    assert sizes[1] < 2_000_000
+
+
+def test_the_page_of_a_phone_is_narrow_and_its_letters_are_not(episode, page):
+    board = storyboard(scenes(*episode), canvas=TALL)
+    assert board.size[0] <= 430
+    letters = [
+        item.size for sheet in board.sheets for item in (*board.backdrop, *sheet.start) if isinstance(item, Text)
+    ]
+    assert min(letters) >= 8.5
+    assert "@media (max-width: 640px)" in page
+    assert f"{board.size[0]} / {board.size[1]}" in page
 
 
 def test_a_slot_ends_where_the_next_one_begins(episode):
@@ -152,7 +216,7 @@ def test_halfway_is_in_the_middle(episode):
 def test_any_environment_renders(unknown, tmp_path, suffix):
     file = render(*unknown, tmp_path / f"walkers{suffix}", policy_name="still")
     if suffix == ".html":
-        assert len(data_of(file.read_text(encoding="utf-8"))["slots"]) == unknown[0].horizon
+        assert len(data_of(file.read_text(encoding="utf-8"))["spots"]) == unknown[0].horizon
     else:
         with Image.open(file) as image:
             frames = range(getattr(image, "n_frames", 1))
@@ -165,7 +229,7 @@ def test_values_that_are_not_finite_are_left_out(unknown, tmp_path):
     odd = slots._replace(ts=slots.ts.replace(info={"limit": limit, "never": np.full(6, np.nan)}))
     data = data_of(render(env, params, odd, tmp_path / "odd.html").read_text(encoding="utf-8"))
     assert np.isfinite(numbers_in(data)).all()
-    assert "\N{EN DASH}" in " ".join(item.get("text", "") for item in data["slots"][1]["items"])
+    assert "\N{EN DASH}" in texts_of(data, data["boards"][0]["slots"][1])
     render(env, params, odd, tmp_path / "odd.png")
 
 

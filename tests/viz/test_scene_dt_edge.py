@@ -22,8 +22,11 @@ def test_everybody_is_where_it_is_and_fares_as_it_does(edge):
     env, params, slots = edge
     info, lost = slots.ts.info, 0
     for t, frame in enumerate(scenes(env, params, slots)):
-        server, *cars = frame.nodes
-        assert [node.kind for node in frame.nodes] == ["rsu"] + ["vehicle"] * 5
+        server, *cars, twin = frame.nodes
+        assert [node.kind for node in frame.nodes] == ["rsu"] + ["vehicle"] * 5 + ["mirror"]
+        bias_hz = float(slots.state.cpu_bias_hz[t].mean())
+        assert twin.text == f"takes streams for {bias_hz / 1e6:.0f} MHz slower"
+        assert [(link.a, link.b) for link in frame.links if link.kind == "sees"] == [(0, 6)]
         assert (frame.ring_m, server.x_m) == ((-500.0, 500.0), 0.0)
         np.testing.assert_array_equal([car.x_m for car in cars], slots.state.x_m[t])
         # the three lanes in turn
@@ -57,11 +60,11 @@ def test_links_are_the_ratios_of_offloading(edge):
     seen = set()
     for t, frame in enumerate(scenes(env, params, slots)):
         mean = slots.ts.info["omega"][t].mean(1)
-        assert {link.a - 1: link.strength for link in frame.links} == pytest.approx(
+        assert {link.a - 1: link.strength for link in frame.links if link.kind == "data"} == pytest.approx(
             {i: m for i, m in enumerate(mean) if m > 0}
         )
-        assert {(link.b, link.kind) for link in frame.links} <= {(0, "data")}
-        seen |= {link.a for link in frame.links}
+        assert {(link.b, link.kind) for link in frame.links} <= {(0, "data"), (6, "sees")}
+        seen |= {link.a for link in frame.links if link.kind == "data"}
     assert seen
 
 
@@ -73,4 +76,12 @@ def test_an_episode_renders(edge, tmp_path):
 def test_who_is_absent_is_not_drawn(edge):
     env, params, slots = edge
     for frame in scenes(env, params.replace(present=3), slots):
-        assert [node.drawn for node in frame.nodes] == [True, True, True, True, False, False]
+        assert [node.drawn for node in frame.nodes] == [
+            True,
+            True,
+            True,
+            True,
+            False,
+            False,
+            True,
+        ]  # the twin is the last

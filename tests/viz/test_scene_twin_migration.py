@@ -9,6 +9,7 @@ import jaxvec
 from jaxvec.policies import fixed
 from jaxvec.viz import record, render
 from jaxvec.viz.draw import storyboard
+from jaxvec.viz.items import Text
 from jaxvec.viz.scene import scenes
 
 DEGREE_M = np.radians(6_371_393.0)
@@ -67,15 +68,22 @@ def test_trails_go_from_server_to_server(region):
     env, params, slots = region
     frames = scenes(env, params, slots)
     sheets = storyboard(frames).sheets
-    first_twin = 3  # trails: three vehicles, then three twins
+    first_twin = 2 * 3  # trails, the way so far and the way of the slot: of three vehicles, then of three twins
     for t, sheet in enumerate(sheets):
-        start, end = sheet.start[first_twin], sheet.end[first_twin]
-        assert len(start.points) == len(end.points) == t + 2
-        assert start.points[-1] == start.points[-2] == end.points[-2]
+        so_far, start = sheet.start[first_twin : first_twin + 2]
+        assert so_far == sheet.end[first_twin]
+        assert len(so_far.points) == t + 1
+        end = sheet.end[first_twin + 1]
+        assert so_far.points[-1] == start.points[0] == start.points[1] == end.points[0]
         if t + 1 < len(sheets):
-            assert end.points[-1] == sheets[t + 1].start[first_twin].points[-1]
+            assert end.points[1] == sheets[t + 1].start[first_twin].points[-1]
     places = {(frame.nodes[12].x_m, frame.nodes[12].y_m) for frame in frames}
     assert len(set(sheets[-1].start[first_twin].points)) == len(places) > 1
+
+
+def test_the_legend_names_uavs_and_dashed_ways(region):
+    said = {item.text for item in storyboard(scenes(*region)).backdrop if isinstance(item, Text)}
+    assert {"UAV", "its twin", "servers that the twin lived on", "way of a vehicle, in its colour"} <= said
 
 
 def test_an_episode_renders(region, tmp_path):

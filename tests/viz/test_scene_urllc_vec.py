@@ -13,8 +13,9 @@ from jaxvec.policies import fixed
 from jaxvec.viz import record, render
 from jaxvec.viz.draw import storyboard
 from jaxvec.viz.glyphs import glyph
-from jaxvec.viz.items import Disc, Text
+from jaxvec.viz.items import Disc, Path, Text
 from jaxvec.viz.scene import Node, scenes
+from jaxvec.viz.theme import INK
 
 V, U, B, N, J = 3, 2, 2, 4, 2
 SIZES = {"n_vehicles": V, "n_uavs": U, "n_bs": B, "n_subtasks": J, "n_antennas": 2, "n_nlos_paths": 2, "horizon": 3}
@@ -68,7 +69,7 @@ def test_everybody_is_at_its_place(network):
             np.testing.assert_allclose(along, np.array([dx, dy]) / np.hypot(dx, dy), atol=1e-5)
         x0, y0, x1, y1 = frame.bounds_m
         assert x0 == y0 == -x1 == -y1 == -1750
-        assert frame.captions == ("map 3.5 km wide",)
+        assert frame.captions == ()
 
 
 def test_what_is_beyond_the_mark_of_a_gauge_stays_as_backlog(network):
@@ -162,7 +163,7 @@ def test_meters_show_the_slot_and_its_limits(network):
             "Subtasks dropped": (pytest.approx(100 * info["drop_rate"]), None),
             "Energy / vehicle": (info["energy_vehicle_j"], 0.01),
             "Energy / node": (info["energy_node_j"], 33.2),
-            "Quality of service": (info["qos"], 60.0),
+            "QoS: a/latency \N{MINUS SIGN} b\N{MIDDLE DOT}energy": (info["qos"], 60.0),
             "Forwards / subtask": (info["forwards_per_subtask"], None),
         }
 
@@ -194,14 +195,14 @@ def test_values_tell_of_a_vehicle_without_a_usable_link(network):
 def test_a_uav_has_four_rotors_its_number_and_its_words():
     uav, look = Node(0, 0, "uav", "UAV 12", load=0.4, part=0.2, text="62 m"), glyph("uav")
     items = look.draw(uav, 100, 200)
-    assert [item.text for item in items if isinstance(item, Text)] == ["12", "62 m"]
+    assert [item.text for item in items if isinstance(item, Text)] == ["U12 \N{MIDDLE DOT} 62 m"]
     rotors = {item.points[0] for item in items if isinstance(item, Disc) and item.r == 5.6}
     away = np.array(sorted(rotors)) - [100, 200]
     np.testing.assert_allclose(away.sum(0), 0, atol=1e-6)
     assert len(away) == 4
     assert all(8 < r < look.reach for r in np.hypot(*away.T))
     plain = look.draw(dataclasses.replace(uav, load=None, text=""), 100, 200)
-    assert [item.text for item in plain if isinstance(item, Text)] == ["12"]
+    assert [item.text for item in plain if isinstance(item, Text)] == ["U12"]
     assert len(plain) < len(items) - 1
 
 
@@ -209,12 +210,25 @@ def test_the_map_is_to_scale_and_explains_its_signs(network):
     board = storyboard(scenes(*network), "blind")
     said = {item.text for item in board.backdrop if isinstance(item, Text)}
     assert {"passed on", "subtasks in time", "mean latency / target"} <= said
+    assert {"UAV: number and height", "drawn beside its place", "500 m"} <= said
     spots = {spot.title: np.array(spot.points[0]) for spot in board.sheets[0].spots_start}
     assert list(spots) == [*(f"vehicle {i + 1}" for i in range(V)), "BS 1", "BS 2", "UAV 1", "UAV 2"]
     assert spots["BS 1"][1] == pytest.approx(spots["BS 2"][1])
     scale = (spots["BS 2"] - spots["BS 1"])[0] / 1000
-    east_m, north_m = (network[2].state.pos_u[0, 1] - network[2].state.pos_u[0, 0])[:2]
-    np.testing.assert_allclose(spots["UAV 2"] - spots["UAV 1"], [scale * east_m, -scale * north_m], rtol=1e-4)
+    bar = next(x for x in board.backdrop if isinstance(x, Path) and x.stroke == INK and len(x.points) == 4)
+    assert bar.points[2][0] - bar.points[1][0] == pytest.approx(500 * scale)
+    # where anybody is drawn beside its place, a pin is at its place
+    pins = [item.points[0] for item in board.sheets[0].start if isinstance(item, Disc) and item.r == 2.4]
+    titles = [f"UAV {i + 1}" for i in range(U)] + [f"vehicle {i + 1}" for i in range(V)]
+    x_px, y_px = (spots["BS 1"] + spots["BS 2"]) / 2
+    x_px -= scale * network[2].state.pos_bs[0, :2, 0].mean()
+    y_px += 37 + scale * network[2].state.pos_bs[0, 0, 1]  # a mast answers at its middle
+    for pin, title, (x_m, y_m, _) in zip(
+        pins, titles, [*network[2].state.pos_u[0], *network[2].state.pos_v[0]], strict=True
+    ):
+        place = np.array([x_px + scale * x_m, y_px - scale * y_m])
+        np.testing.assert_allclose(pin, place, atol=3.1)
+        assert np.hypot(*(spots[title] - place)) < 60
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".html", ".png"])

@@ -16,6 +16,8 @@ KEYS = (
     Key("part", "computed on board"),
     Key("data", "tasks to the server"),
     Key("gauge", "queue + new work (mark: what a slot serves)"),
+    Key("sees", "what the digital twin is told of"),
+    Key("pin", "drawn beside its place"),
 )
 
 
@@ -34,8 +36,8 @@ def scene(
         to_scale=False,
         ring_m=(-half_m, half_m),
         roads=(Road(-half_m - margin_m, 0.0, half_m + margin_m, 0.0, road_m, env.n_lanes),),
-        nodes=(_server(env, params, state, info, middle_m), *vehicles),
-        links=links,
+        nodes=(_server(env, params, state, info, middle_m), *vehicles, _twin(params, state, middle_m)),
+        links=(*links, Link(0, 1 + env.n_vehicles, "sees", 0.15)),
         meters=_meters(params, info),
         keys=KEYS,
     )
@@ -67,6 +69,23 @@ def _server(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], 
             ("a stream's bias", quantity(bias_hz, "Hz")),
             *queues,
             *arrivals,
+        ),
+    )
+
+
+def _twin(params: Params, state: State, middle_m: float) -> Node:
+    """What policies are told of the server, whose speed it misjudges."""
+    bias_hz = float(np.mean(state.cpu_bias_hz))
+    off = f"takes streams for {quantity(abs(bias_hz), 'Hz')} {'slower' if bias_hz > 0 else 'faster'}"
+    return Node(
+        x_m=0.55 * float(params.road_half_length_m),
+        y_m=1.55 * middle_m,
+        kind="mirror",
+        label="Digital twin",
+        text=off if bias_hz else "takes streams for what they are",
+        values=(
+            ("server", quantity(float(params.server_cpu_hz), "Hz")),
+            ("underrates a stream by, mean", quantity(bias_hz, "Hz")),
         ),
     )
 

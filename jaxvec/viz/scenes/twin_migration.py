@@ -13,10 +13,14 @@ from jaxvec.viz.theme import quantity
 
 KEYS = (
     Key("cell", "RSU"),
-    Key("load", "load / cache"),
-    Key("vehicle", "way of a vehicle"),
-    Key("twin", "its twin, and the servers that it lived on"),
+    Key("load", "its load / cache"),
+    Key("uav", "UAV"),
+    Key("gauge", "its load (mark: cache)"),
+    Key("way", "way of a vehicle, in its colour"),
+    Key("twin", "its twin"),
+    Key("twin way", "servers that the twin lived on"),
     Key("data", "data to and fro"),
+    Key("pin", "drawn beside its place"),
 )
 
 
@@ -42,7 +46,6 @@ def scene(
         links=_links(env, params, info, action),
         meters=_meters(params, info, reward),
         keys=KEYS,
-        captions=(f"map {quantity(float(x1_m - x0_m + 2 * edge_m), 'm')} wide",),
     )
 
 

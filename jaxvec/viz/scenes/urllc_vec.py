@@ -23,6 +23,8 @@ KEYS = (
     Key("data", "sent (width: part of the task)"),
     Key("relay", "passed on"),
     Key("gauge", "backlog + new work (mark: one slot)"),
+    Key("uav", "UAV: number and height"),
+    Key("pin", "drawn beside its place"),
 )
 
 
@@ -53,7 +55,6 @@ def scene(
         links=_links(env, state, slot),
         meters=_meters(params, info),
         keys=KEYS,
-        captions=(f"map {quantity(2 * edge_m, 'm')} wide",),
     )
 
 
@@ -184,6 +185,8 @@ def _meters(params: Params, info: Mapping[str, Any]) -> tuple[Meter, ...]:
         percentage("Subtasks dropped", info["drop_rate"]),
         Meter("Energy / vehicle", float(info["energy_vehicle_j"]), "J", float(params.e_max_vehicle_slot_j), "budget"),
         Meter("Energy / node", float(info["energy_node_j"]), "J", float(params.e_max_node_j), "budget"),
-        Meter("Quality of service", float(info["qos"]), "", float(params.q_min), "least"),
+        Meter(
+            "QoS: a/latency \N{MINUS SIGN} b\N{MIDDLE DOT}energy", float(info["qos"]), "", float(params.q_min), "least"
+        ),
         Meter("Forwards / subtask", float(info["forwards_per_subtask"])),
     )

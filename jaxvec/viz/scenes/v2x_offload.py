@@ -20,6 +20,7 @@ KEYS = (
     Key("wire", "wire"),
     Key("gauge", "CPU granted (mark: all)"),
     Key("reach", "radio reach"),
+    Key("pin", "drawn beside its place"),
 )
 LATE = 2.0  # the colour of a task that was not done in time, whose latency counts as the deadline
 
