@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvec import bench_arguments, learners, policies
+from jaxvec import bench_arguments, bench_program, learners, policies
 from jaxvec.core import cache, rng
 from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.environment import Environment
@@ -29,7 +29,7 @@ from jaxvec.core.files import replacing
 from jaxvec.core.make import make
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
-from jaxvec.core.shards import MOST
+from jaxvec.core.shards import most_of
 from jaxvec.learners.base import Learner
 
 Row = dict[str, Any]
@@ -178,7 +178,7 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         ValueError: an unknown learner, or one that cannot learn on this environment.
     """
     learner = learners.make(name, env, **settings)
-    devices = usable(learner.settings.n_worlds, at_most=MOST)
+    devices = usable(n_worlds := learner.settings.n_worlds, at_most=most_of(n_worlds))
     with use_devices(devices):
         state = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0))
 
@@ -190,7 +190,7 @@ def train_case(env: Environment, params: Any, name: str, **settings: Any) -> Cas
         "series": f"{env.id}, {name}",
         "env": env.id,
         "learner": name,
-        "worlds": learner.settings.n_worlds,
+        "worlds": n_worlds,
         "agents": sum(env.n_agents.values()),
         "sharded_over": len(devices),
         **gradient_steps(learner),
@@ -272,14 +272,13 @@ def ratio(ours: Row, theirs: Row, per: str = "agent-step") -> Row:
 
 
 def compiled_step(env: Environment, params: Any, worlds: int) -> Row:
-    """What the compiler made of one slot with random actions: kernels, bytes and FLOPs per world-step, and the floor of bytes.
-
-    The floor counts each array that must cross the step's border once: state in and out, observation, reward, flags.
+    """What the compiler made of one slot with random actions, per world-step. The floor of bytes are the arrays
+    that cross its border. `kernel_runs` and `moved_bytes` count loops as often as they run, the others once.
     """
     params = world_params(params)
     policy = policies.random(env)
     keys = world_keys(jax.random.key(0), worlds)
-    state, ts = env.reset(keys, params)
+    state, ts = jax.eval_shape(env.reset, keys, params)
 
     def step(keys: jax.Array, state: Any, ts: Any, t: jax.Array) -> Any:
         now = rng.fold_in(keys, t)
@@ -289,12 +288,12 @@ def compiled_step(env: Environment, params: Any, worlds: int) -> Row:
 
     compiled = jax.jit(step).lower(keys, state, ts, jnp.int32(0)).compile()
     cost = compiled.cost_analysis() or {}
-    entry = re.split(r"\n(?=ENTRY )", compiled.as_text() or "")[-1]
-    names = re.findall(r"= .*? ([a-z][a-z0-9-]*)\(", entry)
-    free = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
+    runs = bench_program.count(compiled.as_text() or "")
     crossing = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves((state, state, ts)))
     return {
-        "kernels_per_step": sum(name not in free for name in names),
+        "kernels_per_step": runs["instructions"],
+        "kernel_runs_per_step": runs["kernels"],
+        "moved_bytes_per_step": runs["bytes"] / worlds,
         "bytes_per_step": cost.get("bytes accessed", float("nan")) / worlds,
         "flops_per_step": cost.get("flops", float("nan")) / worlds,
         "transcendentals_per_step": cost.get("transcendentals", float("nan")) / worlds,

@@ -3,8 +3,11 @@
 import ctypes
 import gc
 import os
+import sys
 import tempfile
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -43,3 +46,16 @@ def _programs_of_a_module_end_with_it():
     gc.collect()
     if hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Import a module of benchmarks/ as its scripts do."""
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+    for path in folder.glob("*.py"):  # tests have folders of the same names, which may have been imported before
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
+    yield import_module
+    for name in {path.stem for path in folder.glob("*.py")} - before:
+        sys.modules.pop(name, None)

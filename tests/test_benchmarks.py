@@ -1,10 +1,7 @@
 """benchmarks/: the runner from end to end on a small environment, ratios by hand, unused info on the real one."""
 
 import json
-import sys
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -37,19 +34,6 @@ class OnlyTwos:
         obs, state, _, done, _ = self.env.step(key, state, action)
         reward = {agent: (move == 2) * 1.0 for agent, move in action.items()}
         return obs, state, reward, done, {"returned_episode_returns": jnp.stack(list(reward.values()))}
-
-
-@pytest.fixture
-def load(monkeypatch):
-    """Import a module of benchmarks/ as its scripts do."""
-    folder = Path(__file__).parents[1] / "benchmarks"
-    monkeypatch.syspath_prepend(str(folder))
-    before = set(sys.modules)
-    for path in folder.glob("*.py"):  # tests have folders of the same names, which may have been imported before
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
-    yield import_module
-    for name in {path.stem for path in folder.glob("*.py")} - before:
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture
