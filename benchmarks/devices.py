@@ -31,19 +31,19 @@ GPU_WORLDS = 4096  # on each GPU, on paper
 SCALES = (8, 64)
 LESS = 3  # so many times less may C be, where a GPU has fewer kernels
 CASES = "2026-11-26-systems-nvidia-h200.jsonl"  # what was measured on a GPU, beside which what is on paper stands
-ASSUMED = """On paper, not measured. Each GPU has {worlds} worlds, so that n GPUs have n times as many, and off-policy learners
-n times the batch; FLOPs and bytes grow with the worlds of a GPU, kernels and all-reduces stay as many. An update takes C without
-all-reduces, the largest of its kernels at {kernel_s:g} s, its FLOPs at {flops_per_s:.3g}/s (float32 without tensor cores) and
-its bytes at {memory_bytes_per_s:.3g}/s. An all-reduce of B bytes on n GPUs, m of them in a node (up to {gpus_per_node}) of k
-nodes, takes
+ASSUMED = """On paper, not measured. Each GPU has {worlds} worlds, so that n GPUs have n times as many, and off-policy
+learners n times the batch; FLOPs and bytes grow with the worlds of a GPU, kernels and all-reduces stay as many. An update
+takes C without all-reduces, the largest of its kernels at {kernel_s:g} s, its FLOPs at {flops_per_s:.3g}/s (float32 without
+tensor cores) and its bytes at {memory_bytes_per_s:.3g}/s. An all-reduce of B bytes on n GPUs, m of them in a node (up to
+{gpus_per_node}) of k nodes, takes
 
     R = a + 2 log2(m) b + 2 log2(k) c + 2 (m - 1)/m B/NVLink + 2 (k - 1)/k (B/m)/InfiniBand
 
 with a = {kernel_s:g} s, b = {nvlink_hop_s:g} s and c = {infiniband_hop_s:g} s assumed, NVLink {nvlink_bytes_per_s:.3g} B/s
 each way and InfiniBand {infiniband_bytes_per_s:.3g} B/s (400 Gb/s), an adapter per GPU. n GPUs then are n C / (C + sum of R)
-times as fast as one: nothing overlaps, and nobody waits for a slower one. Kernels are those of the program for a CPU; a GPU fuses
-otherwise, and where an update was measured, C can be compared. The columns with a smaller C say what remains if it is so much
-less. A learner that gathers samples of all devices computes them on each, and does not scale so."""
+times as fast as one: nothing overlaps, and nobody waits for a slower one. Kernels are those of the program for a CPU; a GPU
+fuses otherwise, and where an update was measured, C can be compared. The columns with a smaller C say what remains if it is
+so much less. A learner that gathers samples of all devices computes them on each, and does not scale so."""
 
 
 def work(devices: int, env_id: str, name: str) -> None:

@@ -266,15 +266,15 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> tuple[Path, bool]:
-    """Measure for some minutes; gives the path of the page, and whether all is done."""
+def main(arguments: Sequence[str] | None = None) -> Path:
+    """Measure for some minutes; gives the path of the page."""
     until = time.monotonic()
     args = options(arguments)
     until += 60 * args.minutes
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # other processes start on the same device
     if args.start:
         started(*args.start)
-        return args.out, True
+        return args.out
     from jaxvec import learners
     from jaxvec.bench import machine, slug
     from jaxvec.core import cache
@@ -289,15 +289,15 @@ def main(arguments: Sequence[str] | None = None) -> tuple[Path, bool]:
         args.threads if args.threads is not None else 0 if here["platform"] == "cpu" else (here["cores"] or 2) // 2
     )
     jobs = plan(args.envs or sorted(env_ids()), names, sorted(set(args.worlds)), until)
-    is_done = do(jobs, kept, here, until, threads)
+    do(jobs, kept, here, until, threads)
     left = sum(job.key not in kept and job.is_due(kept) is not False for job in jobs)
     with replacing(kept.path.with_suffix(".md")) as temporary:
         temporary.write_text(page(kept.rows, left, f"{ROUNDS} rounds of about {SECONDS} s"))
     print(kept.path.with_suffix(".md").read_text())
-    return kept.path.with_suffix(".md"), is_done
+    return kept.path.with_suffix(".md")
 
 
 if __name__ == "__main__":
-    _, is_done = main()
+    main()
     sys.stdout.flush()
     os._exit(0)  # threads that still compile are not waited for
