@@ -166,8 +166,9 @@ def run(circuit: Circuit, prepared: Prepared, x: Array, readout: Readout, *, chu
         y = read(x.reshape(n, x.shape[-1]))
         return y.reshape(*batch, y.shape[-1])
     size = -(-n // (16 * chunks)) * 16
-    x = jnp.pad(x.reshape(n, -1), ((0, chunks * size - n), (0, 0))).reshape(chunks, size, -1)
-    y = jax.lax.map(jax.checkpoint(read, prevent_cse=False), x)
+    # every chunk has samples of all parts of the batch, which may lie on several devices: each then computes its own
+    x = jnp.pad(x.reshape(n, -1), ((0, chunks * size - n), (0, 0))).reshape(size, chunks, -1).swapaxes(0, 1)
+    y = jax.lax.map(jax.checkpoint(read, prevent_cse=False), x).swapaxes(0, 1)
     return y.reshape(chunks * size, -1)[:n].reshape(*batch, y.shape[-1])
 
 

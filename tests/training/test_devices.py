@@ -34,6 +34,7 @@ def check(found):
         assert max(x["apart"]) < (1e-5 if "ppo" in name else 1e-4), (name, x["apart"])
         assert set(x["counts"]) <= {"all-reduce", "all-gather"}, (name, x["counts"])
         assert x["counts"]["all-reduce"] >= 1, name
+        assert name != "qmarl" or "all-gather" not in x["counts"], "circuits' samples stay where they are"
         assert max(x["most"].values()) <= x["parameters"], (name, x["most"])
         assert x["resumed_apart"] < 1e-4, name
         assert x["resumed_same"], name
