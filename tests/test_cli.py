@@ -140,7 +140,10 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
         (["train", "isac_iov", "--worlds", "many"], "--worlds"),
         (["train", "isac_iov", "--updates", "0"], "--updates must be at least 1"),
         (["train", "--resume", "nowhere"], "not a run folder"),
-        (["train", "isac_iov", "--resume", "nowhere"], "give --updates or --devices, but not an environment"),
+        (
+            ["train", "isac_iov", "--resume", "nowhere"],
+            "give --updates, --devices or --distributed, but not an environment",
+        ),
         (
             [
                 "train",
@@ -154,7 +157,7 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
                 "--seeds",
                 "1",
             ],
-            "--resume goes on with a run as it was: give --updates or --devices, but not --learner, --seeds, --set",
+            "a run as it was: give --updates, --devices or --distributed, but not --learner, --seeds, --set",
         ),
         (["train", "--resume", "nowhere", "--seed", "0", "--worlds", "4", "--out", "x"], "not --worlds, --seed, --out"),
         (["evaluate", "nowhere"], "not a run folder"),

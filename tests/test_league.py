@@ -236,7 +236,7 @@ def test_what_fits_into_the_time_follows_from_a_trial(monkeypatch):
 
 
 def test_a_rule_is_passed_at_the_first_checkpoint_clearly_above_it():
-    points = [(0, 0.0, [0, 1]), (10, 4.0, [1, 9]), (20, 8.0, [0, 2]), (40, 16.0, [5, 6])]
+    points = [(0, 0.0, [0, 1]), (10, 4.0, [1, 9]), (20, 8.0, [0, 2]), (40, 16.0, [5, 5.1])]
     record = {"checkpoints": [{"slots": n, "seconds": s, "in_worlds": r} for n, s, r in points]}
     assert table.passes(record, np.array([2.0, 2.0]), 2) == {"slots": 40, "seconds": 8.0}  # 5 against 2 may be chance
     assert table.passes(record, np.array([0.0, 8.0]), 2) == {"slots": 10, "seconds": 2.0}  # ahead by one in both worlds

@@ -11,7 +11,7 @@ import pytest
 
 import jaxvec
 from jaxvec.core import rng
-from jaxvec.core.params import check_params, choices_of, without_effect
+from jaxvec.core.params import check_params, choices_of, without_effect, world_params
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.policies.random import random
 
@@ -165,12 +165,12 @@ def effects(env, params):
     names = sorted(numbers_of(params))
 
     def run(numbers, key):
-        now = params.replace(**numbers)
+        now = world_params(params.replace(**numbers))  # as for a batch, whose equations are all there to be seen
         state, ts = env.reset(key, now)
         return ts, env.step(key, state, random(env)(key, ts.obs), now)
 
     values = {name: jnp.asarray(getattr(params, name)) for name in names}
-    jaxpr = jax.make_jaxpr(run)(values, KEY).jaxpr
+    jaxpr = jax.make_jaxpr(run)(values, KEY[None]).jaxpr
     used = jax.interpreters.partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))[1]
     return {name for name, matters in zip(names, used, strict=False) if matters}
 

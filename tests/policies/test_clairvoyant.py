@@ -19,7 +19,7 @@ from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.evaluation import evaluate
 from jaxvec.core.params import number, world_params
 from jaxvec.core.rollout import rollout, world_keys
-from jaxvec.core.spaces import Discrete
+from jaxvec.core.spaces import Box, Discrete
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs.v2x_offload.observation import GROUP
 from jaxvec.policies import fixed
@@ -50,6 +50,7 @@ class Movers(Environment):
     n_agents: ClassVar = {"m": 2}
     world_size = 1
     action_space: ClassVar = {"m": {"place": Discrete(3)}}
+    observation_space: ClassVar = {"m": Box(0.0, 2.0, (1,))}
 
     def draw_reset(self, key, params):
         return {"t": jnp.zeros(key.shape, jnp.int32)}
