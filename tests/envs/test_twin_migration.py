@@ -474,6 +474,7 @@ def test_caches_may_differ_between_servers():
     assert not there.info["overload"][0]
 
 
+@pytest.mark.slow
 def test_equal_caches_by_server_are_one_cache_for_all():
     per_server = PARAMS.replace(cache_bits=np.full(ENV.n_servers, PARAMS.cache_bits, np.float32))
     one, each = (

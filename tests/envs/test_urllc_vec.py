@@ -719,6 +719,7 @@ def test_a_mixture_is_of_two_models_by_line_of_sight(name, air, of_sight, of_blo
     assert (nlos_db - los_db > 1).mean() > 0.9  # the two are told apart
 
 
+@pytest.mark.slow
 def test_a_path_loss_from_outside_serves_both_kinds_of_links(monkeypatch):
     monkeypatch.setattr(pathloss.MODELS, "_others", {})
     jaxvec.register("flat", lambda link, radio: jnp.full(jnp.shape(link.distance_3d_m), 90.0), kind="pathloss")

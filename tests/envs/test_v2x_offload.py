@@ -431,6 +431,7 @@ class Parade(mobility.Mobility):
         return motion._replace(x_m=motion.x_m + motion.velocity_mps * params.slot_s)
 
 
+@pytest.mark.slow
 def test_vehicles_may_move_otherwise(monkeypatch):
     """With a model from outside that knows no headings and draws nothing in a slot, but has speeds."""
     monkeypatch.setattr(mobility.MODELS, "_others", {})

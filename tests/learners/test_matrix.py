@@ -20,7 +20,7 @@ SLOW = {
     ("masac", "dt_edge"),
     ("masac", "v2x_offload"),
 }
-SLOW |= {(name, "isac_iov") for name in SIMPLER}
+SLOW |= {("matd3", "isac_iov"), ("mappo", "twin_migration"), *((name, "isac_iov") for name in SIMPLER)}
 
 
 def pairs():

@@ -53,6 +53,7 @@ def test_the_first_policy_is_the_rule_and_learns(env_id, name, more):
     assert name in ("masac", "maddpg") or max(jax.tree.leaves(moved)) > 0  # those look for a while first
 
 
+@pytest.mark.slow
 def test_a_run_with_a_prior_is_read_back(tmp_path):
     env, params = jaxvec.make("isac_iov", **SMALL["isac_iov"])
     learner = learners.make("apg", env, prior="waterfill", **TINY["apg"])
@@ -95,6 +96,7 @@ def test_what_cannot_be_a_prior_is_refused(name, settings, message):
         learners.make(name, env, **settings)
 
 
+@pytest.mark.slow
 def test_of_a_rule_that_weighs_agents_see_how_far_behind_each_option_is():
     env, params = jaxvec.make("twin_migration", n_vehicles=2, n_rsu=60, n_uav=1, horizon=4, turns=True)
     keys = jax.random.split(KEY, 5)

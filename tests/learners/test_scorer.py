@@ -97,9 +97,7 @@ def test_what_it_cannot_serve_is_said():
 URLLC = {"n_vehicles": 2, "n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "horizon": 3}
 
 
-@pytest.mark.parametrize(
-    "name", ["apg", *(pytest.param(x, marks=pytest.mark.slow) for x in ("mappo", "masac", "maddpg"))]
-)
+@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) for x in ("apg", "mappo", "masac", "maddpg")])
 def test_several_choices_and_numbers_beside_them(name):
     """urllc_vec: each subtask's targets and each node's forwards are scored, powers and the rest come from the row."""
     env, params = jaxvec.make("urllc_vec", **URLLC)

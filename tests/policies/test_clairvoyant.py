@@ -143,6 +143,7 @@ def test_never_below_the_best_of_its_starts(rate):
         np.testing.assert_allclose(got.starts[name], means[name]["reward"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_slot_of_v2x_offload_against_every_choice_of_targets():
     """With numbers held, all 4^3 targets of three vehicles."""
     env, params = jaxvec.make("v2x_offload", n_vehicles=3, horizon=1)
