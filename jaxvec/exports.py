@@ -1,4 +1,4 @@
-"""The metrics of a run for other tools: columns of numbers, TensorBoard, Weights & Biases."""
+"""The metrics of a run for other tools: columns of numbers, and Weights & Biases (TensorBoard is written to while training)."""
 
 import warnings
 from importlib import import_module
@@ -52,24 +52,6 @@ def by_seed(columns: Columns) -> dict[str, Columns]:
     return seeds
 
 
-def to_tensorboard(columns: Columns, folder: Path) -> None:
-    """Write TensorBoard's event files, a folder per seed; the step is the number of world-slots.
-
-    Args:
-        columns: as `columns_of` gives them.
-        folder: which must not be there yet, or be empty.
-    Raises:
-        ValueError: the folder is in use, or `tensorboardX` is not installed.
-    """
-    writer_cls = _module("tensorboardX", "tensorboard").SummaryWriter
-    _check_empty(folder)
-    for seed, metrics in by_seed(columns).items():
-        with writer_cls(str(folder / seed)) as writer:
-            for name, values in metrics.items():
-                for step, seconds, value in zip(columns["steps"], columns["seconds"], values, strict=True):
-                    writer.add_scalar(name, value, step, walltime=seconds)
-
-
 def to_wandb(columns: Columns, folder: Path, name: str) -> None:
     """Write offline runs of Weights & Biases, one per seed in one group; `wandb sync` sends them when you want.
 
@@ -80,7 +62,12 @@ def to_wandb(columns: Columns, folder: Path, name: str) -> None:
     Raises:
         ValueError: the folder is in use, or `wandb` is not installed.
     """
-    wandb = _module("wandb", "wandb")
+    try:
+        wandb: Any = import_module("wandb")
+    except ModuleNotFoundError as error:
+        if error.name != "wandb":
+            raise
+        raise ValueError("wandb is not installed: pip install 'jaxvec[wandb]'") from None
     _check_empty(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for seed, metrics in by_seed(columns).items():
@@ -95,16 +82,6 @@ def to_wandb(columns: Columns, folder: Path, name: str) -> None:
         for i, step in enumerate(columns["steps"]):
             run.log({metric: values[i] for metric, values in metrics.items()}, step=step)
         run.finish()
-
-
-def _module(name: str, extra: str) -> Any:
-    """A package that is not installed with jaxvec."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ValueError(f"{name} is not installed: pip install 'jaxvec[{extra}]'") from None
 
 
 def _check_empty(folder: Path) -> None:

@@ -77,7 +77,6 @@ def metrics(
     /,
     *,
     csv: Flag = False,
-    tensorboard: Path | None = None,
     wandb: Path | None = None,
     json: Json = False,
 ) -> None:
@@ -86,12 +85,10 @@ def metrics(
     Examples:
         jaxvec metrics runs/demo
         jaxvec metrics runs/demo --csv > demo.csv
-        jaxvec metrics runs/demo --tensorboard logs/demo
 
     Args:
         run: run folder.
         csv: print every update as a line of comma-separated values, a column per metric and seed.
-        tensorboard: write them as TensorBoard's events into this folder, one below it per seed; needs jaxvec[tensorboard].
         wandb: write them as an offline run of Weights & Biases into this folder, one per seed; needs jaxvec[wandb].
         json: print one JSON object, name to values, instead of the table of the last update.
     """
@@ -100,18 +97,16 @@ def metrics(
     if csv and json:
         raise ValueError("--csv and --json are two forms of the same: give one of them")
     columns = exports.columns_of(run)
-    if tensorboard is not None:
-        exports.to_tensorboard(columns, tensorboard)
     if wandb is not None:
         exports.to_wandb(columns, wandb, run.resolve().name)
     if csv:
         _print_csv(columns)
     elif json:
         print(jsonlib.dumps(columns))
-    elif tensorboard is None and wandb is None:
+    elif wandb is None:
         print("\n".join(f"{name:28s}{values[-1]:.6g}" for name, values in columns.items()))
     else:
-        print("\n".join(str(path) for path in (tensorboard, wandb) if path is not None))
+        print(wandb)
 
 
 def _print_csv(columns: dict[str, list[Any]]) -> None:
