@@ -1,11 +1,10 @@
-"""What it takes to compile a learner's update: equations, kernels, and seconds of tracing, lowering and compiling.
+"""What it takes to compile a learner's update: equations, kernels that run, and seconds of tracing, lowering and compiling.
 
 Equations are those of the update's jaxpr with all that it calls: the body of a scan or of a loop counts once, as it is compiled
 once, and a function that is called twice counts twice, as XLA inlines it. Seconds depend on the machine and on who else is at
 work there; equations depend on the code alone, so tests hold these.
 """
 
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import jax
 from jax.extend import core as jax_core
 
 from jaxvec import learners
+from jaxvec.bench_program import count as count_runs
 from jaxvec.core.environment import Environment
 
 Row = dict[str, Any]
@@ -106,33 +106,17 @@ def compile_row(env: Environment, params: Any, name: str, **settings: Any) -> Ro
     at_lowered = time.perf_counter()
     program = lowered.compile()
     at_compiled = time.perf_counter()
-    text = program.as_text() or ""
     return {
         "what": "compile",
         "env": env.id,
         "learner": name,
         "equations": sum(1 for _ in equations(traced.jaxpr)),
-        "kernels": kernels(text),
+        "kernels": count_runs(program.as_text() or "")["kernels"],
         "trace_s": at_traced - start,
         "lower_s": at_lowered - at_traced,
         "compile_s": at_compiled - at_lowered,
         "total_s": at_compiled - start,
     }
-
-
-def kernels(text: str) -> int:
-    """Instructions that run of a compiled program, those of loops' bodies once, those inside of kernels not at all.
-
-    Args:
-        text: of the program, as `compiled.as_text()` gives it.
-    """
-    free = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast"}
-    total = 0
-    for computation in re.split(r"\n\n", text):
-        if re.match(r"\s*%?(fused|wrapped|region.*to_apply)", computation):
-            continue
-        total += sum(name not in free for name in re.findall(r"= .*? ([a-z][a-z0-9-]*)\(", computation))
-    return total
 
 
 def table(rows: Sequence[Row]) -> str:
