@@ -18,10 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-try:
-    import fcntl
-except ImportError:  # Windows has none: there, a folder is one process's
-    fcntl = None  # type: ignore[assignment]
+from jaxvec.core.locks import locked, there_are_locks
 
 T = TypeVar("T")
 LOOK_S = 0.5  # between looks at whether what others hold is free
@@ -122,56 +119,32 @@ class Claims:
         while True:
             self._folder.mkdir(parents=True, exist_ok=True)
             try:
-                file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                file, reason = locked(path)
+                break
+            except BlockingIOError:
+                return None
             except FileNotFoundError:  # whoever had the last lock has just removed the folder
                 continue
-            try:
-                self._lock(file)
-                if os.path.samestat(os.fstat(file), os.stat(path)):
-                    break
-            except BlockingIOError:
-                os.close(file)
-                return None
-            except FileNotFoundError:  # whoever had it has just removed it
-                pass
-            except ValueError:
-                self._release(file, path)
-                raise
-            except BaseException:
-                os.close(file)
-                raise
-            os.close(file)
+        if reason and self._required:
+            self._release(file, path)
+            raise ValueError(f"{self._folder}: cannot be locked ({reason}), as parts of shared work need")
+        if reason and there_are_locks() and not self._warned:
+            warnings.warn(f"{self._folder}: cannot be locked ({reason}): let no other work there", stacklevel=4)
+            self._warned = True
         os.truncate(file, 0)
         os.write(file, f"{socket.gethostname()}, process {os.getpid()}\n".encode())
         return file
 
     def _release(self, file: int, path: Path) -> None:
         """Remove a lock and give it free; with the last one goes the folder."""
-        if fcntl is None:  # there, no file is removed while it is open
+        if not there_are_locks():  # there, no file is removed while it is open
             os.close(file)
         with contextlib.suppress(OSError):
             path.unlink()
-        if fcntl is not None:
+        if there_are_locks():
             os.close(file)
         with contextlib.suppress(OSError):  # there are others in it
             self._folder.rmdir()
-
-    def _lock(self, file: int) -> None:
-        """Lock an open file, or say that there are no locks."""
-        reason = "this system has no file locks"
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            reason = str(error)
-        if self._required:
-            raise ValueError(f"{self._folder}: cannot be locked ({reason}), as parts of shared work need")
-        if fcntl is not None and not self._warned:
-            warnings.warn(f"{self._folder}: cannot be locked ({reason}): let no other work there", stacklevel=2)
-            self._warned = True
 
 
 def work(units: Sequence[Unit], part: Part | None = None, say: Callable[[str], Any] = lambda text: None) -> list[str]:

@@ -14,16 +14,12 @@ import jax
 import numpy as np
 
 from jaxvec.core import processes
+from jaxvec.core.locks import locked, there_are_locks
 from jaxvec.training import metrics
 from jaxvec.training.checkpoints import Checkpoints
 from jaxvec.training.config import ConfigError, differences, digest, read_config, write_config
 from jaxvec.training.custom import differences_of_networks
 from jaxvec.training.signals import Stopped
-
-try:
-    import fcntl
-except ImportError:  # Windows has none: there, nothing keeps two trainings out of one folder
-    fcntl = None  # type: ignore[assignment]
 
 LOCK = "lock"
 TRAINED = (metrics.NAME, "checkpoints")  # what only a training that had begun leaves
@@ -195,27 +191,23 @@ def _locked(path: Path) -> int:
     Raises:
         ConfigError: another training has it.
     """
-    while True:
-        file = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-        if fcntl is None:
-            return file
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(file, 20).decode(errors="replace").strip() or "unknown"
-            os.close(file)
-            raise ConfigError(f"{path}: another training writes there (process {holder}): wait until it ends") from None
-        except OSError as error:
-            warnings.warn(f"{path}: cannot be locked ({error}): let no other training write there", stacklevel=3)
-        try:
-            if os.path.samestat(os.fstat(file), os.stat(path / LOCK)):
-                break
-        except FileNotFoundError:  # whoever had it has just removed it
-            pass
-        os.close(file)
+    try:
+        file, reason = locked(path / LOCK)
+    except BlockingIOError:
+        holder = _holder(path / LOCK)
+        raise ConfigError(f"{path}: another training writes there (process {holder}): wait until it ends") from None
+    if reason and there_are_locks():
+        warnings.warn(f"{path}: cannot be locked ({reason}): let no other training write there", stacklevel=3)
     os.truncate(file, 0)
     os.write(file, f"{os.getpid()}\n".encode())
     return file
+
+
+def _holder(lock: Path) -> str:
+    """Who has written itself into a lock."""
+    with contextlib.suppress(OSError):
+        return lock.read_text(errors="replace")[:20].strip() or "unknown"
+    return "unknown"
 
 
 def _board(path: Path) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jaxvec.core import claims
+from jaxvec.core import locks
 from jaxvec.core.claims import ALONE, Claims, Part, Unit, work
 
 WORKER = """
@@ -137,22 +137,22 @@ def test_without_locks_parts_are_refused_and_others_warned(tmp_path, monkeypatch
     def none(*args):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(claims.fcntl, "flock", none)
+    monkeypatch.setattr(locks.fcntl, "flock", none)
     with (
         pytest.raises(ValueError, match=r"cannot be locked .*No locks available"),
         Claims(tmp_path / "c", True).of("x"),
     ):
         pass
     assert not (tmp_path / "c").exists()
-    locks = Claims(tmp_path / "c")
-    with pytest.warns(UserWarning, match="let no other work there"), locks.of("x") as mine:
+    both = Claims(tmp_path / "c")
+    with pytest.warns(UserWarning, match="let no other work there"), both.of("x") as mine:
         assert mine
-    with locks.of("y") as mine:  # warned of once
+    with both.of("y") as mine:  # warned of once
         assert mine
 
 
 def test_where_there_are_no_locks_at_all_one_works_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(claims, "fcntl", None)
+    monkeypatch.setattr(locks, "fcntl", None)
     with Claims(tmp_path / "c").of("x") as mine:
         assert mine
     assert not (tmp_path / "c").exists()
