@@ -25,7 +25,7 @@ def test_everybody_is_where_it_is_and_fares_as_it_does(edge):
         server, *cars, twin = frame.nodes
         assert [node.kind for node in frame.nodes] == ["rsu"] + ["vehicle"] * 5 + ["mirror"]
         bias_hz = float(slots.state.cpu_bias_hz[t].mean())
-        assert twin.text == f"takes streams for {bias_hz / 1e6:.0f} MHz slower"
+        assert twin.text == f"believes that streams run {bias_hz / 1e6:.0f} MHz slower"
         assert [(link.a, link.b) for link in frame.links if link.kind == "sees"] == [(0, 6)]
         assert (frame.ring_m, server.x_m) == ((-500.0, 500.0), 0.0)
         np.testing.assert_array_equal([car.x_m for car in cars], slots.state.x_m[t])

@@ -76,13 +76,13 @@ def _server(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], 
 def _twin(params: Params, state: State, middle_m: float) -> Node:
     """What policies are told of the server, whose speed it misjudges."""
     bias_hz = float(np.mean(state.cpu_bias_hz))
-    off = f"takes streams for {quantity(abs(bias_hz), 'Hz')} {'slower' if bias_hz > 0 else 'faster'}"
+    off = f"believes that streams run {quantity(abs(bias_hz), 'Hz')} {'slower' if bias_hz > 0 else 'faster'}"
     return Node(
         x_m=0.55 * float(params.road_half_length_m),
         y_m=1.55 * middle_m,
         kind="mirror",
         label="Digital twin",
-        text=off if bias_hz else "takes streams for what they are",
+        text=off if bias_hz else "knows how fast streams run",
         values=(
             ("server", quantity(float(params.server_cpu_hz), "Hz")),
             ("underrates a stream by, mean", quantity(bias_hz, "Hz")),
