@@ -12,6 +12,11 @@ from jaxvec.bench import Row, machine, slug, write
 from jaxvec.core import cache
 from jaxvec.core.make import env_ids, make
 
+EXPLAINED = (
+    "Learners at their defaults, without the compilation cache. Kernels are those that an update runs, of loops as often as "
+    "they run; seconds are of this machine."
+)
+
 
 def main() -> None:
     """Measure, print and write."""
@@ -28,7 +33,9 @@ def main() -> None:
             print(bench_compile.table(rows[-1:]).splitlines()[-1], flush=True)
     path = args.out / f"compile-{slug(machine())}.jsonl"
     write(rows, path)
-    path.with_suffix(".md").write_text(f"# Compiling an update, {rows[-1]['date']}\n\n{bench_compile.table(rows)}\n")
+    path.with_suffix(".md").write_text(
+        f"# Compiling an update, {rows[-1]['date']}\n\n{EXPLAINED}\n\n{bench_compile.table(rows)}\n"
+    )
 
 
 if __name__ == "__main__":
