@@ -88,7 +88,7 @@ def _switch(env: Environment, field: dataclasses.Field[Any]) -> dict[str, Any]:
 
 
 def _number(field: dataclasses.Field[Any]) -> dict[str, Any]:
-    axes = field.metadata.get("axes")
+    axes = None if field.metadata.get("data") else field.metadata.get("axes")
     return {
         "default": field.default,
         "unit": field.metadata.get("unit", ""),

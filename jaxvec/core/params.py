@@ -64,13 +64,15 @@ def count(of: str, unit: str, doc: str) -> Any:
     return struct.field(default=None, metadata={"unit": unit, "doc": doc, "axes": (), "count_of": of})
 
 
-def data(doc: str) -> Any:
-    """A field of an environment's numbers that holds arrays which all worlds share (a recording, say), None by default.
+def data(doc: str, axes: tuple[str, ...] | None = None) -> Any:
+    """A field of an environment's numbers that holds arrays (a recording, say), None by default.
 
     Args:
         doc: its meaning.
+        axes: of an array that may be another one in each world, which then has the worlds' axis last: the names of the others.
+            None: all worlds share it.
     """
-    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": None})
+    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": axes, "data": True})
 
 
 def world_params(params: Any) -> Any:

@@ -5,10 +5,12 @@ parameters says (`jaxvec.core.params.count`), the same for all worlds or one for
 one program. Whoever is absent does nothing, is in no sum, mean or queue, and nobody sees it: its row and its reward are 0, and
 `Observation.active` says so to learners. What the absent are asked to do never matters, not even if it is NaN.
 
+Where agents come and go, their mobility says in each slot who is there: `of_slot` puts that in the number's place.
+
 The phases of a slot call the functions below. Without the number (None) all are there, and nothing is added to the program.
 
 Throughout:
-    present: how many are there, `()` or `batch`; None: all.
+    present: how many are there, `()` or `batch`; or who is there, bool `(n, *batch)`; None: all.
     x: of each agent, `(n, ..., *batch)`, the first axis theirs.
 """
 
@@ -26,23 +28,46 @@ from jaxvec.core.types import Observation
 Present = Any
 
 
+def of_slot(params: Any, present: Array | None) -> Any:
+    """An environment's numbers in a slot.
+
+    Args:
+        params: the numbers, which have a `count` called `present`.
+        present: who is there, bool `(n, *batch)`; None: as many as the numbers say.
+    Returns:
+        The numbers, with `present` in place of how many are there.
+    """
+    return params if present is None else params.replace(present=present)
+
+
+def _by_name(present: Present) -> bool:
+    return jnp.asarray(present).dtype == bool
+
+
 def how_many(present: Present, n: int) -> Any:
-    """The number of agents that are there.
+    """The number of agents that are there, at least 1, so that it may divide.
 
     Args:
         n: of all agents.
     Returns:
         n itself, or a float `()` or `batch`.
     """
-    return n if present is None else jnp.asarray(present, jnp.result_type(float))
+    if present is None:
+        return n
+    if _by_name(present):
+        return jnp.maximum(jnp.sum(present, 0, dtype=jnp.result_type(float)), 1)
+    return jnp.asarray(present, jnp.result_type(float))
 
 
 def is_there(present: Present, x: Array) -> Array:
-    """Who is there, for a number that is not None.
+    """Who is there, for a `present` that is not None.
 
     Returns:
         bool, of as many axes as x, to be broadcast against it.
     """
+    if _by_name(present):
+        who = jnp.asarray(present)
+        return who.reshape(len(who), *(1,) * (x.ndim - who.ndim), *who.shape[1:])
     return lift(jnp.arange(len(x)), x.ndim - 1) < jnp.asarray(present)
 
 

@@ -175,12 +175,12 @@ def open_uniform(words: Array) -> Array:
     return ((words >> np.uint32(32 - keep)).astype(dtype) + dtype.type(0.5)) * dtype.type(2.0**-keep)
 
 
-def distinct(u: Array, n: int) -> Array:
+def distinct(u: Array, n: int | Array) -> Array:
     """Different integers of 0 to n - 1 in random order: the first cards of a shuffled deck (Fisher and Yates), without the deck.
 
     Args:
         u: `(k, *batch)` uniform on (0, 1), k at most n.
-        n: at most 2^23 in float32; integers are then equally likely to a part in 2^23 / n.
+        n: at most 2^23 in float32; integers are then equally likely to a part in 2^23 / n. Or int32 `batch`, one of each world.
     Returns:
         int32 `(k, *batch)`.
     """

@@ -6,7 +6,8 @@ add one: write its class, add a line to `MODELS`, or register it from outside as
 
 Coordinates are the environment's: `isac_iov` has x along its road from 0 and y from the centre line; `dt_edge` has x along the
 road and y across it, both from the mast; `v2x_offload` has x and y on its map from a corner, `urllc_vec` from the centre.
-`twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up.
+`twin_migration` takes no model: its vehicles drive the trips of a `jaxvec.traces.Region`, recorded or made up. A recording of a
+whole town lies in any of these planes: `jaxvec.make(..., world=...)` moves it there.
 
 Throughout:
     sizes: an environment's sizes and switches.
@@ -17,130 +18,21 @@ Throughout:
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.core.registry import Registry
+from jaxvec.envs.motion import Course, Draws, Mobility, Motion, Shapes
+from jaxvec.envs.recorded import RecordedTraffic
 from jaxvec.physics import fading, mobility, tasks
-from jaxvec.traces.trace import SLACK
+from jaxvec.traces import Replay, Trace, load, moved, replay_of, shipped
 
-Draws = dict[str, Array]
-Shapes = dict[str, tuple[int, ...]]
-
-
-class Motion(NamedTuple):
-    """Where the vehicles are; shapes `(vehicle,)`.
-
-    Attributes:
-        x_m, y_m: place [m].
-        velocity_mps: along x, signed, on a road; elsewhere the speed [m/s]; None of a model whose vehicles all have the speed of
-            a number, see `Mobility.course`.
-        present: bool, on the road; environments that know no absent vehicles take models without any.
-        track: a model's own memory, any pytree: the heading, say.
-        z_m: height [m]; None of a model that knows none: all are on the ground then.
-    """
-
-    x_m: Array
-    y_m: Array
-    velocity_mps: Any
-    present: Array
-    track: Any
-    z_m: Any = None
-
-    def on_ground(self) -> dict[str, Any]:
-        """All but the height, by name."""
-        return {name: x for name, x in self._asdict().items() if name != "z_m"}
-
-
-class Course(NamedTuple):
-    """How fast and where to vehicles drive; shapes `(vehicle,)`.
-
-    Attributes:
-        speed_mps: not negative [m/s].
-        cos_heading, sin_heading: of the direction on the ground, 0 along x [-].
-        climb_rad: of the way up, negative down [rad].
-    """
-
-    speed_mps: Array
-    cos_heading: Array
-    sin_heading: Array
-    climb_rad: Array
-
-
-class Mobility:
-    """Base of all models: two kinds of draws, a start and a step. Shapes are one world's; batch axes come last.
-
-    Attributes:
-        numbers: names of the sizes and parameters that the model reads.
-        absent: vehicles may leave for good.
-        constant_speed: speeds never change in an episode, so that what follows from them is computed once.
-    """
-
-    numbers: ClassVar[tuple[str, ...]] = ()
-    absent: ClassVar[bool] = False
-    constant_speed: ClassVar[bool] = False
-
-    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
-        """Which uniform numbers a reset takes.
-
-        Returns:
-            Shapes by name.
-        """
-        raise NotImplementedError
-
-    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
-        """Uniform numbers to what `start` takes; here themselves.
-
-        Args:
-            u: `(*shape, *batch)` by name, uniform on (0, 1); others than the model's may be among them.
-        Returns:
-            By name.
-        """
-        return {name: u[name] for name in self.reset_shapes(sizes, params)}
-
-    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """Where the vehicles are in the first slot."""
-        raise NotImplementedError
-
-    def speed_mps(self, velocity_mps: Array) -> Array:
-        """How fast vehicles are; here the magnitude of their velocity.
-
-        Args:
-            velocity_mps: `(vehicle,)`, as in `Motion` [m/s].
-        Returns:
-            `(vehicle,)`, not negative [m/s].
-        """
-        return jnp.abs(velocity_mps)
-
-    def step_shapes(self, sizes: Any, params: Any) -> Shapes:
-        """Which uniform numbers a slot takes; here none.
-
-        Returns:
-            Shapes by name.
-        """
-        return {}
-
-    def step_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
-        """Uniform numbers to what `advance` takes; here themselves.
-
-        Args:
-            u: `(*shape, *batch)` by name, uniform on (0, 1); others than the model's may be among them.
-        Returns:
-            By name.
-        """
-        return {name: u[name] for name in self.step_shapes(sizes, params)}
-
-    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """Where the vehicles are one slot later."""
-        raise NotImplementedError
-
-    def course(self, motion: Motion, sizes: Any, params: Any) -> Course:
-        """How fast and where to the vehicles drive; here along x, as on a road."""
-        ahead = jnp.where(motion.velocity_mps < 0, -1.0, 1.0)
-        return Course(jnp.abs(motion.velocity_mps), ahead, jnp.zeros_like(ahead), jnp.zeros_like(ahead))
+__all__ = ["MODELS", "Course", "Mobility", "Motion", "usable", "who_is_there", "with_recording"]
 
 
 @dataclass(frozen=True)
@@ -204,7 +96,7 @@ class PassingRoad(Mobility):
         y_m = params.lane_offset_m + params.lane_width_m * jnp.broadcast_to(lane, x_m.shape).astype(x_m.dtype)
         return Motion(x_m, y_m, draws["speed_mps"], jnp.ones(x_m.shape, bool), None)
 
-    def speed_mps(self, velocity_mps: Array) -> Array:
+    def speed_mps(self, velocity_mps: Array, track: Any) -> Array:
         """The velocity: nobody drives the other way."""
         return velocity_mps
 
@@ -262,53 +154,6 @@ class RandomHeading(Mobility):
 
     def _motion(self, place_m: Array, heading_rad: Array) -> Motion:
         return Motion(place_m[:, 0], place_m[:, 1], None, jnp.ones(heading_rad.shape, bool), heading_rad)
-
-
-@dataclass(frozen=True)
-class RecordedTraffic(Mobility):
-    """Vehicles of a recording, replayed: at reset a time is chosen, and vehicles that are on the road at that time.
-
-    Between samples positions are interpolated; a vehicle whose recording has ended is absent from then on. Of the parameters
-    `trace` is a `jaxvec.traces.Trace`, and `trace_starts_s` has the times at which enough vehicles are there.
-    """
-
-    numbers = ("n_vehicles", "trace", "trace_starts_s", "slot_s")
-    absent = True
-
-    def reset_shapes(self, sizes: Any, params: Any) -> Shapes:
-        """A start time, and a lot for every recorded vehicle."""
-        return {"start_s": (), "row": (params.trace.enter_s.shape[0],)}
-
-    def reset_draws(self, u: Draws, sizes: Any, params: Any) -> Draws:
-        """`start_s` (): one of the eligible times; `row` (vehicle,): distinct recorded vehicles present then, by lot."""
-        trace, starts = params.trace, jnp.asarray(params.trace_starts_s, jnp.result_type(float))
-        index = jnp.minimum((u["start_s"] * starts.shape[0]).astype(jnp.int32), starts.shape[0] - 1)
-        start_s = starts[index]
-        _, there = self._samples(start_s, trace, lambda x: lift(x, start_s.ndim))
-        lots = jnp.where(there, u["row"], 2.0)
-        return {"start_s": start_s, "row": jnp.argsort(lots, axis=0)[: sizes.n_vehicles].astype(jnp.int32)}
-
-    def start(self, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """The chosen vehicles at the chosen time."""
-        return self._at(draws["row"], draws["start_s"], params.trace)
-
-    def advance(self, motion: Motion, draws: Draws, sizes: Any, params: Any) -> Motion:
-        """The same vehicles one slot later."""
-        row, clock_s = motion.track
-        return self._at(row, clock_s + params.slot_s, params.trace)
-
-    def _samples(self, clock_s: Array, trace: Any, pick: Any) -> tuple[Array, Array]:
-        """Where in its recording each vehicle is [samples], and whether that is inside it."""
-        sample = (clock_s - pick(trace.enter_s)) / trace.dt_s
-        return sample, (sample >= -SLACK) & (sample <= pick(trace.n_samples) - 1 + SLACK)
-
-    def _at(self, row: Array, clock_s: Array, trace: Any) -> Motion:
-        sample, present = self._samples(clock_s, trace, lambda x: jnp.asarray(x)[row])
-        x_m, y_m, velocity = (
-            mobility.interpolate_rows(jnp.asarray(table, jnp.result_type(float)), row, sample)
-            for table in (trace.x_m, trace.y_m, trace.vx_mps)
-        )
-        return Motion(x_m, y_m, velocity, present, (row, clock_s))
 
 
 @dataclass(frozen=True)
@@ -375,7 +220,7 @@ def usable(sizes: type, params: type, *, absent: bool = False) -> tuple[str, ...
 
     Args:
         sizes, params: its classes.
-        absent: whether it knows vehicles that are not on the road.
+        absent: whether it knows vehicles that are not on the map.
     Returns:
         The names, those of the package first.
     """
@@ -385,3 +230,33 @@ def usable(sizes: type, params: type, *, absent: bool = False) -> tuple[str, ...
         return known and (absent or not model.absent)
 
     return tuple(name for name, model in MODELS.items() if fits(model))
+
+
+def who_is_there(sizes: Any, motion: Motion, params: Any) -> Array | None:
+    """Which vehicles are on the map, of those that the numbers let be there.
+
+    Returns:
+        bool `(vehicle,)`; None under a model whose vehicles never leave, so that as many are there as the numbers say.
+    """
+    return of_present(params.present, motion.present) if MODELS[sizes.mobility].absent else None
+
+
+def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.0), *, takeover: bool = True) -> Any:
+    """The numbers with a recording that is ready to be replayed.
+
+    Args:
+        params: with `trace` a `Trace` in the environment's coordinates, a file of one, a `Replay`, or None: the recording that is
+            shipped.
+        at_m: where the western end of the shipped recording's centre line lies, x and y [m].
+        takeover: whether recorded vehicles that enter take the places of those that have left.
+    Returns:
+        The numbers; unchanged if the mobility model replays no recording.
+    Raises:
+        RecordError: the file cannot be used, or never has `n_vehicles` on the map at once for an episode.
+    """
+    if "trace" not in MODELS[sizes.mobility].numbers or isinstance(params.trace, Replay):
+        return params
+    trace = moved(shipped(), *at_m) if params.trace is None else params.trace
+    trace = trace if isinstance(trace, Trace) else load(trace)
+    horizon_s = float(sizes.horizon * np.max(params.slot_s))
+    return params.replace(trace=replay_of(trace, sizes.n_vehicles, horizon_s, takeover=takeover))

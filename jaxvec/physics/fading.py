@@ -184,6 +184,8 @@ def jakes_correlation(
     speed_mps: Float[Array | float, "*#link"],
     slot_s: Float[Array | float, "*#link"],
     wavelength_m: Float[Array | float, "*#link"],
+    *,
+    quick: bool = False,
 ) -> Float[Array, "*link"]:
     """Correlation of a Rayleigh coefficient with itself a slot later, scatterers all around: J0(2 pi speed slot / wavelength).
 
@@ -194,13 +196,33 @@ def jakes_correlation(
         speed_mps: of the receiver [m/s].
         slot_s: time between the two [s].
         wavelength_m: of the carrier [m].
+        quick: by polynomials that are off by 1e-7 at most, for speeds that change in every slot: a tenth of the time.
     Returns:
         Correlation [-], between -0.41 and 1; 1 for who stands.
     """
     x = 2.0 * math.pi * speed_mps * slot_s / jnp.asarray(wavelength_m)
+    if quick:
+        return _bessel_j0(x)
 
     # both halves of the circle are the same: the ends once, and 127 terms twice
     def add(j: Array, total: Array) -> Array:
         return total + jnp.cos(x * jnp.sin(math.pi * jnp.asarray(j, x.dtype) / 256.0))
 
     return (1.0 + jnp.cos(x) + 2.0 * jax.lax.fori_loop(1, 128, add, jnp.zeros_like(x))) / 256.0
+
+
+_NEAR = (1.0, -2.2499997, 1.2656208, -0.3163866, 0.0444479, -0.0039444, 0.0002100)
+_SIZE = (0.79788456, -0.00000077, -0.00552740, -0.00009512, 0.00137237, -0.00072805, 0.00014476)
+_TURN = (-0.78539816, -0.04166397, -0.00003954, 0.00262573, -0.00054125, -0.00029333, 0.00013558)
+
+
+def _bessel_j0(x: Array) -> Array:
+    """Bessel's function J0 of numbers that are not negative: Abramowitz and Stegun, 9.4.1 and 9.4.3."""
+    far = jnp.maximum(x, 3.0)
+    square, inverse = (jnp.minimum(x, 3.0) / 3.0) ** 2, 3.0 / far
+
+    def polynomial(terms: tuple[float, ...], at: Array) -> Array:
+        return reduce(lambda total, term: total * at + term, reversed(terms), jnp.zeros_like(at))
+
+    beyond = polynomial(_SIZE, inverse) * jax.lax.rsqrt(far) * jnp.cos(far + polynomial(_TURN, inverse))
+    return jnp.where(x > 3.0, beyond, polynomial(_NEAR, square))

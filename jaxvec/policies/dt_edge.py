@@ -14,7 +14,7 @@ from jax import Array
 
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
-from jaxvec.core.presence import of_present
+from jaxvec.core.presence import of_present, of_slot
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import Rule
 from jaxvec.core.types import Observation
@@ -159,7 +159,8 @@ def as_policy(env: DtEdge, params: Params, rule: Callable[..., Plan]) -> Policy:
     """A rule of one world as a policy of one world or of a batch, whose worlds may have numbers of their own."""
 
     def decide(params: Params, key: Array, obs: Observation) -> Any:
-        return encode(rule(see(env, obs, params), env, params, key), env, params)
+        here = of_slot(params, obs.active.get(GROUP))
+        return encode(rule(see(env, obs, here), env, here, key), env, here)
 
     return over_worlds(decide, params)
 

@@ -32,15 +32,17 @@ from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
+from jaxvec.traces.replay import Replay, replay_of, successors
 from jaxvec.traces.rows import Report
 from jaxvec.traces.sumo import read_fcd
 from jaxvec.traces.tdrive import read_tdrive
-from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, provenance, save, shipped
+from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, moved, provenance, save, shipped
 from jaxvec.traces.trips import Samples, Trips, to_trips, trace_samples
 
 __all__ = [
     "RecordError",
     "Region",
+    "Replay",
     "Report",
     "Samples",
     "Sites",
@@ -54,16 +56,19 @@ __all__ = [
     "eligible_starts_s",
     "load",
     "load_region",
+    "moved",
     "provenance",
     "read_counts",
     "read_fcd",
     "read_stations",
     "read_tdrive",
     "region_provenance",
+    "replay_of",
     "save",
     "save_region",
     "shipped",
     "start_bins",
+    "successors",
     "synthetic_region",
     "to_trips",
     "trace_samples",

@@ -141,6 +141,16 @@ def shipped() -> Trace:
         return load(path)
 
 
+def moved(trace: Trace, x_m: float, y_m: float) -> Trace:
+    """The same vehicles elsewhere.
+
+    Args:
+        trace: the record.
+        x_m, y_m: by how much, along either axis [m].
+    """
+    return trace.replace(x_m=trace.x_m + np.float32(x_m), y_m=trace.y_m + np.float32(y_m))
+
+
 def eligible_starts_s(trace: Trace, n_vehicles: int, horizon_s: float, step_s: float = 1.0) -> np.ndarray:
     """Times at which an episode of so many vehicles and such a length can start.
 

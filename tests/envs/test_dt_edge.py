@@ -271,8 +271,8 @@ class Braking(mobility.PassingRoad):
         motion = super().start(draws, sizes, params)
         return motion._replace(velocity_mps=-motion.velocity_mps)
 
-    def speed_mps(self, velocity_mps):
-        return mobility.Mobility.speed_mps(self, velocity_mps)
+    def speed_mps(self, velocity_mps, track):
+        return mobility.Mobility.speed_mps(self, velocity_mps, track)
 
     def advance(self, motion, draws, sizes, params):
         return super().advance(motion, draws, sizes, params)._replace(velocity_mps=0.5 * motion.velocity_mps)

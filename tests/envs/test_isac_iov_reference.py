@@ -17,7 +17,7 @@ from reference import isac_iov as reference
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.isac_iov.info import INFO
 from jaxvec.envs.isac_iov.observation import GROUP
-from jaxvec.traces import eligible_starts_s, shipped
+from jaxvec.traces import replay_of, shipped
 
 SLOTS = 10
 MODES = [
@@ -153,10 +153,10 @@ def clear_cut(config, state, action, after, info):
 
 
 def test_recorded_traffic_agrees_with_absent_vehicles_left_out():
-    env, absent, trace = IsacIov(mobility="trace", horizon=15), 0, shipped()
-    starts = eligible_starts_s(trace, env.n_vehicles, 15.0 * 1.25)
+    env, absent = IsacIov(mobility="trace", horizon=15), 0
+    trace = replay_of(shipped(), env.n_vehicles, 15.0 * 1.25, takeover=False)
     with jax.enable_x64(True):
-        for configs, state, ts, theirs in PAIR.play(env, 5, 15, trace=trace, trace_starts_s=starts):
+        for configs, state, ts, theirs in PAIR.play(env, 5, 15, trace=trace):
             assert_agree(
                 PAIR.differences(env, configs, state, ts, theirs),
                 1e-9,

@@ -15,7 +15,7 @@ from jaxvec.core.rollout import world_keys
 from jaxvec.envs import mobility
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.isac_iov.observation import GROUP
-from jaxvec.traces import RecordError, Trace, eligible_starts_s, save, shipped
+from jaxvec.traces import RecordError, Replay, Trace, eligible_starts_s, save, shipped
 
 ENV, PARAMS = jaxvec.make("isac_iov", preset="traffic")
 TRACE, WORLDS, SLOTS = shipped(), 64, 30
@@ -58,7 +58,7 @@ def test_distinct_vehicles_are_chosen_that_are_there_at_the_start(draws):
     rows, start_s = np.asarray(draws["row"]), np.asarray(draws["start_s"])
     assert rows.shape == (ENV.n_vehicles, WORLDS)
     assert start_s.shape == (WORLDS,)
-    assert np.isin(start_s, PARAMS.trace_starts_s).all()
+    assert np.isin(start_s, PARAMS.trace.starts_s).all()
     assert all(len(set(rows[:, w])) == ENV.n_vehicles for w in range(WORLDS))
     assert is_there(rows, start_s).all()
     assert start(draws, PARAMS).present.all()
@@ -66,8 +66,8 @@ def test_distinct_vehicles_are_chosen_that_are_there_at_the_start(draws):
 
 
 def test_every_vehicle_on_the_road_is_as_likely_as_any_other():
-    n, when = 3000, PARAMS.trace_starts_s[len(PARAMS.trace_starts_s) // 2]
-    params = PARAMS.replace(trace_starts_s=np.float32([when]))
+    n, choice = 3000, len(PARAMS.trace.starts_s) // 2
+    when, params = PARAMS.trace.starts_s[choice], PARAMS.replace(trace_starts=np.int32([choice]))
     rows = jax.jit(ENV.draw_reset)(world_keys(jax.random.key(7), n), params)["row"]
     there = np.flatnonzero(is_there(np.arange(len(TRACE.enter_s)), when))
     counts = np.bincount(np.ravel(rows), minlength=len(TRACE.enter_s))
@@ -108,7 +108,7 @@ def test_vehicles_are_absent_from_the_end_of_their_recording(replay):
 
 def someone_absent():
     """A state of the environment in which everywhere someone, but not everyone, is absent; draws and actions of a slot."""
-    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
+    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=PARAMS.trace)
     configs, state, *_ = list(slots)[-1]
     rng = np.random.default_rng(1)
     present = rng.random((ENV.n_vehicles, side_by_side.WORLDS)) < 0.5
@@ -148,7 +148,7 @@ def test_absent_vehicles_change_nothing_for_the_others():
 
 
 def test_the_absent_see_nothing_and_are_marked():
-    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=TRACE, trace_starts_s=PARAMS.trace_starts_s)
+    slots = PAIR.play(ENV, 5, SLOTS // 2, trace=PARAMS.trace)
     absent = 0
     for _, state, ts, _ in slots:
         gone = ~np.asarray(state.present)
@@ -178,8 +178,8 @@ def test_a_recording_may_come_from_a_file(tmp_path):
     save(TRACE, tmp_path / "road.npz")
     for trace in (tmp_path / "road.npz", str(tmp_path / "road.npz"), TRACE):
         params = ENV.default_params(trace=trace)
-        assert isinstance(params.trace, Trace)
-        np.testing.assert_array_equal(params.trace_starts_s, PARAMS.trace_starts_s)
+        assert isinstance(params.trace, Replay)
+        jax.tree.map(np.testing.assert_array_equal, params.trace, PARAMS.trace)
     assert jaxvec.make("isac_iov")[1].trace is None
 
 
@@ -197,6 +197,6 @@ def test_whoever_counts_as_there_for_a_start_is_there_after_the_reset():
     trace = Trace(x, 0 * x, x, 0 * x, np.float32([100.0, 100.7]), n_samples, np.float32(0.1))
     starts = eligible_starts_s(trace, 2, 0.0)
     env = IsacIov(n_vehicles=2, horizon=1, mobility="trace")
-    params = PARAMS.replace(trace=trace, trace_starts_s=starts)
+    params = env.default_params(trace=trace)
     assert starts.tolist() == [101.0]
     assert start(env.draw_reset(jax.random.key(0), params), params).present.all()

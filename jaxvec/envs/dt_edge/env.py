@@ -27,20 +27,23 @@ the queues. The horizon truncates.
 - the paper's tasks never wait for the queue that they enter: they do with `queue_wait`, where the load calls for it (`dense`).
 
 With `present` fewer vehicles than `n_vehicles` are there; the others have no tasks, no part of band, server and budgets, and are
-in no mean: all is as in an environment of that many vehicles, and one program serves every number of them.
+in no mean: all is as in an environment of that many vehicles, and one program serves every number of them. Recorded vehicles
+(`mobility="trace"`) drive in the plane around the mast, and come and go: whoever is absent is so for as long. Who takes a place
+that was left takes over its channel and bias.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
-from jaxvec.core.presence import of_present
+from jaxvec.core.presence import of_present, of_slot
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
@@ -49,6 +52,8 @@ from jaxvec.envs.dt_edge.observation import GROUP, layout, observe
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.envs.dt_edge.slot import advance, decode, delay, enqueue, fit, gain_db, rate_bps, score, spend, start
 from jaxvec.physics import fading, tasks
+
+WIDE_M = 5.625  # from the centre line of the shipped recording to the middle of its outermost lane
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,15 @@ class DtEdge(Sizes, Environment):
         """All vehicles' entries, and the queues."""
         return self.n_vehicles * (self.n_types + 3) + self.n_types
 
+    def default_params(self, **numbers: Any) -> Params:
+        """The paper's numbers, and what recorded traffic needs; the shipped recording passes the mast at `lane_offset_m`.
+
+        Raises:
+            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
+        """
+        params = Params(**numbers)
+        return mobility.with_recording(self, params, (-350.0, float(np.mean(params.lane_offset_m)) + WIDE_M))
+
     # Chance
 
     def draw_reset(self, key: Array, params: Params) -> dict[str, Array]:
@@ -142,19 +156,20 @@ class DtEdge(Sizes, Environment):
         self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order."""
-        decision = fit(self, *decode(self, action[GROUP], params), state, params)
-        rates_bps = rate_bps(self, gain_db(self, state, params), params)
-        late = delay(self, decision, rates_bps, state, params)
-        energy = spend(decision, late, params)
+        here = of_slot(params, state.present)
+        decision = fit(self, *decode(self, action[GROUP], here), state, here)
+        rates_bps = rate_bps(self, gain_db(self, state, here), here)
+        late = delay(self, decision, rates_bps, state, here)
+        energy = spend(decision, late, here)
         q = enqueue(decision, late, state)
-        earned = score(self, decision, late, energy, q, state, params)
+        earned = score(self, decision, late, energy, q, state, here)
         after = advance(self, q, state, draws, params)
         reward = jnp.broadcast_to(earned.team, earned.reward_n.shape) if self.shared_reward else earned.reward_n
         ts = Timestep(
             obs=observe(self, after, params),
-            reward={GROUP: of_present(params.present, reward)},
+            reward={GROUP: of_present(here.present, reward)},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
-            info=measure(decision, rates_bps, late, energy, q, earned, params),
+            info=measure(decision, rates_bps, late, energy, q, earned, here),
         )
         return after, ts

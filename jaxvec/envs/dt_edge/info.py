@@ -5,7 +5,7 @@ from jax import Array
 
 from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.envs.dt_edge.params import Params
-from jaxvec.envs.dt_edge.slot import Decision, Energy, Latency, Queues, Score
+from jaxvec.envs.dt_edge.slot import Decision, Energy, Latency, Queues, Score, at_least_some
 
 INFO = {
     "team_reward": ("-", "mean over vehicles of their own rewards"),
@@ -85,7 +85,7 @@ def measure(
         "oversubscribed": d.request > d.budget,
         "offload_ratio": mean(d.omega),
         "queue_total_bits": jnp.sum(q.after_bits, 0),
-        "queue_load": jnp.mean(q.arrivals_bits / late.service_bits, 0),
+        "queue_load": jnp.mean(q.arrivals_bits / at_least_some(late.service_bits), 0),
         "drift_exact": score.drift_exact,
         "drift_bound": score.drift_bound,
         "p1_cost": -qos + local_j + energy.edge_j,

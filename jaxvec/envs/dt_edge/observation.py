@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.observation import Block, Layout
-from jaxvec.core.presence import how_many, of_present, show_present
+from jaxvec.core.presence import how_many, of_present, of_slot, show_present
 from jaxvec.core.types import Observation
 from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
@@ -66,14 +66,16 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
 
     Args:
         state: at the start of the slot.
+        params: with `present` as many as may be there.
     Returns:
         Rows `(N, 2K + 3)`, 0 of absent vehicles; `Observation.world` `(N(K + 3) + K,)` has all vehicles' entries, then the queues
         once.
     """
+    params = of_slot(params, state.present)
     values = {
         "task_bits": state.task_bits,
         "x_m": state.x_m,
-        "speed_mps": mobility.MODELS[sizes.mobility].speed_mps(state.velocity_mps),
+        "speed_mps": mobility.MODELS[sizes.mobility].speed_mps(state.velocity_mps, state.track),
         "gain_db": gain_db(sizes, state, params),
         "queue_bits": state.queue_bits,
     }
@@ -104,6 +106,10 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
         obs: as `observe` gives it.
     """
     rows, blocks = obs.agents[GROUP], layout(sizes)[GROUP]
-    queues = blocks.read(rows[:1], "queue_bits", params)
+    params = of_slot(params, obs.active.get(GROUP))
+    sees = (
+        rows[:1] if GROUP not in obs.active else jnp.max(rows, 0, keepdims=True)
+    )  # whoever is there, all see the same
+    queues = blocks.read(sees, "queue_bits", params)
     task_bits = of_present(params.present, blocks.read(rows, "task_bits", params))
     return Seen(task_bits, blocks.read(rows, "gain_db", params), queues[0])

@@ -6,7 +6,7 @@ from typing import Any
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, count, number, size, switch
+from jaxvec.core.params import ON_OFF, count, data, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -30,6 +30,7 @@ from jaxvec.envs.limits import (
     losses,
 )
 from jaxvec.physics import pathloss
+from jaxvec.traces import Replay
 
 
 class Params(struct.PyTreeNode):
@@ -91,7 +92,9 @@ class Params(struct.PyTreeNode):
         WEIGHT,
         only={"reward_mode": ("eq27",)},
     )
-    present: Any = count("n_vehicles", "vehicle", "vehicles that are there; None: all")
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
+    trace: Replay | None = data("recorded vehicles, x and y from the mast, for mobility='trace'; a file of them")
+    trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
 
     @property
     def task_bits_mean(self) -> Any:
@@ -124,7 +127,9 @@ class Sizes:
         True, ON_OFF, "all vehicles learn from the mean of their rewards; off: each from its own"
     )
     pathloss: str = switch("macro", lambda: pathloss.usable(Params), "path-loss model of the links to the mast")
-    mobility: str = switch("passing", lambda: mobility.usable(Sizes, Params), "how vehicles move")
+    mobility: str = switch(
+        "passing", lambda: mobility.usable(Sizes, Params, absent=True), "how vehicles move, and whether they may leave"
+    )
 
 
 class State(struct.PyTreeNode):
@@ -133,7 +138,7 @@ class State(struct.PyTreeNode):
     Attributes:
         t: int32 `()`, slots done.
         x_m, y_m: `(N,)`, along the road and across it, both from the mast [m].
-        velocity_mps: `(N,)`, along the road [m/s].
+        velocity_mps: `(N,)`, along the road; of recorded traffic along x [m/s].
         track: the memory of the mobility model.
         shadow_db: `(N,)`, loss by shadowing [dB].
         fading_re, fading_im: `(N,)`, real and imaginary part of the coefficient of Rayleigh fading, of mean power 1 [-].
@@ -141,7 +146,8 @@ class State(struct.PyTreeNode):
         shadow_corr: `(N,)`, of shadowing with itself a slot later [-].
         task_bits: `(N, K)`, size of each task; 0 of an absent vehicle [bit].
         queue_bits: `(K,)`, backlog of the server per type [bit].
-        cpu_bias_hz: `(N, K)`, by what the twin underrates the CPU of each stream; 0 of an absent vehicle [Hz].
+        cpu_bias_hz: `(N, K)`, by what the twin underrates the CPU of each stream [Hz].
+        present: bool `(N,)`, on the map; None where vehicles never leave.
     """
 
     t: Array
@@ -157,3 +163,4 @@ class State(struct.PyTreeNode):
     task_bits: Array
     queue_bits: Array
     cpu_bias_hz: Array
+    present: Any = None

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.presence import how_many, mean_of_present, of_present
+from jaxvec.core.presence import how_many, mean_of_present, of_present, of_slot
 from jaxvec.envs import mobility
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.physics import fading, geometry, lyapunov, pathloss, queues, rate, tasks, units
@@ -192,7 +192,8 @@ def fit(sizes: Sizes, omega: Array, asked: Array, state: State, params: Params) 
     """
     floor, n = share_floor(sizes, params), n_streams(sizes, params)
     least = n * floor
-    budget = jnp.maximum(1.0 - jnp.sum(state.cpu_bias_hz, (0, 1)) / params.server_cpu_hz, least)
+    bias_hz = of_present(params.present, state.cpu_bias_hz)
+    budget = jnp.maximum(1.0 - jnp.sum(bias_hz, (0, 1)) / params.server_cpu_hz, least)
     share = of_present(params.present, jnp.clip(asked, floor, params.alpha_max))
     request = jnp.sum(share, (0, 1))
     over = request > budget
@@ -250,10 +251,23 @@ def delay(sizes: Sizes, d: Decision, rate_bps: Array, state: State, params: Para
     true_hz = jnp.maximum(d.alpha * params.server_cpu_hz + state.cpu_bias_hz, params.cpu_eff_min_hz)
     comp_s = d.omega * cycles / true_hz
     service_bits = params.slot_s * params.server_cpu_hz * jnp.sum(d.alpha, 0) / params.cycles_per_bit
-    wait_s = state.queue_bits * params.slot_s / service_bits if sizes.queue_wait else jnp.zeros_like(state.queue_bits)
+    wait_s = jnp.zeros_like(state.queue_bits)
+    if sizes.queue_wait:
+        wait_s = state.queue_bits * params.slot_s / at_least_some(service_bits)
     edge_s = tx_s + comp_s + d.omega * wait_s
     raw_s = local_s + edge_s if sizes.latency_combine == "sum" else jnp.maximum(local_s, edge_s)
     return Latency(local_s, tx_s, comp_s, raw_s, jnp.minimum(raw_s, params.latency_cap_s), wait_s, service_bits)
+
+
+def at_least_some(service_bits: Array) -> Array:
+    """What the server can do, to divide by: where nobody is there it does nothing, and any number will do.
+
+    Args:
+        service_bits: `(K,)` [bit].
+    Returns:
+        `(K,)` [bit].
+    """
+    return jnp.where(service_bits > 0, service_bits, 1.0)
 
 
 def spend(d: Decision, late: Latency, params: Params) -> Energy:
@@ -281,7 +295,7 @@ def score(sizes: Sizes, d: Decision, late: Latency, energy: Energy, q: Queues, s
     before, after = state.queue_bits / reference, q.after_bits / reference
     exact = jnp.mean(lyapunov.drift_exact(before, after), 0)
     bound = jnp.mean(lyapunov.drift_bound(before, q.arrivals_bits / reference, late.service_bits / reference), 0)
-    used = jnp.sum(d.alpha + state.cpu_bias_hz / params.server_cpu_hz, (0, 1))
+    used = jnp.sum(d.alpha + of_present(params.present, state.cpu_bias_hz) / params.server_cpu_hz, (0, 1))
     if sizes.reward_mode == "eq27":
         reward_n = qos - params.eta_capacity * (1.0 - used)
     else:
@@ -296,12 +310,14 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
 
     Args:
         draws: of the slot, see `DtEdge.draw_step`.
+        params: with `present` as many as may be there.
     """
     model = mobility.MODELS[sizes.mobility]
-    present = jnp.ones(state.x_m.shape, bool)
+    present = jnp.ones(state.x_m.shape, bool) if state.present is None else state.present
     motion = mobility.Motion(state.x_m, state.y_m, state.velocity_mps, present, state.track)
     motion = model.advance(motion, draws, sizes, params)
-    changed = {} if model.constant_speed else correlations(model.speed_mps(motion.velocity_mps), params)
+    present = mobility.who_is_there(sizes, motion, params)
+    changed = {} if model.constant_speed else correlations(sizes, motion, params)
     re, im = (
         tasks.ar1(x, state.fading_corr, 0.5**0.5 * draws["z_fading"][:, i])
         for i, x in enumerate((state.fading_re, state.fading_im))
@@ -316,23 +332,28 @@ def advance(sizes: Sizes, q: Queues, state: State, draws: dict[str, Array], para
         fading_re=re,
         fading_im=im,
         task_bits=of_present(
-            params.present, tasks.uniform(draws["u_task"], params.task_bits_min, params.task_bits_max)
+            of_slot(params, present).present,
+            tasks.uniform(draws["u_task"], params.task_bits_min, params.task_bits_max),
         ),
         queue_bits=q.after_bits,
+        present=present,
         **changed,
     )
 
 
-def correlations(speed_mps: Array, params: Params) -> dict[str, Array]:
+def correlations(sizes: Sizes, motion: mobility.Motion, params: Params) -> dict[str, Array]:
     """Of fading and of shadowing with themselves a slot later: (4), and the way driven.
 
     Args:
-        speed_mps: `(N,)` [m/s].
+        motion: of the vehicles.
     Returns:
         `(N,)` each, by name of the state [-].
     """
+    model, wavelength_m = mobility.MODELS[sizes.mobility], params.light_speed_mps / params.carrier_hz
+    speed_mps = model.speed_mps(motion.velocity_mps, motion.track)
+    quick = not model.constant_speed  # then in every slot
     return {
-        "fading_corr": fading.jakes_correlation(speed_mps, params.slot_s, params.light_speed_mps / params.carrier_hz),
+        "fading_corr": fading.jakes_correlation(speed_mps, params.slot_s, wavelength_m, quick=quick),
         "shadow_corr": shadow_correlation(speed_mps, params),
     }
 
@@ -343,8 +364,8 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     Args:
         draws: of the reset, see `DtEdge.draw_reset`.
     """
-    model = mobility.MODELS[sizes.mobility]
-    motion = model.start(draws, sizes, params)
+    motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
+    present = mobility.who_is_there(sizes, motion, params)
     bias_hz = params.cpu_bias_mean_hz + params.cpu_bias_halfwidth_hz * draws["u_bias"]
     return State(
         t=jnp.zeros(motion.x_m.shape[1:], jnp.int32),
@@ -355,8 +376,9 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         shadow_db=draws["shadow_db"],
         fading_re=draws["fading_re"],
         fading_im=draws["fading_im"],
-        **correlations(model.speed_mps(motion.velocity_mps), params),
-        task_bits=of_present(params.present, draws["task_bits"]),
+        **correlations(sizes, motion, params),
+        task_bits=of_present(of_slot(params, present).present, draws["task_bits"]),
         queue_bits=jnp.zeros_like(draws["task_bits"][0]),
         cpu_bias_hz=of_present(params.present, bias_hz),
+        present=present,
     )

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -40,7 +39,6 @@ from jaxvec.envs.isac_iov.observation import GROUP, layout, observe
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, score, settle, start, transmit
 from jaxvec.physics import fading, tasks
-from jaxvec.traces import Trace, eligible_starts_s, load, shipped
 
 
 @dataclass(frozen=True)
@@ -99,23 +97,7 @@ class IsacIov(Sizes, Environment):
         Raises:
             RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
-        params = Params(**numbers)
-        if "trace" not in mobility.MODELS[self.mobility].numbers:
-            return params
-        trace = shipped() if params.trace is None else params.trace
-        trace = trace if isinstance(trace, Trace) else load(trace)
-        starts = eligible_starts_s(trace, self.n_vehicles, float(self.horizon * np.max(params.slot_s)))
-        return params.replace(trace=trace, trace_starts_s=starts)
-
-    def contradictions(self, params: Params) -> list[str]:
-        """RSUs that would stand beside the road's ends."""
-        row_m = (self.n_rsus - 1) * np.asarray(params.rsu_spacing_m)
-        if np.all(row_m <= np.asarray(params.road_length_m)):
-            return []
-        return [
-            f"rsu_spacing_m: {self.n_rsus} RSUs take {np.max(row_m):g} m (must be at most road_length_m, "
-            f"{np.min(params.road_length_m):g} m)"
-        ]
+        return mobility.with_recording(self, Params(**numbers), takeover=False)
 
     # Chance
 

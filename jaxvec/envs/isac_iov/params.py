@@ -37,7 +37,7 @@ from jaxvec.envs.limits import (
     moves,
 )
 from jaxvec.physics import pathloss
-from jaxvec.traces import Trace
+from jaxvec.traces import Replay
 
 
 class Params(struct.PyTreeNode):
@@ -121,8 +121,10 @@ class Params(struct.PyTreeNode):
     )
     violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)", WEIGHT)
     present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
-    trace: Trace | None = data("recorded vehicles, for mobility='trace'")
-    trace_starts_s: Array | None = data("times [s] of the recording at which an episode may begin")
+    trace: Replay | None = data(
+        "recorded vehicles, x from the western end of the road and y from its centre line, for mobility='trace'; a file of them"
+    )
+    trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
 
     @property
     def rsu_free_hz(self) -> Any:

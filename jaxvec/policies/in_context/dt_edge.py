@@ -58,6 +58,8 @@ def problem_of(env: DtEdge, params: Params) -> Problem:
     """
     if params.present is not None:
         raise ValueError("cases are of all vehicles: set n_vehicles in the place of present")
+    if params.trace is not None:
+        raise ValueError(f"cases are of all vehicles, and of mobility={env.mobility!r} they come and go: take another")
     k = env.n_types
 
     def unit(params: Params, plain: Array) -> Array:
