@@ -38,6 +38,7 @@ from jaxvec.traces.sumo import read_fcd
 from jaxvec.traces.tdrive import read_tdrive
 from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, moved, provenance, save, shipped
 from jaxvec.traces.trips import Samples, Trips, to_trips, trace_samples
+from jaxvec.traces.world import World, check_world, load_world, save_world, world_provenance
 
 __all__ = [
     "RecordError",
@@ -48,14 +49,17 @@ __all__ = [
     "Sites",
     "Trace",
     "Trips",
+    "World",
     "assemble",
     "build_region",
     "check",
     "check_region",
+    "check_world",
     "choose_sites",
     "eligible_starts_s",
     "load",
     "load_region",
+    "load_world",
     "moved",
     "provenance",
     "read_counts",
@@ -66,10 +70,12 @@ __all__ = [
     "replay_of",
     "save",
     "save_region",
+    "save_world",
     "shipped",
     "start_bins",
     "successors",
     "synthetic_region",
     "to_trips",
     "trace_samples",
+    "world_provenance",
 ]
