@@ -4,6 +4,7 @@ All ask for as much band and processor as they can (+1). A rule is a function of
 all but `capacity` are local, see `jaxvec.core.rule.Rule`.
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -56,6 +57,8 @@ def waterfill(seen: Seen, env: IsacIov, params: Params, *, twin: bool = False) -
     """
     n = how_many(params.present, env.n_vehicles)
     users = jnp.maximum(1.0, 2 * n * params.rsu_range_m / params.road_length_m)
+    if params.rsu_pos_m is not None:  # of a square, not of a road
+        users = jnp.maximum(1.0, n * math.pi * (params.rsu_range_m / params.road_length_m) ** 2)
     speed = jnp.concatenate([seen.veh_cpu_hz[:, None] / 2, seen.covered * seen.free_hz / users], 1)
     backlog_s = jnp.where(seen.covered, seen.q_rsu_cycles / jnp.maximum(seen.free_hz, 1.0), 0) * twin
     own_s = (seen.q_loc_cycles / jnp.maximum(seen.veh_cpu_hz, 1.0))[:, None]

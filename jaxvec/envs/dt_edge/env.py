@@ -118,7 +118,7 @@ class DtEdge(Sizes, Environment):
             RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
         """
         params = Params(**numbers)
-        return mobility.with_recording(self, params, (-350.0, float(np.mean(params.lane_offset_m)) + WIDE_M))
+        return mobility.with_recording(self, params, (-350.0, float(np.max(params.lane_offset_m)) + WIDE_M))
 
     # Chance
 

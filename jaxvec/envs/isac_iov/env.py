@@ -38,6 +38,7 @@ from jaxvec.envs.isac_iov.info import INFO, measure
 from jaxvec.envs.isac_iov.observation import GROUP, layout, observe
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, score, settle, start, transmit
+from jaxvec.envs.places import misplaced
 from jaxvec.physics import fading, tasks
 
 
@@ -98,6 +99,10 @@ class IsacIov(Sizes, Environment):
             RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
         return mobility.with_recording(self, Params(**numbers), takeover=False)
+
+    def contradictions(self, params: Params) -> list[str]:
+        """Another number of RSUs than there are places for."""
+        return misplaced("rsu_pos_m", params.rsu_pos_m, self.n_rsus, "RSU")
 
     # Chance
 

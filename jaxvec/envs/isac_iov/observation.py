@@ -22,8 +22,8 @@ GROUP = "vehicle"
 
 
 def _two_lanes_m(params: Params) -> Any:
-    """width of two lanes"""
-    return 2 * params.lane_width_m
+    """width of two lanes; with `rsu_pos_m` road_length_m"""
+    return 2 * params.lane_width_m if params.rsu_pos_m is None else params.road_length_m
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
@@ -45,7 +45,13 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
         Block("t_max_s", None, "s", "deadline", 1.0),
         Block("q_loc_cycles", None, "cycle", "own queue", "q_loc_ref_cycles"),
         Block("v_energy_j", None, "J", "energy queue, per vehicle on the road", "energy_ref_j"),
-        Block("dx_m", k, "m", "offset along the road, per RSU", "road_length_m"),
+        Block(
+            "dx_m",
+            k,
+            "m",
+            "offset along the road, per RSU; with `rsu_pos_m` the distance, negative to the west",
+            "road_length_m",
+        ),
         Block("covered", k, "-", "1 where an RSU covers the vehicle, else 0"),
         Block("free_hz", k, "Hz", "processor of an RSU that the twin leaves", 20e9),
         Block("q_rsu_cycles", k, "cycle", "queue of an RSU as the twin shows it", "q_rsu_ref_cycles"),
@@ -81,7 +87,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
         "t_max_s": params.t_max_s,
         "q_loc_cycles": state.q_loc_cycles,
         "v_energy_j": Encoded(state.v_energy_j / energy_scale_j),
-        "dx_m": place.dx_m,
+        "dx_m": place.dx_m if params.rsu_pos_m is None else jnp.where(place.dx_m < 0, -1, 1) * place.ground_m,
         "covered": place.covered,
         "free_hz": params.rsu_free_hz,
         "q_rsu_cycles": Encoded(q_rsu),
@@ -102,7 +108,7 @@ class Seen(NamedTuple):
         work_cycles: `(I,)`, work of the whole task [cycle].
         veh_cpu_hz: `(I,)`, own CPU [Hz].
         q_loc_cycles: `(I,)`, own backlog [cycle].
-        dx_m: `(I, K)`, offset of each RSU along the road [m].
+        dx_m: `(I, K)`, offset of each RSU along the road; with `rsu_pos_m` the distance, negative to the west [m].
         covered: bool `(I, K)`, which RSUs reach the vehicle.
         free_hz: `(I, K)`, what the twin leaves of an RSU's processor [Hz].
         q_rsu_cycles: `(I, K)`, backlog of the RSUs as the twin shows it; 0 without it [cycle].

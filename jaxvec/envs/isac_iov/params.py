@@ -121,6 +121,9 @@ class Params(struct.PyTreeNode):
     )
     violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)", WEIGHT)
     present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
+    rsu_pos_m: Array | None = data(
+        "places of the RSUs (K, 2), x and y as vehicles have them [m]; None: the row along the road", ("rsu", "axis")
+    )
     trace: Replay | None = data(
         "recorded vehicles, x from the western end of the road and y from its centre line, for mobility='trace'; a file of them"
     )

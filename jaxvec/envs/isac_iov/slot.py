@@ -23,6 +23,7 @@ from jaxvec.core.layout import lift
 from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
+from jaxvec.envs.places import places_of
 from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
 
 
@@ -132,11 +133,15 @@ class Outcome(NamedTuple):
 
 
 def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
-    """(2): distances to the RSUs, which stand in a row on the north side, centred."""
-    k, rank = sizes.n_rsus, state.t.ndim
-    rsu_x_m = params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
+    """(2): distances to the RSUs, which stand in a row on the north side, centred, or anywhere."""
+    if params.rsu_pos_m is None:
+        k, rank = sizes.n_rsus, state.t.ndim
+        rsu_x_m = params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
+        dy_m = (state.y_m - params.rsu_lateral_m)[:, None]
+    else:
+        places_m = places_of(params.rsu_pos_m, state.t.ndim)
+        rsu_x_m, dy_m = places_m[:, 0], geometry.offsets(state.y_m, places_m[:, 1])
     dx_m = geometry.offsets(state.x_m, rsu_x_m)
-    dy_m = (state.y_m - params.rsu_lateral_m)[:, None]
     ground_m = geometry.norm_m(dx_m, dy_m)
     covered = geometry.within(ground_m, params.rsu_range_m) & state.present[:, None]
     return Geometry(dx_m, geometry.norm_m(ground_m, params.rsu_height_m), ground_m, covered)

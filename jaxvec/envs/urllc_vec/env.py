@@ -25,13 +25,16 @@ Constraints C1 to C20 are reported as rates. The horizon truncates.
 - the energy budget of a vehicle is per second, 10 mJ a slot; rewards are in units of targets and budgets;
 - the twin is three slots late: without a delay there is nothing to forecast.
 
+With recorded traffic (`mobility="trace"`) vehicles drive in the plane, and come and go: whoever is absent has no task and no
+links, is seen by nobody, and is in no mean or sum.
+
 Extensions by configuration: another twin, channel knowledge, mobility, processors and energies, Table III's path losses.
 """
 
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,13 +44,16 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, Options, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
+from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.places import misplaced
 from jaxvec.envs.urllc_vec.info import INFO, measure
 from jaxvec.envs.urllc_vec.next_slot import advance, start
 from jaxvec.envs.urllc_vec.observation import feature_blocks, features, layout, observe, options
 from jaxvec.envs.urllc_vec.params import GROUPS, Params, Sizes, State, split_nodes
+from jaxvec.envs.urllc_vec.score import score_nodes, score_vehicles
 from jaxvec.envs.urllc_vec.slot import (
     available_hz,
     decode,
@@ -55,8 +61,6 @@ from jaxvec.envs.urllc_vec.slot import (
     process,
     remaining,
     route,
-    score_nodes,
-    score_vehicles,
     sent,
     upload,
 )
@@ -98,6 +102,14 @@ class UrllcVec(Sizes, Environment):
         ),
         "own_rewards": preset("each agent learns from its own reward, as in the paper: a Nash game", reward_mix=0.0),
     }
+
+    def default_params(self, **numbers: Any) -> Params:
+        """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the map.
+
+        Raises:
+            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
+        """
+        return mobility.with_recording(self, Params(**numbers), (-350.0, 0.0))
 
     def shares_reward(self, params: Params) -> bool:
         """Whether `reward_mix` is 1 in all worlds.
@@ -157,6 +169,10 @@ class UrllcVec(Sizes, Environment):
         f, batch = self.n_features, obs.world.shape[1:]
         rows = [x[:, :-f].reshape(-1, *batch) for x in obs.agents.values()]
         return jnp.concatenate([*rows, obs.agents["bs"][0, -f:]])
+
+    def contradictions(self, params: Params) -> list[str]:
+        """Another number of BSs than there are places for."""
+        return misplaced("bs_pos_m", params.bs_pos_m, self.n_bs, "BS")
 
     # Chance
 
@@ -218,17 +234,22 @@ class UrllcVec(Sizes, Environment):
         way = route(self, decision, work, up, state, params)
         outcome = process(self, decision, work, up, way, state, params)
 
-        vehicles = score_vehicles(self, outcome, params)
+        vehicles = score_vehicles(self, outcome, state, params)
         nodes = score_nodes(self, decision, way, outcome, state, params)
         own = {"vehicle": vehicles.own, **split_nodes(self, nodes.own)}
-        team = reduce(add, (jnp.mean(own[group], 0) for group in GROUPS))  # (63)
+
+        def mean(group: str, x: Array) -> Array:
+            return mean_of_present(state.present, x) if group == "vehicle" else jnp.mean(x, 0)
+
+        team = reduce(add, (mean(group, own[group]) for group in GROUPS))  # (63)
         reward = {group: (1 - params.reward_mix) * own[group] + params.reward_mix * team for group in GROUPS}
+        reward |= {"vehicle": of_present(state.present, reward["vehicle"])}
 
         backlog = remaining(self, decision, outcome, state, params)
         speed_hz, what = available_hz(state, params), (backlog, outcome.load, state.tasks.size_bits)
         error_hz = params.twin_cpu_error_hz * (2 * draws["twin_cpu"] - 1)
         measured, true = (features(self, hz, *what, params) for hz in (speed_hz + error_hz, speed_hz))
-        share = sent(self, decision)
+        share = sent(self, decision, state)
         after = advance(
             self,
             state,
@@ -244,9 +265,9 @@ class UrllcVec(Sizes, Environment):
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
             info=measure(self, state, decision, work, up, way, outcome, share, params)
-            | {f"reward_{group}": jnp.mean(x, 0) for group, x in own.items()}
+            | {f"reward_{group}": mean(group, x) for group, x in own.items()}
             | {"team_reward": team, "features": true}
-            | {"incentive_vehicle": jnp.mean(vehicles.incentive, 0), "penalty_vehicle": jnp.mean(vehicles.penalty, 0)},
+            | {f"{name}_vehicle": mean("vehicle", getattr(vehicles, name)) for name in ("incentive", "penalty")},
         )
         return after, ts
 

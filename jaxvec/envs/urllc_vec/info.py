@@ -14,12 +14,16 @@ Throughout:
     params: the numbers.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.core.presence import how_many, mean_of_present, of_present
 from jaxvec.envs.urllc_vec.params import Params, Sizes, State, split_nodes
-from jaxvec.envs.urllc_vec.slot import Decision, Outcome, Route, Uplink, Work
+from jaxvec.envs.urllc_vec.slot import Decision, Outcome, Route, Uplink, Work, there
 from jaxvec.physics import computing
 
 INFO = {
@@ -96,32 +100,34 @@ def measure(
     def mean(x: Array) -> Array:
         return jnp.mean(x.astype(o.latency_s.dtype), 0)
 
+    of_tasks, of_vehicles = _means(sizes, state, o.latency_s.dtype)
+    n = how_many(state.present, sizes.n_vehicles)
     placed, load = jnp.maximum(jnp.sum(way.placed, 0), 1), mean(o.load)
     cost = jnp.sum(o.vehicle_latency_s, 0) / params.latency_target_s
     cost += params.lambda_e * jnp.sum(o.energy_j, 0) / params.e_max_node_j
     cost -= params.lambda_q * jnp.sum(o.percent, 0) / 100
     return {
-        "latency_mean_s": mean(o.latency_s),
-        "latency_weighted_s": mean(o.vehicle_latency_s),
-        "latency_total_v_s": jnp.sum(o.latency_s, 0) / sizes.n_vehicles,
-        "latency_p95_s": jnp.percentile(o.latency_s, 95, axis=0),
-        "latency_up_s": mean(up.delay_s),
-        "latency_fwd_s": mean(way.delay_s),
+        "latency_mean_s": of_tasks(o.latency_s),
+        "latency_weighted_s": of_vehicles(o.vehicle_latency_s),
+        "latency_total_v_s": jnp.sum(o.latency_s, 0) / n,
+        "latency_p95_s": _late(sizes, state, o),
+        "latency_up_s": of_tasks(up.delay_s),
+        "latency_fwd_s": of_tasks(way.delay_s),
         "latency_proc_s": jnp.sum(o.process_s, 0) / placed,
-        "violation_rate": mean(o.latency_s > params.latency_target_s),
-        "drop_rate": mean(~way.placed),
-        "energy_vehicle_j": mean(o.vehicle_energy_j),
+        "violation_rate": of_tasks(o.latency_s > params.latency_target_s),
+        "drop_rate": of_tasks(~way.placed),
+        "energy_vehicle_j": of_vehicles(o.vehicle_energy_j),
         "energy_node_j": mean(o.node_energy_j),
         "energy_total_j": jnp.sum(o.energy_j, 0),
-        "qos": mean(o.quality),
-        "qos_norm": mean(o.percent),
+        "qos": of_tasks(o.quality),
+        "qos_norm": of_tasks(o.percent),
         "backlog_cycles": mean(state.backlog),
         "load_cycles": load,
         "load_imbalance": jnp.std(o.load, 0) / jnp.maximum(load, 1),
-        "forwards_per_subtask": mean(way.hops),
+        "forwards_per_subtask": of_tasks(way.hops),
         "share_bs": jnp.sum(way.placed & (way.node < sizes.n_bs), 0) / placed,
-        "rate_up_mean_bps": mean(up.rate_bps),
-        "objective": cost / sizes.n_vehicles,
+        "rate_up_mean_bps": of_tasks(up.rate_bps),
+        "objective": cost / n,
         "task_latency_s": o.latency_s,
         "task_energy_j": o.energy_j,
         "task_node": way.node,
@@ -133,11 +139,29 @@ def measure(
     }
 
 
+def _means(sizes: Sizes, state: State, dtype: Any) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """Means over the subtasks (K,), and over the vehicles (V,), that are there."""
+
+    def over(who: Array | None) -> Callable[[Array], Array]:
+        return lambda x: mean_of_present(who, x.astype(dtype))
+
+    return over(there(sizes, state)), over(state.present)
+
+
+def _late(sizes: Sizes, state: State, o: Outcome) -> Array:
+    """Latency that 95 % of the subtasks keep."""
+    if state.present is None:
+        return jnp.percentile(o.latency_s, 95, axis=0)
+    late_s = jnp.nanpercentile(jnp.where(there(sizes, state), o.latency_s, jnp.nan), 95, axis=0)
+    return jnp.where(jnp.any(state.present, 0), late_s, 0)
+
+
 def violations(
     sizes: Sizes, state: State, d: Decision, work: Work, way: Route, o: Outcome, share: Array, params: Params
 ) -> dict[str, Array]:
     """How often each constraint is broken; 0 where there is no case."""
     n, dtype = sizes.n_nodes, o.latency_s.dtype
+    of_tasks, of_vehicles = _means(sizes, state, dtype)
 
     def mean(x: Array) -> Array:
         return jnp.mean(x.astype(dtype), 0)
@@ -148,6 +172,8 @@ def violations(
 
     first = d.target.reshape(work.bits.shape)
     late, to_bs = o.latency_s > params.latency_target_s, first < sizes.n_bs
+    to_uav = of_present(there(sizes, state), ~to_bs)
+    to_bs = of_present(there(sizes, state), to_bs)
 
     def part_late(of: Array) -> Array:
         return jnp.sum(late & of, 0) / jnp.maximum(jnp.sum(of, 0), 1)
@@ -160,20 +186,20 @@ def violations(
     tardy = of_bs_and_uav(computing.sum_at_node((late & way.placed).astype(dtype), way.node, n) > 0)  # (51), (52)
     spent = of_bs_and_uav(o.node_energy_j > params.e_max_node_j)
     return {
-        "viol_c1": mean(state.links.uncovered),
+        "viol_c1": of_vehicles(state.links.uncovered),
         "viol_c3": over[0],
         "viol_c4": over[1],
         "viol_c5": part_late(to_bs),
-        "viol_c6": part_late(~to_bs),
-        "viol_c8": mean(way.slowest_bps < params.rate_min_bps),
-        "viol_c9": mean(o.vehicle_energy_j > params.e_max_vehicle_slot_j),
-        "viol_c10": mean(o.quality < params.q_min),
-        "viol_c13": changes * jnp.mean(mean(swings_to["bs"]), 0),
-        "viol_c14a": changes * jnp.mean(mean(swings_to["uav"]), 0),
+        "viol_c6": part_late(to_uav),
+        "viol_c8": of_tasks(way.slowest_bps < params.rate_min_bps),
+        "viol_c9": of_vehicles(o.vehicle_energy_j > params.e_max_vehicle_slot_j),
+        "viol_c10": of_tasks(o.quality < params.q_min),
+        "viol_c13": changes * jnp.mean(of_vehicles(swings_to["bs"]), 0),
+        "viol_c14a": changes * jnp.mean(of_vehicles(swings_to["uav"]), 0),
         "viol_c14b": tardy[0],
         "viol_c15": tardy[1],
         "viol_c18": spent[0],
         "viol_c19": spent[1],
-        "viol_c20": mean(work.bits > params.d_max_units * params.bits_per_data_unit),
+        "viol_c20": of_tasks(work.bits > params.d_max_units * params.bits_per_data_unit),
         **{f"viol_{name}": jnp.zeros_like(o.latency_s[0]) for name in ("c2", "c7", "c16", "c17")},
     }

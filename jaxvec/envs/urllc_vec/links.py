@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.envs.urllc_vec.mixtures import mixed
 from jaxvec.envs.urllc_vec.params import Links, Params, Sizes, State, split_nodes, stack_nodes
 from jaxvec.physics import fading, geometry, pathloss, rate, units
@@ -218,14 +219,17 @@ def links(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -
     uncovered = ~jnp.any(reach, 1)
     best = lift(jnp.arange(sizes.n_nodes), rank)[None] == jnp.argmax(gain, 1)[:, None]
     relays = rate_bps(relay, node_power_max_w(sizes, params, rank)[:, None], params) >= params.rate_min_bps
+    of_vehicles = {
+        "loss_db": stack_nodes({"bs": loss_vb, "uav": loss_vu}, axis=1),
+        "beta": stack_nodes({"bs": beta_vb, "uav": beta_vu}, axis=1),
+        "fade": fade,
+        "gain": gain,
+        "reach": reach | (uncovered[:, None] & best),
+        "uncovered": uncovered,
+    }
     return Links(
-        loss_db=stack_nodes({"bs": loss_vb, "uav": loss_vu}, axis=1),
-        beta=stack_nodes({"bs": beta_vb, "uav": beta_vu}, axis=1),
-        fade=fade,
-        gain=gain,
+        **of_present(state.present, of_vehicles),
         relay=relay,
-        reach=reach | (uncovered[:, None] & best),
-        uncovered=uncovered,
         relays=relays & lift(possible_relays(sizes), rank),
     )
 

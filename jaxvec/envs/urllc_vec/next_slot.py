@@ -15,7 +15,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
+from jaxvec.envs.places import places_of
 from jaxvec.envs.urllc_vec.links import links
 from jaxvec.envs.urllc_vec.params import Params, Sizes, State, Tasks
 from jaxvec.physics import tasks
@@ -26,7 +28,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     """The first slot: BSs on a grid, everybody else anywhere, no backlog, a twin that has heard nothing."""
     batch = draws["z_task"].shape[1:]
     rank, nodes = len(batch), jnp.zeros((sizes.n_nodes, *batch))
-    xy_m = jnp.broadcast_to(lift(grid_xy(sizes.n_bs, 1.0), rank), (sizes.n_bs, 2, *batch)) * params.bs_xy_m
+    xy_m = jnp.broadcast_to(bs_places_m(sizes, params, rank), (sizes.n_bs, 2, *batch))
     z_m = params.bs_z_min_m + (params.bs_z_max_m - params.bs_z_min_m) * draws["bs_z"]
     air_m, memory = uav_box_m(params, rank), sizes.twin_history_len + sizes.twin_delay_slots - 1
     motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
@@ -39,6 +41,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         pos_v=place_m(motion, params),
         velocity_v=motion.velocity_mps,
         track_v=motion.track,
+        present=motion.present if mobility.MODELS[sizes.mobility].absent else None,
         alpha_vu=exponent(draws["alpha_vu"], params),
         alpha_ub=exponent(draws["alpha_ub"], params),
         alpha_uu=exponent(draws["alpha_uu"], params),
@@ -52,6 +55,17 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         measured=jnp.zeros((memory, sizes.n_features, *batch)),
     )
     return begin(sizes, state, draws, params)
+
+
+def bs_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
+    """Where the BSs stand, by default on a grid over their square.
+
+    Returns:
+        `(B, 2)` with the batch's axes [m].
+    """
+    if params.bs_pos_m is None:
+        return lift(grid_xy(sizes.n_bs, 1.0), rank) * params.bs_xy_m
+    return places_of(params.bs_pos_m, rank)
 
 
 def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params, **changes: Array) -> State:
@@ -71,6 +85,7 @@ def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params,
         pos_v=place_m(motion, params),
         velocity_v=motion.velocity_mps,
         track_v=motion.track,
+        present=motion.present if mobility.MODELS[sizes.mobility].absent else None,
         cpu_z=tasks.ar1(state.cpu_z, params.cpu_dev_corr, draws["z_cpu"]),
         task_z=tasks.ar1(state.task_z, params.task_corr, draws["z_task"]),
         **latents,
@@ -103,7 +118,8 @@ def uav_box_m(params: Params, rank: int) -> tuple[Array, Array]:
 def vehicles(state: State) -> mobility.Motion:
     """The vehicles as models of mobility know them."""
     x_m, y_m, z_m = (state.pos_v[:, i] for i in range(3))
-    return mobility.Motion(x_m, y_m, state.velocity_v, jnp.ones(x_m.shape, bool), state.track_v, z_m)
+    present = jnp.ones(x_m.shape, bool) if state.present is None else state.present
+    return mobility.Motion(x_m, y_m, state.velocity_v, present, state.track_v, z_m)
 
 
 def place_m(motion: mobility.Motion, params: Params) -> Array:
@@ -136,7 +152,7 @@ def begin(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -
         The state with its `links` and `tasks`.
     """
     ready = links(sizes, state, draws, params)
-    return state.replace(links=ready, tasks=new_tasks(state.task_z, draws, params))
+    return state.replace(links=ready, tasks=of_present(state.present, new_tasks(state.task_z, draws, params)))
 
 
 def new_tasks(task_z: Array, draws: dict[str, Array], params: Params) -> Tasks:

@@ -19,6 +19,7 @@ from jax import Array
 from jaxvec.core.environment import Options
 from jaxvec.core.layout import lift
 from jaxvec.core.observation import Block, Encoded, Layout
+from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.core.types import Observation
 from jaxvec.envs import mobility
 from jaxvec.envs.urllc_vec.links import node_power_max_w
@@ -159,14 +160,15 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     fly = COURSE.write(motion._asdict(), params, motion.speed_mps.shape)
     stand = jnp.zeros((sizes.n_bs, COURSE.size, *batch))
     nodes_m, moves = stack_nodes({"bs": (state.pos_bs, stand), "uav": (state.pos_u, fly)})
-    snr, task = (seen[name].entries for name in ("snr_db", "task_bits"))
+    snr, task = (of_present(state.present, seen[name].entries) for name in ("snr_db", "task_bits"))
     node = of_nodes(sizes, state, params) | {
         "snr_db": Encoded(jnp.swapaxes(snr, 0, 1)),
-        "task_mean_bits": Encoded(jnp.mean(task, 0)),
+        "task_mean_bits": Encoded(mean_of_present(state.present, task[:, 0])[None]),
     }
     nodes = rows["bs"].write(node, params, moves.shape[:1] + batch, placed(nodes_m, moves, params) | twin)
     return Observation(
-        agents={"vehicle": vehicle, **split_nodes(sizes, nodes)},
+        agents={"vehicle": of_present(state.present, vehicle), **split_nodes(sizes, nodes)},
+        active={} if state.present is None else {"vehicle": state.present},
         world=rows["world"].write_world({"snr_db": Encoded(snr)}, params, batch, {told(sizes): told_now}),
         mask=usable_links(sizes, state),
         aux={"history": state.measured[: sizes.twin_history_len]} if sizes.twin_mode == "lstm" else {},
@@ -209,8 +211,9 @@ def of_nodes(sizes: Sizes, state: State, params: Params) -> dict[str, Any]:
 
 
 def usable_links(sizes: Sizes, state: State) -> dict[str, dict[str, Array]]:
-    """Masks: nodes that vehicles reach, for each subtask (V, J, N); whom a node may forward to (n, N), itself if nobody."""
-    reach, relays = state.links.reach, state.links.relays
+    """Masks: nodes that vehicles reach, for each subtask (V, J, N), all of an absent one; whom a node may forward to (n, N),
+    itself if nobody."""
+    reach, relays = of_present(state.present, state.links.reach, True), state.links.relays
     target = jnp.broadcast_to(reach[:, None], (len(reach), sizes.n_subtasks, *reach.shape[1:]))
     alone = ~jnp.any(relays, 1, keepdims=True)
     forward = relays | (alone & lift(np.eye(sizes.n_nodes, dtype=bool), state.t.ndim))

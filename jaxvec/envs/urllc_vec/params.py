@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, number, size, switch
+from jaxvec.core.params import ON_OFF, data, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -38,6 +38,7 @@ from jaxvec.envs.limits import (
 )
 from jaxvec.envs.urllc_vec.mixtures import ANTENNAS, BREAKPOINT, GROUND, PRINTED
 from jaxvec.physics import pathloss
+from jaxvec.traces import Replay
 
 GROUPS = ("vehicle", "uav", "bs")
 
@@ -174,6 +175,9 @@ class Params(struct.PyTreeNode):
     delta_s_max: float = number(0.5, "-", "most that a share may change, C13 to C15 (Table II)", PART)
     variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)", (0.0, 1e4))
     d_max_units: float = number(1e6, "bit", "largest subtask, C20 (Table II)", BITS)
+    bs_pos_m: Array | None = data("places of the BSs (B, 2), from the centre [m]; None: on a grid", ("bs", "axis"))
+    trace: Replay | None = data("recorded vehicles, x and y from the centre, for mobility='trace'; a file of them")
+    trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
 
     @property
     def carrier_hz(self) -> Any:
@@ -263,7 +267,9 @@ class Sizes:
     )
     v2b_rayleigh: bool = switch(False, ON_OFF, "links between vehicles and BSs have Rayleigh fading")
     mobility: str = switch(
-        "waypoint", lambda: mobility.usable(Sizes, Params), "how vehicles move; UAVs fly from waypoint to waypoint"
+        "waypoint",
+        lambda: mobility.usable(Sizes, Params, absent=True),
+        "how vehicles move, and whether they may leave; UAVs fly from waypoint to waypoint",
     )
     cpu_share: str = switch(
         "priority",
@@ -326,6 +332,7 @@ class State(struct.PyTreeNode):
         pos_bs, pos_u, pos_v: `(B, 3)`, `(U, 3)`, `(V, 3)`, places from the centre, and height [m].
         wp_u: `(U, 3)`, waypoints of the UAVs [m].
         velocity_v: of the mobility model: `(V,)` [m/s] or nothing.
+        present: bool `(V,)`, on the map; None where vehicles never leave.
         track_v: its memory: waypoints `(V, 3)` [m], say.
         spd_u: `(U,)`, speeds of the UAVs [m/s].
         alpha_vu, alpha_ub, alpha_uu: `(V, U)`, `(U, B)`, `(U (U - 1) / 2,)` pair by pair, exponents of free space [-].
@@ -357,5 +364,6 @@ class State(struct.PyTreeNode):
     backlog: Array
     prev_share: Array
     measured: Array
+    present: Any = None
     links: Links = struct.field(default=None)
     tasks: Tasks = struct.field(default=None)

@@ -16,17 +16,17 @@ Throughout:
 
 from functools import reduce
 from operator import add, or_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
+from jaxvec.core.presence import of_present
 from jaxvec.envs.urllc_vec.links import node_power_max_w, rate_bps, realised_gain
 from jaxvec.envs.urllc_vec.params import Params, Sizes, State, stack_nodes
 from jaxvec.physics import computing, tasks
-from jaxvec.physics._sums import sum_over_tasks
 
 
 class Decision(NamedTuple):
@@ -54,7 +54,7 @@ class Work(NamedTuple):
     """The subtasks; `(K,)` each.
 
     Attributes:
-        cycles, bits: work [cycle], and size on the air [bit].
+        cycles, bits: work [cycle], and size on the air [bit]; 0 of an absent vehicle.
         priority, weight: priority (1) [-], and weight in the reward, 1 over each vehicle [-].
     """
 
@@ -132,26 +132,14 @@ class Outcome(NamedTuple):
     node_energy_j: Array
 
 
-class Score(NamedTuple):
-    """What the agents of a group get, `(n,)` each.
-
-    Attributes:
-        reward, incentive, penalty: (64) or (65) to (68); (90) to (92); what is taken off [-].
-    """
-
-    reward: Array
-    incentive: Array
-    penalty: Array
-
-    @property
-    def own(self) -> Array:
-        """What an agent gets (Algorithm 3)."""
-        return self.reward + self.incentive - self.penalty
-
-
 def available_hz(state: State, params: Params) -> Array:
     """Speeds that the processors have in this slot (N,), (4)."""
     return computing.cpu_available_hz(state.cpu_z, params.f_min_hz, params.f_max_hz, params.cpu_dev_var)
+
+
+def there(sizes: Sizes, state: State) -> Array | None:
+    """Which subtasks there are, bool (K,): those of vehicles on the map; None: all."""
+    return None if state.present is None else jnp.repeat(state.present, sizes.n_subtasks, axis=0)
 
 
 def load_of(cycles: Array, node: Array, n: int) -> Array:
@@ -204,11 +192,12 @@ def prepare(d: Decision, state: State, params: Params) -> Work:
     what = (asked.cycles, d.size_bits, asked.urgency, asked.cycles_weight, asked.size_weight)
     equal = jnp.full((1, 3, *(1,) * (d.size_bits.ndim - 2)), 1 / 3)
     reference = tasks.subtask_priority(*what, equal)
+    total = jnp.sum(reference, 1, keepdims=True)
     return Work(
         cycles=by_task(d.size_bits * asked.cycles),
         bits=by_task(d.size_bits * params.bits_per_data_unit),
         priority=by_task(tasks.subtask_priority(*what, d.coefficients)),
-        weight=by_task(reference / jnp.sum(reference, 1, keepdims=True)),
+        weight=by_task(reference / jnp.where(total > 0, total, 1)),
     )
 
 
@@ -274,7 +263,7 @@ def route(sizes: Sizes, d: Decision, work: Work, up: Uplink, state: State, param
         node=node,
         before=jnp.full_like(node, -1),
         placed=jnp.zeros(node.shape, bool),
-        dropped=up.delay_s >= cap_s,
+        dropped=(up.delay_s >= cap_s) | ~of_present(there(sizes, state), jnp.ones(node.shape, bool)),
         delay_s=nothing,
         energy_j=nothing,
         hops=nothing,
@@ -316,6 +305,8 @@ def process(sizes: Sizes, d: Decision, work: Work, up: Uplink, way: Route, state
     latency_s = jnp.where(way.placed, jnp.minimum(up.delay_s + way.delay_s + process_s, cap_s), cap_s)
     energy_j = up.energy_j + way.energy_j + process_j
     quality = tasks.qos(latency_s, energy_j, params.w_l, params.w_e)
+    percent = tasks.qos_percent(quality, params.q_min, params.q_max)
+    latency_s, quality, percent = of_present(there(sizes, state), (latency_s, quality, percent))
     return Outcome(
         load=load,
         process_s=process_s,
@@ -323,74 +314,17 @@ def process(sizes: Sizes, d: Decision, work: Work, up: Uplink, way: Route, state
         latency_s=latency_s,
         energy_j=energy_j,
         quality=quality,
-        percent=tasks.qos_percent(quality, params.q_min, params.q_max),
+        percent=percent,
         vehicle_latency_s=jnp.sum(by_vehicle(sizes, work.weight * latency_s), 1),
         vehicle_energy_j=jnp.sum(by_vehicle(sizes, up.energy_j), 1),
         node_energy_j=computing.sum_at_node(process_j, way.node, n) + way.node_energy_j,
     )
 
 
-def over_seen(sizes: Sizes, of_task: Array, way: Route) -> Array:
-    """Sum (N,) over the subtasks that each node had before it, processed there or sent on."""
-    index = lift(jnp.arange(sizes.n_nodes), of_task.ndim - 1)
-    stops = [stop for stage in way.stops for stop in stage]
-
-    def term(x: Array, *stops: Array) -> Array:
-        return jnp.where(
-            reduce(or_, (live & (at == index) for at, live in zip(stops[::2], stops[1::2], strict=True))), x, 0
-        )
-
-    return sum_over_tasks(term, of_task, *stops)
-
-
-def judge(latency_s: Array, energy_j: Array, budget_j: Any, quality: Array, params: Params) -> tuple[Array, Array]:
-    """Incentive (90) to (92) and penalty."""
-    in_targets, in_budgets = latency_s / params.latency_target_s, energy_j / budget_j
-    good = jnp.clip((quality - params.q_min) / (params.q_max - params.q_min), 0, 1)
-    bad = jnp.clip(1 - quality / params.q_min, 0, 2)
-    early, late = jnp.maximum(0, 1 - in_targets), jnp.maximum(0, in_targets - 1)
-    thrifty, wasteful = jnp.maximum(0, 1 - in_budgets), jnp.maximum(0, in_budgets - 1)
-    incentive = params.om_lat * early + params.om_ene * thrifty + params.om_qos * good
-    penalty = params.la_lat * late + params.la_ene * wasteful + params.la_qos * bad
-    return incentive, penalty
-
-
-def score_vehicles(sizes: Sizes, o: Outcome, params: Params) -> Score:
-    """(64)."""
-    latency_s, energy_j, budget_j = o.vehicle_latency_s, o.vehicle_energy_j, params.e_max_vehicle_slot_j
-    percent, quality = (jnp.mean(by_vehicle(sizes, x), 1) for x in (o.percent, o.quality))
-    reward = (
-        -params.om_l * latency_s / params.latency_target_s
-        - params.om_e * energy_j / budget_j
-        + params.om_q * percent / 100
-    )
-    return Score(reward, *judge(latency_s, energy_j, budget_j, quality, params))
-
-
-def score_nodes(sizes: Sizes, d: Decision, way: Route, o: Outcome, state: State, params: Params) -> Score:
-    """(65) to (68), BSs first; nothing for a node that saw no subtask."""
-    count = over_seen(sizes, jnp.ones_like(o.latency_s), way)
-    acts = count > 0
-
-    def mean(of_task: Array) -> Array:
-        return over_seen(sizes, of_task, way) / jnp.maximum(count, 1)
-
-    in_time = mean((o.latency_s <= params.latency_target_s).astype(o.latency_s.dtype))
-    latency_s, quality, even = mean(o.latency_s), mean(o.quality), jnp.mean(o.load, 0)
-    deviation = 1 - jnp.minimum(1, jnp.abs(o.load - even) / jnp.maximum(even, 1))
-    busy = jnp.minimum(1, (state.backlog + o.load) / (d.cpu_hz * params.slot_s))
-    queue = jnp.minimum(1, state.backlog / params.slot_cycles)
-    balance = params.be_td * deviation + params.be_ru * busy - params.be_ql * queue
-    late = latency_s / params.latency_target_s
-    service = params.al_eta * in_time - params.al_l * late + params.al_lb * balance
-    reward = params.zeta_tf * service - params.zeta_e * o.node_energy_j / params.e_max_node_j
-    incentive, penalty = judge(latency_s, o.node_energy_j, params.e_max_node_j, quality, params)
-    return Score(*(jnp.where(acts, x, 0) for x in (reward, incentive, penalty)))
-
-
-def sent(sizes: Sizes, d: Decision) -> Array:
+def sent(sizes: Sizes, d: Decision, state: State) -> Array:
     """Part of a vehicle's subtasks that go to each node first (V, N)."""
-    return jnp.mean((d.target[:, None] == lift(jnp.arange(sizes.n_nodes), d.target.ndim - 1)).astype(float), 2)
+    part = jnp.mean((d.target[:, None] == lift(jnp.arange(sizes.n_nodes), d.target.ndim - 1)).astype(float), 2)
+    return of_present(state.present, part)
 
 
 def remaining(sizes: Sizes, d: Decision, o: Outcome, state: State, params: Params) -> Array:

@@ -22,7 +22,8 @@ Nothing but motion carries over from slot to slot. The horizon truncates.
 
 Extensions by configuration: a twin that is wrong or stale, tasks that are split over processors (`partition`), busy
 servers, random order of turns, unequal servers, own instead of team reward, slower own clocks, thermal noise; and fewer vehicles
-(`present`): whoever is absent has no task, comes after all others, takes nothing of the pools, and is in no mean.
+(`present`): whoever is absent has no task, comes after all others, takes nothing of the pools, and is in no mean. Recorded
+vehicles (`mobility="trace"`) drive in the plane, and come and go: whoever is absent is so for as long.
 """
 
 from dataclasses import dataclass
@@ -37,11 +38,12 @@ from jaxvec.core import rng
 from jaxvec.core.environment import ActFn, Environment, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
-from jaxvec.core.presence import mean_of_present, of_present
+from jaxvec.core.presence import mean_of_present, of_present, of_slot
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.turns import ask_in_turns
 from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.places import misplaced
 from jaxvec.envs.v2x_offload.info import INFO, measure
 from jaxvec.envs.v2x_offload.observation import GROUP, layout, observe, show
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
@@ -56,6 +58,7 @@ from jaxvec.envs.v2x_offload.slot import (
     grant,
     locate,
     open_pools,
+    reorders,
     settle,
     start,
     sync,
@@ -111,20 +114,26 @@ class V2xOffload(Sizes, Environment):
         """Task, distances, fading, the twin's view of the servers, own turn; and the same of everybody."""
         return layout(self)
 
+    def default_params(self, **numbers: Any) -> Params:
+        """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the square.
+
+        Raises:
+            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
+        """
+        params = Params(**numbers)
+        middle_m = float(np.max(params.area_m)) / 2
+        return mobility.with_recording(self, params, (middle_m - 350, middle_m))
+
     def shares_reward(self, params: Params) -> bool:
         """Whether the mean is all that anybody earns: by the switch, or by `team_weight` in all worlds."""
         return self.shared_reward or bool(np.all(np.asarray(params.team_weight) == 1))
 
     def contradictions(self, params: Params) -> list[str]:
         """Servers in another number or off the square, and vehicles that would drive past walls instead of into them."""
-        bad, area_m = [], np.asarray(params.area_m, float)
-        if params.es_pos_m is not None:
+        bad, area_m = misplaced("es_pos_m", params.es_pos_m, self.n_servers, "server"), np.asarray(params.area_m, float)
+        if params.es_pos_m is not None and not bad:
             places_m = np.asarray(params.es_pos_m, float)
-            if places_m.shape[:2] != (self.n_servers, 2) or places_m.ndim > 3:
-                bad.append(
-                    f"es_pos_m has the shape {places_m.shape} (must be ({self.n_servers}, 2): x and y per server)"
-                )
-            elif np.any(places_m < 0) or np.any(places_m > area_m):
+            if np.any(places_m < 0) or np.any(places_m > area_m):
                 bad.append(f"es_pos_m reaches from {places_m.min():g} to {places_m.max():g} m (must be 0 to area_m)")
         if self.mobility == "heading" and self.boundary == "reflect":
             way_m = np.asarray(params.speed_mps) * np.asarray(params.slot_s)
@@ -172,7 +181,7 @@ class V2xOffload(Sizes, Environment):
 
     def act(self, act_fn: ActFn, key: Array, state: State, ts: Timestep, params: Params) -> tuple[Any, ActTrace]:
         """Ask the vehicles one by one, each with the twin as its predecessors left it."""
-        order = state.order
+        order, params = state.order, of_slot(params, state.present)
 
         def show_twin(pools: Pools, k: Array, mine: Any) -> tuple[Pools, Observation]:
             pools, (who, row, _, there) = sync(pools, k, state, params), mine
@@ -186,7 +195,7 @@ class V2xOffload(Sizes, Environment):
 
         everyone = ts.obs.agents[GROUP], locate(self, state, params), ts.obs.active.get(GROUP)
         rows, places, there = by_turn(self, everyone, order)
-        who = order if self.shuffle_order else jnp.arange(self.n_vehicles)
+        who = order if reorders(self) else jnp.arange(self.n_vehicles)
         by_turns = ask_in_turns(act_fn, key, open_pools(state, params), (who, rows, places, there), show_twin, draw)
         action, seen, extras = by_vehicle(self, by_turns, order)
         return action, ActTrace(ts.obs.replace(agents=seen["agents"]), extras)
@@ -195,22 +204,23 @@ class V2xOffload(Sizes, Environment):
         self, state: State, action: dict[str, dict[str, Array]], draws: dict[str, Array], params: Params
     ) -> tuple[State, Timestep]:
         """One slot, in the paper's order; the turns are played again with the given actions."""
-        place = locate(self, state, params)
-        decision = decide(self, action[GROUP], params)
-        grants = take_turns(self, state, decision, place, params)
-        links = transmit(self, state, decision, place, grants, params)
-        outcome = settle(state, decision, place, grants, links, params)
-        worth = params.reward_offset - outcome.cost  # (23)
-        reward = jnp.broadcast_to(mean_of_present(params.present, worth), worth.shape)  # (24)
+        here = of_slot(params, state.present)
+        place = locate(self, state, here)
+        decision = decide(self, action[GROUP], here)
+        grants = take_turns(self, state, decision, place, here)
+        links = transmit(self, state, decision, place, grants, here)
+        outcome = settle(state, decision, place, grants, links, here)
+        worth = here.reward_offset - outcome.cost  # (23)
+        reward = jnp.broadcast_to(mean_of_present(here.present, worth), worth.shape)  # (24)
         if not self.shared_reward:
-            reward = params.team_weight * reward + (1 - params.team_weight) * worth
+            reward = here.team_weight * reward + (1 - here.team_weight) * worth
         after = advance(self, state, draws, params)
         ts = Timestep(
             obs=observe(self, after, params),
-            reward={GROUP: of_present(params.present, reward)},
+            reward={GROUP: of_present(here.present, reward)},
             terminated=jnp.zeros(after.t.shape, bool),
             truncated=after.t >= self.horizon,
-            info=measure(state, decision, place, grants, links, outcome, worth, params),
+            info=measure(state, decision, place, grants, links, outcome, worth, here),
         )
         return after, ts
 

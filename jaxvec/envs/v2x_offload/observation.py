@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.observation import Block, Encoded, Layout
-from jaxvec.core.presence import how_many, of_present, show_present
+from jaxvec.core.presence import how_many, of_present, of_slot, show_present
 from jaxvec.core.types import Observation
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.envs.v2x_offload.slot import Pools, locate, open_pools
@@ -57,22 +57,27 @@ def pool_scales(params: Params) -> Array:
 def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     """(20): what the vehicles see at the opening of the slot, each with its own turn; and the world. The absent have zeros.
 
+    Where vehicles come and go, turns are counted as if whoever is absent had been asked first: so they say how many come after.
+
     Args:
         state: at the start of the slot.
+        params: with `present` as many as may be there.
     """
-    layouts = layout(sizes)
+    layouts, here, turn = layout(sizes), of_slot(params, state.present), jnp.argsort(state.order, 0)
+    if state.present is not None:
+        turn = turn + how_many(params.present, sizes.n_vehicles) - jnp.sum(state.present, 0)
     quantities = {
         "task_bits": state.task_bits,
-        "dist_m": locate(sizes, state, params).dist_m,
+        "dist_m": locate(sizes, state, here).dist_m,
         "fade": state.fade,
-        "turn": jnp.argsort(state.order, 0),
+        "turn": turn,
     }
-    of_vehicles = of_present(params.present, layouts[GROUP].encode(quantities, params))
+    of_vehicles = of_present(here.present, layouts[GROUP].encode(quantities, params))
     entries = of_vehicles | twin_entries(open_pools(state, params), params)
     rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
     of_world = {block.name: entries[block.name] for block in layouts["world"].blocks}
     world = layouts["world"].write_world(of_world, params, state.t.shape)
-    return show_present(params.present, Observation(agents={GROUP: rows}, world=world), GROUP)
+    return show_present(here.present, Observation(agents={GROUP: rows}, world=world), GROUP)
 
 
 def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:

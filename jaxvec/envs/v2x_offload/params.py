@@ -32,6 +32,7 @@ from jaxvec.envs.limits import (
     moves,
 )
 from jaxvec.physics import pathloss, units
+from jaxvec.traces import Replay
 
 
 class Params(struct.PyTreeNode):
@@ -39,7 +40,9 @@ class Params(struct.PyTreeNode):
 
     slot_s: float = number(1.0, "s", "length of a slot: speeds apply once a slot (chosen)", SLOT_S)
     area_m: float = number(1000.0, "m", "side of the square (section 6)", LENGTH_M)
-    es_pos_m: Array | None = data("places of the servers (N, 2) [m]; None: a regular polygon at 0.3 of the side")
+    es_pos_m: Array | None = data(
+        "places of the servers (N, 2) [m]; None: a regular polygon at 0.3 of the side", ("server", "axis")
+    )
     radius_m: float = number(500.0, "m", "reach of a radio link (Table 1)", AWAY_M)
     hard_radius: bool = number(True, "-", "no radio link at all beyond the reach (chosen)", flag=True)
     dist_min_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", LENGTH_M)
@@ -116,7 +119,9 @@ class Params(struct.PyTreeNode):
     split_min: float = number(
         0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)", PART, only={"partition": (True,)}
     )
-    present: Any = count("n_vehicles", "vehicle", "vehicles that are there; None: all")
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
+    trace: Replay | None = data("recorded vehicles, x and y from a corner, for mobility='trace'; a file of them")
+    trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
     obs_task_bits: float = number(200e3, "bit", "scale of tasks in observations", BITS)
     obs_dist_m: float = number(1000.0, "m", "scale of distances in observations", LENGTH_M)
     obs_cpu_hz: float = number(25e9, "Hz", "scale of free CPU in observations", CPU_HZ)
@@ -154,7 +159,9 @@ class Sizes:
         ON_OFF,
         "all vehicles learn from the mean reward (24); off: each from a mixture with its own, see `team_weight`",
     )
-    mobility: str = switch("heading", lambda: mobility.usable(Sizes, Params), "how vehicles move")
+    mobility: str = switch(
+        "heading", lambda: mobility.usable(Sizes, Params, absent=True), "how vehicles move, and whether they may leave"
+    )
     pathloss: str = switch(
         "log_distance", lambda: pathloss.usable(Params), "path-loss model of the links to the servers"
     )
@@ -166,13 +173,14 @@ class State(struct.PyTreeNode):
     Attributes:
         t: int32 `()`, slots done.
         pos_m: `(M, 2)`, from a corner of the square [m].
-        velocity_mps: `(M,)`, speed [m/s]; None if all always drive at `speed_mps`.
+        velocity_mps: `(M,)`, speed, of recorded traffic velocity along x [m/s]; None if all always drive at `speed_mps`.
         track: the memory of the mobility model: of "heading", headings `(M,)` [rad].
         task_bits: `(M,)`, size of each task; 0 of an absent vehicle [bit].
         fade: `(M, N)`, power gain of Rayleigh fading [-].
         bg_load: `(N,)`, part of each server's CPU that is busy with others [-].
         twin_bias: `(2, N)`, relative error of the twin: of CPU, of bandwidth [-].
         order: int32 `(M,)`, who acts in which turn; absent vehicles come last.
+        present: bool `(M,)`, on the map; None where vehicles never leave.
     """
 
     t: Array
@@ -184,3 +192,4 @@ class State(struct.PyTreeNode):
     bg_load: Array
     twin_bias: Array
     order: Array
+    present: Any = None

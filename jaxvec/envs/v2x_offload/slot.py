@@ -26,8 +26,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.core.presence import of_present
+from jaxvec.core.presence import of_present, of_slot
 from jaxvec.envs import mobility
+from jaxvec.envs.places import places_of
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.physics import computing, geometry, pathloss, rate, tasks, units
 
@@ -149,8 +150,7 @@ class Tasks(Protocol):
 def server_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
     """`(N, 2)`: where the servers are [m], by default a regular polygon round the centre of the square."""
     if params.es_pos_m is not None:
-        places = jnp.asarray(params.es_pos_m)
-        return places if places.ndim > 2 else lift(places, rank)
+        return places_of(params.es_pos_m, rank)
     n = sizes.n_servers
     angle = lift(math.pi / 2 + 2 * math.pi / n * jnp.arange(n), rank)
     spread = 0.3 * (n > 1)
@@ -272,9 +272,14 @@ def grant(pools: Pools, asked: Array) -> tuple[Pools, Array]:
     return pools._replace(left=jnp.maximum(pools.left - granted, 0)), granted
 
 
+def reorders(sizes: Sizes) -> bool:
+    """Whether turns may be in another order than that of the vehicles: drawn, or because who is absent comes last."""
+    return sizes.shuffle_order or mobility.MODELS[sizes.mobility].absent
+
+
 def by_turn(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by vehicle to rows by turn."""
-    if not sizes.shuffle_order:
+    if not reorders(sizes):
         return tree
 
     def sort(x: Array) -> Array:
@@ -286,7 +291,7 @@ def by_turn(sizes: Sizes, tree: Any, order: Array) -> Any:
 
 def by_vehicle(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by turn to rows by vehicle."""
-    return by_turn(sizes, tree, jnp.argsort(order, 0)) if sizes.shuffle_order else tree
+    return by_turn(sizes, tree, jnp.argsort(order, 0)) if reorders(sizes) else tree
 
 
 def take_turns(sizes: Sizes, state: State, d: Decision, place: Geometry, params: Params) -> Grants:
@@ -354,16 +359,18 @@ def settle(state: Tasks, d: Decision, place: Geometry, grants: Grants, links: Li
 def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
     """The first slot."""
     motion = mobility.MODELS[sizes.mobility].start(draws, sizes, params)
-    t = jnp.zeros(draws["u_task"].shape[1:], jnp.int32)
-    return State(t=t, **moved(motion), **slot_variables(sizes, draws, params))
+    t, present = jnp.zeros(draws["u_task"].shape[1:], jnp.int32), mobility.who_is_there(sizes, motion, params)
+    return State(t=t, present=present, **moved(motion), **slot_variables(sizes, draws, of_slot(params, present)))
 
 
 def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params) -> State:
     """The vehicles move, and the next slot's tasks, channels and loads arrive."""
-    present = jnp.ones(state.task_bits.shape, bool)
+    present = jnp.ones(state.task_bits.shape, bool) if state.present is None else state.present
     motion = mobility.Motion(state.pos_m[:, 0], state.pos_m[:, 1], state.velocity_mps, present, state.track)
     motion = mobility.MODELS[sizes.mobility].advance(motion, draws, sizes, params)
-    return State(t=state.t + 1, **moved(motion), **slot_variables(sizes, draws, params))
+    present = mobility.who_is_there(sizes, motion, params)
+    t, here = state.t + 1, of_slot(params, present)
+    return State(t=t, present=present, **moved(motion), **slot_variables(sizes, draws, here))
 
 
 def moved(motion: mobility.Motion) -> dict[str, Any]:
@@ -385,8 +392,9 @@ def slot_variables(sizes: Sizes, draws: dict[str, Array], params: Params) -> dic
     shape = draws["u_task"].shape
     bounds = (params.twin_cpu_err, params.twin_bw_err)
     bound = jnp.stack([jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in bounds])
-    if sizes.shuffle_order:
-        order = jnp.argsort(of_present(params.present, draws["u_order"], 2.0), 0)
+    if reorders(sizes):
+        turn = draws["u_order"] if sizes.shuffle_order else jnp.zeros_like(draws["u_task"])
+        order = jnp.argsort(of_present(params.present, turn, 2.0), 0)
     else:
         order = lift(jnp.arange(shape[0]), len(shape) - 1)
     task_bits = params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0))

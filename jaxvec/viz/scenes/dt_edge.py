@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.core.presence import how_many
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene, percentage
@@ -108,7 +107,7 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
                 load=float(np.mean(late_s / params.t_max_s)),
                 part=float(1 - np.mean(omega)),
                 text=f"{lost} given up" if lost else "",
-                present=bool(i < how_many(params.present, env.n_vehicles)),
+                present=bool(is_there(params.present, i) if state.present is None else state.present[i]),
                 values=(
                     ("QoS", f"{float(info['qos_n'][i]):.2f}"),
                     *streams,
