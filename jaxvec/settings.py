@@ -5,11 +5,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 from jaxvec import learners
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
 from jaxvec.core.make import ENVIRONMENTS, make
-from jaxvec.core.params import check_params
+from jaxvec.core.params import check_params, params_of_worlds
 from jaxvec.learners.base import Learner
 from jaxvec.training.driver import scheduled
 
@@ -34,7 +36,7 @@ def known(env_id: str, learner: str) -> dict[str, dict[str, Any]]:
     """All names that can be set, per part, with their defaults."""
     probe = learners.make(learner, ENVIRONMENTS[env_id]())
     return {
-        "env": fields_of(ENVIRONMENTS[env_id]),
+        "env": {"world": None, **fields_of(ENVIRONMENTS[env_id])},
         "params": fields_of(ENVIRONMENTS[env_id].params_cls),
         "learner": fields_of(type(probe.settings)),
         "hyper": fields_of(type(probe.hyper)),
@@ -92,6 +94,19 @@ def _value(name: str, text: str, default: Any) -> Any:
     return value
 
 
+def params_of_batch(params: Any, world: Any, learner: Learner) -> Any:
+    """Numbers of several worlds as those of all worlds in which a learner learns, each as often as any other.
+
+    Args:
+        params: as `make` gives them.
+        world: as it was given to `make`; of a single one the numbers are those of all.
+        learner: with `n_worlds` among its settings.
+    """
+    n = 1 if world is None else str(world).count(",") + 1
+    n_worlds = getattr(learner.settings, "n_worlds", n)
+    return params if n == 1 else params_of_worlds(params, jnp.arange(n_worlds) % n, n)
+
+
 def setup(
     env_id: str, learner: str, pairs: Iterable[str], preset: str | None = None, *, num_updates: int, **settings: Any
 ) -> Setup:
@@ -108,4 +123,5 @@ def setup(
         raise ValueError(f"setting {name!r} is given twice, by --set and as {settings[name]!r} by an option of its own")
     env, params = make(env_id, preset=preset, **found["env"], **found["params"])
     made = learners.make(learner, env, **{**settings, **found["learner"]})
+    params = params_of_batch(params, found["env"].get("world"), made)
     return Setup(env, params, made, check_params(scheduled(made.hyper, num_updates).replace(**found["hyper"])))

@@ -179,6 +179,24 @@ class Environment:
         """
         return self.params_cls(**numbers)
 
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Sizes and numbers that set the system in a world of recorded vehicles and places; here none can.
+
+        Args:
+            world: a `jaxvec.traces.World`, a file of one, or several; see `jaxvec.make`.
+            chosen: sizes and numbers that were set, by name; they win over what is returned.
+        Returns:
+            By name, in the system's own coordinates.
+        Raises:
+            ValueError: the system cannot be set in a world, or not in this one.
+        """
+        raise ValueError(f"{cls.id} cannot be set in a world: it has no settings_of_world")
+
+    def blank_params(self) -> Any:
+        """Numbers of the structure that all of this environment's have, whatever their values; here the default ones."""
+        return self.default_params()
+
     def contradictions(self, params: Any) -> list[str]:
         """Which numbers contradict the sizes and switches, although each is accepted by itself; here none.
 

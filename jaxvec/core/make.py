@@ -27,12 +27,14 @@ def env_ids() -> tuple[str, ...]:
     return tuple(ENVIRONMENTS)
 
 
-def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[Environment, Any]:
+def make(env_id: str, *, preset: str | None = None, world: Any = None, **settings: Any) -> tuple[Environment, Any]:
     """An environment and its parameters.
 
     Args:
         env_id: one of `env_ids()`.
         preset: a named configuration of the environment's; `settings` go on top of it.
+        world: recorded vehicles and places to set it in, a `jaxvec.traces.World` or a file of one; of several, a list or paths
+            with commas between, the numbers are a batch of as many worlds. `settings` go on top of it, too.
         settings: sizes and switches (static: a change recompiles) and numbers (never recompile), by name.
     Returns:
         `env, params`; for a number use `params.replace(name=value)` as well.
@@ -47,6 +49,8 @@ def make(env_id: str, *, preset: str | None = None, **settings: Any) -> tuple[En
         if preset not in cls.presets:
             raise ValueError(suggest(f"preset of {env_id}", preset, cls.presets))
         settings = {**cls.presets[preset].settings, **settings}
+    if world is not None:
+        settings = {**cls.settings_of_world(world, settings), **settings}
     sizes = {field.name for field in dataclasses.fields(cls)}
     numbers = {field.name for field in dataclasses.fields(cls.params_cls)}
     for name in settings:

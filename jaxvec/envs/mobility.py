@@ -16,6 +16,7 @@ Throughout:
     motion: of this slot.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,16 @@ from jaxvec.envs.recorded import RecordedTraffic
 from jaxvec.physics import fading, mobility, tasks
 from jaxvec.traces import Replay, Trace, load, moved, replay_of, shipped
 
-__all__ = ["MODELS", "Course", "Mobility", "Motion", "usable", "who_is_there", "with_recording"]
+__all__ = [
+    "MODELS",
+    "Course",
+    "Mobility",
+    "Motion",
+    "blank_recording",
+    "usable",
+    "who_is_there",
+    "with_recording",
+]
 
 
 @dataclass(frozen=True)
@@ -241,6 +251,18 @@ def who_is_there(sizes: Any, motion: Motion, params: Any) -> Array | None:
     return of_present(params.present, motion.present) if MODELS[sizes.mobility].absent else None
 
 
+def blank_recording(sizes: Any, params: Any) -> Any:
+    """The numbers with a recording of which only the structure is right: those of a run are read into it.
+
+    Returns:
+        The numbers; unchanged if the mobility model replays no recording.
+    """
+    if "trace" not in MODELS[sizes.mobility].numbers:
+        return params
+    nothing = np.zeros(0, np.float32)
+    return params.replace(trace=Replay(*[nothing] * len(dataclasses.fields(Replay))))
+
+
 def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.0), *, takeover: bool = True) -> Any:
     """The numbers with a recording that is ready to be replayed.
 
@@ -248,7 +270,6 @@ def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.
         params: with `trace` a `Trace` in the environment's coordinates, a file of one, a `Replay`, or None: the recording that is
             shipped.
         at_m: where the western end of the shipped recording's centre line lies, x and y [m].
-        takeover: whether recorded vehicles that enter take the places of those that have left.
     Returns:
         The numbers; unchanged if the mobility model replays no recording.
     Raises:
@@ -259,4 +280,4 @@ def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.
     trace = moved(shipped(), *at_m) if params.trace is None else params.trace
     trace = trace if isinstance(trace, Trace) else load(trace)
     horizon_s = float(sizes.horizon * np.max(params.slot_s))
-    return params.replace(trace=replay_of(trace, sizes.n_vehicles, horizon_s, takeover=takeover))
+    return params.replace(trace=replay_of(trace, sizes.n_vehicles, horizon_s, takeover=sizes.takeover))

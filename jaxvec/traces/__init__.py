@@ -30,6 +30,7 @@ are left out; `source` and `target` choose other places. For episodes on the las
 from jaxvec.core.npz import RecordError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
+from jaxvec.traces.crossings import region_of_world, within
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
 from jaxvec.traces.replay import Replay, replay_of, successors
@@ -66,6 +67,7 @@ __all__ = [
     "read_fcd",
     "read_stations",
     "read_tdrive",
+    "region_of_world",
     "region_provenance",
     "replay_of",
     "save",
@@ -77,5 +79,6 @@ __all__ = [
     "synthetic_region",
     "to_trips",
     "trace_samples",
+    "within",
     "world_provenance",
 ]

@@ -96,7 +96,7 @@ def rebuild(path: Path, *, env: Environment | None = None, network: Any = None, 
         key = _key(config["train"]["key"], config["train"]["impl"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ConfigError(f"{file}: cannot be rebuilt: {error}") from None
-    params = read_params(path, env.default_params(), config["env"]["params"])
+    params = read_params(path, env.blank_params(), config["env"]["params"])
     recorded = config["learner"]["custom"]
     missing = [name for name in recorded if name not in learner.custom]
     lines = (

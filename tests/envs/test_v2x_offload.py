@@ -18,7 +18,7 @@ import jaxvec
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.spaces import Box
 from jaxvec.envs import mobility
-from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.envs.v2x_offload import V2xOffload, next_slot
 from jaxvec.envs.v2x_offload import slot as phases
 from jaxvec.envs.v2x_offload.observation import GROUP
 
@@ -405,7 +405,7 @@ def test_vehicles_move_and_are_reflected(boundary, place, turns):
     given |= {"n_bg": np.zeros(2), "u_twin": np.zeros((2, 2))}
     with jax.enable_x64(True):
         params = NUMBERS.replace(speed_mps=20.0, slot_s=0.5, heading_sigma_rad=0.5)
-        after = jax.jit(lambda *a: phases.advance(env, *a))(state, given, params)
+        after = jax.jit(lambda *a: next_slot.advance(env, *a))(state, given, params)
     np.testing.assert_allclose(after.pos_m[0], [place[0], 500])
     np.testing.assert_allclose(after.pos_m[1], [500, place[1]], atol=1e-9)
     heading = np.array([np.pi, 1.5 * np.pi]) if boundary == "reflect" else np.array([0, 0.5 * np.pi])

@@ -32,6 +32,7 @@ in no mean: all is as in an environment of that many vehicles, and one program s
 that was left takes over its channel and bias.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,7 +52,9 @@ from jaxvec.envs.dt_edge.info import INFO, measure
 from jaxvec.envs.dt_edge.observation import GROUP, layout, observe
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.envs.dt_edge.slot import advance, decode, delay, enqueue, fit, gain_db, rate_bps, score, spend, start
+from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading, tasks
+from jaxvec.traces import World, moved, within
 
 WIDE_M = 5.625  # from the centre line of the shipped recording to the middle of its outermost lane
 
@@ -70,6 +73,7 @@ class DtEdge(Sizes, Environment):
     params_cls: ClassVar[type] = Params
     team_reward = property(lambda self: self.shared_reward)
     discount: ClassVar[float] = 0.95
+    takeover: ClassVar[bool] = True  # recorded vehicles that enter take places that were left
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "balanced": preset("tasks a hundred times those of Table I and as many times lighter, every load as printed"),
@@ -111,6 +115,22 @@ class DtEdge(Sizes, Environment):
         """All vehicles' entries, and the queues."""
         return self.n_vehicles * (self.n_types + 3) + self.n_types
 
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """The mast at the place with most traffic in reach, which is `road_half_length_m`; vehicles are there while in reach.
+
+        Raises:
+            RecordError: the world cannot be used, or has too few vehicles.
+        """
+        reach_m = float(np.max(chosen.get("road_half_length_m", Params.road_half_length_m)))
+
+        def of_one(world: World, n: int) -> dict[str, Any]:
+            visits = [within(world.trace, x, y, reach_m) for x, y in places_m(world)]
+            best = int(np.argmax([visit.n_samples.sum() for visit in visits]))
+            return {"trace": moved(visits[best], *-places_m(world)[best])}
+
+        return settings_in(cls, read_worlds(world), chosen, None, of_one)
+
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers, and what recorded traffic needs; the shipped recording passes the mast at `lane_offset_m`.
 
@@ -119,6 +139,10 @@ class DtEdge(Sizes, Environment):
         """
         params = Params(**numbers)
         return mobility.with_recording(self, params, (-350.0, float(np.max(params.lane_offset_m)) + WIDE_M))
+
+    def blank_params(self) -> Params:
+        """Numbers of the right structure, with an empty recording where one is replayed."""
+        return mobility.blank_recording(self, Params())
 
     # Chance
 

@@ -20,10 +20,12 @@ With recorded traffic vehicles may be absent, and with `present` all but the fir
 covered by no RSU and is left out of every mean and sum.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -39,7 +41,9 @@ from jaxvec.envs.isac_iov.observation import GROUP, layout, observe
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, score, settle, start, transmit
 from jaxvec.envs.places import misplaced
+from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading, tasks
+from jaxvec.traces import World, moved
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class IsacIov(Sizes, Environment):
     id: ClassVar[str] = "isac_iov"
     params_cls: ClassVar[type] = Params
     team_reward: ClassVar[bool] = True
+    takeover: ClassVar[bool] = False  # recorded vehicles that enter take places that were left
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "background": preset("RSUs get work from elsewhere, in a fifth of the slots (extension)", rsu_bg_prob=0.2),
@@ -91,6 +96,25 @@ class IsacIov(Sizes, Environment):
         """All vehicles' observations, one after the other."""
         return self.n_vehicles * layout(self)[GROUP].size
 
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """RSUs at the places; x from the area's western border and y from its middle; `road_length_m` is the longer side.
+
+        Raises:
+            RecordError: the world cannot be used, or has too few places or vehicles.
+        """
+
+        def of_one(world: World, n: int) -> dict[str, Any]:
+            low_m, high_m = np.asarray(world.corners_m, float)
+            zero_m = np.array([low_m[0], (low_m[1] + high_m[1]) / 2])
+            return {
+                "trace": moved(world.trace, *-zero_m),
+                "rsu_pos_m": places_m(world, n) - zero_m,
+                "road_length_m": float(np.max(high_m - low_m)),
+            }
+
+        return settings_in(cls, read_worlds(world), chosen, "n_rsus", of_one)
+
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers. A mobility model of recorded traffic needs `trace`, a `Trace` or a file of one; the shipped one by
         default.
@@ -98,11 +122,15 @@ class IsacIov(Sizes, Environment):
         Raises:
             RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
-        return mobility.with_recording(self, Params(**numbers), takeover=False)
+        return mobility.with_recording(self, Params(**numbers))
 
     def contradictions(self, params: Params) -> list[str]:
         """Another number of RSUs than there are places for."""
         return misplaced("rsu_pos_m", params.rsu_pos_m, self.n_rsus, "RSU")
+
+    def blank_params(self) -> Params:
+        """Numbers of the right structure, with an empty recording where one is replayed."""
+        return mobility.blank_recording(self, Params())
 
     # Chance
 

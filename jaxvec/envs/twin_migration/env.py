@@ -35,11 +35,13 @@ that decide in turns (`turns`): in the order of their numbers, each sees the kno
 it in this slot, and its mask leaves what would not overflow on top of them. The slot that follows is the same.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
@@ -55,8 +57,9 @@ from jaxvec.envs.twin_migration.observation import GROUP, MOST, alone, layout, o
 from jaxvec.envs.twin_migration.params import Params, Sizes, State
 from jaxvec.envs.twin_migration.scene import arrived, loop_m
 from jaxvec.envs.twin_migration.slot import advance, brought, decode, drain, fill, settle, start, transmit
+from jaxvec.envs.world import busiest, read_worlds
 from jaxvec.physics import fading
-from jaxvec.traces import Region, check_region, load_region, synthetic_region
+from jaxvec.traces import RecordError, Region, check_region, load_region, region_of_world, synthetic_region
 
 LATE_VEHICLES, LATE_UAVS, EARLY_UAVS = 2, 5, 6  # of the dynamic schedules (VII-C5)
 MARGIN_SLOTS = 5  # from the beginning and the end, for whoever comes and goes
@@ -134,6 +137,26 @@ class TwinMigration(Sizes, Environment):
     def options(self) -> dict[str, dict[str, Options]]:
         """Of each server: distance, load, and whether the twin is there; if it is anywhere matters too. Three kinds."""
         return options(self)
+
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """RSUs at the places, trips and counts of the recording, see `jaxvec.traces.region_of_world`; horizons of up to 60 slots.
+
+        Raises:
+            RecordError: the world cannot be used, or has too few places or trips; or there are several.
+        """
+        worlds = read_worlds(world)
+        if len(worlds) > 1:
+            raise RecordError(f"{cls.id} takes one world, not {len(worlds)}: all worlds of a batch share a region")
+        n_vehicles, n_uav = (int(chosen.get(name, getattr(cls, name))) for name in ("n_vehicles", "n_uav"))
+        places = busiest(worlds[0], chosen.get("n_rsu"))
+        region = region_of_world(worlds[0], places, horizon=chosen.get("horizon"), n_vehicles=n_vehicles, n_uav=n_uav)
+        return {"n_rsu": len(places), "horizon": region.traj_dlat_deg.shape[1], "region": region}
+
+    def blank_params(self) -> Params:
+        """Numbers of the right structure, with an empty region."""
+        nothing = np.zeros(0, np.float32)
+        return Params(region=Region(**dict.fromkeys((field.name for field in fields(Region)), nothing)))
 
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers. `region` may be a `Region`, a file of one, or the name of a made-up one, `city` by default.

@@ -31,6 +31,7 @@ links, is seen by nobody, and is in no mean or sum.
 Extensions by configuration: another twin, channel knowledge, mobility, processors and energies, Table III's path losses.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -64,7 +65,9 @@ from jaxvec.envs.urllc_vec.slot import (
     sent,
     upload,
 )
+from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading
+from jaxvec.traces import World, moved
 
 NORMAL = ("z_vb", "z_cpu", "z_task")  # draws that are standard normal; all others are uniform
 
@@ -85,6 +88,7 @@ class UrllcVec(Sizes, Environment):
     params_cls: ClassVar[type] = Params
     whole_world: ClassVar[bool] = False
     jumps = frozenset({"uav/admit", "bs/admit"})
+    takeover: ClassVar[bool] = True  # recorded vehicles that enter take places that were left
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "base": preset("eight vehicles on the map of Table II"),
@@ -102,6 +106,25 @@ class UrllcVec(Sizes, Environment):
         ),
         "own_rewards": preset("each agent learns from its own reward, as in the paper: a Nash game", reward_mix=0.0),
     }
+
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """BSs at the places; x and y from the middle of the area, over which UAVs fly.
+
+        Raises:
+            RecordError: the world cannot be used, or has too few places or vehicles.
+        """
+
+        def of_one(world: World, n: int) -> dict[str, Any]:
+            corners_m = np.asarray(world.corners_m, float)
+            middle_m, half_m = corners_m.mean(0), float(np.max(corners_m[1] - corners_m[0])) / 2
+            return {
+                "trace": moved(world.trace, *-middle_m),
+                "bs_pos_m": places_m(world, n) - middle_m,
+                **dict.fromkeys(("bs_xy_m", "uav_xy_m", "veh_xy_m"), half_m),
+            }
+
+        return settings_in(cls, read_worlds(world), chosen, "n_bs", of_one)
 
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the map.
@@ -173,6 +196,10 @@ class UrllcVec(Sizes, Environment):
     def contradictions(self, params: Params) -> list[str]:
         """Another number of BSs than there are places for."""
         return misplaced("bs_pos_m", params.bs_pos_m, self.n_bs, "BS")
+
+    def blank_params(self) -> Params:
+        """Numbers of the right structure, with an empty recording where one is replayed."""
+        return mobility.blank_recording(self, Params())
 
     # Chance
 

@@ -150,9 +150,10 @@ def _means(sizes: Sizes, state: State, dtype: Any) -> tuple[Callable[[Array], Ar
 
 def _late(sizes: Sizes, state: State, o: Outcome) -> Array:
     """Latency that 95 % of the subtasks keep."""
-    if state.present is None:
+    who = there(sizes, state)
+    if who is None:
         return jnp.percentile(o.latency_s, 95, axis=0)
-    late_s = jnp.nanpercentile(jnp.where(there(sizes, state), o.latency_s, jnp.nan), 95, axis=0)
+    late_s = jnp.nanpercentile(jnp.where(who, o.latency_s, jnp.nan), 95, axis=0)
     return jnp.where(jnp.any(state.present, 0), late_s, 0)
 
 

@@ -26,6 +26,7 @@ servers, random order of turns, unequal servers, own instead of team reward, slo
 vehicles (`mobility="trace"`) drive in the plane, and come and go: whoever is absent is so for as long.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,11 +46,11 @@ from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.envs import mobility
 from jaxvec.envs.places import misplaced
 from jaxvec.envs.v2x_offload.info import INFO, measure
+from jaxvec.envs.v2x_offload.next_slot import advance, start
 from jaxvec.envs.v2x_offload.observation import GROUP, layout, observe, show
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.envs.v2x_offload.slot import (
     Pools,
-    advance,
     asked,
     by_turn,
     by_vehicle,
@@ -60,12 +61,13 @@ from jaxvec.envs.v2x_offload.slot import (
     open_pools,
     reorders,
     settle,
-    start,
     sync,
     take_turns,
     transmit,
 )
+from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading
+from jaxvec.traces import World, moved
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class V2xOffload(Sizes, Environment):
     team_reward = property(lambda self: self.shared_reward)  # type: ignore[assignment]
     takes_turns: ClassVar[bool] = True
     discount: ClassVar[float] = 0.0  # nothing that is decided outlasts its slot (the paper has 0.7)
+    takeover: ClassVar[bool] = True  # recorded vehicles that enter take places that were left
     info_fields: ClassVar = INFO
     presets: ClassVar = {
         "base": preset("the setting of the paper's figures"),
@@ -114,6 +117,26 @@ class V2xOffload(Sizes, Environment):
         """Task, distances, fading, the twin's view of the servers, own turn; and the same of everybody."""
         return layout(self)
 
+    @classmethod
+    def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """Servers at the places; x and y from the south-western corner of the area and of all places; `area_m` holds both.
+
+        Raises:
+            RecordError: the world cannot be used, or has too few places or vehicles.
+        """
+
+        def of_one(world: World, n: int) -> dict[str, Any]:
+            servers_m = places_m(world, n)
+            points_m = np.concatenate([world.corners_m, servers_m])
+            zero_m = points_m.min(0)
+            return {
+                "trace": moved(world.trace, *-zero_m),
+                "es_pos_m": servers_m - zero_m,
+                "area_m": float(np.max(points_m - zero_m)),
+            }
+
+        return settings_in(cls, read_worlds(world), chosen, "n_servers", of_one)
+
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the square.
 
@@ -141,6 +164,10 @@ class V2xOffload(Sizes, Environment):
                 words = f"speed_mps: vehicles drive {np.max(way_m):g} m in slot_s"
                 bad.append(f"{words} (must be at most area_m, {np.min(area_m):g} m, between walls)")
         return bad
+
+    def blank_params(self) -> Params:
+        """Numbers of the right structure, with an empty recording where one is replayed."""
+        return mobility.blank_recording(self, Params())
 
     # Chance
 

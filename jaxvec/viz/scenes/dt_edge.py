@@ -107,7 +107,9 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
                 load=float(np.mean(late_s / params.t_max_s)),
                 part=float(1 - np.mean(omega)),
                 text=f"{lost} given up" if lost else "",
-                present=bool(is_there(params.present, i) if state.present is None else state.present[i]),
+                present=bool(
+                    i < how_many(params.present, env.n_vehicles) if state.present is None else state.present[i]
+                ),
                 values=(
                     ("QoS", f"{float(info['qos_n'][i]):.2f}"),
                     *streams,

@@ -31,13 +31,14 @@ def scene(
         Link(env.n_rsus + i, k, "instruction" if info["eta"][i, k] else "data", float(info["ell_rsu"][i, k]))
         for i, k in np.argwhere(np.asarray(info["active"]))
     )
-    margin_m = length_m / 50
+    margin_m, road = length_m / 50, params.rsu_pos_m is None
+    low_m, high_m = (-1.95 * half_m, 2.65 * half_m) if road else (-length_m / 2 - margin_m, length_m / 2 + margin_m)
     return Scene(
-        title="Task offloading on an ISAC-enabled road",
-        bounds_m=(-margin_m, -1.95 * half_m, length_m + margin_m, 2.65 * half_m),
-        to_scale=False,
+        title="Task offloading on an ISAC-enabled road" if road else "Task offloading to RSUs that sense",
+        bounds_m=(-margin_m, low_m, length_m + margin_m, high_m),
+        to_scale=not road,
         ring_m=(0.0, length_m) if env.mobility == "road" else None,
-        roads=(Road(-margin_m, 0.0, length_m + margin_m, 0.0, 2 * half_m, 4),),
+        roads=(Road(-margin_m, 0.0, length_m + margin_m, 0.0, 2 * half_m, 4),) if road else (),
         nodes=rsus + vehicles,
         links=links,
         meters=_meters(params, info),
@@ -45,17 +46,26 @@ def scene(
     )
 
 
+def rsu_places_m(env: IsacIov, params: Params) -> np.ndarray:
+    """Where the RSUs stand, `(K, 2)` [m]."""
+    if params.rsu_pos_m is not None:
+        return np.asarray(params.rsu_pos_m).reshape(env.n_rsus, 2)
+    along = np.arange(env.n_rsus) - (env.n_rsus - 1) / 2
+    x_m = float(params.road_length_m) / 2 + along * float(params.rsu_spacing_m)
+    return np.stack([x_m, np.full_like(x_m, float(params.rsu_lateral_m))], 1)
+
+
 def _rsus(env: IsacIov, params: Params, state: State, info: Mapping[str, Any]) -> tuple[Node, ...]:
     slot_cycles = np.broadcast_to(params.rsu_free_hz, (env.n_rsus,)) * float(params.slot_s)
     cycles_per_bit = state.work_cpb[:, None] + info["eta"] * state.align_cpb[:, None]
     arriving = np.sum(info["ell_rsu"] * state.task_bits[:, None] * cycles_per_bit, 0)
-    nodes = []
+    nodes, places_m = [], rsu_places_m(env, params)
     for k in range(env.n_rsus):
         users = int(np.sum(info["active"][:, k]))
         nodes.append(
             Node(
-                x_m=float(params.road_length_m / 2 + (k - (env.n_rsus - 1) / 2) * params.rsu_spacing_m),
-                y_m=float(params.rsu_lateral_m),
+                x_m=float(places_m[k, 0]),
+                y_m=float(places_m[k, 1]),
                 kind="rsu",
                 label=f"RSU {k + 1}",
                 load=float(state.q_rsu_cycles[k] / slot_cycles[k]),

@@ -145,6 +145,7 @@ def _vehicles(env: UrllcVec, params: Params, state: State, slot: _Slot, info: Ma
                 part=float(in_time.mean()),
                 text=f"{dropped} dropped" if dropped else "",
                 heading_rad=heading_rad,
+                present=state.present is None or bool(state.present[i]),
                 values=(
                     ("mean latency", quantity(float(latency_s.mean()), "s")),
                     ("longest", quantity(float(latency_s.max()), "s")),
@@ -163,7 +164,7 @@ def _share(env: UrllcVec, slot: _Slot) -> np.ndarray:
     """Part of a vehicle's task that it sends to each node (V, N)."""
     bits = slot.decision.size_bits
     to = slot.decision.target[:, :, None] == np.arange(env.n_nodes)
-    return np.sum(bits[:, :, None] * to, 1) / bits.sum(1, keepdims=True)
+    return np.sum(bits[:, :, None] * to, 1) / np.maximum(bits.sum(1, keepdims=True), 1e-30)
 
 
 def _links(env: UrllcVec, state: State, slot: _Slot) -> tuple[Link, ...]:

@@ -81,7 +81,11 @@ def _vehicles(
     info: Mapping[str, Any],
     bounds_m: tuple[float, float, float, float],
 ) -> tuple[Node, ...]:
-    turn, n_there, nodes = np.argsort(state.order), how_many(params.present, env.n_vehicles), []
+    n_there, nodes = how_many(params.present, env.n_vehicles), []
+    turn, there = (
+        np.argsort(state.order),
+        np.arange(env.n_vehicles) < n_there if state.present is None else state.present,
+    )
     for i in range(env.n_vehicles):
         x_m, y_m = (float(c) for c in state.pos_m[i])
         late = bool(info["turn_timeout"][i])
@@ -97,7 +101,7 @@ def _vehicles(
                 part=float(info["turn_split"][i, 0]),
                 text="too late" if late else "",
                 heading_rad=float(state.track[i]) if env.mobility == "heading" else 0.0,
-                present=bool(i < n_there) and bounds_m[0] <= x_m <= bounds_m[2] and bounds_m[1] <= y_m <= bounds_m[3],
+                present=bool(there[i]) and bounds_m[0] <= x_m <= bounds_m[2] and bounds_m[1] <= y_m <= bounds_m[3],
                 values=(
                     ("turn", str(int(turn[i]) + 1)),
                     ("latency", "too late" if late else quantity(float(info["turn_latency_s"][i]), "s")),
