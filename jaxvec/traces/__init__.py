@@ -30,18 +30,22 @@ are left out; `source` and `target` choose other places. For episodes on the las
 from jaxvec.core.npz import RecordError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
+from jaxvec.traces.columns import DATASETS, Columns
 from jaxvec.traces.crossings import region_of_world, within
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
 from jaxvec.traces.replay import Replay, replay_of, successors
 from jaxvec.traces.rows import Report
 from jaxvec.traces.sumo import read_fcd
+from jaxvec.traces.table import read_table
 from jaxvec.traces.tdrive import read_tdrive
 from jaxvec.traces.trace import Trace, check, eligible_starts_s, load, moved, provenance, save, shipped
 from jaxvec.traces.trips import Samples, Trips, to_trips, trace_samples
 from jaxvec.traces.world import World, check_world, load_world, save_world, world_provenance
 
 __all__ = [
+    "DATASETS",
+    "Columns",
     "RecordError",
     "Region",
     "Replay",
@@ -66,6 +70,7 @@ __all__ = [
     "read_counts",
     "read_fcd",
     "read_stations",
+    "read_table",
     "read_tdrive",
     "region_of_world",
     "region_provenance",

@@ -1,5 +1,9 @@
 """Degrees and metres on a sphere; around an anchor, a plane whose x is east and y is north."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -59,3 +63,27 @@ def ground_m(lat1_deg: ArrayLike, lon1_deg: ArrayLike, lat2_deg: ArrayLike, lon2
     dlam = np.radians(np.subtract(lon2_deg, lon1_deg))
     h = np.sin((phi2 - phi1) / 2) ** 2 + np.cos(phi1) * np.cos(phi2) * np.sin(dlam / 2) ** 2
     return 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.clip(h, 0, 1)))
+
+
+class Projection(NamedTuple):
+    """A way between degrees and metres.
+
+    Attributes:
+        name: which, for provenance.
+        to_metres: of latitudes and longitudes [degree], x and y [m].
+        to_degrees: of x and y [m], latitudes and longitudes [degree].
+    """
+
+    name: str
+    to_metres: Callable[[ArrayLike, ArrayLike], tuple[np.ndarray, np.ndarray]]
+    to_degrees: Callable[[ArrayLike, ArrayLike], tuple[np.ndarray, np.ndarray]]
+
+
+def plane(anchor: Anchor) -> Projection:
+    """The plane about an anchor, as `to_metres` has it.
+
+    Args:
+        anchor: latitude and longitude of the origin [degree].
+    """
+    name = f"equirectangular about latitude {anchor[0]:g}, longitude {anchor[1]:g}"
+    return Projection(name, partial(to_metres, anchor=anchor), partial(to_degrees, anchor=anchor))

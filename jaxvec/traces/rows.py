@@ -50,6 +50,9 @@ class Report:
         left_out: other things left out, such as trips or stations, by reason.
         cuts: places where a track was cut in two, by reason.
         absent: days of which nobody has a row, as YYYY-MM-DD; they are filled in.
+        origin_m: point of the file, or of the plane to which its degrees were projected, that became x = y = 0 [m].
+        anchor_deg: latitude and longitude of x = y = 0, where it is known [degree].
+        projection: between degrees and metres, where one was used, in words.
     """
 
     files: int = 0
@@ -60,6 +63,9 @@ class Report:
     left_out: dict[str, int] = field(default_factory=dict)
     cuts: dict[str, int] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
+    origin_m: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    anchor_deg: list[float] | None = None
+    projection: str = ""
 
     def count(self, reason: str, n: int = 1) -> None:
         """Adds rows to a reason."""
@@ -79,6 +85,7 @@ class Report:
                 mine[name] = mine.get(name, 0) + n
         self.refused |= other.refused
         self.absent += other.absent
+        self.origin_m, self.anchor_deg, self.projection = other.origin_m, other.anchor_deg, other.projection
 
     def to_json(self) -> dict[str, Any]:
         """As JSON can hold it; `Report(**...)` reads it back."""
@@ -119,11 +126,12 @@ def files_of(path: str | Path | Iterable[str | Path]) -> list[Path]:
     return files
 
 
-def lines(path: Path) -> Iterator[bytes | None]:
-    """The lines of a file without their ends and the mark of UTF-8; None for one longer than MAX_LINE_BYTES.
+def lines(path: Path, most_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes | None]:
+    """The lines of a file without their ends and the mark of UTF-8; None for one that is too long.
 
     Args:
         path: the file, plain or gzipped.
+        most_bytes: of a line.
     Raises:
         RecordError: the gzip data are damaged; the message names file and line.
         OSError: the file cannot be read.
@@ -131,12 +139,12 @@ def lines(path: Path) -> Iterator[bytes | None]:
     number = 0
     with opened(path) as text:
         try:
-            while line := text.readline(MAX_LINE_BYTES):
+            while line := text.readline(most_bytes):
                 number += 1
-                whole = line.endswith(b"\n") or len(line) < MAX_LINE_BYTES
+                whole = line.endswith(b"\n") or len(line) < most_bytes
                 rest = line
-                while not rest.endswith(b"\n") and len(rest) == MAX_LINE_BYTES:
-                    rest = text.readline(MAX_LINE_BYTES)
+                while not rest.endswith(b"\n") and len(rest) == most_bytes:
+                    rest = text.readline(most_bytes)
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 yield line.rstrip(b"\r\n") if whole else None
@@ -166,6 +174,7 @@ def read_rows(
     *,
     skipped: tuple[str, ...] = ("blank",),
     strict: tuple[str, ...] = (),
+    most_bytes: int = MAX_LINE_BYTES,
 ) -> None:
     """Hands every row to `take`, and counts the reasons that it returns.
 
@@ -175,6 +184,7 @@ def read_rows(
         report: to which files, rows and reasons are added; `kept` too.
         skipped: reasons that do not speak against a file.
         strict: reasons that are an error.
+        most_bytes: of a line; a longer one counts under `fields`.
     Raises:
         RecordError: a row is dropped for a strict reason ("FILE:LINE: reason"), or gzip data are damaged.
         OSError: a file cannot be read.
@@ -182,7 +192,7 @@ def read_rows(
     for n, path in enumerate(files):
         faults: dict[str, int] = {}
         kept = number = 0
-        for number, line in enumerate(lines(path), 1):
+        for number, line in enumerate(lines(path, most_bytes), 1):
             reason = "fields" if line is None else take(line, n, number) if line.strip() else "blank"
             if reason is None:
                 kept += 1
