@@ -16,6 +16,7 @@ from jaxvec.options import Count, CountFromZero, Entities, EntitiesFromZero, Min
 from jaxvec.shell import Json, Register, Settings, import_modules
 from jaxvec.shell import run as run_command
 from jaxvec.train_command import train
+from jaxvec.world_command import world
 
 
 def evaluate(
@@ -369,6 +370,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "render": render,
     "reproduce": reproduce,
     "traces": traces,
+    "world": world,
 }
 
 

@@ -46,6 +46,8 @@ Entities = Annotated[int, Range(1, 10**4)]
 EntitiesFromZero = Annotated[int, Range(0, 10**4)]
 Slots = Annotated[int, Range(1, 10**12)]
 Minutes = Annotated[float, Range(0, 10**6, above=True)]
+Seconds = Annotated[float, Range(0, 10**6, above=True)]
+Metres = Annotated[float, Range(0, 10**6, above=True)]
 
 
 def check_ranges(command: Callable[..., Any], arguments: Mapping[str, Any]) -> None:

@@ -143,6 +143,6 @@ def _command(words: list[str]) -> str:
     if words[0] == "export":
         name, _, value = words[1].partition("=")
         return f"os.environ[{name!r}] = {value!r}"
-    if words[0] in ("netconvert", "sumo"):
+    if words[0] in ("netconvert", "netgenerate", "sumo"):
         return f"subprocess.run({words!r}, check=True)"
     return ""

@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from jaxvec.cli import main
 from jaxvec.core.make import make
 from jaxvec.settings import parse
-from jaxvec.traces import load_region, synthetic
+from jaxvec.traces import load_region, load_world, synthetic, world_provenance
 from jaxvec.traces.writers import write_tdrive
 
 TINY = ["n_vehicles=2", "horizon=3", "hidden=(4,)", "epochs=1", "minibatches=1"]
@@ -198,6 +199,38 @@ def test_traces_makes_a_region_of_ones_own_files(capsys, tmp_path, monkeypatch):
     assert "taxis/1.txt:3: fields" in capsys.readouterr().err
 
 
+def test_world_makes_one_of_a_table(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{car},{t},{10 * t},{20 * car}\n" for car in range(3) for t in range(9))
+    Path("cars.csv").write_text("car,t,x,y\n" + rows + "a,b,c,d\n")
+    args = [
+        "world",
+        "--table",
+        "cars.csv",
+        "--columns",
+        "id=car",
+        "time=t",
+        "x=x",
+        "y=y",
+        "--rsus",
+        "2",
+        "--out",
+        "cars.npz",
+    ]
+    said = run(capsys, *args, "--picture", "cars.png").out
+    assert said.startswith("cars.npz: 27 of 28 rows kept (1 files), parse: 1\n")
+    assert "vehicles  3 visits in 8 s, a sample each 1 s" in said
+    assert "3 to 3 vehicles, 3.0 on average" in said
+    assert Path("cars.png").stat().st_size > 10_000
+    made = json.loads(run(capsys, *args, "--json", "--place", "grid").out)
+    world = load_world("cars.npz")
+    assert made["holds"]["places"] == len(world.place_x_m) == 2
+    assert world_provenance("cars.npz")["places"] == {"rule": "grid", "reach_m": 250.0, "seed": 0}
+    with pytest.raises(SystemExit):
+        run(capsys, *args, "--strict")
+    assert "cars.csv:29: parse" in capsys.readouterr().err
+
+
 def test_an_ambiguous_setting_lists_its_candidates():
     names = {"env": {"size": 1}, "learner": {"size": 2, "rate": 0.1}}
     with pytest.raises(ValueError, match=r"ambiguous: env\.size, learner\.size"):
@@ -206,7 +239,7 @@ def test_an_ambiguous_setting_lists_its_candidates():
 
 
 def test_help_explains_each_verb():
-    for verb in ("envs", "train", "evaluate", "bench", "render", "reproduce", "traces"):
+    for verb in ("envs", "train", "evaluate", "bench", "render", "reproduce", "traces", "world"):
         said = subprocess.run(
             [sys.executable, "-m", "jaxvec.cli", verb, "--help"], capture_output=True, text=True, check=True
         )

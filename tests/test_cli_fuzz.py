@@ -277,7 +277,7 @@ def test_no_option_is_left_out_above():
         parameters = inspect.signature(command).parameters.values()
         takes = {p.name for p in parameters if p.kind is not inspect.Parameter.POSITIONAL_ONLY} - apart
         in_lines = {word[2:] for line in COUNTS if line.split()[0] == name for word in line.split() if word[:2] == "--"}
-        assert name in ("envs", "learners", "metrics", "traces") or takes <= named | in_lines
+        assert name in ("envs", "learners", "metrics", "traces", "world") or takes <= named | in_lines
 
 
 def test_an_option_twice_is_refused(here):
@@ -357,6 +357,12 @@ def test_numbers_are_within_their_ranges(here):
         ("render walkers --out x.bmp", "must end in .gif, .html, .png"),
         ("render walkers --out nowhere/x.gif", "there is no folder nowhere"),
         ("reproduce isac_iov --figure table99", "unknown figure of isac_iov"),
+        ("world --out x.npz --fcd a --places b --rsus 3", "--places is the list of all places"),
+        ("world --out x.npz --fcd a --table b", "one of them"),
+        ("world --out x.npz --fcd a --columns porto", "only a table"),
+        ("world --out x.npz --fcd a --place junctions", "junctions are those of a net"),
+        ("world --out x.npz --fcd a --reach-m 0", "--reach-m must be above 0"),
+        ("world --out x.txt --fcd a", "a world's name must end in .npz"),
         ("traces x.npz --strict", "--strict is about rows"),
         ("traces x.npz --cache folder", "--cache keeps what is read"),
         ("traces x.npz --fcd a --pems b --metadata c --area city", "--area is about what is made up"),

@@ -30,8 +30,10 @@ are left out; `source` and `target` choose other places. For episodes on the las
 from jaxvec.core.npz import RecordError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
+from jaxvec.traces.build_world import build_world
 from jaxvec.traces.columns import DATASETS, Columns
 from jaxvec.traces.crossings import region_of_world, within
+from jaxvec.traces.net import read_net
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
 from jaxvec.traces.replay import Replay, replay_of, successors
@@ -57,6 +59,7 @@ __all__ = [
     "World",
     "assemble",
     "build_region",
+    "build_world",
     "check",
     "check_region",
     "check_world",
@@ -69,6 +72,7 @@ __all__ = [
     "provenance",
     "read_counts",
     "read_fcd",
+    "read_net",
     "read_stations",
     "read_table",
     "read_tdrive",

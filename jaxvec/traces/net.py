@@ -26,15 +26,14 @@ class Net(NamedTuple):
     Attributes:
         streets_m: (segment, 4) float64, straight pieces of the streets that cars may use, x0 y0 x1 y1; of streets with two
             directions each [m].
-        junction_x_m, junction_y_m: (junction,) float64, where streets meet [m].
+        junctions_m: (junction, 2) float64, where streets meet, x and y [m].
         corners_m: (2, 2) float64, least and largest x and y of streets [m].
         offset_m: added to projected coordinates [m].
         projection_text: in the words of PROJ; empty where the net has none.
     """
 
     streets_m: np.ndarray
-    junction_x_m: np.ndarray
-    junction_y_m: np.ndarray
+    junctions_m: np.ndarray
     corners_m: np.ndarray
     offset_m: tuple[float, float]
     projection_text: str
@@ -86,7 +85,7 @@ def read_net(path: str | os.PathLike[str]) -> Net:
     ends = streets_m.reshape(-1, 2)
     junctions = np.array(reader.junctions, np.float64).reshape(-1, 2)
     corners_m = np.stack([ends.min(0), ends.max(0)])
-    return Net(streets_m, junctions[:, 0], junctions[:, 1], corners_m, reader.offset_m, reader.projection)
+    return Net(streets_m, junctions, corners_m, reader.offset_m, reader.projection)
 
 
 class _NetReader(XmlReader):

@@ -3,6 +3,7 @@
 from jaxvec.viz.plots.contest import comparison
 from jaxvec.viz.plots.learning import learning_curve
 from jaxvec.viz.plots.lines import Line, panels
+from jaxvec.viz.plots.maps import world_map
 from jaxvec.viz.plots.speed import throughput
 from jaxvec.viz.plots.style import apart, name_lines, new_figure, with_error
 
@@ -16,4 +17,5 @@ __all__ = [
     "panels",
     "throughput",
     "with_error",
+    "world_map",
 ]
