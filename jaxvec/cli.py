@@ -12,7 +12,8 @@ import tyro
 
 from jaxvec.core.make import ENVIRONMENTS, env_ids
 from jaxvec.inspect_commands import envs, learners, metrics
-from jaxvec.options import Count, CountFromZero, Entities, EntitiesFromZero, Minutes, Seed, Slots, refuse_beside
+from jaxvec.options import Count, CountFromZero, Entities, EntitiesFromZero, Minutes, Seed, refuse_beside
+from jaxvec.reproduce_command import reproduce
 from jaxvec.shell import Json, Register, Settings, import_modules
 from jaxvec.shell import run as run_command
 from jaxvec.train_command import train
@@ -232,57 +233,6 @@ def render(
     slots = viz.record(env, known[name], jax.random.key(seed), params)
     viz.render(env, params, slots, file, policy_name=name)
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
-
-
-def reproduce(
-    env: tyro.conf.Positional[str],
-    /,
-    *,
-    figure: str | None = None,
-    seeds: Count | None = None,
-    slots: Slots | None = None,
-    quick: bool = False,
-    together: bool = False,
-    timing: bool = False,
-    out: Path | None = None,
-    part: str | None = None,
-    json: Json = False,
-) -> None:
-    """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
-
-    Examples:
-        jaxvec reproduce isac_iov --quick
-        jaxvec reproduce urllc_vec --figure 4
-        jaxvec reproduce v2x_offload --out /shared/v2x --part 2/8
-
-    Args:
-        env: environment whose paper it is.
-        figure: a single figure, as 4 or table3; all if not given.
-        seeds: independent learners; the paper's module says how many if not given.
-        slots: of training that each learner sees; likewise.
-        quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
-        together: learners of all numbers of vehicles as one program, of the most: for a GPU, where compiling takes longest.
-        timing: make it anew, and once more run by run, and say how long both took.
-        out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
-        part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last of them, or
-            the command without it, draws and judges.
-        json: print one JSON object instead of text.
-    """
-    from jaxvec import bench as bench_module
-    from jaxvec.papers.report import folder_of
-    from jaxvec.papers.report import reproduce as run
-    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
-
-    how: dict[str, Any] = {"seeds": seeds, "slots": slots, "quick": quick, "timing": timing, "part": part_of(part)}
-    how["together"] = together
-    how |= {"say": lambda _: None} if json else {}
-    bench_module.all_cores()
-    folder = out or folder_of(env, quick)
-    result = stoppable(partial(run, env, figure=figure, out=folder, **how), goes_on(folder))
-    if json:
-        print(jsonlib.dumps(result))
-    elif result.get("left"):
-        print(left_to_others(result["left"]))
 
 
 def traces(

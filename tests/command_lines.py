@@ -67,7 +67,7 @@ def stop_before_work(monkeypatch) -> None:
     monkeypatch.setattr(play, "draw", lambda *args: None)
     monkeypatch.setattr(viz, "record", reached("render"))
     monkeypatch.setattr(report.Runner, "_make", reached("reproduce", lambda runner, *args: vars(runner)))
-    monkeypatch.setattr(report, "_judged", reached("judge"))
+    monkeypatch.setattr(report, "verdict_of", reached("judge"))
 
 
 INNER = re.compile(

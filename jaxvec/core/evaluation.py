@@ -146,13 +146,14 @@ class Interval(NamedTuple):
 
 
 @cache
-def students_t(n: int) -> float:
+def students_t(n: int, confidence: float = 0.95) -> float:
     """Student's t: of n normal samples, the mean lies within so many standard errors of the truth in 95 % of all cases.
 
     From the distribution in closed form (Abramowitz and Stegun 26.7.3 and 26.7.4), whose angle is found by bisection.
 
     Args:
         n: how many samples, at least 2.
+        confidence: part of all cases, if not 95 %.
     """
     df = n - 1
     odd = df % 2
@@ -163,15 +164,16 @@ def students_t(n: int) -> float:
         angle = (low + high) / 2
         series = np.sin(angle) * np.sum(ratios * np.cos(angle) ** (2 * np.arange(len(ratios)) + odd))
         inside = 2 / np.pi * (angle + series) if odd else series
-        low, high = (angle, high) if inside < 0.95 else (low, angle)
+        low, high = (angle, high) if inside < confidence else (low, angle)
     return float(np.sqrt(df) * np.tan(low))
 
 
-def half_widths(samples: np.ndarray) -> np.ndarray:
-    """Half-widths of Student's 95 % intervals of means.
+def half_widths(samples: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """Half-widths of Student's intervals of means.
 
     Args:
         samples: `(..., n)`, independent of each other along the last axis, in any unit.
+        confidence: of the intervals.
     Returns:
         `(...)`, in the same unit; NaN of fewer than two samples.
     """
@@ -179,7 +181,7 @@ def half_widths(samples: np.ndarray) -> np.ndarray:
     n = samples.shape[-1]
     if n < 2:
         return np.full(samples.shape[:-1], np.nan)
-    return students_t(n) * samples.std(-1, ddof=1) / np.sqrt(n)
+    return students_t(n, confidence) * samples.std(-1, ddof=1) / np.sqrt(n)
 
 
 def interval(samples: np.ndarray) -> Interval:

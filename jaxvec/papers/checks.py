@@ -1,53 +1,22 @@
-"""From data to verdicts: statistics of training, statements about orders and changes, and what a verdict is."""
+"""From data to findings: statistics of training, and statements about orders and changes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from jaxvec.core.evaluation import Interval
 from jaxvec.papers.data import Data, over_seeds
 from jaxvec.papers.series import Cell
+from jaxvec.papers.verdicts import EQUAL, RANK, STEP, Difference, Finding, untestable
 
-HOLDS, FAILS, UNTESTABLE, OPEN = "holds", "does not hold", "not testable", "open"
-SINGLE_SEED = "a single seed has no interval"
-
-
-class Verdict(NamedTuple):
-    """What became of a claim.
-
-    Attributes:
-        outcome: one of `HOLDS`, `FAILS`, `UNTESTABLE` and `OPEN`.
-        numbers: those behind it, in words.
-    """
-
-    outcome: str
-    numbers: str
-
-
-Check = Callable[[Data], Verdict]
-"""From the data of a figure to a verdict."""
-
-
-def judge(holds: bool, numbers: str) -> Verdict:
-    """A verdict from data."""
-    return Verdict(HOLDS if holds else FAILS, numbers)
-
-
-def untestable(reason: str) -> Verdict:
-    """No verdict, and why not."""
-    return Verdict(UNTESTABLE, reason)
+Check = Callable[[Data], Finding]
+"""From the data of a figure to what it finds."""
 
 
 def undecidable(reason: str) -> Check:
     """A check of what no data can decide, and why not."""
     return lambda data: untestable(reason)
-
-
-def without_interval(gaps: Iterable[Interval]) -> bool:
-    """Whether any of several differences has no interval, as of a single seed."""
-    return any(np.isnan(gap.half) for gap in gaps)
 
 
 def steady(data: Data, series: str) -> np.ndarray:
@@ -64,8 +33,37 @@ def converged(data: Data, series: str) -> np.ndarray:
     return data.episodes(series, data.xs[0])[there.argmax(0)]
 
 
-def in_order(data: Data, cells: Sequence[Cell], metric: str = "reward", names: Sequence[str] | None = None) -> Verdict:
-    """Whether each cell is above the next one by more than chance: the interval of their paired difference is above zero.
+def above(what: str, high: np.ndarray, low: np.ndarray) -> Difference:
+    """That samples are above others, paired.
+
+    Args:
+        what: in words.
+        high, low: `(n,)` each.
+    """
+    return Difference(what, high - low, float(np.mean(np.abs([high, low]))))
+
+
+def whole(values: np.ndarray, names: Sequence[str], sign: int = 1, kind: str = STEP) -> tuple[Difference, ...]:
+    """That values rise from the first to the last: judged by the line through all, whose steps can only contradict it.
+
+    Args:
+        values: `(k, n)`, paired.
+        names: of the k.
+        sign: -1 where they fall.
+        kind: of a step, see `Difference`.
+    """
+    size = float(np.mean(np.abs(values)))
+    rank = np.arange(len(values)) - (len(values) - 1) / 2
+    rise = sign * (len(values) - 1) * np.tensordot(rank, values, 1) / np.sum(rank**2)
+    line = Difference(f"{names[0]} to {names[-1]}", rise, size)
+    if len(values) == 2:
+        return (line,)
+    pairs = zip(pairwise(names), np.diff(values, axis=0), strict=True)
+    return (line, *(Difference(f"{a} to {b}", sign * x, size, kind) for (a, b), x in pairs))
+
+
+def in_order(data: Data, cells: Sequence[Cell], metric: str = "reward", names: Sequence[str] | None = None) -> Finding:
+    """That each cell is above the next.
 
     Args:
         data: of the figure.
@@ -73,51 +71,74 @@ def in_order(data: Data, cells: Sequence[Cell], metric: str = "reward", names: S
         metric: what is compared.
         names: what to call them; by default their series.
     """
+    names = names or [series for series, _ in cells]
     gaps = [data.ahead(a, b, metric) for a, b in pairwise(cells)]
-    return _chain(names or [series for series, _ in cells], [data.estimate(*cell, metric) for cell in cells], gaps)
+    text = _chain(names, [data.estimate(*cell, metric) for cell in cells], gaps)
+    return Finding(text, whole(data.paired(cells, metric), names, -1, RANK))
 
 
-def ranked(samples: Mapping[str, np.ndarray]) -> Verdict:
+def ranked(samples: Mapping[str, np.ndarray]) -> Finding:
     """`in_order` for samples per seed `(seeds,)`, from the highest to the lowest."""
     gaps = [over_seeds(a - b) for a, b in pairwise(samples.values())]
-    return _chain(list(samples), [over_seeds(x) for x in samples.values()], gaps)
+    text = _chain(list(samples), [over_seeds(x) for x in samples.values()], gaps)
+    return Finding(text, whole(np.stack(list(samples.values())), list(samples), -1, RANK))
 
 
-def _chain(names: Sequence[str], estimates: Sequence[Interval], gaps: Sequence[Interval]) -> Verdict:
-    """From a > b > c, the verdict on both signs; "≈" where the interval of a difference has zero in it."""
+def _chain(names: Sequence[str], estimates: Sequence[Interval], gaps: Sequence[Interval]) -> str:
+    """A chain with the sign of each step; "≈" where the interval of a difference has zero in it, or there is none."""
     signs = [">" if gap.mean > gap.half else "<" if -gap.mean > gap.half else "≈" for gap in gaps]
     text = f"{names[0]} {estimates[0]}"
     for sign, name, estimate in zip(signs, names[1:], estimates[1:], strict=True):
         text += f" {sign} {name} {estimate}"
-    if without_interval(gaps):
-        return untestable(f"{SINGLE_SEED}: {text}")
-    return judge(all(sign == ">" for sign in signs), text)
+    return text
 
 
-def rises(data: Data, series: str, metric: str, unit: str = "", sign: int = 1, scale: float = 1.0) -> Verdict:
-    """Whether a metric rises at every step along the axis, by more than chance.
+def rises(data: Data, series: str, metric: str, unit: str = "", sign: int = 1, scale: float = 1.0) -> Finding:
+    """That a metric rises along the axis.
 
     Args:
         data: of the figure.
         series: whose.
         metric: which.
-        unit: in which the verdict gives it, with a blank before it.
+        unit: in which the numbers are given, with a blank before it.
         sign: -1 where it is to fall.
         scale: from the metric to that unit.
     """
-    text = [f"{data.mean(series, x, metric) * scale:.4g}" for x in data.xs]
-    gaps = [data.ahead((series, high), (series, low), metric) for low, high in pairwise(data.xs)]
-    if without_interval(gaps):
-        return untestable(SINGLE_SEED)
-    steps = [sign * gap.mean > gap.half for gap in gaps]
+    values = data.paired([(series, x) for x in data.xs], metric)
+    text = ", ".join(f"{mean * scale:.4g}" for mean in values.mean(1))
     where = ", ".join(f"{x:g}" for x in data.xs)
-    clear = f"{sum(steps)} of {len(steps)} steps clearly {'up' if sign > 0 else 'down'}"
-    return judge(all(steps), f"{series}: {', '.join(text)}{unit} at {where} ({clear})")
+    found = whole(values, [f"{x:g}" for x in data.xs], sign)
+    change = over_seeds(sign * scale * found[0].samples)
+    line = "" if len(values) == 2 else " by the line"
+    return Finding(f"{series}: {text}{unit} at {where} (in all {change}{unit}{line})", found)
 
 
-def both(*verdicts: Verdict) -> Verdict:
-    """Several statements as one: it holds if all do, and is not testable if one is not and none fails."""
-    outcomes = [verdict.outcome for verdict in verdicts]
-    numbers = "; ".join(verdict.numbers for verdict in verdicts)
-    worst = max(outcomes, key=(HOLDS, UNTESTABLE, FAILS).index)
-    return Verdict(worst, numbers)
+def everywhere(
+    data: Data, high: str, low: str, metric: str = "reward", xs: Sequence[float] | None = None
+) -> tuple[Difference, ...]:
+    """That a series is above another in the mean over the axis, and nowhere clearly below it.
+
+    Args:
+        data: of the figure.
+        high, low: series.
+        metric: what is compared.
+        xs: where; by default at all values of the axis.
+    """
+    xs = data.xs if xs is None else xs
+    a, b = np.split(data.paired([(name, x) for name in (high, low) for x in xs], metric), 2)
+    size = float(np.mean(np.abs([a, b])))
+    mean = Difference(f"{high} above {low}", (a - b).mean(0), size)
+    if len(xs) == 1:
+        return (mean,)
+    there = zip(xs, a - b, strict=True)
+    return (mean, *(Difference(f"{high} above {low} at {x:g}", gap, size, STEP) for x, gap in there))
+
+
+def level(what: str, values: np.ndarray) -> Difference:
+    """That two are equal.
+
+    Args:
+        what: in words.
+        values: `(2, n)`, paired.
+    """
+    return Difference(what, values[0] - values[1], float(np.mean(np.abs(values))), EQUAL)

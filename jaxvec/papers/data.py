@@ -1,9 +1,11 @@
 """The runs of a figure as data, of which claims and pictures are made.
 
-Learners are compared over seeds (Student's t), fixed rules over episodes; every difference is paired, since all meet the same
-worlds. An interval covers 95 %; its half-width is NaN where there is one sample only.
+Learners are compared over seeds (Student's t), fixed rules over episodes, or over groups of them (`jaxvec.papers.summary`); every
+difference is paired, since all meet the same worlds. An interval covers 95 %; its half-width is NaN where there is one sample
+only.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,19 +33,49 @@ class Data:
         rules: evaluates rules in other worlds when asked to; None: it cannot be asked.
 
     Attributes:
-        series, runs: as given.
+        series, runs, rules: as given.
         xs: the values of the axis, in order.
+        used: cell -> what was asked for: "metrics", "curves", "deviations" or "largest", and the metric.
+        asked: rules in other worlds that were asked for: name, numbers of the world, sizes, metric, and the run.
     """
 
     def __init__(self, series: Sequence[Series], runs: Mapping[Cell, Sequence[Run]], rules: RulesFn | None = None):
-        self.series, self.runs, self._rules = tuple(series), runs, rules
+        self.series, self.runs, self.rules = tuple(series), runs, rules
         self.xs = sorted({x for _, x in runs})
+        self.used: dict[Cell, set[tuple[str, str]]] = {}
+        self.asked: list[tuple[str, Named, Named, str, Run]] = []
         self._over_seeds = {one.name for one in series if one.has_seeds}
 
     @property
     def has_seeds(self) -> bool:
         """Whether any series has a run per seed."""
         return bool(self._over_seeds)
+
+    def watched(self) -> "Data":
+        """The same data, which have not been asked for anything."""
+        same = copy.copy(self)
+        same.used, same.asked = {}, []
+        return same
+
+    def note(self, other: "Data") -> None:
+        """Count what the same data were asked for as asked of these.
+
+        Args:
+            other: of `watched`.
+        """
+        for cell, wanted in other.used.items():
+            self.used.setdefault(cell, set()).update(wanted)
+        self.asked += other.asked
+
+    def at(self, x: float) -> "Data":
+        """The same data at one value of the axis; what these are asked for counts as asked of all.
+
+        Args:
+            x: the value.
+        """
+        here = copy.copy(self)
+        here.xs = [x]
+        return here
 
     def elsewhere(
         self, rules: Sequence[str], worlds: Sequence[Named], metric: str = "reward", **sizes: Any
@@ -60,14 +92,32 @@ class Data:
         Raises:
             ValueError: these data cannot evaluate rules.
         """
-        if self._rules is None:
+        if self.rules is None:
             raise ValueError("these data cannot evaluate rules in other worlds")
-        runs = self._rules(rules, worlds, sizes)
+        runs = self.rules(rules, worlds, sizes)
+        for name in rules:
+            self.asked += [(name, world, sizes, metric, run) for world, run in zip(worlds, runs[name], strict=True)]
         return {name: np.stack([run.metrics[metric] for run in runs[name]]).astype(float) for name in rules}
 
     def samples(self, series: str, x: float, metric: str = "reward") -> np.ndarray:
         """A metric of a series at x: `(seeds, episodes)`, or `(1, episodes)` of a rule."""
-        return np.stack([run.metrics[metric] for run in self.runs[series, x]]).astype(float)
+        return np.stack([run.metrics[metric] for run in self._runs(series, x, "metrics", metric)]).astype(float)
+
+    def deviation(self, series: str, x: float, metric: str = "reward") -> np.ndarray:
+        """How far a metric deviates over episodes, `(seeds,)`."""
+        return self._over_episodes("deviations", lambda episodes: episodes.std(ddof=1), series, x, metric)
+
+    def largest(self, series: str, x: float, metric: str = "reward") -> float:
+        """The largest value of a metric in any episode."""
+        return float(self._over_episodes("largest", np.max, series, x, metric).max())
+
+    def paired(self, cells: Sequence[Cell], metric: str = "reward") -> np.ndarray:
+        """A metric of several cells, `(cells, seeds)`; of rules alone `(cells, episodes)`."""
+        each = [self.samples(*cell, metric) for cell in cells]
+        if self._over_seeds & {name for name, _ in cells}:
+            each = [samples.mean(1, keepdims=True) for samples in each]
+            return np.stack(np.broadcast_arrays(*each))[..., 0]
+        return np.stack([samples[0] for samples in each])
 
     def estimate(self, series: str, x: float, metric: str = "reward") -> Interval:
         """Mean and interval: over seeds of a learner, over episodes of a rule."""
@@ -78,19 +128,41 @@ class Data:
         """The mean alone."""
         return self.estimate(series, x, metric).mean
 
+    def gaps(self, a: Cell, b: Cell, metric: str = "reward") -> np.ndarray:
+        """By how much a is above b, `(samples,)`, paired by seed, of rules by episode."""
+        high, low = self.paired((a, b), metric)
+        return high - low
+
     def ahead(self, a: Cell, b: Cell, metric: str = "reward") -> Interval:
         """How far a is above b, paired by seed and episode."""
-        difference = self.samples(*a, metric) - self.samples(*b, metric)
-        if self._over_seeds & {a[0], b[0]}:
-            return over_seeds(difference.mean(1))
-        return interval(difference[0])
+        return over_seeds(self.gaps(a, b, metric))
 
     def curve(self, series: str, x: float, metric: str = "reward") -> np.ndarray:
         """A metric in the course of training, `(points, seeds)`."""
-        return np.stack([run.curves[metric] for run in self.runs[series, x]], 1).astype(float)
+        return np.stack([run.curves[metric] for run in self._runs(series, x, "curves", metric)], 1).astype(float)
+
+    def has(self, series: str, x: float, metric: str = "reward") -> bool:
+        """Whether there are runs of a series at x that have a metric."""
+        return (series, x) in self.runs and all(metric in run.metrics for run in self.runs[series, x])
 
     def episodes(self, series: str, x: float) -> np.ndarray:
         """Episodes that a learner has seen at each point of its curve, `(points,)`."""
         run = self.runs[series, x][0]
         slots, n = run.config["slots"], len(run.curves["reward"])
         return (np.arange(n) + 1) / n * slots / run.config["horizon"]
+
+    def worlds(self, series: str, x: float) -> int:
+        """In how many worlds a learner was trained at once."""
+        return int(self.runs[series, x][0].config["settings"]["n_worlds"])
+
+    def _runs(self, series: str, x: float, part: str, metric: str) -> Sequence[Run]:
+        """The runs of a cell, of which it is noted what is asked for."""
+        self.used.setdefault((series, x), set()).add((part, metric))
+        return self.runs[series, x]
+
+    def _over_episodes(
+        self, part: str, statistic: Callable[[np.ndarray], Any], series: str, x: float, metric: str
+    ) -> np.ndarray:
+        """A statistic over episodes, `(seeds,)`: as it was kept, or from the episodes."""
+        runs = self._runs(series, x, part, metric)
+        return np.array([float(getattr(run, part).get(metric, statistic(run.metrics[metric]))) for run in runs])

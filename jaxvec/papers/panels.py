@@ -29,7 +29,9 @@ def over_axis(metric: str, scale: float = 1.0, printed: Mapping[str, Mapping[flo
     def lines(data: Data) -> list[Line]:
         result = []
         for series in data.series:
-            xs = [x for x in data.xs if (series.name, x) in data.runs]
+            xs = [x for x in data.xs if data.has(series.name, x, metric)]
+            if not xs:
+                continue
             estimates = [data.estimate(series.name, x, metric) for x in xs]
             means, halves = [it.mean * scale for it in estimates], [it.half * scale for it in estimates]
             result.append(Line(series.name, xs, means, halves, kind_of(series)))
@@ -64,7 +66,7 @@ def over_training(metric: str = "reward", scale: float = 1.0, name: str = "{seri
                 label = name.format(series=series.name, x=f"{x:g}")
                 result.append(Line(label, list(episodes), means, halves, "curve"))
         for series in data.series:
-            if series.rule:
+            if (series.rule or series.bound) and data.has(series.name, data.xs[0], metric.removeprefix("env/")):
                 level = data.mean(series.name, data.xs[0], metric.removeprefix("env/")) * scale
                 result.append(Line(series.name, [0.0, longest], [level] * 2, [np.nan] * 2, "rule"))
         return result
@@ -83,6 +85,8 @@ def over_series(metric: str, scale: float = 1.0) -> Lines:
     def lines(data: Data) -> list[Line]:
         result = []
         for series in data.series:
+            if not data.has(series.name, data.xs[0], metric):
+                continue
             estimate = data.estimate(series.name, data.xs[0], metric)
             mark = [estimate.mean * scale], [estimate.half * scale]
             result.append(Line(series.name, [series.name], *mark, kind_of(series)))

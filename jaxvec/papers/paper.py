@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxvec.core.errors import suggest
-from jaxvec.papers.checks import OPEN, Check, Verdict
+from jaxvec.papers.checks import Check
+from jaxvec.papers.convergence import in_words, learned
 from jaxvec.papers.data import Data
 from jaxvec.papers.panels import Lines
 from jaxvec.papers.runner import EvalOverrides, Runner, as_in_training
 from jaxvec.papers.series import Budget, Series, SweepPoint
+from jaxvec.papers.verdicts import NOT_SHOWN, UNTESTABLE, Margin, Verdict, decide
 
 
 @dataclass(frozen=True)
@@ -28,19 +30,37 @@ class Claim:
     Attributes:
         name: short, for tables; no other claim of the paper has it.
         words: the statement.
-        check: from the figure's data to a verdict.
+        check: from the figure's data to what is found.
+        margin: the least difference that matters; None of what has no chance in it.
         open: why no verdict follows from such data as long as they are made as they are; empty where one does.
+        rests_on: names of the learners that decide it; None: all that the check looks at.
+        despite: why it is decided even if these have not learned, as where more training can only strengthen what is found.
     """
 
     name: str
     words: str
     check: Check
+    margin: Margin | None = None
     open: str = ""
+    rests_on: tuple[str, ...] | None = None
+    despite: str = ""
 
     def judged(self, data: Data) -> Verdict:
-        """The verdict from a figure's data; "open", with the reason before the numbers, where none follows from them."""
-        verdict = self.check(data)
-        return Verdict(OPEN, f"{self.open}; {verdict.numbers}") if self.open else verdict
+        """The verdict from a figure's data; not shown, with the reason, where these or their learners decide nothing."""
+        watched = data.watched()
+        verdict = decide(self.check(watched), self.margin)
+        cells = [cell for cell in watched.used if self.rests_on is None or cell[0] in self.rests_on]
+        found = learned(watched, cells)
+        data.note(watched)
+        verdict = verdict._replace(learners=in_words(found))
+        if verdict.outcome == UNTESTABLE:
+            return verdict._replace(learners="")
+        if self.open:
+            return verdict._replace(outcome=NOT_SHOWN, numbers=f"{self.open}; {verdict.numbers}")
+        failed = any(one.fails for one in found)
+        if failed and self.despite:
+            return verdict._replace(learners=f"{verdict.learners}; decided all the same: {self.despite}")
+        return verdict._replace(outcome=NOT_SHOWN) if failed else verdict
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,7 @@ class Figure:
         claims: what is claimed of it.
         quick: indices of the points that a quick look keeps.
         pictures: what else to draw, `pictures(runner, out) -> files`.
+        less: what it shows less of than the paper's, or otherwise; empty if nothing.
     """
 
     number: str
@@ -68,6 +89,7 @@ class Figure:
     claims: tuple[Claim, ...] = ()
     quick: tuple[int, ...] = (0, -1)
     pictures: Callable[[Runner, Path], Sequence[Path]] | None = None
+    less: str = ""
 
     def points_of(self, quick: bool) -> tuple[SweepPoint, ...]:
         """Its points, all or those of a quick look."""

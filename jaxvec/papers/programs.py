@@ -20,6 +20,8 @@ from jaxvec.learners.base import Learner
 from jaxvec.papers.runs import Run, file_name
 from jaxvec.papers.series import Named, RunFn, Series
 from jaxvec.policies import fixed
+from jaxvec.policies.clairvoyant import EFFORT, episode_bound
+from jaxvec.policies.clairvoyant.search import Effort
 from jaxvec.training import TrainingError
 from jaxvec.training.progress import Progress
 
@@ -49,7 +51,8 @@ class Member(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its run's file."""
-        return file_name(self.series.learner or self.series.rule or self.series.name.lower(), self.config)
+        kind = self.series.learner or self.series.rule or "bound" * self.series.bound
+        return file_name(kind or self.series.name.lower(), self.config)
 
 
 class Length(NamedTuple):
@@ -160,7 +163,7 @@ def _assessment_of(
 
 def _is_drawn(metric: str) -> bool:
     """Whether the course of a metric in training is kept."""
-    return metric == "reward" or metric.startswith(("env/", "forecaster/"))
+    return metric == "reward" or "/stuck" in metric or metric.startswith(("env/", "forecaster/"))
 
 
 def _trained(
@@ -207,6 +210,40 @@ def evaluate(env: Environment, params: Any, members: Sequence[Member], episodes:
     metrics = jax.tree.map(np.asarray, jax.jit(lambda everyone: jax.lax.map(one, everyone))((which, numbers)))
     seconds, device = {"evaluate": (time.perf_counter() - began) / len(members)}, machine()["device"]
     return [Run({n: x[i] for n, x in metrics.items()}, {}, seconds, m.config, device) for i, m in enumerate(members)]
+
+
+BOUND_WORLDS = 64
+"""In how many of the worlds a bound is looked for, at most: the first ones."""
+
+
+def effort_of(env: Environment) -> Effort:
+    """How hard a bound is looked for.
+
+    Args:
+        env: in which environment.
+    """
+    return EFFORT.get(env.id, Effort())
+
+
+def bound(env: Environment, params: Any, members: Sequence[Member], episodes: int) -> list[Run]:
+    """Plans that know all random numbers, for each member in turn; of them only the reward is known.
+
+    Args:
+        env: of all.
+        params: of evaluation, where a member does not set them.
+        members: they differ in numbers.
+        episodes: each in a world of its own, of which the first `BOUND_WORLDS` count.
+    Returns:
+        A run per member.
+    """
+    runs = []
+    for member in members:
+        began = time.perf_counter()
+        here = params.replace(**{name: jnp.asarray(x) for name, x in member.numbers.items()})
+        found = episode_bound(env, here, jax.random.key(WORLDS), min(episodes, BOUND_WORLDS), effort=effort_of(env))
+        seconds = {"evaluate": time.perf_counter() - began}
+        runs.append(Run({"reward": np.asarray(found.reward)}, {}, seconds, member.config, machine()["device"]))
+    return runs
 
 
 def _arrays(values: Named) -> dict[str, np.ndarray]:

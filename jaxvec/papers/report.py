@@ -1,7 +1,8 @@
 """`reproduce`: a paper's figures from nothing to files and verdicts.
 
 Per figure `figN.png`, `figN.csv` (what is drawn) and `figN.json` (configurations, every metric, verdicts, times), and over all
-figures that were made `verdicts.json`, with `verdicts.md` to read.
+figures that were made `verdicts.json`, with `verdicts.md` to read; and `reproduce.jsonl`, the summary from which all of it is
+made again without training (`jaxvec.papers.summary`).
 """
 
 import csv
@@ -10,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -19,22 +21,34 @@ from jaxvec.bench import machine
 from jaxvec.core import cache
 from jaxvec.core.claims import Part, work
 from jaxvec.core.files import replacing, write_json
-from jaxvec.papers import PAPERS
+from jaxvec.papers import PAPERS, pages
 from jaxvec.papers.data import Data
-from jaxvec.papers.paper import Claim, Figure, Paper
+from jaxvec.papers.pages import verdict_of
+from jaxvec.papers.paper import Figure, Paper
 from jaxvec.papers.runner import Runner
 from jaxvec.papers.series import Budget
+from jaxvec.papers.shipping import ship as ship_to
+from jaxvec.papers.summary import Summary, condensing
 from jaxvec.viz import plots
 
-NO_FIGURE = "all"  # stands for the figure of claims that none decides
-FIELDS = {"claim", "figure", "words", "outcome", "numbers", "spent"}  # of an entry of verdicts.json
+FIELDS = {
+    "claim",
+    "figure",
+    "words",
+    "outcome",
+    "numbers",
+    "power",
+    "learners",
+    "spent",
+}  # of an entry of verdicts.json
+SUMMARY = "reproduce.jsonl"
 
 Parts = Sequence[tuple[str, str, Sequence[plots.Line]]]
 """Panels as they are drawn: title, axis, lines."""
 
 
 class _Plan(NamedTuple):
-    """How a paper is reproduced: see `reproduce`."""
+    """How a paper is reproduced: see `reproduce`; `command` is what does it again."""
 
     paper: Paper
     budget: Budget
@@ -43,6 +57,7 @@ class _Plan(NamedTuple):
     timing: bool
     out: Path
     say: Callable[[str], Any]
+    command: str
 
     def spent(self, figure: Figure, data: Data) -> str:
         """What was spent on a figure, in words."""
@@ -62,12 +77,12 @@ def reproduce(
     timing: bool = False,
     part: Part | None = None,
     out: Path | None = None,
+    source: Path | None = None,
+    ship: Path | None = None,
     progress: bool | TextIO = True,
     say: Callable[[str], Any] = print,
 ) -> dict[str, Any]:
-    """Make a paper's figures and judge its claims; what is in the folder already is not made again.
-
-    Several processes may share a folder, each making what nobody else is at.
+    """Make a paper's figures and judge its claims; what is in the folder is not made again, and processes may share it.
 
     Args:
         env_id: the environment of the paper.
@@ -77,21 +92,24 @@ def reproduce(
         quick: a look, in a minute or so per figure, on which no verdict should rest.
         together: learners of all numbers of vehicles are one program, whether the paper's budget says so or not.
         timing: make everything anew, and then once more run by run; both times are kept.
-        part: which of several workers this is, who ends when others are at all programs that are left, and draws and judges if
-            there are none; None: one who waits for them.
+        part: which of several workers this is, who ends when others are at all that is left; None: one who waits for them.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
+        source: a summary from which everything is drawn and judged again; nothing is trained.
+        ship: a folder for what is published: the page with small pictures, and the summary.
         progress: report on stderr, or on the given stream, how far it is.
         say: where results go, a line at a time.
     Returns:
         The folder and, per figure, its files, verdicts and times; of a part also "left", what others are at.
     Raises:
         ValueError: an unknown environment or figure, a bad number of seeds or slots, a folder with files of another version, or
-            one that parts cannot share; or a part is to be timed, or no number of vehicles to be put together.
+            one that parts cannot share; or what does not go together.
         TrainingError: a learner has gone astray; a part has made everything else.
     """
-    if timing and part:
-        raise ValueError("--timing measures this machine alone: leave out --part")
-    plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)
+    _check_words(part, timing, source, (quick, together, seeds, slots))
+    words = {"--figure": figure, "--seeds": seeds, "--slots": slots, "--quick": quick, "--together": together}
+    plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)._replace(command=_command(env_id, words))
+    if source:
+        return _again(plan, _figures(plan.paper, figure, False), figure is None, source, ship)
     cache.disable() if timing else cache.enable()
     paper, budget, out = plan.paper, plan.budget, plan.out
     figures = _figures(paper, figure, together)
@@ -106,11 +124,54 @@ def reproduce(
     results, left = _make(plan, figures, runner, part)
     if left:
         return {"out": str(out), "figures": {}, "left": left}
-    if figure is None:
-        verdicts = [_judged(claim, NO_FIGURE, Data((), {})) for claim in paper.other_claims]
-        _print(verdicts, say)
-        _keep_verdicts(plan, runner, verdicts, "")
-    return {"out": str(out), "figures": results} | ({"left": []} if part else {})
+    _of_no_figure(plan, runner)
+    return {"out": str(out), "figures": results, **_shipped(plan, ship)} | ({"left": []} if part else {})
+
+
+def _check_words(part: Part | None, timing: bool, source: Path | None, others: tuple[Any, ...]) -> None:
+    """Refuse what does not go together."""
+    if timing and part:
+        raise ValueError("--timing measures this machine alone: leave out --part")
+    if source and (part or timing or any(word not in (None, False) for word in others)):
+        raise ValueError("--from draws again what was made: it takes --figure, --out and --ship alone")
+
+
+def _command(env_id: str, words: dict[str, Any]) -> str:
+    """The words that make the same again."""
+    parts = [
+        name if value is True else f"{name} {value}" for name, value in words.items() if value not in (None, False)
+    ]
+    return " ".join(["jaxvec reproduce", env_id, *parts])
+
+
+def _of_no_figure(plan: _Plan, runner: Runner | None) -> None:
+    """Judge the claims that no figure decides; they are on every page."""
+    verdicts = [verdict_of(claim, None, Data((), {})) for claim in plan.paper.other_claims]
+    _print(verdicts, plan.say)
+    _keep_verdicts(plan, runner, verdicts, "")
+
+
+def _again(plan: _Plan, figures: Sequence[Figure], every: bool, source: Path, ship: Path | None) -> dict[str, Any]:
+    """Draw and judge again what a summary has."""
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: no such summary of a reproduction")
+    summary, results = Summary(source), dict[str, dict[str, Any]]()
+    there = [figure for figure in figures if figure.number in summary.figures or not figure.series]
+    if not there or (not every and len(there) < len(figures)):
+        raise ValueError(f"{source}: it has no such figure. It has: {', '.join(summary.figures) or 'none'}")
+    plan.out.mkdir(parents=True, exist_ok=True)
+    for figure in there:
+        known = figure.number in summary.figures
+        data = summary.data(figure.number, figure.series) if known else Data((), {})
+        about = summary.figures[figure.number]["made"] if known else {}
+        results[figure.number] = _drawn_and_judged(plan, figure, data, about, None, {})
+    _of_no_figure(plan, None)
+    return {"out": str(plan.out), "figures": results, **_shipped(plan, ship)}
+
+
+def _shipped(plan: _Plan, folder: Path | None) -> dict[str, Any]:
+    """What was written for others, if anything."""
+    return {"shipped": ship_to(plan.paper, plan.out, folder)} if folder else {}
 
 
 def _make(
@@ -166,12 +227,12 @@ def _planned(
     budget = budget if slots is None else dataclasses.replace(budget, slots=slots)
     budget = dataclasses.replace(budget, together=True) if together else budget
     out = out or folder_of(env_id, quick)
-    return _Plan(paper, budget, seeds, quick, timing, out, say)
+    return _Plan(paper, budget, seeds, quick, timing, out, say, "")
 
 
 def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, Any]:
     """Make, judge, draw and write one figure; its files, verdicts and times."""
-    points, out, say = figure.points_of(plan.quick), plan.out, plan.say
+    points = figure.points_of(plan.quick)
     started = time.perf_counter()
     data = runner.data(figure.series, points, plan.seeds)
     wall_s = time.perf_counter() - started
@@ -180,27 +241,42 @@ def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, 
     if plan.timing:
         single = runner.one_by_one(figure.series, points, plan.seeds)
         times |= {"run_by_run_s": single["seconds"], "run_by_run_runs": single["runs"], "load_1min": os.getloadavg()[0]}
-    verdicts = [_judged(claim, figure.number, data) for claim in figure.claims]
-    runner.progress.close()
-    files = _draw(plan, figure, data)
-    files += [str(file) for file in figure.pictures(runner, out)] if figure.pictures else []
-    write_json(out / f"{figure.stem}.json", _record(plan, figure, data, verdicts, times))
-    spent = plan.spent(figure, data) + (" (quick look)" if plan.quick else "")
+    about = pages.made(plan.command, plan.seeds, plan.budget.slots, plan.budget.episodes, data)
+    about |= {"spent": plan.spent(figure, data) + (" (quick look)" if plan.quick else "")}
+    result = _drawn_and_judged(plan, figure, condensing(data), about, runner, times)
+    pictures = [str(file) for file in figure.pictures(runner, plan.out)] if figure.pictures else []
+    plan.say(_of_time(times))
+    return result | {"files": result["files"] + pictures}
+
+
+def _drawn_and_judged(
+    plan: _Plan, figure: Figure, data: Data, about: dict[str, Any], runner: Runner | None, times: dict[str, Any]
+) -> dict[str, Any]:
+    """Judge, draw and write one figure from its data."""
+    verdicts = [verdict_of(claim, figure, data) for claim in figure.claims]
+    if runner:
+        runner.progress.close()
+    spent = about.get("spent", "")
+    files = _draw(plan, figure, data, spent)
+    write_json(plan.out / f"{figure.stem}.json", _record(plan, figure, data, verdicts, times))
+    with runner.claims.of(SUMMARY, wait=True) if runner else nullcontext():
+        summary = Summary(plan.out / SUMMARY)
+        summary.add(figure.number, data, about)
+        summary.write(plan.out / SUMMARY)
     _keep_verdicts(plan, runner, verdicts, spent)
-    say(f"\n{figure.heading}")
-    _print(verdicts, say)
-    say(_of_time(times))
-    say(f"  {', '.join(files[:1] + files[3:])}")
+    plan.say(f"\n{figure.heading}")
+    _print(verdicts, plan.say)
+    plan.say(f"  {', '.join(files[:1])}")
     return {"files": files, "verdicts": {v["claim"]: v["outcome"] for v in verdicts}, "times": times}
 
 
-def _draw(plan: _Plan, figure: Figure, data: Data) -> list[str]:
+def _draw(plan: _Plan, figure: Figure, data: Data, spent: str) -> list[str]:
     """Draw a figure and write what is drawn; the names of its files."""
     parts = [(panel.title, panel.axis or figure.axis, panel.lines(data)) for panel in figure.panels]
-    note = f"{plan.spent(figure, data)}, 95 % intervals" + (" (quick look)" if plan.quick else "")
     stem = plan.out / figure.stem
     picture, table, record = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".csv", ".json"))
-    plots.panels(parts, picture, title=figure.heading, note=note if figure.series else "")
+    note = f"{spent}, 95 % intervals" if figure.series else ""
+    plots.panels(parts, picture, title=figure.heading, note=note)
     _write_csv(table, parts)
     return [str(picture), str(table), str(record)]
 
@@ -229,15 +305,12 @@ def _of_time(times: dict[str, Any]) -> str:
     return text
 
 
-def _judged(claim: Claim, figure: str, data: Data) -> dict[str, str]:
-    """A claim with its verdict."""
-    return {"claim": claim.name, "figure": figure, "words": claim.words, **claim.judged(data)._asdict()}
-
-
 def _print(verdicts: Sequence[dict[str, str]], say: Callable[[str], Any]) -> None:
     for verdict in verdicts:
         say(f"  {verdict['claim']:14s}{verdict['outcome']:15s}{verdict['words']}")
-        say(f"  {'':29s}{verdict['numbers']}")
+        for name in ("numbers", "power", "learners"):
+            if verdict[name]:
+                say(f"  {'':29s}{verdict[name]}")
 
 
 def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
@@ -255,29 +328,17 @@ def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
     raise ValueError(f"{file}: not the verdicts of this version of jaxvec; move it away, or choose another folder")
 
 
-def _keep_verdicts(plan: _Plan, runner: Runner, verdicts: Sequence[dict[str, str]], spent: str) -> None:
+def _keep_verdicts(plan: _Plan, runner: Runner | None, verdicts: Sequence[dict[str, str]], spent: str) -> None:
     """Add verdicts to those that are there; and write all of them as a page to read, `.md`."""
     file = plan.out / "verdicts.json"
-    with runner.claims.of(file.name, wait=True):
+    with runner.claims.of(file.name, wait=True) if runner else nullcontext():
         known = _known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
+        known = {claim.name: known[claim.name] for claim in plan.paper.claims if claim.name in known}
         write_json(file, known)
+        of_figures = {number: line["made"] for number, line in Summary(plan.out / SUMMARY).figures.items()}
+        pictures = {figure.number: [f"{figure.stem}.png"] for figure in plan.paper.figures}
         with replacing(file.with_suffix(".md")) as temporary:
-            temporary.write_text(_page(plan.paper, known))
-
-
-def _page(paper: Paper, known: dict[str, dict[str, str]]) -> str:
-    """Verdicts as Markdown, figure by figure, in the paper's order."""
-    parts = [f"# {paper.title}", "± are 95 % intervals, over seeds of learners and over episodes of rules."]
-    groups = [(figure.heading, figure.claims) for figure in paper.figures] + [("Of no figure", paper.other_claims)]
-    for heading, claims in groups:
-        verdicts = [known[claim.name] for claim in claims if claim.name in known]
-        if verdicts:
-            parts.append(f"## {heading}")
-            parts += [verdicts[0]["spent"]] if verdicts[0]["spent"] else []
-            rows = ["| | statement | | numbers |", "|---|---|---|---|"]
-            rows += [f"| {v['claim']} | {v['words']} | {v['outcome']} | {v['numbers']} |" for v in verdicts]
-            parts.append("\n".join(rows))
-    return "\n\n".join(parts) + "\n"
+            temporary.write_text(pages.page(plan.paper, known, of_figures, pictures))
 
 
 def _results(data: Data) -> list[dict[str, Any]]:

@@ -159,7 +159,7 @@ class Runner:
 
     def _programs(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Iterator[Program]:
         for of_one_program in _of_one_program(series):
-            alone = bool(of_one_program[0].learner) and not self.budget.together
+            alone = of_one_program[0].bound or (bool(of_one_program[0].learner) and not self.budget.together)
             for of_one_size in _of_one_size(at_largest(points, alone=alone)):
                 setup = self.setup(of_one_program[0], of_one_size[0])
                 members = self.members(of_one_program, of_one_size, seeds, setup)
@@ -223,7 +223,7 @@ class Runner:
         ours = {name: value for name, value in self.budget.settings.items() if name in known}
         if ours:
             learner = learners.make(series.learner, env, **{**series.settings, **ours})
-        hyper = scheduled(learner.hyper.replace(**series.hyper), self.length(learner).updates)
+        hyper = scheduled(learner.hyper.replace(**series.hyper), self.length(learner, series).updates)
         return Setup(env, params, learner, hyper)
 
     def eval_params(self, series: Series, point: SweepPoint, setup: Setup) -> Any:
@@ -248,9 +248,10 @@ class Runner:
         own, larger = (make(self.env_id, **changed)[0] for changed in (settings, {**settings, **point.worlds_of}))
         return series.wrap(WorldsOf(own, larger)) if series.wrap else WorldsOf(own, larger)
 
-    def length(self, learner: Learner) -> Length:
+    def length(self, learner: Learner, series: Series) -> Length:
         """Updates for the budget, and how many of them make a point of the learning curve."""
-        wanted = max(1, round(self.budget.slots / learner.steps_per_update))
+        slots = min(series.slots or self.budget.slots, self.budget.slots)
+        wanted = max(1, round(slots / learner.steps_per_update))
         chunk = -(-wanted // POINTS)
         return Length(wanted - wanted % chunk, chunk)
 
@@ -276,6 +277,8 @@ class Runner:
             if setup.learner:
                 config |= self._learner_in_words(series, point, setup.learner, setup.hyper.replace(**hyper))
                 config |= {"seed": seed}
+            elif series.bound:
+                config |= {"bound": repr(programs.effort_of(setup.env))}
             else:
                 config |= {"rule": series.rule}
         return Member(series, point.x, seed, numbers, hyper, origin() | config)
@@ -294,7 +297,7 @@ class Runner:
 
     def _learner_in_words(self, series: Series, point: SweepPoint, learner: Learner, hyper: Any) -> dict[str, Any]:
         """A learner, its training and what its evaluation overrides, as part of a configuration."""
-        updates = self.length(learner).updates
+        updates = self.length(learner, series).updates
         overrides = self.eval_overrides({**series.sizes, **point.sizes})
         return {
             "learner": learner.name,
@@ -316,10 +319,12 @@ class Runner:
         series, episodes = members[0].series, self.budget.episodes
         if series.run_fn:
             return programs.call(series.run_fn, members, self.budget.settings)
+        if series.bound:
+            return programs.bound(setup.env, setup.params, members, episodes)
         if setup.learner is None:
             return programs.evaluate(setup.env, setup.params, members, episodes)
         worlds = self.eval_env(series, point, setup), self.eval_params(series, point, setup)
-        length = self.length(setup.learner)
+        length = self.length(setup.learner, series)
         return programs.train(
             setup.learner, members, setup.params, worlds, setup.hyper, length, episodes, self.progress
         )
@@ -330,11 +335,14 @@ class Runner:
         if series.run_fn:
             series.run_fn([seed], self.budget.settings)
             return 1
+        if series.bound:
+            programs.bound(setup.env, setup.params, self.members(group, [point], 1, setup), self.budget.episodes)
+            return 1
         numbers = {**series.numbers, **point.numbers}
         params = setup.params.replace(**numbers)
         if setup.learner:
             hyper = setup.hyper.replace(**_scaled(setup.hyper, point.factors))
-            updates = self.length(setup.learner).updates
+            updates = self.length(setup.learner, series).updates
             result = train(setup.learner, params, jax.random.key(seed), updates, hyper=hyper, progress=False)
             policies = {setup.learner.name: result.policy(greedy=not series.sampled)}
         else:
@@ -359,7 +367,7 @@ def _of_one_program(series: Iterable[Series]) -> Iterator[list[Series]]:
 
 def _run_apart(program: Sequence[Series]) -> Iterator[list[Series]]:
     """Of a program, what is run by itself when nothing is side by side: each learner, and rules in the same world."""
-    return _alike(program, lambda one: one.name if one.has_seeds else sorted(one.numbers.items()))
+    return _alike(program, lambda one: one.name if one.has_seeds or one.bound else sorted(one.numbers.items()))
 
 
 def _of_one_size(points: Iterable[SweepPoint]) -> Iterator[list[SweepPoint]]:

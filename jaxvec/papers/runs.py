@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ class Run(NamedTuple):
         seconds: its part of what its program took to compile, train and evaluate [s].
         config: everything that it is made from.
         device: where it was made.
+        deviations, largest: per metric the deviation over the episodes, and the largest value of any, of a run that has no longer
+            all of them, see `jaxvec.papers.summary`.
     """
 
     metrics: dict[str, np.ndarray]
@@ -32,6 +35,8 @@ class Run(NamedTuple):
     seconds: dict[str, float]
     config: Named
     device: str = ""
+    deviations: Named = MappingProxyType({})
+    largest: Named = MappingProxyType({})
 
 
 def origin() -> dict[str, Any]:
@@ -45,8 +50,16 @@ def file_name(label: str, config: Named) -> str:
     Raises:
         TypeError: the configuration holds what JSON does not.
     """
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-    return f"{re.sub('[^a-z0-9]+', '-', label)}-{digest[:16]}.npz"
+    return f"{re.sub('[^a-z0-9]+', '-', label)}-{digest(config)}.npz"
+
+
+def digest(config: Named) -> str:
+    """What tells runs apart: 16 digits of a hash of all that one is made from.
+
+    Raises:
+        TypeError: the configuration holds what JSON does not.
+    """
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def write_run(file: Path, run: Run) -> None:

@@ -22,6 +22,7 @@ class Series:
         name: in the paper's words.
         learner: name of a learner, or empty.
         rule: name of a fixed policy, or empty.
+        bound: it is a plan that knows all random numbers, `jaxvec.policies.clairvoyant`, of which only the reward is known.
         run_fn: what makes the runs of what is neither.
         settings: of the learner.
         hyper: hyper-parameters that the paper fixes; the rest is the learner's own.
@@ -29,13 +30,17 @@ class Series:
         numbers: of the environment; learners that differ in nothing else are one program.
         wrap: from the environment to the one that it acts in.
         sampled: its actions are drawn in evaluation too, as in training: where all who see the same had better not do the same.
+        slots: world-slots of its training where it has a length of its own; never more than the budget's.
+        marks: names of series that are rules which know no more than it does, see `jaxvec.papers.convergence`.
+        judged_by: the metric in which it is compared with them.
     Raises:
-        ValueError: it is not exactly one of learner, rule and function.
+        ValueError: it is not exactly one of learner, rule, bound and function.
     """
 
     name: str
     learner: str = ""
     rule: str = ""
+    bound: bool = False
     run_fn: RunFn | None = None
     settings: Named = field(default_factory=dict)
     hyper: Mapping[str, float] = field(default_factory=dict)
@@ -43,22 +48,25 @@ class Series:
     numbers: Named = field(default_factory=dict)
     wrap: Callable[[Any], Environment] | None = None
     sampled: bool = False
+    slots: int = 0
+    marks: tuple[str, ...] = ()
+    judged_by: str = "reward"
 
     def __post_init__(self) -> None:
-        if bool(self.learner) + bool(self.rule) + (self.run_fn is not None) != 1:
-            raise ValueError(f"series {self.name!r} must have exactly one of learner, rule and run_fn")
+        if bool(self.learner) + bool(self.rule) + self.bound + (self.run_fn is not None) != 1:
+            raise ValueError(f"series {self.name!r} must have exactly one of learner, rule, bound and run_fn")
 
     @property
     def has_seeds(self) -> bool:
-        """Whether there is a run per seed; of a rule there is one run."""
-        return not self.rule
+        """Whether there is a run per seed; of a rule and of a bound there is one run."""
+        return not (self.rule or self.bound)
 
     @property
     def program(self) -> str:
         """The same for series that may be one program: rules of the same sizes, and learners that differ in numbers only."""
-        apart: tuple[Any, ...] = (self.name,) if self.run_fn else ()
+        apart: tuple[Any, ...] = (self.name,) if self.run_fn else ("bound",) * self.bound
         if self.learner:
-            apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled)
+            apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled, self.slots)
         return repr((sorted(self.sizes.items()), apart))
 
 

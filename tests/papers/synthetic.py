@@ -4,6 +4,7 @@ import numpy as np
 
 from jaxvec.papers.data import Data
 from jaxvec.papers.runs import Run
+from jaxvec.papers.verdicts import decide
 
 METRICS = (
     "reward",
@@ -56,13 +57,13 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
             at = series.name, point.x
             runs[at] = [
                 Run(
-                    {metric: noisy(mean(*at, metric), 16) for metric in METRICS},
+                    {metric: noisy(mean(*at, metric), 16) for metric in (("reward",) if series.bound else METRICS)},
                     {
                         _in_training(m): noisy((curve or level)(*at, m), POINTS)
                         for m in (METRICS + TWIN if series.learner else MADE if series.run_fn else ())
                     },
                     {"evaluate": 1.0},
-                    {"slots": 4000, "horizon": 10},
+                    {"slots": 4000, "horizon": 10, "settings": {"n_worlds": 2}},
                 )
                 for _ in range(seeds if series.has_seeds else 1)
             ]
@@ -91,8 +92,12 @@ def by(table, default=0.8):
     return mean
 
 
+def claim_of(paper, name):
+    """A claim, and its figure."""
+    return next((claim, figure) for figure in paper.figures for claim in figure.claims if claim.name == name)
+
+
 def judged(of, name, mean, **more):
-    """The verdict on a claim from made-up data."""
-    figure = next(figure for figure in of.figures if name in {claim.name for claim in figure.claims})
-    claim = next(claim for claim in figure.claims if claim.name == name)
-    return claim.check(synthetic(figure, mean, **more))
+    """The verdict on a claim from made-up data, whatever its learners have learned."""
+    claim, figure = claim_of(of, name)
+    return decide(claim.check(synthetic(figure, mean, **more)), claim.margin)

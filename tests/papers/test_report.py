@@ -15,9 +15,11 @@ from jaxvec.papers.paper import Claim, Figure, Panel, Paper
 from jaxvec.papers.runner import Runner
 from jaxvec.papers.runs import read_run
 from jaxvec.papers.series import Budget, Series, SweepPoint
+from jaxvec.papers.verdicts import Margin, judge
 
 SIZES = {"n_vehicles": 2, "horizon": 4}
 LEARNED = Series("learned", "ippo", sizes=SIZES, settings={"hidden": (4,), "minibatches": 1})
+SOME = Margin(0.01)
 RULE = Series("local (rule)", rule="alcs", sizes=SIZES)
 FIGURE = Figure(
     "4",
@@ -30,9 +32,14 @@ FIGURE = Figure(
         Panel("reward", over_axis("reward", printed={"learned": {100.0: 0.9}})),
     ),
     (
-        Claim("A", "small tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0), ("local (rule)", 200.0)])),
-        Claim("B", "large tasks cost less", lambda d: in_order(d, [("local (rule)", 200.0), ("local (rule)", 50.0)])),
-        Claim("D", "dear tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0)]), open="a trial"),
+        Claim(
+            "A", "small tasks cost less", lambda d: in_order(d, [("local (rule)", 50.0), ("local (rule)", 200.0)]), SOME
+        ),
+        Claim(
+            "B", "large tasks cost less", lambda d: in_order(d, [("local (rule)", 200.0), ("local (rule)", 50.0)]), SOME
+        ),
+        Claim("D", "dear tasks cost less", lambda d: judge(True, f"{d.mean('learned', 50.0):.3f}"), open="a trial"),
+        Claim("E", "it learns", lambda d: judge(True, f"{d.mean('learned', 50.0):.3f}")),
     ),
 )
 OTHERS = (Claim("C", "beauty", undecidable("there is no measure")),)
@@ -51,14 +58,15 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("reproductions") / "v2x"
 
 
-def reproduce(capsys, out, *args):
-    cli.main(["reproduce", "v2x_offload", "--quick", "--out", str(out), *args])
+def reproduce(capsys, out, *args, quick=True, into=None, ship=None):
+    words = ["--quick"] * quick + ["--out", str(into or out)] + (["--ship", str(ship)] if ship else [])
+    cli.main(["reproduce", "v2x_offload", *words, *args])
     return capsys.readouterr()
 
 
 def test_a_paper_is_reproduced(capsys, out):
     said = reproduce(capsys, out)
-    files = {"fig4.png", "fig4.csv", "fig4.json", "verdicts.json", "verdicts.md", "runs"}
+    files = {"fig4.png", "fig4.csv", "fig4.json", "verdicts.json", "verdicts.md", "reproduce.jsonl", "runs"}
     assert files == {path.name for path in out.iterdir()}
     assert "no verdict on them means anything" in said.out
     assert "learned: 4 in one program" in said.err
@@ -78,14 +86,21 @@ def test_a_paper_is_reproduced(capsys, out):
     verdicts = json.loads((out / "verdicts.json").read_text())
     assert {name: v["outcome"] for name, v in verdicts.items()} == {
         "A": "holds",
-        "B": "does not hold",
+        "B": "contradicted",
         "C": "not testable",
-        "D": "open",
+        "D": "not shown",
+        "E": "not shown",
     }
+    assert "a curve of 6 points does not show whether it is flat" in verdicts["E"]["learners"]
+    assert verdicts["A"]["power"].startswith("8 samples show ")
     assert "0.84" in verdicts["A"]["numbers"]  # 1 - 50/312
     page = (out / "verdicts.md").read_text()
-    spent = f"2 seeds, {QUICK.slots:,} slots each (quick look)"
-    places = [page.index(text) for text in ("## Fig. 4", spent, "| A |", "| B |", "| D |", "## Of no figure", "| C |")]
+    head = (
+        "1 holds, 1 contradicted, 2 not shown, 1 not testable.",
+        "- command: `jaxvec reproduce v2x_offload --quick`",
+    )
+    head += ("- versions: jaxvec", "- device: ", "- date: ", "| 4 | 2 | 96 | 6 | 8 | 6 | ", "## Fig. 4", "](fig4.png)")
+    places = [page.index(text) for text in (*head, "| A |", "| B |", "| D |", "## Of no figure", "| C |")]
     assert places == sorted(places)
     assert result["budget"] == {"slots": QUICK.slots, "episodes": QUICK.episodes}
 
@@ -94,9 +109,41 @@ def test_again_nothing_is_trained(capsys, out, monkeypatch):
     before = {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     monkeypatch.setattr(programs, "train", lambda *_: pytest.fail("trained again"))
     summary = json.loads(reproduce(capsys, out, "--figure", "4", "--json").out)
-    assert summary["figures"]["4"]["verdicts"] == {"A": "holds", "B": "does not hold", "D": "open"}
+    assert summary["figures"]["4"]["verdicts"] == {
+        **{"A": "holds", "B": "contradicted"},
+        **{"D": "not shown", "E": "not shown"},
+    }
     assert before == {path.name: path.stat().st_mtime_ns for path in (out / "runs").iterdir()}
     assert "C" in json.loads((out / "verdicts.json").read_text()), "other verdicts are kept"
+
+
+def test_what_is_shipped_is_made_again_without_runs(capsys, out, tmp_path, monkeypatch):
+    monkeypatch.setattr(Runner, "data", lambda *_: pytest.fail("looked for runs"))
+    reproduce(capsys, out, "--from", str(out / "reproduce.jsonl"), quick=False, into=tmp_path / "again", ship=tmp_path)
+    for name in ("fig4.csv", "fig4.png", "verdicts.json", "verdicts.md", "reproduce.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes(), name
+    page = (tmp_path / "verdicts-v2x_offload.md").read_text()
+    assert page == (out / "verdicts.md").read_text().replace("(fig4.png)", "(verdicts-v2x_offload-fig4.png)")
+    assert (tmp_path / "verdicts-v2x_offload-fig4.png").stat().st_size < (out / "fig4.png").stat().st_size
+    assert (tmp_path / "reproduce-v2x_offload.jsonl").read_bytes() == (out / "reproduce.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not a summary of this version"),
+        ('{"run": "a", "format": 0}', "not a summary of this version"),
+        ('{"figure": "4", "format": 1, "made": {}, "cells": [["a", 1, ["x"]]], "elsewhere": []}', "runs are missing"),
+        ("", "it has no such figure"),
+    ],
+)
+def test_a_summary_that_is_none_is_refused_by_a_line(text, words, capsys, tmp_path):
+    (tmp_path / "bad.jsonl").write_text(text)
+    with pytest.raises(SystemExit, match="2"):
+        reproduce(capsys, tmp_path, "--from", str(tmp_path / "bad.jsonl"), quick=False, into=tmp_path / "x")
+    message = capsys.readouterr().err
+    assert words in message
+    assert message.count("\n") == 1
 
 
 def test_a_part_leaves_to_another_what_it_is_at_and_the_last_draws(capsys, out, tmp_path, monkeypatch):

@@ -39,19 +39,9 @@ PAPER = Paper(
     ),
     other_claims=(
         Claim(
-            "C3",
-            "absolute errors of Table II",
-            undecidable("other data, and its RMSE in another unit than its MAE"),
-        ),
-        Claim(
-            "C6",
-            "+35.99 %, +17.08 %, 8.42 against 12.40 ms, variance 24.38 against 24.53",
-            undecidable("parts of a reward without zero, latencies without computing, a unit that is not said"),
-        ),
-        Claim(
-            "C23",
-            "20.82 % less latency and 75.07 % fewer losses than other learners",
-            undecidable("neither the learners nor the setting are named; for orders see C4 and C10"),
+            "minutes",
+            "the LSTM-Transformer trains in four minutes",
+            undecidable("of its own machine; the seconds of ours are with the figures"),
         ),
     ),
     eval_overrides=on_last_days,

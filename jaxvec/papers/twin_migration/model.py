@@ -12,9 +12,9 @@ from jaxvec.core.evaluation import episode_means
 from jaxvec.core.make import make
 from jaxvec.core.rollout import Slot, rollout, world_keys
 from jaxvec.envs.twin_migration import TwinMigration
-from jaxvec.papers.checks import Verdict, judge
 from jaxvec.papers.data import Data
 from jaxvec.papers.twin_migration.wrappers import GROUP
+from jaxvec.papers.verdicts import Finding, judge
 from jaxvec.policies import fixed
 from jaxvec.traces import Region, synthetic_region
 
@@ -29,7 +29,7 @@ def on_test_days(**sizes: Any) -> tuple[TwinMigration, Any]:
     return env, params
 
 
-def more_work_takes_longer(data: Data, **sizes: Any) -> Verdict:
+def more_work_takes_longer(data: Data, **sizes: Any) -> Finding:
     """C8: actions and draws fixed, one number halved and doubled."""
     env, params = on_test_days(use_mask=False, **sizes)
     base = {name: float(getattr(params, name)) for name in DOUBLED}
@@ -55,7 +55,7 @@ def more_work_takes_longer(data: Data, **sizes: Any) -> Verdict:
     )
 
 
-def variance_of_one_more(data: Data) -> Verdict:
+def variance_of_one_more(data: Data) -> Finding:
     """C11: the identity, and where it changes its sign."""
     rng = np.random.default_rng(0)
     loads, off, right = rng.gamma(2.0, 40.0, 95), 0.0, True
@@ -72,7 +72,7 @@ def variance_of_one_more(data: Data) -> Verdict:
     )
 
 
-def absent_ones_serve_nobody(data: Data) -> Verdict:
+def absent_ones_serve_nobody(data: Data) -> Finding:
     """C21, by chance alone."""
     sizes: dict[str, Any] = {"n_vehicles": 7, "n_uav": 11, "vehicle_schedule": "dynamic", "uav_schedule": "dynamic"}
     env, params = on_test_days(**sizes)
@@ -91,7 +91,7 @@ def absent_ones_serve_nobody(data: Data) -> Verdict:
     return judge(not offered.any() and not chosen.any() and uavs.min() < uavs.max() <= 11, text)
 
 
-def more_rsus_more_choice(data: Data) -> Verdict:
+def more_rsus_more_choice(data: Data) -> Finding:
     """C24: the first 68, 76 and 84 of the same sites."""
     env, params = on_test_days()
     policy, key = fixed(env, params)["random"], jax.random.key(0)

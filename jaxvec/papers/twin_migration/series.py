@@ -24,14 +24,17 @@ BLIND = {"workload_info": "none"}
 FREE = {"use_mask": False}
 
 
-def ppo(name: str, **sizes: Any) -> Series:
-    """MAPPO in some setting."""
-    return Series(name, "mappo", settings=PPO, hyper=PPO_HYPER, sizes=sizes, wrap=Watched)
+OWN = "own_patient"  # the best rule of what a vehicle sees by itself
 
 
-def sac(name: str, **sizes: Any) -> Series:
-    """MASAC in some setting."""
-    return Series(name, "masac", settings=SAC, hyper=SAC_HYPER, sizes=sizes, wrap=Watched)
+def ppo(name: str, marks: str = f"{OWN} (rule)", **sizes: Any) -> Series:
+    """MAPPO in some setting, measured by a rule in the same."""
+    return Series(name, "mappo", settings=PPO, hyper=PPO_HYPER, sizes=sizes, wrap=Watched, marks=(marks,))
+
+
+def sac(name: str, marks: str = f"{OWN} (rule)", **sizes: Any) -> Series:
+    """MASAC in some setting, measured by a rule in the same."""
+    return Series(name, "masac", settings=SAC, hyper=SAC_HYPER, sizes=sizes, wrap=Watched, marks=(marks,))
 
 
 def rule(name: str, rule: str, **sizes: Any) -> Series:
@@ -42,20 +45,35 @@ def rule(name: str, rule: str, **sizes: Any) -> Series:
 DM_MAPPO, MASAC = ppo("DM-MAPPO"), sac("MASAC")
 GREEDY, RANDOM = rule("Greedy", "greedy"), rule("Random", "random")
 MYOPIC, STICKY = rule("myopic (rule)", "myopic"), rule("sticky (rule)", "sticky")
+OWN_RULE = rule(f"{OWN} (rule)", OWN)
+APG = Series("apg, in turns", "apg", settings={"prior": OWN}, sizes={"turns": True}, marks=(OWN_RULE.name,))
+BOUND = Series("bound", bound=True)
+MARKS = (APG, BOUND, MYOPIC, OWN_RULE)
 FOUR = (DM_MAPPO, MASAC, GREEDY, RANDOM)
+OWN_BLIND = rule("own_patient w.o. prediction (rule)", OWN, **BLIND)
 WITHOUT_PREDICTION = (
-    ppo("DM-MAPPO w.o. prediction", **BLIND),
-    sac("MASAC w.o. prediction", **BLIND),
+    ppo("DM-MAPPO w.o. prediction", OWN_BLIND.name, **BLIND),
+    sac("MASAC w.o. prediction", OWN_BLIND.name, **BLIND),
     rule("Greedy w.o. prediction", "greedy", **BLIND),
     rule("Random w.o. prediction", "random", **BLIND),
 )
+OWN_FREE = rule("own_patient, no mask (rule)", OWN, **FREE)
 UNMASKED = (
-    ppo("MAPPO, no mask", **FREE),
-    sac("MASAC, no mask", **FREE),
+    ppo("MAPPO, no mask", OWN_FREE.name, **FREE),
+    sac("MASAC, no mask", OWN_FREE.name, **FREE),
     rule("Greedy, no mask", "greedy", **FREE),
     rule("Random, no mask", "random", **FREE),
 )
 UNMASKED_MYOPIC = rule("myopic, no mask (rule)", "myopic", **FREE)
+# The literal information structure of Algorithm 2: a critic of each vehicle's own observation
+LITERAL = Series(
+    "Algorithm 2 as printed",
+    "ippo",
+    settings=PPO,
+    hyper=PPO_HYPER,
+    wrap=Watched,
+    marks=(OWN_RULE.name,),
+)
 
 # Of Table II
 

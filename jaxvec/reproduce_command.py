@@ -1,0 +1,72 @@
+"""`jaxvec reproduce`: from the words of a command line to a paper's figures and verdicts."""
+
+import json as jsonlib
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jaxvec.options import Count, Slots
+from jaxvec.shell import Json
+
+
+def reproduce(
+    env: tyro.conf.Positional[str],
+    /,
+    *,
+    figure: str | None = None,
+    seeds: Count | None = None,
+    slots: Slots | None = None,
+    quick: bool = False,
+    together: bool = False,
+    timing: bool = False,
+    out: Path | None = None,
+    part: str | None = None,
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
+    ship: Path | None = None,
+    json: Json = False,
+) -> None:
+    """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
+
+    Runs are kept in `OUT/runs` and not made again. `OUT/reproduce.jsonl` sums them up; see also benchmarks/results/reproduce-*.
+
+    Examples:
+        jaxvec reproduce isac_iov --quick
+        jaxvec reproduce v2x_offload --out /shared/v2x --part 2/8
+        jaxvec reproduce v2x_offload --from reproductions/v2x_offload/reproduce.jsonl --out again
+
+    Figures:
+        isac_iov: 4, table3, 5, 6, 7, twin
+        v2x_offload: 4, 5, 6, 7, 8, 9, contended
+        urllc_vec: table3, 3, circuit, 4, 5, 6v, 6f, 6u, 6b, 7, 7codec, twin
+        twin_migration: table2, 5, 6, 7, 7d, 8, 9, 10, 11, 12
+        dt_edge: 3, 4, 5, 6, table1
+
+    Args:
+        env: environment whose paper it is.
+        figure: a single figure; all if not given.
+        seeds: independent learners; the paper's module says how many if not given.
+        slots: of training that each learner sees; likewise.
+        quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
+        together: learners of all numbers of vehicles as one program, of the most: for a GPU, where compiling takes longest.
+        timing: make it anew, and once more run by run, and say how long both took.
+        out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
+        part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last draws.
+        source: a summary, from which figures and page are made again without training.
+        ship: a folder to which the page, with small pictures, and the summary are written for others.
+        json: print one JSON object instead of text.
+    """
+    from jaxvec import bench as bench_module
+    from jaxvec.papers import report
+    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
+
+    how: dict[str, Any] = {"seeds": seeds, "slots": slots, "quick": quick, "timing": timing, "part": part_of(part)}
+    how |= {"together": together, "source": source, "ship": ship} | ({"say": lambda _: None} if json else {})
+    bench_module.all_cores()
+    folder = out or report.folder_of(env, quick)
+    result = stoppable(partial(report.reproduce, env, figure=figure, out=folder, **how), goes_on(folder))
+    if json:
+        print(jsonlib.dumps(result))
+    elif result.get("left"):
+        print(left_to_others(result["left"]))
