@@ -41,7 +41,7 @@ def reproduce(
         v2x_offload: 4, 5, 6, 7, 8, 9, contended
         urllc_vec: table3, 3, circuit, 4, 5, 6v, 6f, 6u, 6b, 7, 7codec, twin
         twin_migration: table2, 5, 6, 7, 7d, 8, 9, 10, 11, 12
-        dt_edge: 3, 4, 5, 6, table1
+        dt_edge: 3, 4, 5, 6, llm, table1
 
     Args:
         env: environment whose paper it is.

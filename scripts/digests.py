@@ -177,7 +177,7 @@ def figure_data(paper, number, folder):
     data = runner.data(figure.series, figure.points_of(True), budget.seeds)
     lines = {panel.title: [line._asdict() for line in panel.lines(data)] for panel in figure.panels}
     runs = {f"{name}, {x:g}": [(run.metrics, run.curves) for run in runs] for (name, x), runs in data.runs.items()}
-    verdicts = {claim.name: tuple(claim.check(data)) for claim in figure.claims}
+    verdicts = {claim.name: tuple(claim.judged(data)) for claim in figure.claims}
     return lines, runs, verdicts
 
 

@@ -41,7 +41,8 @@ def learned(data: Data, cells: Iterable[Cell]) -> list[Learned]:
         cells: series and values of the axis.
     """
     by_name = {series.name: series for series in data.series}
-    trained = [(by_name[name], x) for name, x in cells if name in by_name and by_name[name].learner]
+    of_cells = [(by_name[name], x) for name, x in cells if name in by_name]
+    trained = [(one, x) for one, x in of_cells if one.learner or (one.run_fn and one.marks)]
     return [Learned((series.name, x), tuple(_fails(data, series, x))) for series, x in trained]
 
 

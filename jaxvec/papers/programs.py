@@ -18,7 +18,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import episode_means
 from jaxvec.learners.base import Learner
 from jaxvec.papers.runs import Run, file_name
-from jaxvec.papers.series import Named, RunFn, Series
+from jaxvec.papers.series import Here, Named, RunFn, Series
 from jaxvec.policies import fixed
 from jaxvec.policies.clairvoyant import EFFORT, episode_bound
 from jaxvec.policies.clairvoyant.search import Effort
@@ -62,16 +62,17 @@ class Length(NamedTuple):
     chunk: int
 
 
-def call(run_fn: RunFn, members: Sequence[Member], settings: Named) -> list[Run]:
+def call(run_fn: RunFn, members: Sequence[Member], settings: Named, here: Here) -> list[Run]:
     """The runs of a series that makes them itself.
 
     Args:
         run_fn: its function.
         members: one per seed.
         settings: for it.
+        here: where.
     """
     began = time.perf_counter()
-    results = run_fn([member.seed for member in members], settings)
+    results = run_fn([member.seed for member in members], settings, here)
     seconds, device = {"train": (time.perf_counter() - began) / len(members)}, machine()["device"]
     return [
         Run(_arrays(metrics), _arrays(curves), seconds, member.config, device)

@@ -26,7 +26,7 @@ from jaxvec.papers import programs
 from jaxvec.papers.data import Data
 from jaxvec.papers.programs import WORLDS, Length, Member
 from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, remove_halves, write_run
-from jaxvec.papers.series import Budget, Cell, Named, Series, SweepPoint, at_largest
+from jaxvec.papers.series import Budget, Cell, Here, Named, Series, SweepPoint, at_largest
 from jaxvec.papers.worlds import WorldsOf
 from jaxvec.policies import fixed
 from jaxvec.training import train
@@ -159,7 +159,8 @@ class Runner:
 
     def _programs(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Iterator[Program]:
         for of_one_program in _of_one_program(series):
-            alone = of_one_program[0].bound or (bool(of_one_program[0].learner) and not self.budget.together)
+            first = of_one_program[0]
+            alone = not first.rule and not (first.learner and self.budget.together)
             for of_one_size in _of_one_size(at_largest(points, alone=alone)):
                 setup = self.setup(of_one_program[0], of_one_size[0])
                 members = self.members(of_one_program, of_one_size, seeds, setup)
@@ -241,12 +242,18 @@ class Runner:
         return params
 
     def eval_env(self, series: Series, point: SweepPoint, setup: Setup) -> Environment:
-        """The environment of evaluation: that of training, perhaps in the worlds of a larger one."""
-        if not point.worlds_of:
-            return setup.env
-        settings = {**series.sizes, **point.sizes}
-        own, larger = (make(self.env_id, **changed)[0] for changed in (settings, {**settings, **point.worlds_of}))
-        return series.wrap(WorldsOf(own, larger)) if series.wrap else WorldsOf(own, larger)
+        """The environment of evaluation: that of training, perhaps in the worlds of a larger one, or one that tells more."""
+        env = setup.env
+        if point.worlds_of:
+            settings = {**series.sizes, **point.sizes}
+            own, larger = (make(self.env_id, **changed)[0] for changed in (settings, {**settings, **point.worlds_of}))
+            env = series.wrap(WorldsOf(own, larger)) if series.wrap else WorldsOf(own, larger)
+        return series.watch(env) if series.watch else env
+
+    def here(self, series: Series, point: SweepPoint) -> Here:
+        """Where a series makes its runs itself."""
+        numbers = {**series.numbers, **point.numbers}
+        return Here({**series.sizes, **point.sizes}, numbers, self.budget.slots, self.budget.episodes, self.store)
 
     def length(self, learner: Learner, series: Series) -> Length:
         """Updates for the budget, and how many of them make a point of the learning curve."""
@@ -272,8 +279,11 @@ class Runner:
         hyper = _scaled(setup.hyper, point.factors) if setup.learner else {}
         if series.run_fn:
             config = {"run_fn": series.name, "settings": dict(self.budget.settings), "seed": seed}
+            if series.sizes or point.sizes or numbers:
+                config |= {**self.here(series, point)._asdict(), "folder": "", "horizon": setup.env.horizon}
         else:
             config = self._in_words(setup.env, setup.params.replace(**numbers))
+            config |= {"watch": series.watch.__name__} if series.watch else {}
             if setup.learner:
                 config |= self._learner_in_words(series, point, setup.learner, setup.hyper.replace(**hyper))
                 config |= {"seed": seed}
@@ -318,11 +328,11 @@ class Runner:
         """The runs of the members of one program, side by side."""
         series, episodes = members[0].series, self.budget.episodes
         if series.run_fn:
-            return programs.call(series.run_fn, members, self.budget.settings)
+            return programs.call(series.run_fn, members, self.budget.settings, self.here(series, point))
         if series.bound:
             return programs.bound(setup.env, setup.params, members, episodes)
         if setup.learner is None:
-            return programs.evaluate(setup.env, setup.params, members, episodes)
+            return programs.evaluate(self.eval_env(series, point, setup), setup.params, members, episodes)
         worlds = self.eval_env(series, point, setup), self.eval_params(series, point, setup)
         length = self.length(setup.learner, series)
         return programs.train(
@@ -333,7 +343,7 @@ class Runner:
         """A run by itself, of a learner or function, or of rules in the same world; how many policies it evaluates."""
         series, setup = group[0], self.setup(group[0], point)
         if series.run_fn:
-            series.run_fn([seed], self.budget.settings)
+            series.run_fn([seed], self.budget.settings, self.here(series, point))
             return 1
         if series.bound:
             programs.bound(setup.env, setup.params, self.members(group, [point], 1, setup), self.budget.episodes)

@@ -2,14 +2,34 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from jaxvec.core.environment import Environment
 
 Named = Mapping[str, Any]
 """Values by name: sizes and switches, numbers, settings, metrics."""
-RunFn = Callable[[Sequence[int], Named], Sequence[tuple[Named, Named]]]
-"""`run_fn(seeds, settings) -> per seed (metrics, curves)`, as in `jaxvec.papers.runs.Run`; settings are the budget's."""
+
+
+class Here(NamedTuple):
+    """Where a series that makes its runs itself does so.
+
+    Attributes:
+        sizes, numbers: of the environment, as series and point set them.
+        slots: of training, at most.
+        episodes: of evaluation.
+        folder: of runs, in which it may keep what it makes.
+    """
+
+    sizes: Named
+    numbers: Named
+    slots: int
+    episodes: int
+    folder: Path
+
+
+RunFn = Callable[[Sequence[int], Named, Here], Sequence[tuple[Named, Named]]]
+"""`run_fn(seeds, settings, here) -> per seed (metrics, curves)`, as in `jaxvec.papers.runs.Run`; settings are the budget's."""
 Cell = tuple[str, float]
 """The name of a series and a value of the axis, to which runs belong."""
 
@@ -29,6 +49,7 @@ class Series:
         sizes: sizes and switches of the environment.
         numbers: of the environment; learners that differ in nothing else are one program.
         wrap: from the environment to the one that it acts in.
+        watch: likewise, in evaluation alone: an environment that tells more.
         sampled: its actions are drawn in evaluation too, as in training: where all who see the same had better not do the same.
         slots: world-slots of its training where it has a length of its own; never more than the budget's.
         marks: names of series that are rules which know no more than it does, see `jaxvec.papers.convergence`.
@@ -47,6 +68,7 @@ class Series:
     sizes: Named = field(default_factory=dict)
     numbers: Named = field(default_factory=dict)
     wrap: Callable[[Any], Environment] | None = None
+    watch: Callable[[Any], Environment] | None = None
     sampled: bool = False
     slots: int = 0
     marks: tuple[str, ...] = ()
@@ -67,7 +89,7 @@ class Series:
         apart: tuple[Any, ...] = (self.name,) if self.run_fn else ("bound",) * self.bound
         if self.learner:
             apart = (self.learner, self.settings, self.hyper, self.wrap, self.sampled, self.slots)
-        return repr((sorted(self.sizes.items()), apart))
+        return repr((sorted(self.sizes.items()), self.watch, apart))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import elements
 from page_text import code, escaped, prose, table
 
 import jaxvec
@@ -39,6 +40,8 @@ def page(name: str, picture: str) -> str:
         *_settings(name, told),
         *_rules_and_info(name, told),
         *_departures(paragraphs[start:]),
+        "Element by element, also of learners, baselines and figures ([all elements](../elements.md)):",
+        elements.listed(name),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -29,7 +29,7 @@ METRICS = (
     "resource_ratio",
     *("latency_s", "packet_loss", "loss_range", "loss_overload", "loss_meeting", "unreachable"),
     *("sat_share", "sat_needless", "migration_rate", "feasible_mean", "load_var_mb2"),
-    *("rmse", "mae", "error_rate", "r2"),
+    *("rmse", "mae", "error_rate", "r2", "ahead_of_marl", "nash_gap"),
 )
 MADE = ("counts", "forecast")
 TWIN = tuple(f"forecaster/{kind}_{block}" for kind in ("rmse", "hold") for block in ("cpu", "backlog", "load", "task"))
@@ -60,7 +60,7 @@ def synthetic(figure, mean=lambda series, x, metric: 0.8, *, curve=None, rule=No
                     {metric: noisy(mean(*at, metric), 16) for metric in (("reward",) if series.bound else METRICS)},
                     {
                         _in_training(m): noisy((curve or level)(*at, m), POINTS)
-                        for m in (METRICS + TWIN if series.learner else MADE if series.run_fn else ())
+                        for m in (METRICS + TWIN if series.learner else (*MADE, "reward") if series.run_fn else ())
                     },
                     {"evaluate": 1.0},
                     {"slots": 4000, "horizon": 10, "settings": {"n_worlds": 2}},

@@ -17,6 +17,7 @@ from jaxvec.papers.runner import Runner
 from jaxvec.papers.series import Series
 from jaxvec.papers.v2x_offload import checks as v2x_offload
 from jaxvec.papers.verdicts import OUTCOMES, Margin, decide
+from jaxvec.reproduce_command import reproduce
 from jaxvec.viz import plots
 
 FIGURES = [(paper, figure) for _, paper in PAPERS.items() for figure in paper.figures]
@@ -72,6 +73,15 @@ def test_what_cannot_be_tested_says_why():
             assert verdict.numbers
 
 
+def test_help_lists_the_figures_of_every_system():
+    listed = dict(
+        line.strip().split(": ")
+        for line in reproduce.__doc__.split("Figures:")[1].split("Args:")[0].splitlines()
+        if ":" in line
+    )
+    assert listed == {name: ", ".join(figure.number for figure in paper.figures) for name, paper in PAPERS.items()}
+
+
 def test_the_errors_name_what_is_known():
     with pytest.raises(ValueError, match=r"Did you mean 'isac_iov'\? Known: .*isac_iov, .*v2x_offload"):
         PAPERS["isac_io"]
@@ -112,6 +122,15 @@ V2X = [  # claim, means, verdict
     ("C6 rules", by({**FALLING, "ALCS": lambda kbit: 1 - 0.25 * kbit / 100}), "contradicted"),
     ("C6", by({**FALLING, DT: FALLING["AMCS (rule)"]}), "holds"),
     ("C6", by({**FALLING, DT: FALLING["ALCS"]}), "contradicted"),
+    ("C3 mixed", by(IN_ORDER), "holds"),
+    ("C3 literal", by({"DT-MADDPG, the paper's numbers": 0.6, "ALCS": 0.68}), "contradicted"),
+    ("C6 best", by(IN_ORDER), "holds"),
+    ("C6 best", by({**IN_ORDER, DT: 0.85}), "contradicted"),
+    ("C6 others", by({**FALLING, "AMCS": FALLING["ALCS"]}), "contradicted"),
+    ("C7 model", by({"greedy (rule)": {"frac_local": 0.01}}), "holds"),
+    ("C7 model", by({"greedy (rule)": {"frac_local": lambda kbit: 1 - kbit / 250}}), "contradicted"),
+    ("C8 slow", by({"ALCS": 0.7, DT: 0.9}), "holds"),
+    ("C9 rule", by({"ALCS": 0.7, "greedy (rule)": 0.8}), "holds"),
     ("C7", by({DT: {"frac_local": lambda kbit: 1 - kbit / 250}}), "holds"),
     ("C7", by({DT: {"frac_local": 0.3}}), "contradicted"),
     ("C8", by({"ALCS": 0.7, "AMCS (rule)": lambda v: 0.92 - v / 100, "ROCS (rule)": lambda v: 0.8 - v / 200}), "holds"),
@@ -191,6 +210,12 @@ IOV = [
     ("L6 by", by({LY: 0.4}, 0.4), "contradicted"),
     ("L6 energy", by({LY: {"energy_mean_j": lambda i: 100 / i}}), "holds"),
     ("L6 energy", by({LY: {"energy_mean_j": lambda i: 100.0}}), "contradicted"),
+    ("L6 latency", by({LY: 0.4, **{n: 0.4 / (1 - p / 100) for n, p in isac_iov.LESS_LATENCY.items()}}), "holds"),
+    ("L6 energy six", by({LY: 4.0, **{n: 4 / (1 - p / 100) for n, p in isac_iov.LESS_ENERGY_OF_SIX.items()}}), "holds"),
+    ("L2 by", by({LY: -1.0, **{n: -1 / (1 - p / 100) for n, p in isac_iov.GAINS.items()}}), "holds"),
+    ("L2 by", by({LY: -1.0}, -1.0), "contradicted"),
+    ("L1 literal", by({"Ly-DTMAPPO, the paper's numbers": -2.5}), "holds"),
+    ("L1 literal", by({"Ly-DTMAPPO, the paper's numbers": -2.6}), "contradicted"),
     ("L7", by({LY: {"cost_mean": lambda v: 0.4 + v / 300}}), "holds"),
     ("L7", by({LY: {"cost_mean": 0.4}}), "contradicted"),
     ("P11", by(LOAD), "holds"),
@@ -220,6 +245,10 @@ URLLC = [
     ("15", by({**TEAM, "MAPPO": 0.31}), "contradicted"),
     ("15 match", by(TEAM), "holds"),
     ("15 match", by({**TEAM, "matched": 0.4}), "contradicted"),
+    ("Nash", by({"QMARL": 0.1, "random (rule)": 0.5}), "holds"),
+    ("Nash", by({"QMARL": 0.5, "random (rule)": 0.5}), "contradicted"),
+    ("15 by", by({**TEAM, "random (rule)": 0.0, "QMARL": 1.0, "MAPPO": 1 / 1.5317, "MADDPG": 1 / 1.8481}), "holds"),
+    ("15 by", by({**TEAM, "random (rule)": 0.0, "QMARL": 1.0, "MAPPO": 1.0, "MADDPG": 1.0}), "contradicted"),
     ("19", by({**TEAM}, 0.0), "holds"),
     ("19", by({**TEAM, "no twin": -3.1}, 0.0), "contradicted"),
     ("16", by(QUICKEST, 0.03), "holds"),
@@ -325,6 +354,14 @@ DT_EDGE = [
     ("L4", by(all_of({"SARL": {"qos_mean": lambda n: 1.5 - n / 10}})), "contradicted"),
     ("L4", by(all_of({"SARL": {"qos_mean": lambda n: 0.7 - n / 10}})), "holds"),
     ("optimum", by(all_of({**OPTIMA, "MARL": 0.25, "SARL": 0.2})), "not testable"),
+    ("H", by(all_of({"icl_kernel_64": {"ahead_of_marl": -0.001}})), "holds"),
+    ("H", by(all_of({"icl_kernel_64": {"ahead_of_marl": -0.05}})), "contradicted"),
+    ("H energy", by(all_of({"icl_kernel_64": 2.0, "MARL": 3.0})), "holds"),
+    ("H energy", by(all_of({"icl_kernel_64": 2.0, "MARL": 2.0})), "contradicted"),
+    ("H QoS", by(all_of({"icl_kernel_64": 0.5, "MARL": 0.4})), "holds"),
+    ("L3 cases", by(biased("icl_kernel_64", 2.0, 2.1, 2.2)), "holds"),
+    ("L6", by({"MARL as printed": 0.5, "random, as printed": 0.3}), "holds"),
+    ("L6", by({"MARL as printed": 0.3, "random, as printed": 0.3}), "contradicted"),
     ("P4", by(biased("offload_equal", lambda n: full_server(n, 1), 0.9, lambda n: full_server(n, -1))), "holds"),
     ("P4", by(all_of({"offload_equal": 0.9})), "contradicted"),
     ("L5 energy", by(all_of({"MARL": 0.9, "SARL": 0.8})), "holds"),

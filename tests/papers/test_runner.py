@@ -171,7 +171,7 @@ def test_evaluation_may_be_in_other_worlds_than_training(made, tmp_path):
 def test_a_series_may_make_its_runs_itself(tmp_path):
     asked = []
 
-    def make(seeds, settings):
+    def make(seeds, settings, here):
         asked.append((tuple(seeds), settings["epochs"]))
         return [({"error": np.array([1.0 + seed])}, {"loss": np.arange(3.0)}) for seed in seeds]
 

@@ -5,8 +5,9 @@ MARL is MADDPG, SARL a single DDPG agent that every vehicle uses by itself, with
 256-128-64. The bias is +0.5, 0 or -0.5 GHz (the figures say +-0.5), and each policy is trained for one value of it, which no
 policy sees. `slot_optimum` is the best decision of a slot to within 0.001 and knows everything but the slot's future.
 The paper prints no values, nor what is on the axes' ticks: claims are about orders. Most of them follow from the model, so fixed
-rules decide them; those about learners are marked. Its language model is compared in `benchmarks/cases.py`, by
-`jaxvec.papers.dt_edge.contest`.
+rules decide them; those about learners are marked. MARL with a pooled critic, which sees the other vehicles as a set, and SARL as
+one agent that decides for all are series of our own. The language model has the figure `llm` (`jaxvec.papers.dt_edge.deciders`;
+more of it in `benchmarks/cases.py`), and `table1` is Table I, the reward (27) and the softmax actor as printed.
 """
 
 from jaxvec.papers.checks import undecidable

@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxvec.papers.checks import Check, above, everywhere, in_order, rises
 from jaxvec.papers.data import Data, over_seeds
+from jaxvec.papers.dt_edge.deciders import LANGUAGE_MODEL, STAND_IN, TEACHER
 from jaxvec.papers.dt_edge.series import BIASES_HZ, LITERAL, LITERAL_RULES, MINUS, PLUS, POOLED, TABLE1, ZERO, named
 from jaxvec.papers.verdicts import Finding, both, bound, judge, untestable
 
@@ -134,6 +135,52 @@ def degenerate(data: Data) -> Finding:
     gaps = [rewards[best][0] - rewards[equal][0] for rewards in (printed, ours)]
     text = f"slot_optimum minus offload_equal: {gaps[0].mean():.4f} by Table I, {gaps[1].mean():.3f} here"
     return Finding(text, bound("by Table I", gaps[0], most=0.01) + bound("here", gaps[1], least=0.25))
+
+
+# Those who decide from the cases of MARL
+
+
+def spokesman(data: Data, bias: str) -> str:
+    """The series that the paper's language model is judged by: itself, or who stands for it."""
+    names = {series.name for series in data.series}
+    own = named(LANGUAGE_MODEL, bias)
+    return own if own in names else named(STAND_IN, bias)
+
+
+def as_good_as_marl(data: Data) -> Finding:
+    """H: not worse than MARL by more than 0.01, in the mean over the numbers of vehicles."""
+    name = spokesman(data, PLUS)
+    gaps = data.paired([(name, x) for x in data.xs], "ahead_of_marl")
+    text = ", ".join(f"{gap.mean():+.4f} among {x:g}" for gap, x in zip(gaps, data.xs, strict=True))
+    mean = gaps.mean(0)
+    return Finding(f"{name} minus MARL: {text}; in the mean {over_seeds(mean)}", bound("the gap", mean, least=-0.01))
+
+
+def against_marl(metric: str, sign: int, bias: str = PLUS) -> Check:
+    """That the language model, or who stands for it, is above MARL in a metric, or below it.
+
+    Args:
+        metric: in which.
+        sign: -1 where it is to be below.
+        bias: at which.
+    """
+
+    def check(data: Data) -> Finding:
+        pair = spokesman(data, bias), named(TEACHER, bias)
+        means = [f"{name} {data.paired([(name, x) for x in data.xs], metric).mean():.4g}" for name in pair]
+        differences = everywhere(data, *pair[::sign], metric)
+        return Finding(f"{metric}: {', '.join(means)}, apart by {over_seeds(differences[0].samples)}", differences)
+
+    return check
+
+
+def bias_and_cases(data: Data) -> Finding:
+    """L3 cases: the system's energy is lower at +0.5 than at -0.5 GHz."""
+    plus, minus = (spokesman(data, bias) for bias in (PLUS, MINUS))
+    means = [
+        f"{name} {data.paired([(name, x) for x in data.xs], 'energy_sys_j').mean():.4g} J" for name in (plus, minus)
+    ]
+    return Finding(", ".join(means), everywhere(data, minus, plus, "energy_sys_j"))
 
 
 # Table I as printed

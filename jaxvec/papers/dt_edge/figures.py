@@ -1,11 +1,11 @@
 """Figs. 3 to 6 of the paper behind `dt_edge`, over the number of vehicles and at both signs of the bias."""
 
 from jaxvec.papers.data import Data
-from jaxvec.papers.dt_edge import checks
+from jaxvec.papers.dt_edge import checks, deciders
 from jaxvec.papers.dt_edge.series import GLOBAL, LITERAL, LITERAL_RULES, MINUS, PLUS, POINTS, POOLED, SERIES
 from jaxvec.papers.panels import Lines, over_axis, over_series, over_training
 from jaxvec.papers.paper import Claim, Figure, Panel
-from jaxvec.papers.series import SweepPoint
+from jaxvec.papers.series import SweepPoint, among
 from jaxvec.papers.verdicts import ANY, Margin
 from jaxvec.viz.plots import Line
 
@@ -188,6 +188,33 @@ FIGURES = (
             ),
         ),
         less=WITHOUT_MODEL,
+    ),
+    Figure(
+        "llm",
+        "Who decides from the cases of MARL",
+        "vehicles",
+        deciders.SERIES,
+        among("n_vehicles", (4, 7, 10)),
+        (
+            *at_both_signs("reward", "reward"),
+            *at_both_signs("energy of a slot [J]", "energy_sys_j"),
+            Panel(f"QoS, bias {PLUS}", of_bias("qos_mean", PLUS)),
+        ),
+        (
+            Claim(
+                "H",
+                "the language model is as good as MARL, or better (no worse than by 0.01)",
+                checks.as_good_as_marl,
+            ),
+            Claim("H energy", "it takes less energy than MARL", checks.against_marl("energy_sys_j", -1), PART),
+            Claim("H latency", "its latency is lower", checks.against_marl("latency_mean_s", -1), PART),
+            Claim("H QoS", "its QoS is higher", checks.against_marl("qos_mean", 1), QOS),
+            Claim("H edge", "it uses more energy at the server", checks.against_marl("energy_edge_j", 1), PART),
+            Claim("H edge -0.5", "also at -0.5 GHz", checks.against_marl("energy_edge_j", 1, MINUS), PART),
+            Claim("H shares", "and more of the server", checks.against_marl("resource_ratio", 1), PART),
+            Claim("L3 cases", "its energy is lower at +0.5 than at -0.5 GHz", checks.bias_and_cases, PART),
+        ),
+        less="where no language model is named, one who blends the nearest cases stands for it",
     ),
     Figure(
         "table1",

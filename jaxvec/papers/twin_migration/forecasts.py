@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxvec.forecast import Training
 from jaxvec.forecast.counts import BINS_PER_DAY, FIRST_HOUR, LAST_HOUR, NAIVE, accuracy, learned, split_bins
-from jaxvec.papers.series import Named, RunFn
+from jaxvec.papers.series import Here, Named, RunFn
 from jaxvec.traces.synthetic import flow
 
 N_RSU, N_DAYS = 84, 28
@@ -19,7 +19,7 @@ def forecaster(name: str) -> RunFn:
         name: of `jaxvec.forecast.counts.predictors()`. A setting `forecast_rsus` says of how many RSUs the counts are.
     """
 
-    def run(seeds: Sequence[int], settings: Named) -> list[tuple[Named, Named]]:
+    def run(seeds: Sequence[int], settings: Named, here: Here) -> list[tuple[Named, Named]]:
         counts = flow(0, N_RSU, N_DAYS).counts[: settings.get("forecast_rsus", N_RSU)]
         return scored(name, counts, seeds, settings)
 

@@ -2,18 +2,18 @@
 `urllc_vec`, and the question that it leaves open: is a circuit better than a classical layer of its size?
 
 QMARL is PPO whose actors are quantum policy networks, "matched" the same with a dense layer in the circuit's place (126
-parameters for 96), MAPPO with an MLP of 64-64. All have central critics, own rewards, an LSTM twin that learns beside them,
-uniform choices mixed in for the first 40 % of training, and as many slots of it. "No LSTM" is QMARL that is told the last
-measurement, "no twin" QMARL that is told nothing, "single agent" one circuit that decides for all. After training they draw
-their actions as in it: vehicles that all choose the best link get in each other's way. Rates, batches and discount
-are not the paper's, which trains on 40 times as many slots: they are what lets MAPPO learn within this budget, the same for all.
+parameters for 96), MAPPO with an MLP of 64-64. All have central critics, an LSTM twin that learns beside them, uniform choices
+mixed in for the first 40 % of training, and as many slots of it. They learn what they are compared by, the team's reward (63);
+"own rewards" are the same that learn each from its own, and "discount 0.99" is QMARL at the paper's discount, where the others
+have 0.5. "No LSTM" is QMARL that is told the last measurement, "no twin" QMARL that is told nothing, "single agent" one circuit
+that decides for all. After training they draw their actions as in it: vehicles that all choose the best link get in each
+other's way. The paper trains 1000 episodes, and prints neither rates nor batches: those here let MAPPO learn, the same for all.
 
 Fig. 3 is drawn over episodes seen by all worlds together. Fig. 4 is the mean over an episode rather than its tenth slot. The
 claims on Figs. 6 and 7 are about the model: fixed rules decide them.
 
-Open: no verdict is taken from a comparison of learners. They learn from their own rewards, all but "single agent", which learns
-from the team's, and are compared by the team's (`jaxvec.papers.urllc_vec.figures.TWO_REWARDS`); and where two are level within
-their intervals, neither a difference nor its absence is shown (`NOT_SHOWN`).
+`jaxvec.papers.urllc_vec.nash` says how far what is learned is from an equilibrium, which Algorithm 3 looks for in every step.
+Algorithm 2 as printed is not there, as its parts do not go together: see docs/elements.md.
 """
 
 from jaxvec.papers.checks import undecidable

@@ -145,6 +145,17 @@ def reductions(metric: str, printed: dict[str, float]) -> Check:
     return check
 
 
+def nearer_to_equilibrium(data: Data) -> Finding:
+    """Nash."""
+    x, metric = data.xs[0], "nash_gap"
+    there = [series.name for series in data.series if data.has(series.name, x, metric)]
+    text = ", ".join(f"{name} {data.estimate(name, x, metric)}" for name in there)
+    chance, learned = data.paired([(RULES["random"].name, x), (QMARL.name, x)], metric)
+    return Finding(
+        f"a vehicle could gain by one change: {text}", (above("chance farther than QMARL", chance, learned),)
+    )
+
+
 def circuit_against(circuit: Series, other: Series) -> Check:
     """15, of one other alone: a circuit is above it."""
     return lambda data: in_order(data, [(series.name, 8.0) for series in (circuit, other)], "team_reward")

@@ -173,6 +173,13 @@ LEARNING_FIGURES = (
                 TEAM,
             ),
             Claim(
+                "Nash",
+                "what is learned is nearer to an equilibrium of the vehicles (Algorithm 3) than chance is",
+                checks.nearer_to_equilibrium,
+                Margin(0.1),
+                rests_on=(QMARL.name,),
+            ),
+            Claim(
                 "19",
                 "every learner beats random; whether any beats the best rule",
                 checks.better_than_chance,

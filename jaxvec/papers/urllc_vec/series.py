@@ -1,9 +1,11 @@
 """Who the quantum paper compares."""
 
+from dataclasses import replace
 from typing import Any
 
 from jaxvec.core.wrappers import one_agent
 from jaxvec.papers.series import Series
+from jaxvec.papers.urllc_vec.nash import Gapped
 
 SETTINGS = {"epochs": 4, "minibatches": 4, "hidden": (64, 64), "free_std": True, "activation": "tanh"}
 HYPER = {"gamma": 0.5, "learning_rate": 1e-3, "epsilon": 0.2, "entropy_weight": 0.01, "entropy_weight_end": 0.0}
@@ -30,7 +32,15 @@ def ppo(name: str, learner: str, twin: Any, *, own: bool = False, **fields: Any)
         own: it learns from each agent's own reward, and is measured by it.
         fields: of `Series`, beside these.
     """
-    common: dict[str, Any] = {"settings": SETTINGS, "hyper": HYPER, "sampled": True, "sizes": twin, **fields}
+    watch = None if "wrap" in fields else Gapped  # one agent for all has other actions
+    common: dict[str, Any] = {
+        "watch": watch,
+        "settings": SETTINGS,
+        "hyper": HYPER,
+        "sampled": True,
+        "sizes": twin,
+        **fields,
+    }
     if own:
         return Series(name, learner, numbers=OWN, marks=(OWN_RULES[1].name,), **common)
     return Series(name, learner, numbers=TEAM, marks=(RULES[LOCAL].name,), judged_by="team_reward", **common)
@@ -67,7 +77,7 @@ BOUND = Series("bound", bound=True)
 LEARNED = (QMARL, MATCHED, MAPPO, MADDPG, NO_LSTM, NO_TWIN, SINGLE)
 ASIDE = (QMARL_OWN, MATCHED_OWN, MAPPO_OWN, QMARL_FAR)
 # what learners are measured by
-MARKS = (APG, BOUND, RULES["random"], RULES[LOCAL], RULES["nash"], RULES["nash_half"])
+MARKS = (APG, BOUND, *(replace(RULES[name], watch=Gapped) for name in ("random", LOCAL, "nash", "nash_half")))
 
 
 def among(vehicles: int) -> Series:

@@ -7,9 +7,9 @@ target is one of the servers, or is drawn by chance. DDPG is a single agent that
 future that no action reaches. Dashed lines are fixed rules. The operating point of Figs. 4 and 5 is not stated; it is
 `v2x_offload` by default: 10 vehicles, 100 kbit, 25 GHz, 15 m/s.
 
-Open: no verdict is taken from the training of DT-MADDPG. With the settings that it has here its actors get stuck at computing
-locally (`jaxvec.papers.v2x_offload.figures.STUCK`), so what it earns (0.836) is a failure of training and says nothing of the
-method.
+"The paper's numbers" is DT-MADDPG as the paper trains it: one world, 50 episodes of 100 slots, a rate of 1e-3 for both. Where
+its actors get stuck at computing locally, no verdict is taken from it (`jaxvec.papers.convergence`). The figure "contended" is
+none of the paper's: forty vehicles at slower servers, where the choice between own CPU and servers matters.
 """
 
 from jaxvec.papers.checks import undecidable
