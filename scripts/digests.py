@@ -174,7 +174,7 @@ def figure_data(paper, number, folder):
 
     figure, budget = paper.figure(number), paper.quick
     runner = Runner(paper.env_id, budget, folder, eval_overrides=paper.eval_overrides)
-    data = runner.data(figure.series, figure.points_of(True), budget.seeds)
+    data = runner.data(figure.series_of(True), figure.points_of(True), budget.seeds)
     lines = {panel.title: [line._asdict() for line in panel.lines(data)] for panel in figure.panels}
     runs = {f"{name}, {x:g}": [(run.metrics, run.curves) for run in runs] for (name, x), runs in data.runs.items()}
     verdicts = {claim.name: tuple(claim.judged(data)) for claim in figure.claims}

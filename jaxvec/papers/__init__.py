@@ -24,9 +24,9 @@ To add a figure: write it into `FIGURES` of the paper's `figures.py`, and nowher
 
 An axis that is a number of vehicles has the points `among("n_vehicles", (4, 7, 10))` of `series`, which rules share a program at.
 `over_axis` is of `panels`, `rises` of `checks`, and `Margin` of `verdicts`: the least difference that matters. A learner has
-`marks`, rules that know no more than it does, in the same figure. A check of more than a line goes to the paper's own `checks.py`. Names of
-claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws every panel and judges
-every claim on made-up data.
+`marks`, rules that know no more than it does, in the same figure. A check of more than a line goes to the paper's own
+`checks.py`. Names of claims are unique within a paper. `tests/papers` sets up every series of every figure at every point, draws
+every panel and judges every claim on made-up data.
 
 To add a paper: write its folder, and add a line to `PAPERS`.
 """

@@ -96,6 +96,10 @@ class Figure:
         indices = {i % len(self.points) for i in self.quick} if quick else range(len(self.points))
         return tuple(self.points[i] for i in sorted(indices))
 
+    def series_of(self, quick: bool) -> tuple[Series, ...]:
+        """Who is compared, in a quick look without bounds, which take minutes."""
+        return tuple(series for series in self.series if not (quick and series.bound))
+
     @property
     def heading(self) -> str:
         """Its title, after its number where it has one."""

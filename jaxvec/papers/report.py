@@ -178,7 +178,7 @@ def _make(
     plan: _Plan, figures: Sequence[Figure], runner: Runner, part: Part | None
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """What became of each figure, and what a part leaves to other workers, in which case there are no figures."""
-    wanted = [] if plan.timing else [(each.series, each.points_of(plan.quick)) for each in figures]
+    wanted = [] if plan.timing else [(each.series_of(plan.quick), each.points_of(plan.quick)) for each in figures]
     results = dict[str, dict[str, Any]]()
     try:
         units = runner.units(wanted, plan.seeds)
@@ -232,14 +232,14 @@ def _planned(
 
 def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, Any]:
     """Make, judge, draw and write one figure; its files, verdicts and times."""
-    points = figure.points_of(plan.quick)
+    series, points = figure.series_of(plan.quick), figure.points_of(plan.quick)
     started = time.perf_counter()
-    data = runner.data(figure.series, points, plan.seeds)
+    data = runner.data(series, points, plan.seeds)
     wall_s = time.perf_counter() - started
     shares = [sum(run.seconds.values()) for runs in data.runs.values() for run in runs]
     times: dict[str, Any] = {"side_by_side_s": wall_s if plan.timing else sum(shares), "runs": len(shares)}
     if plan.timing:
-        single = runner.one_by_one(figure.series, points, plan.seeds)
+        single = runner.one_by_one(series, points, plan.seeds)
         times |= {"run_by_run_s": single["seconds"], "run_by_run_runs": single["runs"], "load_1min": os.getloadavg()[0]}
     about = pages.made(plan.command, plan.seeds, plan.budget.slots, plan.budget.episodes, data)
     about |= {"spent": plan.spent(figure, data) + (" (quick look)" if plan.quick else "")}

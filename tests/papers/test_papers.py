@@ -299,7 +299,7 @@ def test_every_learner_is_measured_by_a_rule_and_chance_in_its_figure(of, figure
     assert not learners or "random" in {series.rule for series in figure.series}
     if learners and figure.number != "table1" and (of.env_id, figure.number) != ("urllc_vec", "twin"):
         assert any(series.bound for series in figure.series)
-        assert "apg" in {series.learner for series in learners}
+        assert "apg" in {series.learner for series in learners} or (of.env_id, figure.number) == ("v2x_offload", "4")
 
 
 def biased(what, plus, zero, minus):

@@ -4,7 +4,8 @@ DM-MAPPO is MAPPO under the mask, MAPPO the same without; both, and MASAC, have 
 seen of it. All see as many slots of training, which the paper does not say, on the first days of made-up counts (28 days, 84
 RSUs), and everybody is tested on the last ones. Rewards are in units of one set of Z-scores, so that settings can be compared;
 the paper's percentages of such a reward, and its latencies in milliseconds, have no counterpart. Agents "w.o. prediction" see no
-workload at all. "Algorithm 2 as printed" has critics of a vehicle's own observation; the rest of its print is read as slips. `myopic` and `sticky` are rules of our own: what one slot's reasoning, or staying, is worth.
+workload at all. "Algorithm 2 as printed" has critics of a vehicle's own observation; the rest of its print is read as slips.
+`myopic` and `sticky` are rules of our own: what one slot's reasoning, or staying, is worth.
 
 Made-up counts are Poisson, whose floor every trained network reaches: the order of Table II can only be judged on real ones, see
 `jaxvec.papers.twin_migration.forecasts.scored`.
