@@ -198,13 +198,8 @@ def test_what_has_no_effect_is_said_under_every_switch(env_id):
 LONG = 10**6
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("env_id", ["isac_iov", "dt_edge"])
-def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
-    """The clock is exact; places are off by less than a hundred-thousandth of the way; a queue that only grows is the sum of what
-    came, to a thousandth."""
-    slow = {"server_cpu_hz": 1e8} if env_id == "dt_edge" else {"rsu_cpu_hz": 3e9, "twin_cpu_hz": 2.9e9}
-    env, params = jaxvec.make(env_id, **(ONE[env_id] | {"horizon": LONG} | slow))
+def long_episode(env, params):
+    """The first state and the last, what came and went in each slot where that is told, and how it ended."""
     first, ts = env.reset(KEY, params)
 
     def slot(carry, now):
@@ -218,6 +213,17 @@ def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
     assert int(last.t) == LONG
     assert np.flatnonzero(truncated).tolist() == [LONG - 1]
     chex.assert_tree_all_finite((last, ts))
+    return first, last, come
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", ["isac_iov", "dt_edge"])
+def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
+    """The clock is exact; places are off by less than a hundred-thousandth of the way; a queue that only grows is the sum of what
+    came, to a thousandth."""
+    slow = {"server_cpu_hz": 1e8} if env_id == "dt_edge" else {"rsu_cpu_hz": 3e9, "twin_cpu_hz": 2.9e9}
+    env, params = jaxvec.make(env_id, **(ONE[env_id] | {"horizon": LONG} | slow))
+    first, last, come = long_episode(env, params)
 
     way_m = np.asarray(first.velocity_mps, float) * float(params.slot_s) * LONG
     length_m = float(params.road_length_m if env_id == "isac_iov" else 2 * params.road_half_length_m)
@@ -228,3 +234,21 @@ def test_an_episode_of_a_million_slots_keeps_its_precision(env_id):
         grown = np.sum(np.asarray(come[0], float) - np.asarray(come[1], float))
         assert grown > 1e11
         np.testing.assert_allclose(last.queue_bits, grown, rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", ["v2x_offload", "urllc_vec"])
+def test_an_episode_of_a_million_slots_stays_where_it_is(env_id):
+    """Where motion is drawn anew in every slot there is no sum to compare with: places stay in their area, chances between 0 and
+    1, backlogs are not negative. `twin_migration` has no such episode: its vehicles'
+    trips end."""
+    env, params = jaxvec.make(env_id, **(ONE[env_id] | {"horizon": LONG}))
+    _, last, _ = long_episode(env, params)
+    if env_id == "v2x_offload":
+        assert ((np.asarray(last.pos_m) >= 0) & (np.asarray(last.pos_m) <= float(params.area_m))).all()
+        assert (np.asarray(last.task_bits) > 0).all()
+        return
+    assert (np.abs(np.asarray(last.pos_v)[:, :2]) <= float(params.veh_xy_m) * (1 + 1e-6)).all()
+    for latent in (last.los_vb, last.los_vu, last.los_ub):
+        assert ((np.asarray(latent) >= 0) & (np.asarray(latent) <= 1)).all()
+    assert (np.asarray(last.backlog) >= 0).all()
