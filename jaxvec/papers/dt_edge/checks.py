@@ -168,7 +168,8 @@ def against_marl(metric: str, sign: int, bias: str = PLUS) -> Check:
     def check(data: Data) -> Finding:
         pair = spokesman(data, bias), named(TEACHER, bias)
         means = [f"{name} {data.paired([(name, x) for x in data.xs], metric).mean():.4g}" for name in pair]
-        differences = everywhere(data, *pair[::sign], metric)
+        high, low = pair if sign > 0 else pair[::-1]
+        differences = everywhere(data, high, low, metric)
         return Finding(f"{metric}: {', '.join(means)}, apart by {over_seeds(differences[0].samples)}", differences)
 
     return check

@@ -94,7 +94,9 @@ def met(
     else:
         held = meet(env, params, library, jax.random.key(WORLDS), episodes)
     ahead = {name: x["reward"] - held.metrics[TEACHER]["reward"] for name, x in held.metrics.items()}
-    metrics = {name: {**x, "ahead_of_marl": ahead[name]} for name, x in held.metrics.items()}
+    metrics: dict[str, Mapping[str, np.ndarray]] = {
+        name: {**x, "ahead_of_marl": ahead[name]} for name, x in held.metrics.items()
+    }
     return metrics, {"reward": np.asarray(result.metrics["reward"], float)}
 
 
