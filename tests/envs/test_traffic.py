@@ -14,6 +14,7 @@ from jaxvec.envs import mobility
 from jaxvec.envs.world import busiest, joined
 from jaxvec.policies.random import random
 from jaxvec.traces import RecordError, Trace, World, moved, replay_of, save_world, shipped, successors, within
+from jaxvec.training.config import leaves, plain, read_params, write_config
 
 ROAD, WORLDS = shipped(), 8
 SMALL = {
@@ -200,7 +201,7 @@ def test_recordings_of_several_worlds_are_one_of_which_each_replays_its_part():
     whole, starts = joined([one, two])
     assert starts.shape == (max(len(one.starts_s), len(two.starts_s)), 2)
     env, params = jaxvec.make("isac_iov", n_vehicles=4, horizon=40, mobility="trace", trace=whole, trace_starts=starts)
-    model, u = mobility.MODELS["trace"], np.random.default_rng(0).random((5, 2), np.float32)
+    model, u = mobility.MODELS["trace"], jnp.asarray(np.random.default_rng(0).random((5, 2), np.float32))
     first = model.start(model.reset_draws({"start_s": u[0], "row": u[1:]}, env, params), env, params)
     assert first.present.all()
     assert (np.abs(first.y_m[:, 0]) < 10).all()
@@ -241,17 +242,30 @@ def test_twin_migration_drives_on_the_same_recording():
     assert busiest(road(), 2).tolist() == [0, 1]
     assert region.flow[0, 0] > 50  # of 214 vehicles in ten minutes
     assert region.flow[2].sum() == 0
-    state, _ = env.reset(jax.random.key(0), params)
+    state, _ = jax.jit(env.reset)(jax.random.key(0), params)
     assert len(set(state.veh_traj.tolist())) == env.n_vehicles
     with pytest.raises(RecordError, match="takes one world, not 2"):
         jaxvec.make("twin_migration", world=[road(), road()])
 
 
+def test_the_recording_of_a_run_is_read_again_whatever_is_shipped(tmp_path):
+    """Of more vehicles than the shipped recording ever has at once."""
+    twice = Trace(*(np.concatenate([x, x]) for x in jax.tree.leaves(ROAD)[:-1]), dt_s=ROAD.dt_s)
+    order = np.argsort(twice.enter_s, kind="stable")
+    twice = jax.tree.map(lambda x: x[order] if np.ndim(x) else x, twice)
+    env, params = jaxvec.make("v2x_offload", world=road().replace(trace=twice), n_vehicles=30, horizon=20)
+    write_config(tmp_path, {}, params)
+    recorded = {name: plain(leaf) for name, leaf in leaves(params).items()}
+    jax.tree.map(np.testing.assert_array_equal, read_params(tmp_path, env.blank_params(), recorded), params)
+    with pytest.raises(RecordError, match="not 30 "):
+        env.default_params()
+
+
 def test_a_system_that_knows_no_worlds_says_so(tmp_path):
-    from toy import Toy
+    from toy import Walkers
 
     with pytest.raises(ValueError, match="cannot be set in a world"):
-        Toy.settings_of_world(road(), {})
+        Walkers.settings_of_world(road(), {})
     with pytest.raises(RecordError, match="no world is given"):
         jaxvec.make("dt_edge", world="")
     with pytest.raises(RecordError, match="at most 24 vehicles are present at once, not 30"):
