@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "physics": {"core"},
     "quantum": {"core"},
     "forecast": {"core"},
-    "traces": {"core", "forecast"},
+    "traces": {"core", "physics", "forecast"},
     "envs": {"core", "physics", "forecast", "traces"},
     "policies": {"core", "physics", "envs"},
     "learners": {"core", "quantum", "forecast", "policies"},  # rules, as priors

@@ -64,15 +64,21 @@ def count(of: str, unit: str, doc: str) -> Any:
     return struct.field(default=None, metadata={"unit": unit, "doc": doc, "axes": (), "count_of": of})
 
 
-def data(doc: str, axes: tuple[str, ...] | None = None) -> Any:
+def data(
+    doc: str,
+    axes: tuple[str, ...] | None = None,
+    *,
+    only: Mapping[str, tuple[Any, ...] | Callable[[str, Any, type], bool]] | None = None,
+) -> Any:
     """A field of an environment's numbers that holds arrays (a recording, say), None by default.
 
     Args:
         doc: its meaning.
         axes: of an array that may be another one in each world, which then has the worlds' axis last: the names of the others.
             None: all worlds share it.
+        only: as of `number`: the choices with which it has an effect.
     """
-    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": axes, "data": True})
+    return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": axes, "data": True, "only": only})
 
 
 def world_params(params: Any) -> Any:

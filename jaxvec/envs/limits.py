@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaxvec.envs import mobility
-from jaxvec.physics import pathloss
+from jaxvec.physics import pathloss, table
 
 PART = (0.0, 1.0)  # probabilities, correlations, loads, shares, weights of a mean
 WEIGHT = (0.0, 1e4)  # in a sum, of what is of order 1
@@ -81,6 +81,17 @@ def losses_by_height(name: str, choice: str, params_cls: type) -> bool:
     return bool({"tx_height_m", "rx_height_m"} & reads(pathloss.MODELS[choice], params_cls))
 
 
+def from_table(name: str, choice: str, params_cls: type) -> bool:
+    """Whether a path-loss model looks into the table `channel`.
+
+    Args:
+        name: of the data; it plays no role here.
+        choice: of the model.
+        params_cls: class of the numbers; it plays no role here.
+    """
+    return choice in table.MODELS
+
+
 @cache
 def reads(model: Callable[[pathloss.Link, Any], Any], params_cls: type) -> frozenset[str]:
     """What a path-loss model computes with.
@@ -91,14 +102,15 @@ def reads(model: Callable[[pathloss.Link, Any], Any], params_cls: type) -> froze
     Returns:
         Names of fields of the link and of the numbers.
     """
-    link = dict.fromkeys(pathloss.Link._fields, 1.0)
+    link = dict.fromkeys((name for name in pathloss.Link._fields if name not in pathloss.Link._field_defaults), 1.0)
     numbers = {f.name: f.default for f in dataclasses.fields(params_cls) if "limits" in f.metadata}
 
     def loss(values: dict[str, Any]) -> Any:
         of_link = pathloss.Link(**{name: values[name] for name in link})
-        return model(of_link, params_cls(**{name: values[name] for name in numbers}))
+        given = {name: values[name] for name in numbers}
+        return model(of_link, params_cls(**given, channel=table.stand_in()) if tabulated else params_cls(**given))
 
-    values = numbers | link
+    values, tabulated = numbers | link, "channel" in {f.name for f in dataclasses.fields(params_cls)}
     jaxpr = jax.make_jaxpr(loss)(values).jaxpr
     used = {id(x) for equation in jaxpr.eqns for x in equation.invars}
     return frozenset(name for name, x in zip(sorted(values), jaxpr.invars, strict=True) if id(x) in used)

@@ -1,20 +1,20 @@
 """Path-loss models that a study can swap: each is `model(link, radio) -> loss_db`, positive where power is lost.
 
 To add one write its function and a line in `MODELS`; from outside, `jaxvec.register("mine", model, kind="pathloss")`.
-
 `radio` is anything with the numbers that the model names as attributes. A link of length exactly 0 (a node to itself,
 masked by the caller) counts as 1 m, so that neither values nor gradients become infinite; nothing else is clamped.
 """
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxvec.core.registry import Registry
 
@@ -32,12 +32,17 @@ class Link(NamedTuple):
         distance_3d_m: distance between the antennas [m].
         tx_height_m: height of the transmitting antenna above ground [m].
         rx_height_m: height of the receiving antenna above ground [m].
+        site: at which fixed transmitter it begins, from 0; None of other links, and where distances alone are known.
+        x_m, y_m: where the other end is, in the system's coordinates [m]; None where `site` is.
     """
 
     distance_2d_m: Float[Array, "*#link"]
     distance_3d_m: Float[Array, "*#link"]
     tx_height_m: Float[Array | float, "*#link"]
     rx_height_m: Float[Array | float, "*#link"]
+    site: Int[Array, "*#link"] | None = None
+    x_m: Float[Array, "*#link"] | None = None
+    y_m: Float[Array, "*#link"] | None = None
 
 
 def log_distance(link: Link, radio: Any) -> Float[Array, "*link"]:
@@ -272,6 +277,7 @@ MODELS: Registry[Callable[[Link, Any], Array]] = Registry(
         "okumura_hata": okumura_hata,
         "okumura_hata_ghz": okumura_hata_ghz,
         "power_law": power_law,
+        **{name: f"jaxvec.physics.table:{name}" for name in ("table", "umi_by_sight", "uma_by_sight")},
     },
 )
 
@@ -296,15 +302,15 @@ def los_pairs(names: Iterable[str]) -> tuple[str, ...]:
         The stems, in the order of their NAME_los.
     """
     known = list(names)
-    bases = (name.removesuffix("_los") for name in known if name.endswith("_los"))
-    return tuple(base for base in bases if f"{base}_nlos" in known)
+    return tuple(name[:-4] for name in known if name.endswith("_los") and f"{name[:-4]}_nlos" in known)
 
 
 @cache
 def _finds_its_numbers(model: Callable[[Link, Any], Array], radio: type) -> bool:
-    link, numbers = Link(*(jnp.ones(()),) * len(Link._fields)), radio()
+    link, numbers = Link(*(jnp.ones(()),) * 4), radio()
     try:
-        jax.eval_shape(lambda link: model(link, numbers), link)
+        with suppress(ValueError):  # a table that is yet to be given
+            jax.eval_shape(lambda link: model(link, numbers), link)
     except AttributeError:
         return False
     return True

@@ -22,10 +22,11 @@ from jaxvec.core.rule import Rule
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
 from jaxvec.envs.twin_migration import TwinMigration
+from jaxvec.envs.twin_migration.gain import gain_of
 from jaxvec.envs.twin_migration.observation import GROUP, Seen, see
 from jaxvec.envs.twin_migration.params import Params
 from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, of_kind, rsu_places, would_move
-from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, gain_of, in_space_m, rate_bps, transfer_s
+from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, in_space_m, rate_bps, transfer_s
 from jaxvec.physics.geometry import arc_m, norm_m
 
 EXPLORE = 0.1  # how often the greedy rule chooses by lot (VII-B)

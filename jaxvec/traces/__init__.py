@@ -31,10 +31,13 @@ from jaxvec.core.npz import RecordError
 from jaxvec.traces.assemble import Sites, assemble, start_bins
 from jaxvec.traces.build import build_region, synthetic_region
 from jaxvec.traces.build_world import build_world
+from jaxvec.traces.channel import Places, channel_provenance, channel_table, load_channel, save_channel, tabulate
 from jaxvec.traces.columns import DATASETS, Columns
 from jaxvec.traces.crossings import region_of_world, within
+from jaxvec.traces.footprints import read_footprints
 from jaxvec.traces.net import read_net
 from jaxvec.traces.pems import choose_sites, read_counts, read_stations
+from jaxvec.traces.ray_tracing import from_deepmimo, from_radio_map, trace_sionna
 from jaxvec.traces.region import Region, check_region, load_region, region_provenance, save_region
 from jaxvec.traces.replay import Replay, replay_of, successors
 from jaxvec.traces.rows import Report
@@ -48,6 +51,7 @@ from jaxvec.traces.world import World, check_world, load_world, save_world, worl
 __all__ = [
     "DATASETS",
     "Columns",
+    "Places",
     "RecordError",
     "Region",
     "Replay",
@@ -60,18 +64,24 @@ __all__ = [
     "assemble",
     "build_region",
     "build_world",
+    "channel_provenance",
+    "channel_table",
     "check",
     "check_region",
     "check_world",
     "choose_sites",
     "eligible_starts_s",
+    "from_deepmimo",
+    "from_radio_map",
     "load",
+    "load_channel",
     "load_region",
     "load_world",
     "moved",
     "provenance",
     "read_counts",
     "read_fcd",
+    "read_footprints",
     "read_net",
     "read_stations",
     "read_table",
@@ -80,14 +90,17 @@ __all__ = [
     "region_provenance",
     "replay_of",
     "save",
+    "save_channel",
     "save_region",
     "save_world",
     "shipped",
     "start_bins",
     "successors",
     "synthetic_region",
+    "tabulate",
     "to_trips",
     "trace_samples",
+    "trace_sionna",
     "within",
     "world_provenance",
 ]

@@ -26,6 +26,7 @@ from jaxvec.physics import (
     pathloss,
     queues,
     rate,
+    table,
     tasks,
     units,
 )
@@ -54,6 +55,19 @@ GEOMETRY = pathloss.Link(
     distance_3d_m=between(10, 900, *LINK),
     tx_height_m=between(1.5, 3, VEHICLES, 1),
     rx_height_m=between(5, 15, 1, RSUS),
+)
+PLACED = GEOMETRY._replace(
+    site=_rng.integers(0, RSUS, (*LINK, WORLDS), dtype=np.int32), x_m=between(0, 90, *LINK), y_m=between(0, 60, *LINK)
+)
+RADIO.channel = table.ChannelTable(
+    loss_db=_rng.uniform(60, 120, (RSUS, 6, 9)).astype(np.float32),
+    in_sight=_rng.integers(0, 2, (RSUS, 6, 9)).astype(np.float32),
+    corner_m=_rng.uniform(-9, 9, (RSUS, 2)).astype(np.float32),
+    step_m=np.float32([10, 12]),
+    site_m=np.zeros((RSUS, 3), np.float32),
+    height_m=np.float32(1.5),
+    decade_db=np.float32([40, 21]),
+    share_in_sight=np.float32(0.5),
 )
 UNIT = between(0.01, 0.99, *LINK)
 TASKS = (6,)
@@ -116,6 +130,17 @@ CASES = [
     (mobility.box_m, [], {"half_width_m": between(500, 1000), "low_m": 50.0, "high_m": 120.0, "rank": 0}),
     (mobility.in_box_m, [(between(-9, 0, 1, 3), between(1, 9, 1, 3)), between(0.01, 0.99, VEHICLES, 3)], {}),
     *[(model, [GEOMETRY], {"radio": RADIO}) for _, model in pathloss.MODELS.items()],
+    *[(model, [PLACED], {"radio": RADIO}) for model in (table.table, table.umi_by_sight, table.uma_by_sight)],
+    (table.in_sight, [PLACED], {"radio": RADIO}),
+    (
+        table.bilinear,
+        [],
+        {
+            **{name: getattr(RADIO.channel, name) for name in ("corner_m", "step_m")},
+            **{"grid": RADIO.channel.loss_db, "site": PLACED.site, "x_m": PLACED.x_m, "y_m": PLACED.y_m},
+        },
+    ),
+    (table.outside, [PLACED], {"channel": RADIO.channel}),
     (pathloss.los_probability, [between(1, 900, *LINK), between(18, 200, 1, RSUS), between(63, 900)], {}),
     (pathloss.uma_av_los_d1_p1, [between(5, 150, *NODE)], {}),
     (fading.rayleigh_power, [UNIT], {}),
@@ -199,8 +224,11 @@ PER_WORLD_KEYWORDS = (
     "half_width_m",
     "normal",
     "along_m",
+    "site",
+    "x_m",
+    "y_m",
 )
-TRUTH_VALUES = (geometry.within, computing.admit_prefix)  # which have no gradient
+TRUTH_VALUES = (geometry.within, computing.admit_prefix, table.outside)  # which have no gradient
 each_case = pytest.mark.parametrize(("function", "args", "kwargs"), CASES, ids=lambda x: getattr(x, "__name__", ""))
 
 
@@ -256,7 +284,13 @@ def public_functions():
 
 
 def test_every_public_function_has_a_case():
-    other = {"usable", "sum_over_tasks", "los_pairs"}  # of a class, of a function, of names: no arrays to check
+    other = {
+        "placed",
+        "stand_in",
+        "usable",
+        "sum_over_tasks",
+        "los_pairs",
+    }  # of a class, of a function, of names: no arrays to check
     assert {f.__qualname__ for f in public_functions()} - other == {f.__qualname__ for f, *_ in CASES}
 
 

@@ -48,13 +48,14 @@ from jaxvec.core.presence import of_present, of_slot
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.channel import area_m, blank_channel, sites_m, with_channel
 from jaxvec.envs.dt_edge.info import INFO, measure
 from jaxvec.envs.dt_edge.observation import GROUP, layout, observe
 from jaxvec.envs.dt_edge.params import Params, Sizes, State
 from jaxvec.envs.dt_edge.slot import advance, decode, delay, enqueue, fit, gain_db, rate_bps, score, spend, start
 from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading, tasks
-from jaxvec.traces import World, moved, within
+from jaxvec.traces import Places, World, moved, within
 
 WIDE_M = 5.625  # from the centre line of the shipped recording to the middle of its outermost lane
 
@@ -132,17 +133,35 @@ class DtEdge(Sizes, Environment):
         return settings_in(cls, read_worlds(world), chosen, None, of_one)
 
     def default_params(self, **numbers: Any) -> Params:
-        """The paper's numbers, and what recorded traffic needs; the shipped recording passes the mast at `lane_offset_m`.
+        """The paper's numbers, and what recorded traffic and a path loss by table need; the shipped recording passes the mast at
+        `lane_offset_m`.
 
         Raises:
-            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
+            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode; or the file of
+                a table cannot be used.
+            ValueError: the table is of another mast, or does not hold the road.
         """
         params = Params(**numbers)
-        return mobility.with_recording(self, params, (-350.0, float(np.max(params.lane_offset_m)) + WIDE_M))
+        params = mobility.with_recording(self, params, (-350.0, float(np.max(params.lane_offset_m)) + WIDE_M))
+        return with_channel(self, params, self.pathloss, "macro")
 
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty recording where one is replayed."""
-        return mobility.blank_recording(self, Params())
+        return blank_channel(mobility.blank_recording(self, Params()), self.pathloss)
+
+    def places(self, params: Params) -> Places:
+        """The mast and the road.
+
+        Args:
+            params: the numbers.
+        """
+        half_m, first_m = params.road_half_length_m, params.lane_offset_m
+        last_m = first_m + params.lane_width_m * (self.n_lanes - 1)
+        return Places(
+            site_m=sites_m([0.0], [0.0], params.bs_height_m),
+            corners_m=area_m(params, (-half_m, first_m), (half_m, last_m)),
+            height_m=params.vehicle_height_m,
+        )
 
     # Chance
 

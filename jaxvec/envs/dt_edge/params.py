@@ -27,9 +27,11 @@ from jaxvec.envs.limits import (
     TASK_BITS,
     TIME_S,
     WEIGHT,
+    from_table,
     losses,
 )
 from jaxvec.physics import pathloss
+from jaxvec.physics.table import ChannelTable
 from jaxvec.traces import Replay
 
 
@@ -91,6 +93,10 @@ class Params(struct.PyTreeNode):
         "weight of an idle server in the printed reward (27) (chosen)",
         WEIGHT,
         only={"reward_mode": ("eq27",)},
+    )
+    channel: ChannelTable | None = data(
+        "table of losses over places, for pathloss='table'; a file of one; None: of the default formula",
+        only={"pathloss": from_table},
     )
     present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
     trace: Replay | None = data("recorded vehicles, x and y from the mast, for mobility='trace'; a file of them")

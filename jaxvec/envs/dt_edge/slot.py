@@ -219,7 +219,9 @@ def gain_db(sizes: Sizes, state: State, params: Params) -> Array:
     Returns:
         `(N,)` [dB].
     """
-    link = pathloss.Link(*distance_m(state, params), params.vehicle_height_m, params.bs_height_m)
+    link = pathloss.Link(
+        *distance_m(state, params), params.vehicle_height_m, params.bs_height_m, jnp.int32(0), state.x_m, state.y_m
+    )
     power = state.fading_re * state.fading_re + state.fading_im * state.fading_im
     fade_db = units.linear_to_db(jnp.maximum(power, 1e-12))
     return fade_db - pathloss.MODELS[sizes.pathloss](link, params) - state.shadow_db

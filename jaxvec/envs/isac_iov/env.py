@@ -36,14 +36,15 @@ from jaxvec.core.presence import of_present
 from jaxvec.core.spaces import ActionSpace, Box
 from jaxvec.core.types import Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.channel import area_m, blank_channel, sites_m, with_channel
 from jaxvec.envs.isac_iov.info import INFO, measure
 from jaxvec.envs.isac_iov.observation import GROUP, layout, observe
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
-from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, score, settle, start, transmit
+from jaxvec.envs.isac_iov.slot import advance, decode, locate, queue, rsu_x_m, score, settle, start, transmit
 from jaxvec.envs.places import misplaced
 from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading, tasks
-from jaxvec.traces import World, moved
+from jaxvec.traces import Places, World, moved
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,25 @@ class IsacIov(Sizes, Environment):
         Raises:
             RecordError: the file cannot be used, or never has `n_vehicles` on the road at once for an episode.
         """
-        return mobility.with_recording(self, Params(**numbers))
+        return with_channel(self, mobility.with_recording(self, Params(**numbers)), self.pathloss, "log_distance")
+
+    def places(self, params: Params) -> Places:
+        """The RSUs and the road.
+
+        Args:
+            params: the numbers.
+        """
+        x_m, y_m = rsu_x_m(self, params, 0), params.rsu_lateral_m
+        if params.rsu_pos_m is not None:
+            x_m, y_m = np.moveaxis(np.asarray(params.rsu_pos_m), 1, 0)
+        return Places(
+            site_m=sites_m(x_m, y_m, params.rsu_height_m),
+            corners_m=area_m(
+                params, (0.0, -1.5 * params.lane_width_m), (params.road_length_m, 1.5 * params.lane_width_m)
+            ),
+            height_m=params.vehicle_height_m,
+            reach_m=params.rsu_range_m,
+        )
 
     def contradictions(self, params: Params) -> list[str]:
         """Another number of RSUs than there are places for."""
@@ -130,7 +149,7 @@ class IsacIov(Sizes, Environment):
 
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty recording where one is replayed."""
-        return mobility.blank_recording(self, Params())
+        return blank_channel(mobility.blank_recording(self, Params()), self.pathloss)
 
     # Chance
 

@@ -32,11 +32,13 @@ from jaxvec.envs.limits import (
     TASK_BITS,
     TIME_S,
     WEIGHT,
+    from_table,
     losses,
     losses_by_height,
     moves,
 )
 from jaxvec.physics import pathloss
+from jaxvec.physics.table import ChannelTable
 from jaxvec.traces import Replay
 
 
@@ -121,6 +123,10 @@ class Params(struct.PyTreeNode):
     )
     violation_penalty: float = number(0.0, "-", "reward lost per share of late tasks (extension, off)", WEIGHT)
     present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
+    channel: ChannelTable | None = data(
+        "table of losses over places, for pathloss='table'; a file of one; None: of the default formula",
+        only={"pathloss": from_table},
+    )
     rsu_pos_m: Array | None = data(
         "places of the RSUs (K, 2), x and y as vehicles have them [m]; None: the row along the road", ("rsu", "axis")
     )

@@ -24,7 +24,7 @@ from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.isac_iov.params import Params, Sizes, State
 from jaxvec.envs.places import places_of
-from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, units
+from jaxvec.physics import computing, geometry, lyapunov, pathloss, queues, rate, table, units
 
 
 class Geometry(NamedTuple):
@@ -132,16 +132,25 @@ class Outcome(NamedTuple):
     violation_rate: Array
 
 
+def rsu_x_m(sizes: Sizes, params: Params, rank: int) -> Array:
+    """`(K,)`: where along the road the RSUs stand, in a row on the north side, centred [m].
+
+    Args:
+        rank: batch axes.
+    """
+    k = sizes.n_rsus
+    return params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
+
+
 def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
     """(2): distances to the RSUs, which stand in a row on the north side, centred, or anywhere."""
     if params.rsu_pos_m is None:
-        k, rank = sizes.n_rsus, state.t.ndim
-        rsu_x_m = params.road_length_m / 2 + lift(jnp.arange(k) - (k - 1) / 2, rank) * params.rsu_spacing_m
+        along_m = rsu_x_m(sizes, params, state.t.ndim)
         dy_m = (state.y_m - params.rsu_lateral_m)[:, None]
     else:
         places_m = places_of(params.rsu_pos_m, state.t.ndim)
-        rsu_x_m, dy_m = places_m[:, 0], geometry.offsets(state.y_m, places_m[:, 1])
-    dx_m = geometry.offsets(state.x_m, rsu_x_m)
+        along_m, dy_m = places_m[:, 0], geometry.offsets(state.y_m, places_m[:, 1])
+    dx_m = geometry.offsets(state.x_m, along_m)
     ground_m = geometry.norm_m(dx_m, dy_m)
     covered = geometry.within(ground_m, params.rsu_range_m) & state.present[:, None]
     return Geometry(dx_m, geometry.norm_m(ground_m, params.rsu_height_m), ground_m, covered)
@@ -196,6 +205,7 @@ def transmit(sizes: Sizes, state: State, d: Decision, place: Geometry, h_power: 
         h_power: `(I, K)`, power of Rayleigh fading [-].
     """
     link = pathloss.Link(place.ground_m, place.dist_m, params.vehicle_height_m, params.rsu_height_m)
+    link = table.placed(link, state.x_m, state.y_m)
     gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     snr = rate.snr(params.tx_power_w, h_power, gain, params.noise_w)
     rate_bps = params.sensing_gain * rate.shannon_bps(d.share * params.bandwidth_hz, snr)  # (1)

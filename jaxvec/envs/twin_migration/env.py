@@ -52,14 +52,16 @@ from jaxvec.core.params import preset
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.turns import ask_in_turns
 from jaxvec.core.types import ActTrace, Observation, Timestep
+from jaxvec.envs.channel import blank_channel, sites_m, with_channel
+from jaxvec.envs.twin_migration.gain import east_north_m
 from jaxvec.envs.twin_migration.info import INFO, measure
 from jaxvec.envs.twin_migration.observation import GROUP, MOST, alone, layout, observe, options, show
 from jaxvec.envs.twin_migration.params import Params, Sizes, State
-from jaxvec.envs.twin_migration.scene import arrived, loop_m
+from jaxvec.envs.twin_migration.scene import arrived, loop_m, rsu_places
 from jaxvec.envs.twin_migration.slot import advance, brought, decode, drain, fill, settle, start, transmit
 from jaxvec.envs.world import busiest, read_worlds
 from jaxvec.physics import fading
-from jaxvec.traces import RecordError, Region, check_region, load_region, region_of_world, synthetic_region
+from jaxvec.traces import Places, RecordError, Region, check_region, load_region, region_of_world, synthetic_region
 
 LATE_VEHICLES, LATE_UAVS, EARLY_UAVS = 2, 5, 6  # of the dynamic schedules (VII-C5)
 MARGIN_SLOTS = 5  # from the beginning and the end, for whoever comes and goes
@@ -156,7 +158,8 @@ class TwinMigration(Sizes, Environment):
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty region."""
         nothing = np.zeros(0, np.float32)
-        return Params(region=Region(**dict.fromkeys((field.name for field in fields(Region)), nothing)))
+        region = Region(**dict.fromkeys((field.name for field in fields(Region)), nothing))
+        return blank_channel(Params(region=region), self.pathloss)
 
     def default_params(self, **numbers: Any) -> Params:
         """The paper's numbers. `region` may be a `Region`, a file of one, or the name of a made-up one, `city` by default.
@@ -179,7 +182,24 @@ class TwinMigration(Sizes, Environment):
             region = load_region(region)
         check_region(region, n_vehicles=self.n_vehicles)
         self._check_fit(region)
-        return params.replace(region=region)
+        return with_channel(self, params.replace(region=region), self.pathloss, "free_space")
+
+    def places(self, params: Params) -> Places:
+        """The RSUs and the trips, east and north of the region's anchor.
+
+        Args:
+            params: the numbers.
+        """
+        region, shape = params.region, np.shape(params.region.traj_dlat_deg)
+        trips_deg = jnp.stack([jnp.ravel(region.traj_dlat_deg), jnp.ravel(region.traj_dlon_deg)], 1)
+        x_m, y_m = (np.reshape(x, shape) for x in east_north_m(trips_deg, params))
+        rsu_x_m, rsu_y_m = east_north_m(rsu_places(0, params), params)
+        return Places(
+            site_m=sites_m(rsu_x_m, rsu_y_m, params.rsu_height_m),
+            corners_m=np.array([[x_m.min(), y_m.min()], [x_m.max(), y_m.max()]], float),
+            height_m=params.vehicle_height_m,
+            reach_m=params.rsu_range_m,
+        )
 
     def _check_fit(self, region: Region) -> None:
         """Refuse a region of other RSUs or UAVs, or of fewer slots or bins, than episodes need."""

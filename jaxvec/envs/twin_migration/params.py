@@ -25,10 +25,12 @@ from jaxvec.envs.limits import (
     RATE_BPS,
     TIME_S,
     WEIGHT,
+    from_table,
     losses,
     losses_by_height,
 )
 from jaxvec.physics import pathloss
+from jaxvec.physics.table import ChannelTable
 from jaxvec.traces import Region
 
 MB = 8e6  # bit
@@ -114,6 +116,10 @@ class Params(struct.PyTreeNode):
     )
     var_std_mb2: float = number(1250.0, "MB^2", "its deviation", (1e-6, 1e13), only={"reward_load_term": ("variance",)})
     obs_distance_m: float = number(5000.0, "m", "scale of distances in observations", LENGTH_M)
+    channel: ChannelTable | None = data(
+        "table of losses over places, for pathloss='table'; a file of one; None: of the default formula",
+        only={"pathloss": from_table},
+    )
     region: Region = data("RSUs, patrols, trips and counts; a file of them, or `city`, `rural:test` made up")
 
     @property

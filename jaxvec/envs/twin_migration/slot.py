@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from jaxvec.envs.twin_migration.gain import gain_of, place_of
 from jaxvec.envs.twin_migration.params import MB, Params, Sizes, State
 from jaxvec.envs.twin_migration.scene import (
     HAVERSINE,
@@ -37,7 +38,7 @@ from jaxvec.envs.twin_migration.scene import (
     real,
     servers_there,
 )
-from jaxvec.physics import computing, geometry, pathloss, queues, rate, units
+from jaxvec.physics import computing, geometry, queues, rate
 
 
 class Decision(NamedTuple):
@@ -167,7 +168,8 @@ def transmit(sizes: Sizes, d: Decision, state: State, draws: dict[str, Array], p
     power_w = jnp.broadcast_to(of_kind(sizes, p.rsu_power_w, p.uav_power_w, state.t.ndim), (sat, *state.t.shape))
 
     dist_m, flies, on_sat = of_server(state.scene.dist, d.server), d.server >= sizes.n_rsu, d.server == sat
-    gain = gain_of(sizes, below_m(dist_m, flies, params), dist_m, p.vehicle_height_m, flies, params)
+    place, ground_m = place_of(sizes, d.server, state, params), below_m(dist_m, flies, params)
+    gain = gain_of(sizes, ground_m, dist_m, p.vehicle_height_m, flies, params, place)
     up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, fade_vm, params)
     up = jnp.where(d.served, jnp.where(on_sat, p.sat_rate_bps, up), 0)
     down = rate_bps(p.bandwidth_down_hz, at(power_w, d.server), gain, fade_vm, params)
@@ -222,19 +224,6 @@ def of_server(x: Array, server: Array) -> Array:
         x: `(V, m)`, in any unit.
     """
     return jnp.take_along_axis(x, server[:, None], 1, mode="clip")[:, 0]
-
-
-def gain_of(sizes: Sizes, ground_m: Array, dist_m: Array, height_m: Any, flies: Array, params: Params) -> Array:
-    """`(V,)`: mean gain (3) of a link to an antenna on an RSU, or on a UAV where it flies [-].
-
-    Args:
-        ground_m: `(V,)`, length on the ground [m].
-        dist_m: `(V,)`, in space; less than `min_distance_m` counts as that [m].
-        height_m: of the antenna at which it begins, `()` or `(V,)` [m].
-    """
-    to_height_m = jnp.where(flies, params.uav_altitude_m, params.rsu_height_m)
-    link = pathloss.Link(ground_m, jnp.maximum(dist_m, params.min_distance_m), height_m, to_height_m)
-    return params.gain_coeff * units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
 
 
 def between(sizes: Sizes, origin: Array, server: Array, state: State, params: Params) -> tuple[Array, Array, Array]:

@@ -49,6 +49,7 @@ from jaxvec.core.presence import mean_of_present, of_present
 from jaxvec.core.spaces import ActionSpace, Box, Discrete, Space
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.channel import area_m, blank_channel, sites_m, with_channel
 from jaxvec.envs.places import misplaced
 from jaxvec.envs.urllc_vec.info import INFO, measure
 from jaxvec.envs.urllc_vec.next_slot import advance, start
@@ -67,7 +68,8 @@ from jaxvec.envs.urllc_vec.slot import (
 )
 from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading
-from jaxvec.traces import World, moved
+from jaxvec.physics.mobility import grid_xy
+from jaxvec.traces import Places, World, moved
 
 NORMAL = ("z_vb", "z_cpu", "z_task")  # draws that are standard normal; all others are uniform
 
@@ -127,12 +129,29 @@ class UrllcVec(Sizes, Environment):
         return settings_in(cls, read_worlds(world), chosen, "n_bs", of_one)
 
     def default_params(self, **numbers: Any) -> Params:
-        """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the map.
+        """The paper's numbers, and what recorded traffic and a path loss by table need; the shipped recording crosses the middle
+        of the map.
 
         Raises:
             RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
         """
-        return mobility.with_recording(self, Params(**numbers), (-350.0, 0.0))
+        params = mobility.with_recording(self, Params(**numbers), (-350.0, 0.0))
+        return with_channel(self, params, self.pathloss_v2b, "uma_los_fixed")
+
+    def places(self, params: Params) -> Places:
+        """The BSs, with their antennas' height in path losses, and the square of the vehicles.
+
+        Args:
+            params: the numbers.
+        """
+        at_m = grid_xy(self.n_bs, params.bs_xy_m) if params.bs_pos_m is None else params.bs_pos_m
+        x_m, y_m = np.moveaxis(np.asarray(at_m, float), 1, 0)
+        half_m = params.veh_xy_m
+        return Places(
+            site_m=sites_m(x_m, y_m, params.bs_antenna_height_m),
+            corners_m=area_m(params, (-half_m, -half_m), (half_m, half_m)),
+            height_m=params.ut_antenna_height_m,
+        )
 
     def shares_reward(self, params: Params) -> bool:
         """Whether `reward_mix` is 1 in all worlds.
@@ -199,7 +218,7 @@ class UrllcVec(Sizes, Environment):
 
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty recording where one is replayed."""
-        return mobility.blank_recording(self, Params())
+        return blank_channel(mobility.blank_recording(self, Params()), self.pathloss_v2b)
 
     # Chance
 

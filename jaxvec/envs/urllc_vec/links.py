@@ -22,7 +22,7 @@ from jaxvec.core.layout import lift
 from jaxvec.core.presence import of_present
 from jaxvec.envs.urllc_vec.mixtures import mixed
 from jaxvec.envs.urllc_vec.params import Links, Params, Sizes, State, split_nodes, stack_nodes
-from jaxvec.physics import fading, geometry, pathloss, rate, units
+from jaxvec.physics import fading, geometry, pathloss, rate, table, units
 
 Model = Callable[[pathloss.Link, Any], Array]
 
@@ -102,6 +102,7 @@ def ground_loss_db(sizes: Sizes, state: State, params: Params) -> Array:
     """
     ground_m, distance_m = distances_m(state.pos_v, state.pos_bs, params)
     link = pathloss.Link(ground_m, distance_m, params.bs_antenna_height_m, params.ut_antenna_height_m)
+    link = table.placed(link, state.pos_v[:, 0], state.pos_v[:, 1])
     in_sight, blocked = models_of(sizes.pathloss_v2b)
     if blocked is None:
         return in_sight(link, params)

@@ -34,10 +34,12 @@ from jaxvec.envs.limits import (
     TASK_BITS,
     TIME_S,
     WEIGHT,
+    from_table,
     moves,
 )
 from jaxvec.envs.urllc_vec.mixtures import ANTENNAS, BREAKPOINT, GROUND, PRINTED
-from jaxvec.physics import pathloss
+from jaxvec.physics import pathloss, table
+from jaxvec.physics.table import ChannelTable
 from jaxvec.traces import Replay
 
 GROUPS = ("vehicle", "uav", "bs")
@@ -179,6 +181,11 @@ class Params(struct.PyTreeNode):
     trace: Replay | None = data("recorded vehicles, x and y from the centre, for mobility='trace'; a file of them")
     trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
 
+    channel: ChannelTable | None = data(
+        "table of losses over places, for pathloss_v2b='table'; a file of one; None: of the default formula",
+        only={"pathloss_v2b": from_table},
+    )
+
     @property
     def carrier_hz(self) -> Any:
         """Carrier frequency [Hz]."""
@@ -259,7 +266,7 @@ class Sizes:
     )
     pathloss_air: str = switch(
         "uma_av",
-        lambda: _path_losses("uma_av", "free_space"),
+        lambda: tuple(name for name in _path_losses("uma_av", "free_space") if name not in table.MODELS),
         "path loss of links to UAVs: uma_av is (27) and (28), free_space (26) with an exponent of each link; others likewise",
     )
     los_air: str = switch(

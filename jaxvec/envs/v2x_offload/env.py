@@ -44,6 +44,7 @@ from jaxvec.core.spaces import ActionSpace, Box, Discrete
 from jaxvec.core.turns import ask_in_turns
 from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.envs import mobility
+from jaxvec.envs.channel import area_m, blank_channel, sites_m, with_channel
 from jaxvec.envs.places import misplaced
 from jaxvec.envs.v2x_offload.info import INFO, measure
 from jaxvec.envs.v2x_offload.next_slot import advance, start
@@ -60,6 +61,7 @@ from jaxvec.envs.v2x_offload.slot import (
     locate,
     open_pools,
     reorders,
+    server_places_m,
     settle,
     sync,
     take_turns,
@@ -67,7 +69,7 @@ from jaxvec.envs.v2x_offload.slot import (
 )
 from jaxvec.envs.world import places_m, read_worlds, settings_in
 from jaxvec.physics import fading
-from jaxvec.traces import World, moved
+from jaxvec.traces import Places, World, moved
 
 
 @dataclass(frozen=True)
@@ -138,18 +140,37 @@ class V2xOffload(Sizes, Environment):
         return settings_in(cls, read_worlds(world), chosen, "n_servers", of_one)
 
     def default_params(self, **numbers: Any) -> Params:
-        """The paper's numbers, and what recorded traffic needs; the shipped recording crosses the middle of the square.
+        """The paper's numbers, and what recorded traffic and a path loss by table need; the shipped recording crosses the middle
+        of the square.
 
         Raises:
-            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode.
+            RecordError: the recording cannot be used, or never has `n_vehicles` on the map at once for an episode; or the file of
+                a table cannot be used.
+            ValueError: the table is of other servers, or does not hold the square.
         """
         params = Params(**numbers)
         middle_m = float(np.max(params.area_m)) / 2
-        return mobility.with_recording(self, params, (middle_m - 350, middle_m))
+        params = mobility.with_recording(self, params, (middle_m - 350, middle_m))
+        return with_channel(self, params, self.pathloss, "log_distance")
 
     def shares_reward(self, params: Params) -> bool:
         """Whether the mean is all that anybody earns: by the switch, or by `team_weight` in all worlds."""
         return self.shared_reward or bool(np.all(np.asarray(params.team_weight) == 1))
+
+    def places(self, params: Params) -> Places:
+        """The servers and the square.
+
+        Args:
+            params: the numbers.
+        """
+        x_m, y_m = np.moveaxis(np.asarray(server_places_m(self, params, 0), float), 1, 0)
+        side_m = params.area_m
+        return Places(
+            site_m=sites_m(x_m, y_m, params.es_height_m),
+            corners_m=area_m(params, (0.0, 0.0), (side_m, side_m)),
+            height_m=params.cv_height_m,
+            reach_m=params.radius_m if params.hard_radius else np.inf,
+        )
 
     def contradictions(self, params: Params) -> list[str]:
         """Servers in another number or off the square, and vehicles that would drive past walls instead of into them."""
@@ -167,7 +188,7 @@ class V2xOffload(Sizes, Environment):
 
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty recording where one is replayed."""
-        return mobility.blank_recording(self, Params())
+        return blank_channel(mobility.blank_recording(self, Params()), self.pathloss)
 
     # Chance
 

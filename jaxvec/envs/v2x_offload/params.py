@@ -27,11 +27,13 @@ from jaxvec.envs.limits import (
     SPEED_MPS,
     TASK_BITS,
     TIME_S,
+    from_table,
     losses,
     losses_by_height,
     moves,
 )
 from jaxvec.physics import pathloss, units
+from jaxvec.physics.table import ChannelTable
 from jaxvec.traces import Replay
 
 
@@ -118,6 +120,10 @@ class Params(struct.PyTreeNode):
     )
     split_min: float = number(
         0.05, "-", "smaller parts are dropped (partitioned tasks, chosen)", PART, only={"partition": (True,)}
+    )
+    channel: ChannelTable | None = data(
+        "table of losses over places, for pathloss='table'; a file of one; None: of the default formula",
+        only={"pathloss": from_table},
     )
     present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
     trace: Replay | None = data("recorded vehicles, x and y from a corner, for mobility='trace'; a file of them")

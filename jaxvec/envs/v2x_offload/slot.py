@@ -30,7 +30,7 @@ from jaxvec.core.presence import of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.places import places_of
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
-from jaxvec.physics import computing, geometry, pathloss, rate, units
+from jaxvec.physics import computing, geometry, pathloss, rate, table, units
 
 
 class Geometry(NamedTuple):
@@ -42,6 +42,7 @@ class Geometry(NamedTuple):
         nearest: bool `(M, N)`, one-hot: the nearest server.
         wire_m: `(M, N)`, from the access server to the target [m].
         in_range: bool `(M,)`, the vehicle is there, and some server reaches it, or need not, without `hard_radius`.
+        pos_m: `(M, 2)`, of the vehicles; None where distances alone are known [m].
     """
 
     dist_m: Array
@@ -49,6 +50,7 @@ class Geometry(NamedTuple):
     nearest: Array
     wire_m: Array
     in_range: Array
+    pos_m: Array | None = None
 
 
 class Decision(NamedTuple):
@@ -159,9 +161,9 @@ def server_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
 
 def locate(sizes: Sizes, state: State, params: Params) -> Geometry:
     """(6): distances on the ground, and what follows from them."""
-    places_m = server_places_m(sizes, params, state.t.ndim)
-    place = reach(jnp.maximum(_apart_m(state.pos_m, places_m), params.dist_min_m), places_m, params)
-    return place._replace(in_range=of_present(params.present, place.in_range))
+    at_m = server_places_m(sizes, params, state.t.ndim)
+    place = reach(jnp.maximum(_apart_m(state.pos_m, at_m), params.dist_min_m), at_m, params)
+    return place._replace(in_range=of_present(params.present, place.in_range), pos_m=state.pos_m)
 
 
 def reach(dist_m: Array, places_m: Array, params: Params) -> Geometry:
@@ -238,8 +240,8 @@ def decide(sizes: Sizes, action: dict[str, Array], params: Params) -> Decision:
 
 def open_pools(state: State, params: Params) -> Pools:
     """The pools at the start of a slot, and the twin's view of them."""
-    free = [params.es_cpu_hz * (1 - state.bg_load), jnp.broadcast_to(params.es_bandwidth_hz, state.bg_load.shape)]
-    left = jnp.stack(free)
+    band_hz = jnp.broadcast_to(params.es_bandwidth_hz, state.bg_load.shape)
+    left = jnp.stack([params.es_cpu_hz * (1 - state.bg_load), band_hz])
     return Pools(left, left * (1 + state.twin_bias))
 
 
@@ -316,12 +318,12 @@ def transmit(sizes: Sizes, state: Tasks, d: Decision, place: Geometry, grants: G
     total = jnp.sum(bits, 1, keepdims=True)
     power_w = d.power_w[:, None] * bits / jnp.where(total > 0, total, 1)
     link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
+    link = link if place.pos_m is None else table.placed(link, place.pos_m[:, 0], place.pos_m[:, 1])
     gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(grants.bw_hz, 1.0)
     rate_bps = rate.shannon_bps(grants.bw_hz, rate.snr(power_w, state.fade, gain, noise_w))
     t_up_s = computing.time_s(bits, jnp.maximum(rate_bps, params.rate_floor_bps))
-    energy_j = power_w * jnp.minimum(t_up_s, params.deadline_s)
-    return Links(bits > 0, rate_bps, t_up_s, energy_j)
+    return Links(bits > 0, rate_bps, t_up_s, power_w * jnp.minimum(t_up_s, params.deadline_s))
 
 
 def settle(state: Tasks, d: Decision, place: Geometry, grants: Grants, links: Links, params: Params) -> Outcome:
