@@ -2,7 +2,7 @@
 
 XLA spends most of a learner's compilation in LLVM, on code that runs for milliseconds. At LLVM's first level of optimisation,
 and with fusions written by XLA's older emitter where it still has that, an update compiles in about half the time and runs as
-fast (`benchmarks/results/compile-options-*.md`). On other devices, and for options that `XLA_FLAGS` names, nothing changes.
+fast (`benchmarks/compile.py --compare`). On other devices, and for options that `XLA_FLAGS` names, nothing changes.
 """
 
 import functools
