@@ -224,7 +224,7 @@ def render(
         name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
     else:
         cls = ENVIRONMENTS[what]
-        chosen = parse(set, {"env": fields_of(cls), "params": fields_of(cls.params_cls)})
+        chosen = parse(set, {"env": {"world": None, **fields_of(cls)}, "params": fields_of(cls.params_cls)})
         env, params = make(what, preset=preset, **chosen["env"], **chosen["params"])
         known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
     if name not in known:

@@ -8,8 +8,10 @@ from jaxvec.viz.layout import Map, Rect
 from jaxvec.viz.legend import bracket
 from jaxvec.viz.measure import text_width
 from jaxvec.viz.scene import Node, Road, Scene
+from jaxvec.viz.ways import clipped
 
 Point = tuple[float, float]
+STREET_M = 9.0  # wide
 LENGTHS_M = [m * 10**e for e in range(7) for m in (1, 2, 5)]
 
 
@@ -22,6 +24,7 @@ def ground(scene: Scene, place: Map) -> list[Item]:
     """
     rect = place.rect
     items: list[Item] = [Path(box(*rect, 6), fill=theme.VERGE, closed=True)]
+    items += _ways(scene, place)
     for road in scene.roads:
         items += _road(road, place)
     if scene.to_scale:
@@ -38,6 +41,18 @@ def ground(scene: Scene, place: Map) -> list[Item]:
     ratio = f"across the road {place.sy / place.sx:.2g} times as large"
     note = Text(((rect.x + 8, rect.y + 9),), ratio, 9, theme.MUTED)
     return [*items, note, *_ruler(scene, place, bottom - 10)]
+
+
+def _ways(scene: Scene, place: Map) -> list[Item]:
+    """Streets as lines that join; of those beyond the map what lies on it."""
+    rect, width = place.rect, max(STREET_M * place.sx, 3.0)
+    low, high = (rect.x + width / 2, rect.y + width / 2), (rect.x + rect.w - width / 2, rect.y + rect.h - width / 2)
+    items: list[Item] = []
+    for x0_m, y0_m, x1_m, y1_m in scene.ways:
+        if piece := clipped((*place(x0_m, y0_m), *place(x1_m, y1_m)), low, high):
+            x0, y0, x1, y1 = (round(x, 1) for x in piece)
+            items.append(Path(((x0, y0), (x1, y1)), stroke=theme.ROAD, width=width))
+    return items
 
 
 def _scale(place: Map) -> list[Item]:

@@ -19,6 +19,7 @@ import numpy as np
 from jaxvec.core.environment import Environment
 from jaxvec.core.rollout import Slot
 from jaxvec.viz.theme import words
+from jaxvec.viz.ways import Way, ways_of
 
 MOST_METERS = 20
 
@@ -121,6 +122,7 @@ class Scene:
         bounds_m: `(x0, y0, x1, y1)` of the map; None: no map, only meters.
         to_scale: both axes in the same scale; otherwise the map fills its place.
         ring: x is periodic: what leaves `ring_m = (x0, x1)` on one side comes back on the other.
+        ways: plain pieces of street, see `jaxvec.viz.ways`; on maps to scale.
         captions: short texts at the top right, such as the policy's name.
     """
 
@@ -129,6 +131,7 @@ class Scene:
     to_scale: bool = True
     ring_m: tuple[float, float] | None = None
     roads: tuple[Road, ...] = ()
+    ways: tuple[Way, ...] = ()
     nodes: tuple[Node, ...] = ()
     links: tuple[Link, ...] = ()
     meters: tuple[Meter, ...] = ()
@@ -137,7 +140,7 @@ class Scene:
 
 
 def scenes(env: Environment, params: Any, slots: Slot) -> list[Scene]:
-    """The scenes of a recorded episode, one per slot.
+    """The scenes of a recorded episode, one per slot; recorded vehicles have streets, where the map is to scale.
 
     Args:
         params: of one world.
@@ -145,10 +148,11 @@ def scenes(env: Environment, params: Any, slots: Slot) -> list[Scene]:
     """
     draw = scene_function(env.id)
     slots = jax.tree.map(np.asarray, slots)
-    frames = []
+    frames, ways = [], ways_of(params)
     for t in range(len(slots.ts.truncated)):
         slot = jax.tree.map(lambda x, t=t: x[t], slots)
-        frames.append(draw(env, params, slot.state, slot.action, slot.ts.info, slot.ts.reward, t))
+        frame = draw(env, params, slot.state, slot.action, slot.ts.info, slot.ts.reward, t)
+        frames.append(dataclasses.replace(frame, ways=ways) if frame.bounds_m and frame.to_scale else frame)
     return frames
 
 

@@ -1,6 +1,7 @@
 """`dt_edge`: the road past the mast, who offloads how much, the server's queues and what the twin makes of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ def scene(
 ) -> Scene:
     """One slot: places and queues at its start, what was decided in it, what became of it. Across the road not to scale."""
     half_m, width_m = float(params.road_half_length_m), float(params.lane_width_m)
+    if _in_the_plane(env, params):
+        return _around_the_mast(env, params, state, info)
     road_m, middle_m = env.n_lanes * width_m, float(params.lane_offset_m) + (env.n_lanes - 1) / 2 * width_m
     margin_m = half_m / 25
     vehicles = _vehicles(env, params, state, info, middle_m)
-    links = tuple(Link(1 + i, 0, "data", float(np.mean(info["omega"][i]))) for i in _offloading(info))
     return Scene(
         title="Tasks of several types through a twin of the edge server",
         bounds_m=(-half_m - margin_m, -1.3 * middle_m, half_m + margin_m, 2.2 * middle_m),
@@ -36,15 +38,40 @@ def scene(
         ring_m=(-half_m, half_m),
         roads=(Road(-half_m - margin_m, 0.0, half_m + margin_m, 0.0, road_m, env.n_lanes),),
         nodes=(_server(env, params, state, info, middle_m), *vehicles, _twin(params, state, middle_m)),
-        links=(*links, Link(0, 1 + env.n_vehicles, "sees", 0.15)),
+        links=(*_uplinks(info), Link(0, 1 + env.n_vehicles, "sees", 0.15)),
         meters=_meters(params, info),
         keys=KEYS,
     )
 
 
-def _offloading(info: Mapping[str, Any]) -> np.ndarray:
-    """Vehicles that send anything."""
-    return np.flatnonzero(np.any(info["omega"] > 0, 1))
+def _in_the_plane(env: DtEdge, params: Params) -> bool:
+    """Whether vehicles drive anywhere around the mast, and not along a road."""
+    if env.mobility != "trace" or params.trace is None:
+        return False
+    return bool(np.ptp(np.asarray(params.trace.samples)[:, 1]) > 0.1 * float(params.road_half_length_m))
+
+
+def _around_the_mast(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]) -> Scene:
+    """One slot of vehicles in the plane, to scale."""
+    half_m = 1.04 * float(params.road_half_length_m)
+    return Scene(
+        title="Tasks of several types through a twin of the edge server",
+        bounds_m=(-half_m, -half_m, half_m, half_m),
+        nodes=(
+            replace(_server(env, params, state, info, 0.0), range_m=float(params.road_half_length_m)),
+            *_vehicles(env, params, state, info, 0.0, up=1.0),
+            replace(_twin(params, state, 0.0), x_m=0.4 * half_m, y_m=0.85 * half_m),
+        ),
+        links=(*_uplinks(info), Link(0, 1 + env.n_vehicles, "sees", 0.15)),
+        meters=_meters(params, info),
+        keys=KEYS,
+    )
+
+
+def _uplinks(info: Mapping[str, Any]) -> list[Link]:
+    """From the vehicles that send anything."""
+    sending = np.flatnonzero(np.any(info["omega"] > 0, 1))
+    return [Link(1 + i, 0, "data", float(np.mean(info["omega"][i]))) for i in sending]
 
 
 def _server(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], middle_m: float) -> Node:
@@ -89,7 +116,9 @@ def _twin(params: Params, state: State, middle_m: float) -> Node:
     )
 
 
-def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any], middle_m: float) -> tuple[Node, ...]:
+def _vehicles(
+    env: DtEdge, params: Params, state: State, info: Mapping[str, Any], middle_m: float, up: float = -1.0
+) -> tuple[Node, ...]:
     nodes = []
     for i in range(env.n_vehicles):
         late_s, omega = info["t_s"][i], info["omega"][i]
@@ -101,7 +130,7 @@ def _vehicles(env: DtEdge, params: Params, state: State, info: Mapping[str, Any]
         nodes.append(
             Node(
                 x_m=float(state.x_m[i]),
-                y_m=float(middle_m - state.y_m[i]),
+                y_m=float(middle_m + up * state.y_m[i]),
                 kind="vehicle",
                 label=str(i + 1),
                 load=float(np.mean(late_s / params.t_max_s)),
