@@ -1,6 +1,8 @@
 """Recorded vehicles to replay and regions to drive through: the records themselves, their readers, and made-up ones.
 
-A `Trace` is a road seen for some minutes, for `isac_iov`; `read_fcd` makes one of SUMO's floating-car data. A `Region` is what
+A `Trace` is vehicles seen for some minutes; `read_fcd` makes one of SUMO's floating-car data, `read_table` of any table of
+trajectories. A `World` is a trace with an area, streets and places for roadside units, which every system takes (`world=`);
+`build_world` makes one of files, `load_world("town")` is one that comes with the package. A `Region` is what
 `twin_migration` needs: roadside units with what they count, patrols of UAVs, and trips. `jaxvec.make("twin_migration")` makes one
 up. Of downloads of your own:
 

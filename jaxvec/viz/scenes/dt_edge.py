@@ -70,7 +70,7 @@ def _around_the_mast(env: DtEdge, params: Params, state: State, info: Mapping[st
 
 def _uplinks(info: Mapping[str, Any]) -> list[Link]:
     """From the vehicles that send anything."""
-    sending = np.flatnonzero(np.any(info["omega"] > 0, 1))
+    sending = np.flatnonzero(np.any(info["omega"] > 0, 1)).tolist()
     return [Link(1 + i, 0, "data", float(np.mean(info["omega"][i]))) for i in sending]
 
 
