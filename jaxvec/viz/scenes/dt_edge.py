@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxvec.core.presence import how_many
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.params import Params, State
 from jaxvec.viz.scene import Key, Link, Meter, Node, Road, Scene, percentage

@@ -1,7 +1,7 @@
 """`isac_iov`: the road, its RSUs and vehicles, and who computes what where."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ def scene(
         Link(env.n_rsus + i, k, "instruction" if info["eta"][i, k] else "data", float(info["ell_rsu"][i, k]))
         for i, k in np.argwhere(np.asarray(info["active"]))
     )
-    margin_m, road = length_m / 50, params.rsu_pos_m is None
+    road = params.rsu_pos_m is None
+    margin_m = length_m / 50 if road else _margin_m(length_m, rsus)
     low_m, high_m = (-1.95 * half_m, 2.65 * half_m) if road else (-length_m / 2 - margin_m, length_m / 2 + margin_m)
     return Scene(
         title="Task offloading on an ISAC-enabled road" if road else "Task offloading to RSUs that sense",
@@ -44,6 +45,12 @@ def scene(
         meters=_meters(params, info),
         keys=KEYS,
     )
+
+
+def _margin_m(length_m: float, rsus: Sequence[Node]) -> float:
+    """Around a square map so much that every RSU has room on it, with what is written above it."""
+    off_m = max(max(abs(node.y_m), abs(node.x_m - length_m / 2)) for node in rsus) - length_m / 2
+    return max(length_m / 50, off_m + length_m / 6)
 
 
 def rsu_places_m(env: IsacIov, params: Params) -> np.ndarray:
