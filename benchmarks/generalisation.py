@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import jaxvec
@@ -24,7 +23,7 @@ from jaxvec import policies
 from jaxvec.bench import machine, slug
 from jaxvec.core.evaluation import evaluate, interval
 from jaxvec.core.files import replacing, write_json
-from jaxvec.core.params import params_of_worlds
+from jaxvec.core.params import for_other_worlds
 from jaxvec.core.rollout import Policy
 from jaxvec.traces import World, load_world, moved, shipped
 
@@ -72,7 +71,7 @@ def settings_of(env_id: str) -> dict[str, Any]:
 def trained(place: Place, args: argparse.Namespace, folder: Path, n: int = 1) -> Policy:
     """A policy of a place of n worlds, from its run folder if there is one."""
     learner = jaxvec.learners.make(args.learner, place.env, n_worlds=args.worlds)
-    params = params_of_worlds(place.params, jnp.arange(args.worlds) % n, n) if n > 1 else place.params
+    params = for_other_worlds(place.params, n, args.worlds)
     result = jaxvec.train(learner, params, jax.random.key(0), args.updates, out=folder, resume=True, progress=False)
     return result.policy()
 

@@ -52,10 +52,15 @@ def evaluate(
     from jaxvec import scoreboard
     from jaxvec.core.evaluation import evaluate as evaluate_policies
     from jaxvec.core.files import write_json
+    from jaxvec.core.params import for_other_worlds
     from jaxvec.training import load
     from jaxvec.viz import plots
 
     loaded = load(run)
+    n_worlds = getattr(
+        loaded.learner.settings, "n_worlds", 1
+    )  # in which it was trained, with numbers of their own perhaps
+    loaded = loaded._replace(params=for_other_worlds(loaded.params, n_worlds, episodes))
     env, name = loaded.learner.env, loaded.learner.name
     contestants, learned = scoreboard.contestants(loaded, beside, member)
     results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)

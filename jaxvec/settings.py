@@ -5,13 +5,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
 from jaxvec import learners
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
 from jaxvec.core.make import ENVIRONMENTS, make
-from jaxvec.core.params import check_params, params_of_worlds
+from jaxvec.core.params import check_params, for_other_worlds
 from jaxvec.learners.base import Learner
 from jaxvec.training.driver import scheduled
 
@@ -104,7 +102,7 @@ def params_of_batch(params: Any, world: Any, learner: Learner) -> Any:
     """
     n = 1 if world is None else str(world).count(",") + 1
     n_worlds = getattr(learner.settings, "n_worlds", n)
-    return params if n == 1 else params_of_worlds(params, jnp.arange(n_worlds) % n, n)
+    return for_other_worlds(params, n, n_worlds)
 
 
 def setup(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
@@ -129,6 +130,23 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
         if field.metadata.get("axes") is not None and np.ndim(value) and np.shape(value)[-1] == n_worlds:
             changes[field.name] = value[..., world]
     return params.replace(**changes)
+
+
+def for_other_worlds(params: Any, n_worlds: int, n: int) -> Any:
+    """Numbers of which some have a value for each of `n_worlds` worlds, for n worlds: each value as often as any other.
+
+    Args:
+        params: the numbers, of one world or of `n_worlds`.
+        n_worlds: W.
+        n: how many worlds there are to be.
+    Returns:
+        Numbers for n worlds; of one world unchanged.
+    """
+    fields = dataclasses.fields(params)
+    swept = {f.name: f.metadata["axes"] for f in fields if f.metadata.get("axes") is not None}
+    if n_worlds == n or not any(np.ndim(getattr(params, name)) > len(axes) for name, axes in swept.items()):
+        return params
+    return params_of_worlds(world_params(params), jnp.arange(n) % n_worlds, n_worlds)
 
 
 ON_OFF = (True, False)

@@ -263,7 +263,7 @@ def blank_recording(sizes: Any, params: Any) -> Any:
     return params.replace(trace=Replay(*[nothing] * len(dataclasses.fields(Replay))))
 
 
-def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.0), *, takeover: bool = True) -> Any:
+def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.0)) -> Any:
     """The numbers with a recording that is ready to be replayed.
 
     Args:
@@ -280,4 +280,6 @@ def with_recording(sizes: Any, params: Any, at_m: tuple[float, float] = (0.0, 0.
     trace = moved(shipped(), *at_m) if params.trace is None else params.trace
     trace = trace if isinstance(trace, Trace) else load(trace)
     horizon_s = float(sizes.horizon * np.max(params.slot_s))
-    return params.replace(trace=replay_of(trace, sizes.n_vehicles, horizon_s, takeover=sizes.takeover))
+    return params.replace(
+        trace=replay_of(trace, sizes.n_vehicles, horizon_s, takeover=getattr(sizes, "takeover", True))
+    )

@@ -106,7 +106,7 @@ def settings_in(
     settings: Settings = {"mobility": "trace", "n_vehicles": n_vehicles} | ({size: n} if size else {})
     if len(each) == 1:
         return settings | each[0]
-    takeover = cls.takeover
+    takeover = getattr(cls, "takeover", True)
     replays = [replay_of(x["trace"], n_vehicles, horizon_s, takeover=takeover) for x in each]
     trace, starts = joined(replays)
     numbers = {name: np.stack([np.asarray(x[name], float) for x in each], -1) for name in each[0] if name != "trace"}
