@@ -85,7 +85,7 @@ def measure(
         "oversubscribed": d.request > d.budget,
         "offload_ratio": mean(d.omega),
         "queue_total_bits": jnp.sum(q.after_bits, 0),
-        "queue_load": jnp.mean(q.arrivals_bits / at_least_some(late.service_bits), 0),
+        "queue_load": jnp.mean(q.arrivals_bits / at_least_some(late.service_bits, params), 0),
         "drift_exact": score.drift_exact,
         "drift_bound": score.drift_bound,
         "p1_cost": -qos + local_j + energy.edge_j,

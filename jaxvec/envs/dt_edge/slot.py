@@ -255,13 +255,13 @@ def delay(sizes: Sizes, d: Decision, rate_bps: Array, state: State, params: Para
     service_bits = params.slot_s * params.server_cpu_hz * jnp.sum(d.alpha, 0) / params.cycles_per_bit
     wait_s = jnp.zeros_like(state.queue_bits)
     if sizes.queue_wait:
-        wait_s = state.queue_bits * params.slot_s / at_least_some(service_bits)
+        wait_s = state.queue_bits * params.slot_s / at_least_some(service_bits, params)
     edge_s = tx_s + comp_s + d.omega * wait_s
     raw_s = local_s + edge_s if sizes.latency_combine == "sum" else jnp.maximum(local_s, edge_s)
     return Latency(local_s, tx_s, comp_s, raw_s, jnp.minimum(raw_s, params.latency_cap_s), wait_s, service_bits)
 
 
-def at_least_some(service_bits: Array) -> Array:
+def at_least_some(service_bits: Array, params: Params) -> Array:
     """What the server can do, to divide by: where nobody is there it does nothing, and any number will do.
 
     Args:
@@ -269,7 +269,7 @@ def at_least_some(service_bits: Array) -> Array:
     Returns:
         `(K,)` [bit].
     """
-    return jnp.where(service_bits > 0, service_bits, 1.0)
+    return service_bits if params.present is None else jnp.where(service_bits > 0, service_bits, 1.0)
 
 
 def spend(d: Decision, late: Latency, params: Params) -> Energy:

@@ -144,8 +144,16 @@ class IsacIov(Sizes, Environment):
         )
 
     def contradictions(self, params: Params) -> list[str]:
-        """Another number of RSUs than there are places for."""
-        return misplaced("rsu_pos_m", params.rsu_pos_m, self.n_rsus, "RSU")
+        """RSUs that would stand beside the road's ends, or of another number than there are places for."""
+        if params.rsu_pos_m is not None:
+            return misplaced("rsu_pos_m", params.rsu_pos_m, self.n_rsus, "RSU")
+        row_m = (self.n_rsus - 1) * np.asarray(params.rsu_spacing_m)
+        if np.all(row_m <= np.asarray(params.road_length_m)):
+            return []
+        return [
+            f"rsu_spacing_m: {self.n_rsus} RSUs take {np.max(row_m):g} m (must be at most road_length_m, "
+            f"{np.min(params.road_length_m):g} m)"
+        ]
 
     def blank_params(self) -> Params:
         """Numbers of the right structure, with an empty recording where one is replayed."""

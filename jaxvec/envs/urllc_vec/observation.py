@@ -163,7 +163,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     snr, task = (of_present(state.present, seen[name].entries) for name in ("snr_db", "task_bits"))
     node = of_nodes(sizes, state, params) | {
         "snr_db": Encoded(jnp.swapaxes(snr, 0, 1)),
-        "task_mean_bits": Encoded(mean_of_present(state.present, task[:, 0])[None]),
+        "task_mean_bits": Encoded(mean_of_present(state.present, task)),
     }
     nodes = rows["bs"].write(node, params, moves.shape[:1] + batch, placed(nodes_m, moves, params) | twin)
     return Observation(

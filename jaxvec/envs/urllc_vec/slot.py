@@ -193,11 +193,12 @@ def prepare(d: Decision, state: State, params: Params) -> Work:
     equal = jnp.full((1, 3, *(1,) * (d.size_bits.ndim - 2)), 1 / 3)
     reference = tasks.subtask_priority(*what, equal)
     total = jnp.sum(reference, 1, keepdims=True)
+    total = of_present(state.present, total, 1)
     return Work(
         cycles=by_task(d.size_bits * asked.cycles),
         bits=by_task(d.size_bits * params.bits_per_data_unit),
         priority=by_task(tasks.subtask_priority(*what, d.coefficients)),
-        weight=by_task(reference / jnp.where(total > 0, total, 1)),
+        weight=by_task(reference / total),
     )
 
 

@@ -74,13 +74,15 @@ def measure(
         return jnp.sum(away & x, 0) / jnp.maximum(jnp.sum(away, 0), 1)
 
     least, squares = jnp.min(of_present(params.present, worth, jnp.inf), 0), mean(o.latency_s**2)
+    if state.present is not None:  # there may be nobody
+        least, squares = jnp.where(jnp.any(state.present, 0), least, 0), jnp.where(squares > 0, squares, 1)
 
     def util(granted: Array, pool: Any) -> Array:
         return jnp.mean(jnp.sum(granted, 0) / pool, 0)
 
     return {
         "reward_mean": mean(worth),
-        "reward_min": least if state.present is None else jnp.where(jnp.any(state.present, 0), least, 0),
+        "reward_min": least,
         "cost_mean": mean(o.cost),
         "latency_mean_s": mean(o.latency_s),
         "latency_max_s": jnp.max(o.latency_s, 0),
@@ -99,7 +101,7 @@ def measure(
         "short_grant_rate": over_away(grants.short),
         "cpu_util": util(grants.cpu_hz, params.es_cpu_hz * (1 - state.bg_load)),
         "bw_util": util(grants.bw_hz, params.es_bandwidth_hz),
-        "jain_latency": mean(o.latency_s) ** 2 / jnp.where(squares > 0, squares, 1),
+        "jain_latency": mean(o.latency_s) ** 2 / squares,
         "turn_latency_s": o.latency_s,
         "turn_energy_j": o.energy_j,
         "turn_cost": o.cost,
