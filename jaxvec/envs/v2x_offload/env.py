@@ -60,7 +60,6 @@ from jaxvec.envs.v2x_offload.slot import (
     grant,
     locate,
     open_pools,
-    reorders,
     server_places_m,
     settle,
     sync,
@@ -243,7 +242,7 @@ class V2xOffload(Sizes, Environment):
 
         everyone = ts.obs.agents[GROUP], locate(self, state, params), ts.obs.active.get(GROUP)
         rows, places, there = by_turn(self, everyone, order)
-        who = order if reorders(self) else jnp.arange(self.n_vehicles)
+        who = order if self.shuffle_order else jnp.arange(self.n_vehicles)
         by_turns = ask_in_turns(act_fn, key, open_pools(state, params), (who, rows, places, there), show_twin, draw)
         action, seen, extras = by_vehicle(self, by_turns, order)
         return action, ActTrace(ts.obs.replace(agents=seen["agents"]), extras)

@@ -16,7 +16,6 @@ from jaxvec.core.layout import lift
 from jaxvec.core.presence import of_present, of_slot
 from jaxvec.envs import mobility
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
-from jaxvec.envs.v2x_offload.slot import reorders
 from jaxvec.physics import tasks
 
 
@@ -56,9 +55,8 @@ def slot_variables(sizes: Sizes, draws: dict[str, Array], params: Params) -> dic
     shape = draws["u_task"].shape
     bounds = (params.twin_cpu_err, params.twin_bw_err)
     bound = jnp.stack([jnp.broadcast_to(x, draws["u_twin"].shape[1:]) for x in bounds])
-    if reorders(sizes):
-        turn = draws["u_order"] if sizes.shuffle_order else jnp.zeros_like(draws["u_task"])
-        order = jnp.argsort(of_present(params.present, turn, 2.0), 0)
+    if sizes.shuffle_order:
+        order = jnp.argsort(of_present(params.present, draws["u_order"], 2.0), 0)
     else:
         order = lift(jnp.arange(shape[0]), len(shape) - 1)
     task_bits = params.task_bits * (1 + params.task_spread * tasks.uniform(draws["u_task"], -1.0, 1.0))

@@ -65,6 +65,7 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     """
     layouts, here, turn = layout(sizes), of_slot(params, state.present), jnp.argsort(state.order, 0)
     if state.present is not None:
+        turn = turn if sizes.shuffle_order else jnp.cumsum(state.present, 0) - 1
         turn = turn + how_many(params.present, sizes.n_vehicles) - jnp.sum(state.present, 0)
     quantities = {
         "task_bits": state.task_bits,

@@ -185,7 +185,7 @@ class State(struct.PyTreeNode):
         fade: `(M, N)`, power gain of Rayleigh fading [-].
         bg_load: `(N,)`, part of each server's CPU that is busy with others [-].
         twin_bias: `(2, N)`, relative error of the twin: of CPU, of bandwidth [-].
-        order: int32 `(M,)`, who acts in which turn; absent vehicles come last.
+        order: int32 `(M,)`, who acts in which turn; where that is drawn, absent vehicles come last.
         present: bool `(M,)`, on the map; None where vehicles never leave.
     """
 

@@ -27,7 +27,6 @@ from jax import Array
 
 from jaxvec.core.layout import lift
 from jaxvec.core.presence import of_present
-from jaxvec.envs import mobility
 from jaxvec.envs.places import places_of
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.physics import computing, geometry, pathloss, rate, table, units
@@ -274,14 +273,9 @@ def grant(pools: Pools, asked: Array) -> tuple[Pools, Array]:
     return pools._replace(left=jnp.maximum(pools.left - granted, 0)), granted
 
 
-def reorders(sizes: Sizes) -> bool:
-    """Whether turns may be in another order than that of the vehicles: drawn, or because who is absent comes last."""
-    return sizes.shuffle_order or mobility.MODELS[sizes.mobility].absent
-
-
 def by_turn(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by vehicle to rows by turn."""
-    if not reorders(sizes):
+    if not sizes.shuffle_order:
         return tree
 
     def sort(x: Array) -> Array:
@@ -293,7 +287,7 @@ def by_turn(sizes: Sizes, tree: Any, order: Array) -> Any:
 
 def by_vehicle(sizes: Sizes, tree: Any, order: Array) -> Any:
     """Rows by turn to rows by vehicle."""
-    return by_turn(sizes, tree, jnp.argsort(order, 0)) if reorders(sizes) else tree
+    return by_turn(sizes, tree, jnp.argsort(order, 0)) if sizes.shuffle_order else tree
 
 
 def take_turns(sizes: Sizes, state: State, d: Decision, place: Geometry, params: Params) -> Grants:
