@@ -199,7 +199,8 @@ def test_the_value_of_every_choice_depends_on_those_of_others_alone():
     for i in range(2):
         of_others = np.abs(slopes[i, :, 1 - i]).min()
         assert of_others > 0
-        assert np.abs(slopes[i, :, i]).max() < 1e-5 * of_others  # its own one-hot is taken off a sum that holds it: rounding
+        # its own one-hot is taken off a sum that holds it, which leaves rounding
+        assert np.abs(slopes[i, :, i]).max() < 1e-5 * of_others
     third = {"a": jnp.broadcast_to(jnp.eye(3)[2], (6, 2, 3))}
     every = values(entry.flat_action)
     np.testing.assert_allclose(core.critics.expected({"a": every}, third)["a"], every[..., 2], rtol=1e-6)
