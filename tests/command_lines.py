@@ -1,6 +1,7 @@
 """Command lines by the thousand: made of right ones and of what goes wrong with them, and run as far as nothing is computed."""
 
 import contextlib
+import importlib
 import inspect
 import io
 import json
@@ -66,6 +67,9 @@ def stop_before_work(monkeypatch) -> None:
         monkeypatch.setattr(play, name, reached("league"))
     monkeypatch.setattr(play, "draw", lambda *args: None)
     monkeypatch.setattr(viz, "record", reached("render"))
+    world = importlib.import_module("jaxvec.traces.build_world")  # the package has a function of that name
+    for name in ("read_fcd", "read_table"):
+        monkeypatch.setattr(world, name, reached("world"))
     monkeypatch.setattr(report.Runner, "_make", reached("reproduce", lambda runner, *args: vars(runner)))
     monkeypatch.setattr(report, "verdict_of", reached("judge"))
 
@@ -165,10 +169,28 @@ OTHERS = {
     "coordinator": ("node1:1234", "10.0.0.1:1234", "node1", "node1:0"),
     "register": ("own", "own.py", "./own.py", "raises", "no_such", "notes.txt", "quits"),
     "minutes": ("1", "0.1"),
+    "place": ("coverage", "kmeans", "grid", "junctions"),
 }
 """Values of options, right ones in the first place."""
 NUMBERS = ("1", "2", "4", "0.5", "true")
-AT_PATHS = ("run", "beside", "resume", "out", "tdrive", "fcd", "pems", "metadata", "cache")
+AT_PATHS = (
+    *(
+        "run",
+        "beside",
+        "resume",
+        "out",
+        "tdrive",
+        "fcd",
+        "pems",
+        "metadata",
+        "cache",
+        "table",
+        "net",
+        "places",
+        "picture",
+    ),
+    *("source", "ship"),
+)
 
 
 class Context(NamedTuple):
@@ -213,7 +235,8 @@ def command_line(draw: random.Random) -> list[str]:
     words, many = [name], draw.choice((0.05, 0.15, 0.4))
     for option, parameter in inspect.signature(cli.COMMANDS[name]).parameters.items():
         positional = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-        if draw.random() < (0.95 if positional else many):
+        needed = positional or parameter.default is inspect.Parameter.empty
+        if draw.random() < (0.95 if needed else many):
             several = draw.randint(1, 3) if parameter.default == () or isinstance(parameter.default, tuple) else 1
             values = [context.words(draw, option) for _ in range(several)] if parameter.default is not False else []
             values = [draw.choice(JUNK) if draw.random() < 0.04 else value for value in values]

@@ -87,6 +87,8 @@ def read_run(file: Path) -> Run:
         with np.load(file) as stored:
             about = _about(stored)
             arrays = {name: stored[name] for name in stored.files}
+            if any(x.ndim != 1 or not x.size for name, x in arrays.items() if name.startswith("metrics/")):
+                raise ValueError("a metric has no value per episode")
     except Exception as error:  # numpy, zipfile, zlib and json raise a dozen kinds
         raise ValueError(f"{file}: cannot be read as a run; remove it to make it again: {error}") from None
     config = about["config"]

@@ -191,4 +191,7 @@ def test_a_number_without_effect_is_warned_of():
     env, params = jaxvec.make("v2x_offload", n_vehicles=2, horizon=1)
     with pytest.warns(UserWarning, match="team_weight has no effect"):  # a sweep that would be flat
         check_params(params.replace(team_weight=np.linspace(0, 1, 3)), env)
-    assert without_effect(*jaxvec.make("dt_edge")) == {"eta_capacity": "reward_mode='p2'"}
+    assert without_effect(*jaxvec.make("dt_edge")) == {
+        "eta_capacity": "reward_mode='p2'",
+        "channel": "pathloss='macro'",
+    }

@@ -98,7 +98,10 @@ def close(a, b, rtol=2e-5):
 
 def numbers_of(params):
     """The numbers of parameters that may be differentiated and swept, by name; data and counts are left out."""
-    fields = [f for f in dataclasses.fields(params) if f.metadata["axes"] is not None and "count_of" not in f.metadata]
+    no_number = {"count_of", "data"}
+    fields = [
+        f for f in dataclasses.fields(params) if f.metadata["axes"] is not None and not no_number & set(f.metadata)
+    ]
     return {f.name: jnp.asarray(getattr(params, f.name), float) for f in fields}
 
 

@@ -179,7 +179,7 @@ def effects(env, params):
 def test_what_has_no_effect_is_said(env_id):
     """Under the default switches, and under some of the others; the rest is slow."""
     env, params = jaxvec.make(env_id, **SMALL.get(env_id, {}))
-    assert set(numbers_of(params)) - effects(env, params) == set(without_effect(env, params))
+    assert set(numbers_of(params)) - effects(env, params) == set(without_effect(env, params)) - {"channel"}
 
 
 @pytest.mark.slow
@@ -192,7 +192,10 @@ def test_what_has_no_effect_is_said_under_every_switch(env_id):
             params = env.default_params()
             idle = set(without_effect(env, params))
             # numbers of which a product is taken with a switch that is off are said, though the trace has them
-            assert set(numbers_of(params)) - effects(env, params) == idle - {"twin_queue_err"}, (field.name, choice)
+            assert set(numbers_of(params)) - effects(env, params) == idle - {"twin_queue_err", "channel"}, (
+                field.name,
+                choice,
+            )
 
 
 LONG = 10**6

@@ -46,9 +46,9 @@ def test_a_bad_size_is_refused_by_name(name, value):
 @pytest.mark.parametrize(
     ("name", "accepted"),
     [
-        ("pathloss_v2b", "uma, okumura_hata, umi, uma_av, free_space, umi_los, .*, okumura_hata_ghz"),
+        ("pathloss_v2b", "uma, okumura_hata, umi, uma_av, free_space, umi_los, .*, okumura_hata_ghz, table, .*"),
         ("pathloss_air", "uma_av, free_space, umi, uma, umi_los, .*, okumura_hata, okumura_hata_ghz"),
-        ("mobility", "waypoint"),
+        ("mobility", "waypoint, trace"),
         ("los_air", "tr36777, paper"),
         ("v2b_rayleigh", "True, False"),
         ("cpu_share", "priority, equal, none"),

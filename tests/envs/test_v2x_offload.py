@@ -43,7 +43,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("partition", "True, False"),
         ("shuffle_order", "True, False"),
         ("shared_reward", "True, False"),
-        ("mobility", "heading"),
+        ("mobility", "heading, trace"),
         ("pathloss", "log_distance, free_space, umi_los, umi_nlos, .*"),
     ],
 )

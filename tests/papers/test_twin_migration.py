@@ -197,7 +197,7 @@ def test_evaluation_is_on_other_days():
 
 
 def test_a_predictor_is_scored_on_the_test_days():
-    (found, curves), again = forecaster("persistence")([0, 1], {"forecast_rsus": 2})
+    (found, curves), again = forecaster("persistence")([0, 1], {"forecast_rsus": 2}, None)
     counts = flow(0, 84, 28).counts[:2].astype(float)
     first, last = 21 * 288, 28 * 288
     error = np.abs(counts[:, first:last] - counts[:, first - 1 : last - 1])
