@@ -172,6 +172,8 @@ OTHERS = {
     "place": ("coverage", "kmeans", "grid", "junctions"),
 }
 """Values of options, right ones in the first place."""
+NEEDED = {"world": {"fcd": "afile", "out": "x.npz"}}
+"""Options that a command can hardly do without, by command, with their values."""
 NUMBERS = ("1", "2", "4", "0.5", "true")
 AT_PATHS = (
     *(
@@ -235,8 +237,9 @@ def command_line(draw: random.Random) -> list[str]:
     words, many = [name], draw.choice((0.05, 0.15, 0.4))
     for option, parameter in inspect.signature(cli.COMMANDS[name]).parameters.items():
         positional = parameter.kind is inspect.Parameter.POSITIONAL_ONLY
-        needed = positional or parameter.default is inspect.Parameter.empty
-        if draw.random() < (0.95 if needed else many):
+        if option in NEEDED.get(name, {}):
+            words += [option_of(option), NEEDED[name][option]] if draw.random() < 0.95 else []
+        elif draw.random() < (0.95 if positional else many):
             several = draw.randint(1, 3) if parameter.default == () or isinstance(parameter.default, tuple) else 1
             values = [context.words(draw, option) for _ in range(several)] if parameter.default is not False else []
             values = [draw.choice(JUNK) if draw.random() < 0.04 else value for value in values]
