@@ -2,8 +2,8 @@
 
 Rollouts of random actions in every system whose vehicles move by a model, with its own mobility and with one recording
 (`mobility="trace"`), in turns: slots per second of both, and the ratio of their times round by round. A ratio of 1.3 says that
-the recording makes a slot last 1.3 times as long. `twin_migration` drives on recorded trips anyway: its region made of the
-recording stands against the made-up one of as many roadside units. Writes `traffic-DEVICE.jsonl` and `.md`.
+the recording makes a slot last 1.3 times as long. `twin_migration`, whose vehicles drive on
+trips anyway, is not among them. Writes `traffic-DEVICE.jsonl` and `.md`.
 """
 
 import argparse
