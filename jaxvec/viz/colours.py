@@ -7,23 +7,29 @@ from zlib import crc32
 from jaxvec.viz.theme import rgb
 
 NAMES = {
-    "#2c6fb3": "apg | greedy w.o. prediction | ly-maddpg | mappo, no mask | single agent",
+    "#2c6fb3": "apg | greedy w.o. prediction | icl-copy | mappo, no mask | random, as printed | single agent",
     "#c8402a": "cnn-lstm | dt-maddpg | ly-matd3 | mappo | marl | masac w.o. prediction | random, no mask",
-    "#1b8a7a": "greedy | gru | qmarl | waterfill-twin",
+    "#1b8a7a": "greedy | gru | icl-kernel-64 | marl, pooled critic | qmarl | waterfill-twin",
     "#c98500": "ly-mappo | maddpg | mappo, no lstm | myopic, no mask | persistence | random w.o. prediction | sarl",
-    "#8a5aa8": "dm-mappo | ippo | lstm | no lstm",
-    "#6b7785": "nash, 8 vehicles | random | week before",
-    "#58a6d6": "cnn-gru | ly-masac | masac | no twin",
+    "#8a5aa8": "dm-mappo | ippo | lstm | ly-dtmappo, the paper's numbers | no lstm | sarl, one agent for all",
+    "#6b7785": "marl as printed | nash, 8 vehicles | random | week before",
+    "#58a6d6": "cnn-gru | dt-maddpg, the paper's numbers | ly-masac | masac | no twin | offload-equal, as printed",
     "#7a5230": "ar(6) | masac, no mask | nash | rocs | slot-optimum | split-equal | sticky | td3",
-    "#d1679f": "alcs | apg from waterfill-twin | half-equal | matd3 | patient | spread-half",
+    "#d1679f": "alcs | apg from waterfill-twin | half-equal | matched, own rewards | matd3 | patient | spread-half",
     "#8a9a1c": "capacity | ddpg | local | myopic | nash, 2 vehicles | nash-half",
-    "#3b3f8f": "apg from local-threshold | greedy-half | least-load | ly-dtmappo | maddpg-pooled",
-    "#12b0c0": "apg from local-spread | apg from own-patient | matched, no lstm | starve",
-    "#e8804a": "amcs-nearest | local-spread | own-myopic | softmax-random | waterfill",
-    "#4d7a2a": "apg from greedy | local-spread-half | lstm-transformer | mappo-matched | offload-equal | own-patient",
-    "#8f1d4f": "amcs | dm-mappo w.o. prediction | greedy, no mask | local-threshold | matched | nearest | sac | satellite | "
-    "spread",
-    "#a58fd6": "all-local | apg from nash | apg from nash-half | apg, all at once | greedy-latency",
+    "#3b3f8f": "apg from local-threshold | greedy-half | least-load | local-spread, own rewards | ly-dtmappo | "
+    "maddpg-pooled | own-patient w.o. prediction",
+    "#12b0c0": "algorithm 2 as printed | apg from local-spread | apg from own-patient | own-patient, no mask | starve",
+    "#e8804a": "amcs-nearest | apg, in turns | local-spread | own-myopic | softmax-random | waterfill",
+    "#4d7a2a": "apg from greedy | local-spread-half | lstm-transformer | mappo-matched | offload-equal | "
+    "own-patient | qmarl, discount 0.99",
+    "#8f1d4f": "amcs | dm-mappo w.o. prediction | greedy, no mask | local-threshold | matched | nearest | sac | "
+    "satellite | spread",
+    "#a58fd6": "all-local | apg from nash | apg from nash-half | apg, all at once | greedy-latency | "
+    "mappo, own rewards",
+    "#15181c": "bound",
+    "#2340f0": "matched, no lstm | qmarl, own rewards",
+    "#2fae3a": "ly-maddpg | random, own rewards",
 }
 """Colour to the names that have it, in small letters: learners, rules, entries of leagues, and series of the papers' figures."""
 
