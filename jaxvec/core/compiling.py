@@ -1,8 +1,9 @@
-"""How the programs that train are compiled on a CPU: in half the time, at the same speed.
+"""How the programs that train are compiled on a CPU: in about half the time.
 
 XLA spends most of a learner's compilation in LLVM, on code that runs for milliseconds. At LLVM's first level of optimisation,
-and with fusions written by XLA's older emitter where it still has that, an update compiles in about half the time and runs as
-fast (`benchmarks/compile.py --compare`). On other devices, and for options that `XLA_FLAGS` names, nothing changes.
+and with fusions written by XLA's older emitter where it still has that, an update compiles in about half the time. PPO and APG
+run as fast; an update of MADDPG takes about a fifth longer, by the older emitter (`benchmarks/compile.py --compare`). On other
+devices, and for options that `XLA_FLAGS` names, nothing changes.
 """
 
 import functools
