@@ -29,7 +29,7 @@ from jaxvec import learners
 from jaxvec.bench import Row, machine, slug
 from jaxvec.core import rng
 from jaxvec.core.evaluation import episode_means, interval, mean_reward
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.make import make
 from jaxvec.core.rollout import world_keys
 from jaxvec.core.types import Observation
@@ -388,8 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"anchor-{slug(result['machine'])}.json"
     write_json(path, result)
-    with replacing(path.with_suffix(".md")) as temporary:
-        temporary.write_text(text)
+    write_text(path.with_suffix(".md"), text)
     return path
 
 

@@ -25,7 +25,7 @@ from jaxvec import bench, learners, make
 from jaxvec.core import rng
 from jaxvec.core.errors import suggest
 from jaxvec.core.evaluation import interval
-from jaxvec.core.files import replacing
+from jaxvec.core.files import replacing, write_text
 from jaxvec.core.rollout import Policy
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.learners.base import Learner
@@ -315,8 +315,7 @@ def main(arguments: list[str] | None = None) -> Path:
             print(f"{n} vehicles, bias {bias}: compared", flush=True)
         bench.write([device | row for row in rows], file)
         text = "\n\n".join([page(rows), claims(rows), *few, *([answers(rows)] if few else [])]) + "\n"
-        with replacing(file.with_suffix(".md")) as temporary:
-            temporary.write_text(text)
+        write_text(file.with_suffix(".md"), text)
         draw(rows, file.with_suffix(".png"))
     print(text)
     return file

@@ -11,7 +11,7 @@ from kept import markdown
 
 from jaxvec import make
 from jaxvec.bench import Row, env_case, machine, slug, take_turns, write
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 
 MODELS = ("log_distance", "uma_nlos", "table")
 
@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> Path:
     rows = [here | row for row in take_turns(cases, args.rounds, args.seconds)]
     file = args.out / f"channel-{slug(here)}.jsonl"
     write(rows, file)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows))
+    write_text(file.with_suffix(".md"), page(rows))
     print(page(rows))
     return file
 

@@ -13,7 +13,7 @@ import jax
 
 from jaxvec import make
 from jaxvec.bench import Case, Row, compiled_step, env_case, machine, slug, take_turns, write
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 
 SERVERS = {"n_rsu": 84, "n_uav": 15}
 
@@ -58,8 +58,7 @@ def main(arguments: list[str] | None = None) -> Path:
     rows = [here | row for row in take_turns(cases, args.rounds, args.seconds)]
     file = args.out / f"city-{slug(here)}.jsonl"
     write(rows, file)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows))
+    write_text(file.with_suffix(".md"), page(rows))
     print(page(rows))
     return file
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from jaxvec import bench_compile, learners
 from jaxvec.bench import Row, machine, slug, write
 from jaxvec.core import cache
+from jaxvec.core.files import write_text
 from jaxvec.core.make import env_ids, make
 
 EXPLAINED = (
@@ -35,9 +36,8 @@ def main() -> None:
                 print(bench_compile.table(rows[-1:]).splitlines()[-1], flush=True)
     path = args.out / f"compile-{slug(machine())}.jsonl"
     write(rows, path)
-    path.with_suffix(".md").write_text(
-        f"# Compiling an update, {rows[-1]['date']}\n\n{EXPLAINED}\n\n{bench_compile.table(rows)}\n"
-    )
+    page = f"# Compiling an update, {rows[-1]['date']}\n\n{EXPLAINED}\n\n{bench_compile.table(rows)}\n"
+    write_text(path.with_suffix(".md"), page)
 
 
 if __name__ == "__main__":

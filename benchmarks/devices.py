@@ -335,7 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     import tempfile
 
     from jaxvec.bench import machine, slug
-    from jaxvec.core.files import replacing
+    from jaxvec.core.files import write_text
 
     here = machine()
     kept = Kept(args.out / f"devices-{slug(here)}.jsonl")
@@ -353,8 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     dates = sorted({row["date"] for row in kept.rows})
     versions = ", ".join(f"{what} {here[what]}" for what in ("jaxvec", "python", "jax", "jaxlib"))
     where = f"{here['device']}, {here['cores']} cores, {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; {versions}."
-    with replacing(kept.path.with_suffix(".md")) as temporary:
-        temporary.write_text(page(kept.rows, *on_gpu(args.out / CASES), where))
+    write_text(kept.path.with_suffix(".md"), page(kept.rows, *on_gpu(args.out / CASES), where))
     return kept.path.with_suffix(".md")
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.bench import Case, Row, compiled, machine, slug, take_turns, write
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.forecast import FORECASTERS, Training, fit, forecasts
 
 BINS = 2880  # ten days of each server
@@ -93,8 +93,7 @@ def main(arguments: list[str] | None = None) -> Path:
     print(text := page(rows), flush=True)
     file = args.out / f"forecast-{slug(machine())}.jsonl"
     write(rows, file)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(text)
+    write_text(file.with_suffix(".md"), text)
     return file
 
 

@@ -22,7 +22,7 @@ import jaxvec
 from jaxvec import policies
 from jaxvec.bench import machine, slug
 from jaxvec.core.evaluation import evaluate, interval
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.params import for_other_worlds
 from jaxvec.core.rollout import Policy
 from jaxvec.traces import World, load_world, moved, shipped
@@ -141,8 +141,7 @@ def main(arguments: list[str] | None = None) -> Path:
     file = args.out / f"generalisation-{slug(here)}.json"
     args.out.mkdir(parents=True, exist_ok=True)
     write_json(file, {**here, "learner": args.learner, "updates": args.updates, "rows": rows})
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows))
+    write_text(file.with_suffix(".md"), page(rows))
     print(page(rows))
     return file
 

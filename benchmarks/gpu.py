@@ -278,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     from jaxvec import learners
     from jaxvec.bench import machine, slug
     from jaxvec.core import cache
-    from jaxvec.core.files import replacing
+    from jaxvec.core.files import write_text
     from jaxvec.core.make import env_ids
 
     cache.disable()
@@ -291,8 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     jobs = plan(args.envs or sorted(env_ids()), names, sorted(set(args.worlds)), until)
     do(jobs, kept, here, until, threads)
     left = sum(job.key not in kept and job.is_due(kept) is not False for job in jobs)
-    with replacing(kept.path.with_suffix(".md")) as temporary:
-        temporary.write_text(page(kept.rows, left, f"{ROUNDS} rounds of about {SECONDS} s"))
+    write_text(kept.path.with_suffix(".md"), page(kept.rows, left, f"{ROUNDS} rounds of about {SECONDS} s"))
     print(kept.path.with_suffix(".md").read_text())
     return kept.path.with_suffix(".md")
 

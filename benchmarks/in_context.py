@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from jaxvec import bench, make
 from jaxvec.core import rng
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.core.rollout import Policy, world_keys
 from jaxvec.envs.dt_edge import DtEdge
 from jaxvec.envs.dt_edge.observation import GROUP
@@ -103,8 +103,7 @@ def main(arguments: list[str] | None = None) -> Path:
     device = bench.machine()
     file = args.out / f"in_context-{bench.slug(device)}.jsonl"
     bench.write([device | row for row in rows], file)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows, float(params.slot_s)))
+    write_text(file.with_suffix(".md"), page(rows, float(params.slot_s)))
     return file
 
 

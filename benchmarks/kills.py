@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> Path:
         work(args.work[0], Path(args.work[1]))
         return Path(args.work[1])
     from jaxvec.bench import machine, slug
-    from jaxvec.core.files import replacing
+    from jaxvec.core.files import write_text
 
     here = machine()
     file = args.out / f"kills-{slug(here)}.jsonl"
@@ -241,9 +241,9 @@ def main(arguments: list[str] | None = None) -> Path:
             print(rows[-1], flush=True)
             with file.open("a") as log:
                 log.write(json.dumps(rows[-1]) + "\n")
-    with replacing(file.with_suffix(".md")) as temporary:
-        versions = ", ".join(f"{what} {here[what]}" for what in ("jaxvec", "python", "jax", "jaxlib"))
-        temporary.write_text(page(rows, f"{here['device']}, {here['cores']} cores, {here['date']}; {versions}."))
+    versions = ", ".join(f"{what} {here[what]}" for what in ("jaxvec", "python", "jax", "jaxlib"))
+    made = f"{here['device']}, {here['cores']} cores, {here['date']}; {versions}."
+    write_text(file.with_suffix(".md"), page(rows, made))
     if bad := [row for row in rows if not row["equal"]]:
         raise SystemExit(f"{len(bad)} of {len(rows)} trainings did not end to the bit: {bad[0]}")
     return file.with_suffix(".md")

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxvec.bench import machine, slug
 from jaxvec.core import cache
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.core.make import env_ids
 from jaxvec.league import Budget, league
 from jaxvec.league.table import as_table, cell, duration
@@ -104,8 +104,7 @@ def main(words: list[str] | None = None) -> None:
         shutil.copyfile(folder / "league.png", args.out / picture)
         pages += [f"## {env_id}", "", (folder / "league.md").read_text(), f"![{env_id}]({picture})", ""]
         text = "\n".join(["# The league of every system", "", *as_table(TITLES, rows), "", *pages])
-        with replacing(args.out / f"{stem}.md") as temporary:
-            temporary.write_text(text)
+        write_text(args.out / f"{stem}.md", text)
     print("\n".join(as_table(TITLES, rows)))
 
 

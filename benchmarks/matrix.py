@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxvec.bench import all_cores, machine
 from jaxvec.core.claims import work
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.papers.checks import converged
 from jaxvec.papers.data import Data, over_seeds
@@ -93,8 +93,7 @@ def write(env_id: str, plan: Figure, data: Data, args: argparse.Namespace) -> No
     text = table(policies, note)
     print(f"\n{env_id}\n\n{text}")
     stem = args.out / f"matrix-{env_id}"
-    with replacing(stem.with_suffix(".md")) as temporary:
-        temporary.write_text(text)
+    write_text(stem.with_suffix(".md"), text)
     names = [row["policy"] for row in policies]
     drawn = set(names[: 1 + names.index("random")])
     parts = [

@@ -21,7 +21,7 @@ import psutil
 from jaxvec import learners, make, train
 from jaxvec.bench import machine, slug
 from jaxvec.core.evaluation import evaluate
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 
 SETTINGS = {"n_worlds": 4, "hidden": (4,), "epochs": 1, "minibatches": 1}
 SIZES = {"n_vehicles": 2, "horizon": 3}
@@ -130,9 +130,9 @@ def main(arguments: list[str] | None = None) -> Path:
     write_json(
         file, {"machine": here, "curves": curves, "growth": {name: growth(rows) for name, rows in curves.items()}}
     )
-    with replacing(file.with_suffix(".md")) as temporary:
-        versions = ", ".join(f"{what} {here[what]}" for what in ("jaxvec", "python", "jax", "jaxlib"))
-        temporary.write_text(page(curves, f"{here['device']}, {here['cores']} cores, {here['date']}; {versions}."))
+    versions = ", ".join(f"{what} {here[what]}" for what in ("jaxvec", "python", "jax", "jaxlib"))
+    made = f"{here['device']}, {here['cores']} cores, {here['date']}; {versions}."
+    write_text(file.with_suffix(".md"), page(curves, made))
     return file.with_suffix(".md")
 
 

@@ -27,7 +27,7 @@ from jax import Array
 
 from jaxvec import bench, quantum
 from jaxvec.bench import Case, Row
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 
 LAYERS = 4
 BATCHES = (1, 16, 256, 4096, 65536)  # on 6 qubits, inputs in every layer
@@ -266,8 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> Path:
     for setting in sorted(set(settings) - done, key=lambda setting: (setting[1], setting[0], setting[2])):
         rows += measure(rounds, seconds, setting, names)
         bench.write(rows, path)
-        with replacing(path.with_suffix(".md")) as temporary:
-            temporary.write_text(page(sorted(rows, key=lambda row: (row["encoding"], *_setting(row)))))
+        write_text(path.with_suffix(".md"), page(sorted(rows, key=lambda row: (row["encoding"], *_setting(row)))))
     print(path.with_suffix(".md").read_text())
     return path.with_suffix(".md")
 

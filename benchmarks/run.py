@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxvec import bench
 from jaxvec.bench import Case, Row, env_case, ratio, step_row, take_turns, team_reward, train_case
 from jaxvec.core.devices import usable
+from jaxvec.core.files import write_text
 from jaxvec.core.make import ENVIRONMENTS, make
 from jaxvec.core.rollout import Slot
 from jaxvec.envs.isac_iov import env as isac_iov
@@ -222,7 +223,7 @@ def write(report: Report, folder: Path) -> Path:
     path = folder / f"{report.machine['date']}-{bench.slug(report.machine)}.jsonl"
     rows = [*report.rows, *report.ratios, *report.proofs]
     bench.write(rows, path)
-    path.with_suffix(".md").write_text(page(report))
+    write_text(path.with_suffix(".md"), page(report))
     curves = [row for row in report.rows if row["what"] in ("env", "peer") and "learner" not in row]
     try:
         from jaxvec.viz.plots import throughput

@@ -20,7 +20,7 @@ from kept import Kept, markdown
 
 from jaxvec import make, policies
 from jaxvec.bench import Row, env_case, machine, slug, take_turns
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 
 PRIME = 127  # vehicles, a number that no other size has as a factor
 SYSTEMS: dict[str, dict[str, Any]] = {
@@ -115,8 +115,7 @@ def main(arguments: list[str] | None = None) -> Path | None:
             jax.clear_caches()
             gc.collect()
     rows = sorted(kept.rows, key=lambda row: (list(SYSTEMS).index(row["env"]), row["vehicles"]))
-    with replacing(kept.path.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows))
+    write_text(kept.path.with_suffix(".md"), page(rows))
     print(page(rows))
     return kept.path
 

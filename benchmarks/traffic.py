@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxvec import make
 from jaxvec.bench import Case, Row, env_case, machine, slug, take_turns, write
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 
 SYSTEMS = ("isac_iov", "dt_edge", "v2x_offload", "urllc_vec")
 
@@ -45,8 +45,7 @@ def main(arguments: list[str] | None = None) -> Path:
             print(page(rows[-2:]), flush=True)
     file = args.out / f"traffic-{slug(here)}.jsonl"
     write(rows, file)
-    with replacing(file.with_suffix(".md")) as temporary:
-        temporary.write_text(page(rows))
+    write_text(file.with_suffix(".md"), page(rows))
     print(page(rows))
     return file
 

@@ -25,7 +25,7 @@ from jaxvec import bench_arguments, bench_program, learners, policies
 from jaxvec.core import cache, compiling, rng
 from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.environment import Environment
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.core.make import make
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Slot, rollout, world_keys
@@ -376,8 +376,7 @@ def _train_cases(env: Environment, params: Any, names: Sequence[str]) -> list[Ca
 def write(rows: Iterable[Row], path: Path) -> None:
     """Write rows as JSON lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def table(rows: Sequence[Row]) -> str:

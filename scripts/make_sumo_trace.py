@@ -93,6 +93,20 @@ def call(*command: str) -> str:
     return done.stdout
 
 
+def check_times(seconds: float, vehicles_per_hour: float, dt_s: float, step_s: float) -> None:
+    """Refuse times of a record that SUMO cannot make. Arguments as of `make`.
+
+    Args:
+        step_s: of the simulation [s].
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    if not all(0 < value < math.inf for value in (seconds, vehicles_per_hour, dt_s)):
+        raise ValueError("seconds, vehicles_per_hour and dt_s must be positive and finite")
+    if dt_s % step_s:
+        raise ValueError(f"dt_s = {dt_s} s is not a multiple of the simulation's step, {step_s} s")
+
+
 def simulate(seconds: float, seed: int, vehicles_per_hour: float, dt_s: float) -> Trace:
     """The road in SUMO, from the end of the warm-up on. Arguments and errors as of `make`."""
     netconvert, sumo = program("netconvert"), program("sumo")
@@ -148,10 +162,7 @@ def make(
         ValueError: an argument is out of range.
         OSError: the file cannot be written.
     """
-    if not all(0 < value < math.inf for value in (seconds, vehicles_per_hour, dt_s)):
-        raise ValueError("seconds, vehicles_per_hour and dt_s must be positive and finite")
-    if dt_s % STEP_S:
-        raise ValueError(f"dt_s = {dt_s} s is not a multiple of the simulation's step, {STEP_S} s")
+    check_times(seconds, vehicles_per_hour, dt_s, STEP_S)
     trace = simulate(seconds, seed, vehicles_per_hour, dt_s)
     version = call(program("sumo"), "--version").splitlines()[0].strip()
     save(

@@ -6,7 +6,6 @@ stand at junctions, each where the most traffic is in reach that no other reache
 """
 
 import argparse
-import math
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from make_sumo_trace import SumoError, call, program
+from make_sumo_trace import SumoError, call, check_times, program
 
 from jaxvec.traces import RecordError, World, build_world, save_world
 from jaxvec.traces.build_world import summary
@@ -102,10 +101,7 @@ def make(
         ValueError: an argument is out of range.
         OSError: the file cannot be written.
     """
-    if not all(0 < value < math.inf for value in (seconds, vehicles_per_hour, dt_s)):
-        raise ValueError("seconds, vehicles_per_hour and dt_s must be positive and finite")
-    if dt_s % STEP_S:
-        raise ValueError(f"dt_s = {dt_s} s is not a multiple of the simulation's step, {STEP_S} s")
+    check_times(seconds, vehicles_per_hour, dt_s, STEP_S)
     with tempfile.TemporaryDirectory() as folder:
         net, fcd = simulate(Path(folder), seconds, seed, vehicles_per_hour, dt_s)
         world, provenance = build_world(fcd=fcd, net=net, n_places=n_places, rule="coverage", dt_s=dt_s)

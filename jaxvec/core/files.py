@@ -64,6 +64,19 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"{path}: {above} is no folder")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text, in one move.
+
+    Args:
+        path: of the file.
+        text: all of it.
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON, in one move.
 
@@ -75,6 +88,4 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: a number in it is not finite.
         OSError: the file cannot be written.
     """
-    text = json.dumps(value, indent=2, allow_nan=False)
-    with replacing(path) as temporary:
-        temporary.write_text(text + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

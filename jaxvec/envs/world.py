@@ -19,6 +19,7 @@ import numpy as np
 from jaxvec.core.npz import RecordError
 from jaxvec.traces import Replay, Trace, World, check_world, load_world, replay_of
 from jaxvec.traces.crossings import nearest_place
+from jaxvec.traces.replay import MOST_SAMPLES
 
 Settings = dict[str, Any]
 
@@ -121,10 +122,14 @@ def joined(replays: Sequence[Replay]) -> tuple[Replay, np.ndarray]:
     Returns:
         The recording, and int `(choice, world)`; of a world that has fewer start times some are there twice.
     Raises:
-        RecordError: they differ in dt_s.
+        RecordError: they differ in dt_s, or have too many samples together.
     """
     if len({float(x.dt_s) for x in replays}) > 1:
         raise RecordError(f"worlds of one batch must have one dt_s, not {[float(x.dt_s) for x in replays]}")
+    if (n_together := sum(len(x.samples) for x in replays)) >= MOST_SAMPLES:
+        raise RecordError(
+            f"worlds of one batch have {n_together} samples together, more than {MOST_SAMPLES}; take fewer"
+        )
     vehicles: list[np.ndarray] = []
     there: list[np.ndarray] = []
     starts: list[np.ndarray] = []

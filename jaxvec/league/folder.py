@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvec.core.claims import Claims
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.limits import MOST
 from jaxvec.league.records import Record, parsed
 
@@ -110,10 +110,10 @@ class Folder:
         """Write what is finished, in the order of the plan."""
         names = ["rules", *(entry["name"] for entry in self.plan["entries"]), "bound"]
         self.records = {name: self.records[name] for name in names if name in self.records}
-        with replacing(self.path / "records.jsonl") as temporary:
-            temporary.write_text(
-                "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records.values())
-            )
+        write_text(
+            self.path / "records.jsonl",
+            "".join(json.dumps(record, allow_nan=False) + "\n" for record in self.records.values()),
+        )
 
     def refresh(self) -> None:
         """Read what others have written."""

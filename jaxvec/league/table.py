@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxvec.bench import machine
 from jaxvec.core.evaluation import Interval, interval
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.version import __version__
 from jaxvec.league.entries import EXTRAS
 from jaxvec.league.folder import Record
@@ -337,5 +337,4 @@ def write(summary: dict[str, Any], folder: Path, command: str) -> None:
         command: that made it.
     """
     write_json(folder / "league.json", summary)
-    with replacing(folder / "league.md") as temporary:
-        temporary.write_text(markdown(summary, command))
+    write_text(folder / "league.md", markdown(summary, command))

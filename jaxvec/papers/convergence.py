@@ -118,6 +118,8 @@ def _behind(data: Data, series: Series, x: float) -> str:
 
 def _chance(data: Data, series: Series, x: float) -> str:
     """The series that acts at random in the same world, or at least in one of the figure's; empty if there is none."""
-    names = [one for one in data.series if one.rule == "random" and (one.name, x) in data.runs]
+    names = [
+        one for one in data.series if "random" in (one.rule, one.name.split(" (")[0]) and (one.name, x) in data.runs
+    ]
     alike = [one for one in names if (one.sizes, one.numbers) == (series.sizes, series.numbers)]
     return next((one.name for one in [*alike, *names]), "")

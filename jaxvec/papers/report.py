@@ -20,7 +20,7 @@ import numpy as np
 from jaxvec.bench import machine
 from jaxvec.core import cache
 from jaxvec.core.claims import Part, work
-from jaxvec.core.files import replacing, write_json
+from jaxvec.core.files import replacing, write_json, write_text
 from jaxvec.papers import PAPERS, pages
 from jaxvec.papers.data import Data
 from jaxvec.papers.pages import verdict_of
@@ -337,8 +337,7 @@ def _keep_verdicts(plan: _Plan, runner: Runner | None, verdicts: Sequence[dict[s
         write_json(file, known)
         of_figures = {number: line["made"] for number, line in Summary(plan.out / SUMMARY).figures.items()}
         pictures = {figure.number: [f"{figure.stem}.png"] for figure in plan.paper.figures}
-        with replacing(file.with_suffix(".md")) as temporary:
-            temporary.write_text(pages.page(plan.paper, known, of_figures, pictures))
+        write_text(file.with_suffix(".md"), pages.page(plan.paper, known, of_figures, pictures))
 
 
 def _results(data: Data) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from jaxvec.core.files import replacing
+from jaxvec.core.files import replacing, write_text
 from jaxvec.papers import pages
 from jaxvec.papers.paper import Paper
 from jaxvec.papers.summary import Summary
@@ -35,8 +35,7 @@ def ship(paper: Paper, out: Path, folder: Path) -> list[str]:
             pictures[figure.number] = [files[-1].name]
     of_figures = {number: line["made"] for number, line in summary.figures.items()}
     files += [folder / f"{stem}.md", folder / f"reproduce-{paper.env_id}.jsonl"]
-    with replacing(files[-2]) as temporary:
-        temporary.write_text(pages.page(paper, known, of_figures, pictures))
+    write_text(files[-2], pages.page(paper, known, of_figures, pictures))
     summary.write(files[-1])
     return [str(file) for file in files]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.papers.data import Data
 from jaxvec.papers.runs import Run, digest
 from jaxvec.papers.series import Named, Series
@@ -143,8 +143,7 @@ class Summary:
             path: of the file.
         """
         lines = [*(self.runs[key] for key in sorted(self.runs)), *self.figures.values()]
-        with replacing(path) as temporary:
-            temporary.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+        write_text(path, "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
     def _keep(self, run: Run, wanted: Iterable[tuple[str, str]]) -> str:
         """Keep of a run what was asked for; its key."""

@@ -45,8 +45,6 @@ class ChannelTable(NamedTuple):
 def stand_in() -> ChannelTable:
     """A table of one transmitter, alike everywhere: for whoever asks what else a model reads, before there is a table.
 
-    Args:
-        none.
     Returns:
         The table, of NumPy arrays.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.training.config import FORMAT, check_format
 
 NAME = "metrics.jsonl"
@@ -117,8 +117,7 @@ def keep_until(path: Path, update: int) -> float:
     rows, words = read_rows(path, update)
     if words:
         warnings.warn(words, stacklevel=2)
-    with replacing(path / NAME) as temporary:
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_text(path / NAME, "".join(json.dumps(row) + "\n" for row in rows))
     return rows[-1]["seconds"] if rows else 0.0
 
 

@@ -58,7 +58,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("use_mask", "True, False"),
         ("turns", "True, False"),
         ("fading", "none, rayleigh"),
-        ("pathloss", "free_space, .*, power_law"),
+        ("pathloss", "free_space, .*, uma_by_sight"),
         ("vehicle_schedule", "static, dynamic"),
         ("uav_schedule", "static, dynamic"),
     ],

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from jaxvec.core.files import replacing
+from jaxvec.core.files import write_text
 from jaxvec.policies.llm.backends import HTTP_ERROR, TIMEOUT, Backend, Completion, Request, sampling
 from jaxvec.policies.llm.parse import STATUSES
 
@@ -81,9 +81,8 @@ class Cache:
         if self.path is None or not self._fresh:
             return
         self._entries = self._read() | self._fresh
-        with replacing(self.path) as temporary:
-            lines = (json.dumps({"key": key, **entry}, allow_nan=False) for key, entry in self._entries.items())
-            temporary.write_text("\n".join(lines) + "\n")
+        lines = (json.dumps({"key": key, **entry}, allow_nan=False) for key, entry in self._entries.items())
+        write_text(self.path, "\n".join(lines) + "\n")
 
     def _read(self) -> dict[str, dict[str, Any]]:
         if self.path is None or not self.path.is_file():
