@@ -15,7 +15,7 @@ from jaxvec.core.make import env_ids, make
 
 EXPLAINED = (
     "Learners at their defaults, without the compilation cache. Kernels are those that an update runs, of loops as often as "
-    "they run; seconds are of this machine, those of an update by the processor's clock, of all threads together."
+    "they run; seconds are of this machine."
 )
 
 
@@ -24,16 +24,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--envs", nargs="+", default=sorted(env_ids()))
     parser.add_argument("--learners", nargs="+", default=sorted(learners.LEARNERS))
-    parser.add_argument("--compare", action="store_true", help="compile as XLA does by itself, too")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args()
     cache.disable()
     rows: list[Row] = []
     for env_id in args.envs:
         for name in args.learners:
-            for quick in (False, True) if args.compare else (True,):
-                rows.append(machine() | bench_compile.compile_row(*make(env_id), name, quick=quick))
-                print(bench_compile.table(rows[-1:]).splitlines()[-1], flush=True)
+            rows.append(machine() | bench_compile.compile_row(*make(env_id), name))
+            print(bench_compile.table(rows[-1:]).splitlines()[-1], flush=True)
     path = args.out / f"compile-{slug(machine())}.jsonl"
     write(rows, path)
     page = f"# Compiling an update, {rows[-1]['date']}\n\n{EXPLAINED}\n\n{bench_compile.table(rows)}\n"

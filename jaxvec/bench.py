@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec import bench_arguments, bench_program, learners, policies
-from jaxvec.core import cache, compiling, rng
+from jaxvec.core import cache, rng
 from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import write_text
@@ -111,8 +111,7 @@ def compiled(row: Row, steps: int, run: Callable[..., Any], *arguments: Any) -> 
         arguments: for it.
     """
     start = time.perf_counter()
-    lowered = jax.jit(run).lower(jax.random.key(0), jnp.int32(1), *arguments)
-    program = compiling.compile_quickly(lowered) if row["what"] == "train" else lowered.compile()
+    program = jax.jit(run).lower(jax.random.key(0), jnp.int32(1), *arguments).compile()
     seconds = time.perf_counter() - start
 
     def call(i: int, units: int) -> None:

@@ -15,10 +15,8 @@ from jax.extend import core as jax_core
 
 from jaxvec import learners
 from jaxvec.bench_program import count as count_runs
-from jaxvec.core.compiling import quick_options
 from jaxvec.core.environment import Environment
 
-UPDATES = 5  # that are timed
 Row = dict[str, Any]
 """What was measured of one update, by name; JSON can hold it."""
 
@@ -92,14 +90,11 @@ def commonest(env: Environment, params: Any, name: str, **settings: Any) -> Coun
     return lines
 
 
-def compile_row(env: Environment, params: Any, name: str, *, quick: bool = True, **settings: Any) -> Row:
+def compile_row(env: Environment, params: Any, name: str, **settings: Any) -> Row:
     """Equations, kernels and seconds of a learner's update; whatever JAX had traced or compiled before is forgotten.
 
     Args:
         env, params, name, settings: as for `traced_update`.
-        quick: compile as training does (`jaxvec.core.compiling`); False: as XLA does by itself.
-    Returns:
-        With `update_s`, the least of `UPDATES` updates, by the processor's clock: seconds of all threads.
     Raises:
         ValueError: as `traced_update`.
     """
@@ -109,43 +104,26 @@ def compile_row(env: Environment, params: Any, name: str, *, quick: bool = True,
     at_traced = time.perf_counter()
     lowered = traced.lower()
     at_lowered = time.perf_counter()
-    program = lowered.compile(compiler_options=quick_options() if quick else {})
+    program = lowered.compile()
     at_compiled = time.perf_counter()
     return {
         "what": "compile",
         "env": env.id,
         "learner": name,
-        "compiled": "as in training" if quick else "as XLA does",
         "equations": sum(1 for _ in equations(traced.jaxpr)),
         "kernels": count_runs(program.as_text() or "")["kernels"],
         "trace_s": at_traced - start,
         "lower_s": at_lowered - at_traced,
         "compile_s": at_compiled - at_lowered,
         "total_s": at_compiled - start,
-        "update_s": _update_s(program, learners.make(name, env, **settings), params),
     }
-
-
-def _update_s(program: Any, learner: Any, params: Any) -> float:
-    """Seconds of the processor that an update takes, the least of several."""
-    state, seconds = jax.jit(lambda key: learner.init(key, params))(jax.random.key(0)), []
-    for _ in range(UPDATES):
-        start = time.process_time()
-        state, _ = jax.block_until_ready(program(state))
-        seconds.append(time.process_time() - start)
-    return min(seconds)
 
 
 def table(rows: Sequence[Row]) -> str:
     """A Markdown table of the rows."""
-    head = (
-        "environment | learner | compiled | equations | kernels | trace s | lower s | compile s | together s | update s"
-    )
+    head = "environment | learner | equations | kernels | trace s | lower s | compile s | together s"
     lines = [head, " | ".join(["---"] * len(head.split("|")))]
     for row in rows:
-        seconds = [format(row[f"{part}_s"], ".1f") for part in ("trace", "lower", "compile", "total")]
-        counts = [str(row["equations"]), str(row["kernels"])]
-        lines.append(
-            " | ".join([row["env"], row["learner"], row["compiled"], *counts, *seconds, f"{row['update_s']:.3f}"])
-        )
+        seconds = (format(row[f"{part}_s"], ".1f") for part in ("trace", "lower", "compile", "total"))
+        lines.append(" | ".join([row["env"], row["learner"], str(row["equations"]), str(row["kernels"]), *seconds]))
     return "\n".join(f"| {line} |" for line in lines)

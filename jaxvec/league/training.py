@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxvec.core.compiling import compile_quickly
 from jaxvec.core.devices import usable, use_devices
 from jaxvec.core.evaluation import episode_means
 from jaxvec.core.shards import MOST
@@ -72,7 +71,7 @@ def compiled(learner: Learner, params: Any, hyper: Any, key: Array, num_seeds: i
         fresh = jax.jit(init).lower(hyper).compile()
         states = fresh(hyper)
         lying = jax.tree.map(lambda x: x.sharding, states)
-        run = compile_quickly(jax.jit(advance, donate_argnums=0, out_shardings=lying).lower(states, jnp.int32(0)))
+        run = jax.jit(advance, donate_argnums=0, out_shardings=lying).lower(states, jnp.int32(0)).compile()
     return Programs(fresh, run, time.perf_counter() - started)
 
 

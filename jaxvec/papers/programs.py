@@ -14,7 +14,6 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxvec.bench import machine
-from jaxvec.core.compiling import compile_quickly
 from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import episode_means
 from jaxvec.learners.base import Learner
@@ -115,8 +114,8 @@ def train(
     start, advance = _start_of(learner, params, hyper), _chunk_of(learner, length.chunk)
     assess = _assessment_of(learner, *worlds, episodes, greedy=not members[0].series.sampled)
     states = jax.jit(over_devices(start))((keys, numbers, rates))
-    step = compile_quickly(jax.jit(over_devices(advance), donate_argnums=0).lower(states))
-    look = compile_quickly(jax.jit(over_devices(assess)).lower((states, numbers)))
+    step = jax.jit(over_devices(advance), donate_argnums=0).lower(states).compile()
+    look = jax.jit(over_devices(assess)).lower((states, numbers)).compile()
     clock.append(time.perf_counter())
     states, curves = _trained(learner.name, step, states, length, progress)
     clock.append(time.perf_counter())

@@ -14,7 +14,6 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from jaxvec.core import cache, processes
-from jaxvec.core.compiling import compile_quickly
 from jaxvec.core.devices import fetched, own, placed, said, usable_by_all, use_devices
 from jaxvec.core.errors import suggest
 from jaxvec.core.params import check_params
@@ -286,7 +285,7 @@ def compiled_chunk(learner: Learner, num_seeds: int, chunk: int, state: Any) -> 
     shardings = jax.tree.map(lambda x: x.sharding, state)
     whole = None if jax.sharding.get_abstract_mesh().empty else PartitionSpec()
     run = jax.jit(_chunk_of(learner, num_seeds, chunk), donate_argnums=0, out_shardings=(shardings, whole, whole))
-    return compile_quickly(run.lower(state, np.int32(0)))
+    return run.lower(state, np.int32(0)).compile()
 
 
 def _chunk_of(learner: Learner, num_seeds: int, chunk: int) -> Any:

@@ -296,7 +296,7 @@ def test_every_public_function_has_a_case():
 
 @pytest.mark.parametrize("function", list(public_functions()), ids=lambda f: f.__name__)
 def test_every_public_function_documents_each_argument(function):
-    section = inspect.getdoc(function).split("Args:")[1]
+    _, _, section = inspect.getdoc(function).partition("Args:")
     assert [name for name in inspect.signature(function).parameters if f"{name}:" not in section] == []
     assert "Returns:" in section
 
