@@ -175,6 +175,7 @@ def jaxvec_command(*words, cwd, status=0):
     return done.stdout if status == 0 else done.stderr
 
 
+@pytest.mark.slow
 def test_the_whole_circle_from_the_shell(tmp_path):
     shutil.copy(mine.__file__, tmp_path / "mine.py")
     here = {"cwd": tmp_path}

@@ -54,6 +54,7 @@ def test_rules_are_those_of_evaluate(played, worlds):
     assert [row_of(played[1], name)["knows"] for name in ("waterfill", "capacity")] == ["own row", "everything"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "learner", "settings"), [("ippo", "ippo", {"minibatches": 1})])
 def test_learners_are_those_of_train_and_evaluate(played, worlds, name, learner, settings):
     env, params = worlds

@@ -99,6 +99,7 @@ def test_module_and_command_tell_the_version(fresh, tmp_path):
     assert f"\nversion: {jaxvec.__version__}\n" in citation
 
 
+@pytest.mark.slow
 def test_a_users_type_checker_knows_the_package(fresh, tmp_path):
     (tmp_path / "mine.py").write_text(
         "import jaxvec\n\nenv, params = jaxvec.make('isac_iov')\nenv.horizon\nenv.horizont\njaxvec.trian\n"

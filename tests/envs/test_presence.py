@@ -4,8 +4,8 @@ A new environment with a `count` among its numbers is tested by being registered
 """
 
 import dataclasses
+import itertools
 from functools import cache, partial
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -51,9 +51,10 @@ def known():
 
 
 KNOWN = tuple(known())
+QUICK = ("dt_edge", False)
 CASES = [
-    *((env_id, False) for env_id in KNOWN),
-    *(pytest.param(env_id, True, marks=pytest.mark.slow) for env_id in KNOWN),
+    pytest.param(*case, marks=() if case == QUICK else pytest.mark.slow)
+    for case in itertools.product(KNOWN, (False, True))
 ]
 every = pytest.mark.parametrize(("env_id", "others"), CASES)
 
@@ -205,7 +206,7 @@ def test_one_program_serves_every_number_of_vehicles(env_id, others):
         for k in range(1, MOST + 1)
     ]
     assert both.traces == known
-    assert all(not np.array_equal(a, b) for a, b in pairwise(means))
+    assert all(not np.array_equal(a, b) for a, b in itertools.pairwise(means))
     # each world with a number of its own: the same as all with that one
     swept = both.run(keys, draws, actions, both.params.replace(present=jnp.asarray([1, 3, 5])))[0][-1][1].reward[GROUP]
     for w, k in enumerate((1, 3, 5)):

@@ -646,6 +646,7 @@ def test_float32_agrees_with_float64():
     assert same >= 0.9 * SETS * WORLDS
 
 
+@pytest.mark.slow
 def test_gradients_of_rewards_are_finite_at_any_action():
     boxes = {g: [n for n, s in ENV.action_space[g].items() if isinstance(s, Box)] for g in GROUPS}
 
@@ -688,6 +689,7 @@ def losses(name, air):
     return loss_db, pathloss.Link(ground_m, distance_m, height_m, params.ut_antenna_height_m), chance, params
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("air", [False, True], ids=["ground", "air"])
 @pytest.mark.parametrize("name", ["free_space", "umi_los", "uma_nlos", "okumura_hata", "okumura_hata_ghz"])
 def test_a_single_path_loss_is_the_registered_one_whatever_is_in_sight(name, air):

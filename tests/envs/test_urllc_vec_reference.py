@@ -35,7 +35,11 @@ LITERAL = {
 }
 
 
-@pytest.mark.parametrize("settings", [SMALL, OTHERWISE, LITERAL], ids=("default", "otherwise", "literal"))
+@pytest.mark.parametrize(
+    "settings",
+    [SMALL, OTHERWISE, pytest.param(LITERAL, marks=pytest.mark.slow)],
+    ids=("default", "otherwise", "literal"),
+)
 def test_trajectories_agree_in_float64(settings):
     env, seen = UrllcVec(**settings), Counter()
     with jax.enable_x64(True):

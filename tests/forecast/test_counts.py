@@ -61,6 +61,7 @@ def test_naive_forecasts_follow_from_what_was_alone(name, counts):
     assert len(changed) == {"persistence": 1, "ar6": 6, "weekly": 0}[name]  # there is no bin a week later
 
 
+@pytest.mark.slow
 def test_learned_forecasts_beat_the_last_bin_and_follow_from_what_was_alone(counts):
     how = Training(epochs=3, batch_size=128, learning_rate=3e-3)
 

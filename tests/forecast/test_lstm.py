@@ -91,6 +91,7 @@ def test_dropout_leaves_the_mean_and_a_part_of_the_outputs(part):
     assert (np.ptp(np.asarray(several)) > 0) == (part > 0)
 
 
+@pytest.mark.slow
 def test_it_beats_the_last_value_on_a_process_that_can_be_forecast():
     # AR(1) at lag 3 with correlation 0.9: the best forecast has 0.9^3 of the last value, and 1 - 0.9^6 of the variance against
     # 2 (1 - 0.9^3) of the last value: a ratio of errors of 0.93

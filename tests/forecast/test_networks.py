@@ -105,7 +105,7 @@ def test_forecasts_follow_from_what_was_alone():
     np.testing.assert_allclose(before[1, 4], model.apply(params, series[1, 4:7, None])[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", [pytest.param(x, marks=() if x == "lstm" else pytest.mark.slow) for x in SIZES])
 def test_trained_networks_beat_the_last_value(name, noise):
     how = Training(lags=6, epochs=4, batch_size=64, learning_rate=3e-3)
     several = jax.vmap(lambda key: fit(FORECASTERS[name], key, noise, TRAIN, VALID, how))(jax.random.split(KEY, 2))

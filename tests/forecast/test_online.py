@@ -38,9 +38,8 @@ def small(monkeypatch):
     monkeypatch.setattr(FORECASTERS, "_others", {"small": peephole_lstm(width=16, layers=1)})
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name != "mappo, continuing" else ()) for name in CASES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_forecasts_are_learned_and_shown(name, small):
     env, learner, settings = CASES[name]
     learner = learners.make(learner, env, **settings | SMALL)

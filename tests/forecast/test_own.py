@@ -92,7 +92,9 @@ def test_one_is_a_predictor_by_its_name_alone(counts):
     assert over_the_last_value(counts, predict(counts, "mlp")) < 0.75
 
 
-@pytest.mark.parametrize(("learner", "name"), [("mappo", "linear"), ("maddpg", "mlp")])
+@pytest.mark.parametrize(
+    ("learner", "name"), [("mappo", "linear"), pytest.param("maddpg", "mlp", marks=pytest.mark.slow)]
+)
 def test_they_learn_beside_a_policy(learner, name):
     env, updates = Flips(), 40
     settings = {"forecaster": name, "forecaster_steps": 16, "forecaster_batch": 64, "n_worlds": 16, "hidden": (8,)}

@@ -37,6 +37,7 @@ def test_the_policy_is_the_best_that_was_judged():
     assert last < best[-1]
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_are_seeds_alone():
     learner, hyper = drifting()
     several = train(learner, PARAMS, KEY, 10, num_seeds=2, hyper=hyper, progress=False)

@@ -13,14 +13,9 @@ FOR_ALL_LEARNERS = ("isac_iov",)
 FOR_ALL_ENVIRONMENTS = ("mappo", "masac")  # on-policy, and off-policy
 SIMPLER = ("ippo", "ddpg", "td3", "sac", "mappo_matched")  # than another that is quick
 QUICK = {("apg", "v2x_offload"), ("maddpg", "v2x_offload")}  # in turns
-SLOW = {
-    ("mappo", "urllc_vec"),
-    ("masac", "urllc_vec"),
-    ("masac", "twin_migration"),
-    ("masac", "dt_edge"),
-    ("masac", "v2x_offload"),
-}
-SLOW |= {("matd3", "isac_iov"), ("mappo", "twin_migration"), *((name, "isac_iov") for name in SIMPLER)}
+SLOW = {(name, "isac_iov") for name in (*SIMPLER, "matd3", "masac", "qmarl")}
+SLOW |= {("mappo", env_id) for env_id in ("urllc_vec", "twin_migration")}
+SLOW |= {("masac", env_id) for env_id in ("urllc_vec", "twin_migration", "dt_edge", "v2x_offload")}
 
 
 def pairs():
@@ -41,7 +36,7 @@ def switched():
     """Every learner on every environment and preset with its own parameters for each agent; some are quick."""
     cases = [(name, env_id, None) for env_id in jaxvec.env_ids() for name in learners.LEARNERS]
     cases += [("mappo", env_id, preset) for env_id in jaxvec.env_ids() for preset in ENVIRONMENTS[env_id].presets]
-    quick = {("maddpg_pooled", "urllc_vec", None), ("mappo", "urllc_vec", None), ("maddpg", "v2x_offload", None)}
+    quick = {("mappo", "urllc_vec", None), ("maddpg", "v2x_offload", None)}
     return [pytest.param(*case, marks=[] if case in quick else pytest.mark.slow) for case in cases]
 
 

@@ -59,7 +59,7 @@ def values_of_policy(learner, state, obs):
     return values(state, obs)
 
 
-SIMPLER = ("ddpg", "sac", "td3", "maddpg", "maddpg_pooled")  # than another that is quick
+SIMPLER = ("ddpg", "sac", "td3", "maddpg", "maddpg_pooled", "matd3")  # than another that is quick
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize(
-    "choice", [pytest.param(x, marks=pytest.mark.slow if x == "separate parameters" else ()) for x in CHOICES]
+    "choice", [pytest.param(x, marks=pytest.mark.slow if x != "normalised observations" else ()) for x in CHOICES]
 )
 def test_every_setting_learns(choice):
     name, settings = CHOICES[choice]
@@ -101,6 +101,7 @@ def test_masked_choices_are_never_taken(name):
         assert set(np.unique(action["a"]["pick"])) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_constant_reward_with_termination_has_the_value_of_what_is_left():
     # 3 slots of 1, then nothing: Q = 1 + g + g^2 at the start
     env = Probe("constant", horizon=3, terminates=True)
@@ -117,6 +118,7 @@ def test_constant_reward_with_truncation_is_bootstrapped():
     np.testing.assert_allclose(values_of_policy(learner, state, obs_batch_first(look(env)))["a"], 2.0, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_delayed_reward_is_discounted():
     # the sign of slot 0 is paid in slot 2: Q = 0.9^2 sign at the start
     env = Probe("delayed", horizon=3, terminates=True)
@@ -126,7 +128,8 @@ def test_delayed_reward_is_discounted():
     np.testing.assert_allclose(values_of_policy(learner, state, obs)["a"], expected, atol=0.15)
 
 
-@pytest.mark.parametrize("name", [pytest.param("td3", marks=pytest.mark.slow), "sac"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["td3", "sac"])
 def test_continuous_action_finds_the_target(name):
     env = Probe("target", terminates=True)
     learner, state, _ = trained(env, name, updates=100)
@@ -134,6 +137,7 @@ def test_continuous_action_finds_the_target(name):
     np.testing.assert_allclose(action["a"]["x"], 0.3, atol=0.1)
 
 
+@pytest.mark.slow
 def test_targets_follow_by_tau_and_actors_by_their_delay():
     env = Probe("chosen", horizon=2)
     settings = {**SMALL, "slots_per_update": 2, "policy_delay": 2}
@@ -149,6 +153,7 @@ def test_targets_follow_by_tau_and_actors_by_their_delay():
     jax.tree.map(np.testing.assert_array_equal, none.params["actor"], start.params["actor"])  # critics alone, at first
 
 
+@pytest.mark.slow
 def test_the_first_part_of_training_acts_uniformly():
     env = Probe("chosen", horizon=2)
     learner = learners.make("ddpg", env, **{**SMALL, "slots_per_update": 64, "capacity": 2048})
@@ -163,6 +168,7 @@ def test_the_first_part_of_training_acts_uniformly():
     assert spread[1] < 0.1  # a fresh actor says about 0
 
 
+@pytest.mark.slow
 def test_the_temperature_moves_entropy_to_its_target():
     # the reward pulls entropy down, temperature holds it where it should be
     env = Probe("chosen", horizon=2)
@@ -180,6 +186,7 @@ def test_the_temperature_moves_entropy_to_its_target():
     np.testing.assert_allclose(choice, np.log(2) * np.array([0.5, 0.9]), atol=0.1)
 
 
+@pytest.mark.slow
 def test_seeds_and_rates_and_scenarios_are_one_vmap_and_one_compilation():
     env = Probe("chosen", horizon=2)
     learner = learners.make("ddpg", env, **SMALL)

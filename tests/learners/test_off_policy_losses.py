@@ -215,6 +215,7 @@ def next_values(core, state, entry):
 TURNS = {"n_vehicles": 3, "n_servers": 2, "horizon": 4}
 
 
+@pytest.mark.slow
 def test_agents_who_take_turns_are_judged_on_what_they_saw(monkeypatch):
     # the buffer holds each agent's view in its turn, and the target actors play the next slot's turns anew
     env, params = jaxvec.make("v2x_offload", **TURNS)
@@ -238,6 +239,7 @@ def test_agents_who_take_turns_are_judged_on_what_they_saw(monkeypatch):
     assert set(asked) == {("target", (1,), (8, 1, 10))}
 
 
+@pytest.mark.slow
 def test_each_world_is_judged_under_its_own_numbers():
     env, params = jaxvec.make("v2x_offload", **TURNS)
     core = core_of(learners.make("maddpg", env, **{**SMALL, "n_worlds": 8, "capacity": 64}))

@@ -40,7 +40,7 @@ def look(env, n=64, seed=7):
     return jax.jit(lambda keys: env.reset(keys, env.default_params())[1].obs)(keys)
 
 
-@pytest.mark.parametrize("name", ["ippo", "mappo"])
+@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
 def test_constant_reward_with_termination_has_the_value_of_what_is_left(name):
     # 3 slots of 1, then nothing: V = 1 + g + g^2 at the start
     env = Probe("constant", horizon=3, terminates=True)
@@ -56,7 +56,7 @@ def test_constant_reward_with_truncation_is_bootstrapped():
     np.testing.assert_allclose(value_of(learner, state, look(env))["a"], 2.0, rtol=0.1)
 
 
-@pytest.mark.parametrize("name", ["ippo", "mappo"])
+@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
 def test_the_return_of_an_agent_ends_where_it_leaves(name):
     # agent i earns 1 in slots 0 to i: V = 1 + g + ... + g^i, though the episode goes on, and is cut after three slots
     env = Probe("constant", horizon=3, n=2, leaving=True)
@@ -66,7 +66,7 @@ def test_the_return_of_an_agent_ends_where_it_leaves(name):
     np.testing.assert_allclose(metrics["reward"], 1.0)  # of those who took part
 
 
-@pytest.mark.parametrize("name", ["ippo", "mappo"])
+@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
 def test_value_depends_on_the_observation(name):
     env = Probe("observed", terminates=True)
     learner, state, _ = trained(env, name=name)
@@ -96,7 +96,13 @@ CHOICES = {
 }
 
 
-SIMPLER = ("gru", "normalised observations", "ippo", "separate parameters")  # than another that is quick
+SIMPLER = (
+    "gru",
+    "normalised observations",
+    "ippo",
+    "separate parameters",
+    "continuing rollouts with a gru",
+)  # than another that is quick
 
 
 @pytest.mark.parametrize("choice", [pytest.param(x, marks=pytest.mark.slow if x in SIMPLER else ()) for x in CHOICES])
@@ -113,6 +119,7 @@ def test_hybrid_action_of_two_groups_follows_the_observation(choice):
         assert earned.mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_gru_trains_on_the_very_probabilities_that_it_acted_with():
     # before the first gradient step the ratio is 1 everywhere, also where a rollout begins or ends in mid-episode
     env = Probe("chosen", horizon=4, groups=2)

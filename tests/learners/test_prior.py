@@ -29,7 +29,7 @@ TINY = {
 @pytest.mark.parametrize(
     ("env_id", "name", "more"),
     [
-        ("isac_iov", "apg", {}),
+        pytest.param("isac_iov", "apg", {}, marks=pytest.mark.slow),
         pytest.param("isac_iov", "mappo", {"gru": 3}, marks=pytest.mark.slow),
         pytest.param("v2x_offload", "masac", {}, marks=pytest.mark.slow),
         pytest.param("twin_migration", "maddpg", {"actor": "scorer"}, marks=pytest.mark.slow),

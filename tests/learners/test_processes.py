@@ -30,6 +30,7 @@ def programs():
     return {name: hashlib.sha256(x.as_text().encode()).hexdigest() for name, x in lowered.items()}
 
 
+@pytest.mark.slow
 def test_programs_do_not_depend_on_the_process():
     def of_process(seed):
         environ = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])}

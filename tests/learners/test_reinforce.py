@@ -58,7 +58,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+QUICK = ("two groups", "agents that leave", "scores of options")
+
+
+@pytest.mark.parametrize("case", [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in CASES])
 def test_it_learns_what_the_observation_asks_for(case):
     env, settings = CASES[case]
     for group, reward in earned(env, **settings).items():
@@ -70,6 +73,7 @@ def test_it_finds_the_target():
     assert earned(Probe("target", terminates=True))["a"] > -0.1
 
 
+@pytest.mark.slow
 def test_a_single_update_is_not_enough():
     # the tests above can fail: chance earns a half, and is 1.3 away from the target in the mean square
     assert earned(Probe("chosen", horizon=2), updates=1)["a"] < 0.7

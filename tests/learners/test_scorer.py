@@ -55,7 +55,7 @@ def test_another_order_of_servers_is_the_same_order_of_scores():
     assert scorer(more).apply(params, (), seen)[0].shape == (6, 7)
 
 
-@pytest.mark.parametrize("name", ["mappo", "masac"])
+@pytest.mark.parametrize("name", ["mappo", pytest.param("masac", marks=pytest.mark.slow)])
 def test_it_learns_to_pick_the_best(name):
     small = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (16,)}
     if name == "masac":
@@ -127,7 +127,8 @@ def test_subtasks_are_told_apart_and_alike():
     np.testing.assert_array_equal(each[:, 0, :, 7] == 1, snr == snr.max(1, keepdims=True))  # who is first
 
 
-@pytest.mark.parametrize("name", ["apg", *(pytest.param(x, marks=pytest.mark.slow) for x in ("sac", "ippo", "maddpg"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["apg", "sac", "ippo", "maddpg"])
 def test_a_pooled_actor_knows_no_order_of_the_others(name):
     env, params = jaxvec.make("isac_iov", n_vehicles=3, horizon=3)
     small = {"n_worlds": 4, "hidden": (4,), "rollout_length": 2}

@@ -88,6 +88,7 @@ def test_learners_have_a_size_of_their_own_and_meet_the_worlds_of_the_rules(aske
     assert np.isfinite(data.samples("learned", 2.0)).all()
 
 
+@pytest.mark.slow
 def test_learners_of_all_sizes_may_be_one_program(asked, tmp_path):
     data = Runner("dt_edge", dataclasses.replace(BUDGET, together=True), tmp_path).data((LEARNED,), POINTS, 1)
     ((members, env, there),) = asked

@@ -48,6 +48,7 @@ def test_a_figure_has_a_run_per_series_point_and_seed(made):
     assert not np.allclose(data.samples("learned", 5.0)[0], data.samples("learned", 5.0)[1]), "seeds differ"
 
 
+@pytest.mark.slow
 def test_side_by_side_is_one_by_one(made):
     """A learner of the sweep is what `jaxvec.train` makes of the same key, and meets the same worlds as a rule."""
     data, _ = made
@@ -153,6 +154,7 @@ def test_run_by_run_is_a_loop_over_series_points_and_seeds(tmp_path, monkeypatch
     assert evaluated == [["ippo"]] * 4 + [["nearest", "split_equal"]] * 2
 
 
+@pytest.mark.slow
 def test_evaluation_may_be_in_other_worlds_than_training(made, tmp_path):
     data, _ = made
     runner = Runner("isac_iov", BUDGET, tmp_path, eval_overrides=lambda settings: {"cost_weight": 0.1})

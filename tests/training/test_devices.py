@@ -40,6 +40,7 @@ def check(found):
         assert x["resumed_same"], name
 
 
+@pytest.mark.slow
 def test_training_on_four_devices_is_that_on_one(tmp_path):
     check(on_four_devices(tmp_path, "isac_iov", "ippo"))
 

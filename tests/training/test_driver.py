@@ -287,6 +287,7 @@ def test_parameters_that_are_not_those_of_the_configuration_are_refused(isac, fi
         load(tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_a_run_of_64_bits_resumes_to_the_same_bits(isac, tmp_path):
     with jax.enable_x64(True):
         key = jax.random.key(0)

@@ -118,6 +118,7 @@ def one_habit_each(seed, groups):
     return Lessons(*(jnp.asarray(v) for v in (*seen, near, *there)))
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_to_read_its_cases():
     taught, x = one_habit_each(0, 64), one_habit_each(1, 16)
     fitted = transformer.fit(MODEL, jax.random.key(1), taught, Training(300, batch_size=32, learning_rate=3e-3))
