@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from jaxvec.options import Count, Slots
+from jaxvec.options import Count, Minutes, Slots
 from jaxvec.shell import Json
 
 
@@ -21,6 +21,7 @@ def reproduce(
     quick: bool = False,
     together: bool = False,
     timing: bool = False,
+    minutes: Minutes | None = None,
     out: Path | None = None,
     part: str | None = None,
     source: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
@@ -29,10 +30,11 @@ def reproduce(
 ) -> None:
     """The figures of an environment's paper: trained, drawn, and its claims judged one by one; interrupted, it goes on.
 
-    Runs are kept in `OUT/runs` and not made again. `OUT/reproduce.jsonl` sums them up; see also benchmarks/results/reproduce-*.
+    Runs are kept in `OUT/runs`. `OUT/reproduce.jsonl` sums them up; see also benchmarks/results/reproduce-*.
 
     Examples:
         jaxvec reproduce isac_iov --quick
+        jaxvec reproduce v2x_offload --minutes 60
         jaxvec reproduce v2x_offload --out /shared/v2x --part 2/8
         jaxvec reproduce v2x_offload --from reproductions/v2x_offload/reproduce.jsonl --out again
 
@@ -51,6 +53,7 @@ def reproduce(
         quick: a look, in a minute or so per figure: tiny training, few places, two seeds.
         together: learners of all numbers of vehicles as one program, of the most: for a GPU, where compiling takes longest.
         timing: make it anew, and once more run by run, and say how long both took.
+        minutes: of training; what would not end in time is left out, and the page says so. All if not given.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
         part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last draws.
         source: a summary, from which figures and page are made again without training.
@@ -59,13 +62,19 @@ def reproduce(
     """
     from jaxvec import bench as bench_module
     from jaxvec.papers import report
-    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
+    from jaxvec.sharing import goes_on, part_of, stoppable
 
-    how: dict[str, Any] = {"seeds": seeds, "slots": slots, "quick": quick, "timing": timing, "part": part_of(part)}
-    how |= {"together": together, "source": source, "ship": ship} | ({"say": lambda _: None} if json else {})
+    how: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes, "quick": quick}
+    how |= {"together": together, "timing": timing, "part": part_of(part), "source": source, "ship": ship}
+    how |= {"out": out or report.folder_of(env, quick)} | ({"say": lambda _: None} if json else {})
     bench_module.all_cores()
-    folder = out or report.folder_of(env, quick)
-    result = stoppable(partial(report.reproduce, env, figure=figure, out=folder, **how), goes_on(folder))
+    _tell(stoppable(partial(report.reproduce, env, **how), goes_on(how["out"])), json)
+
+
+def _tell(result: dict[str, Any], json: bool) -> None:
+    """Print what is not printed yet."""
+    from jaxvec.sharing import left_to_others
+
     if json:
         print(jsonlib.dumps(result))
     elif result.get("left"):

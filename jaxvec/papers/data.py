@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.core.evaluation import Interval, interval
+from jaxvec.papers.allowance import MissingRunsError, in_words
 from jaxvec.papers.runs import Run
 from jaxvec.papers.series import Cell, Named, Series
 
@@ -31,17 +32,24 @@ class Data:
         series: who is compared.
         runs: cell -> runs, one per seed of a learner, a single one of a rule.
         rules: evaluates rules in other worlds when asked to; None: it cannot be asked.
+        missing: cell -> how many runs were not made for want of time.
 
     Attributes:
-        series, runs, rules: as given.
+        series, runs, rules, missing: as given.
         xs: the values of the axis, in order.
         used: cell -> what was asked for: "metrics", "curves", "deviations" or "largest", and the metric.
         asked: rules in other worlds that were asked for: name, numbers of the world, sizes, metric, and the run.
     """
 
-    def __init__(self, series: Sequence[Series], runs: Mapping[Cell, Sequence[Run]], rules: RulesFn | None = None):
-        self.series, self.runs, self.rules = tuple(series), runs, rules
-        self.xs = sorted({x for _, x in runs})
+    def __init__(
+        self,
+        series: Sequence[Series],
+        runs: Mapping[Cell, Sequence[Run]],
+        rules: RulesFn | None = None,
+        missing: Mapping[Cell, int] | None = None,
+    ):
+        self.series, self.runs, self.rules, self.missing = tuple(series), runs, rules, dict(missing or {})
+        self.xs = sorted({x for _, x in (*runs, *self.missing)})
         self.used: dict[Cell, set[tuple[str, str]]] = {}
         self.asked: list[tuple[str, Named, Named, str, Run]] = []
         self._over_seeds = {one.name for one in series if one.has_seeds}
@@ -50,6 +58,19 @@ class Data:
     def has_seeds(self) -> bool:
         """Whether any series has a run per seed."""
         return bool(self._over_seeds)
+
+    def is_whole(self, series: str) -> bool:
+        """Whether nothing of a series is missing."""
+        return all(name != series for name, _ in self.missing)
+
+    @property
+    def lacking(self) -> str:
+        """What is missing, in words, with the time that it would take; empty if nothing is."""
+        trained = {one.name for one in self.series if one.learner} & {name for name, _ in self.missing}
+        of_them = [run for (name, _), runs in self.runs.items() if name in trained for run in runs]
+        of_any = [run for runs in self.runs.values() for run in runs if "updates" in run.config]
+        each = [sum(run.seconds.values()) for run in of_them or of_any]
+        return in_words(self.missing, float(np.mean(each)) if each else np.nan)
 
     def watched(self) -> "Data":
         """The same data, which have not been asked for anything."""
@@ -147,17 +168,28 @@ class Data:
 
     def episodes(self, series: str, x: float) -> np.ndarray:
         """Episodes that a learner has seen at each point of its curve, `(points,)`."""
-        run = self.runs[series, x][0]
+        run = self._made(series, x)[0]
         slots, n = run.config["slots"], len(run.curves["reward"])
         return (np.arange(n) + 1) / n * slots / run.config["horizon"]
 
     def worlds(self, series: str, x: float) -> int:
         """In how many worlds a learner was trained at once."""
-        return int(self.runs[series, x][0].config["settings"]["n_worlds"])
+        return int(self._made(series, x)[0].config["settings"]["n_worlds"])
 
     def _runs(self, series: str, x: float, part: str, metric: str) -> Sequence[Run]:
         """The runs of a cell, of which it is noted what is asked for."""
+        runs = self._made(series, x)
         self.used.setdefault((series, x), set()).add((part, metric))
+        return runs
+
+    def _made(self, series: str, x: float) -> Sequence[Run]:
+        """The runs of a cell.
+
+        Raises:
+            MissingRunsError: they were not made.
+        """
+        if (series, x) in self.missing:
+            raise MissingRunsError((series, x))
         return self.runs[series, x]
 
     def _over_episodes(

@@ -63,6 +63,7 @@ def made(command: str, seeds: int, slots: int, episodes: int, data: Data) -> dic
         "updates": f"{updates[0]:,}" + f" to {updates[-1]:,}" * (len(updates) > 1) if updates else "",
         "episodes": episodes,
         "runs": len(runs),
+        **({"lacking": data.lacking} if data.missing else {}),
         "seconds": round(sum(sum(run.seconds.values()) for run in runs)),
     }
 
@@ -84,6 +85,8 @@ def page(
             parts += [f"## {figure.heading}"]
             parts += [f"![{figure.heading}]({address})" for address in pictures.get(figure.number, ())]
             parts += [f"It shows less than the paper's, or otherwise: {figure.less}."] if figure.less else []
+            lacking = of_figures[figure.number].get("lacking", "")
+            parts += [f"Not everything was trained: {lacking}."] if lacking else []
             parts += _table(figure.claims, known)
     missing = [figure.number for figure in paper.figures if figure.number not in of_figures]
     parts += ["## Of no figure", *_table(paper.other_claims, known)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxvec.core.errors import suggest
+from jaxvec.papers.allowance import MissingRunsError
 from jaxvec.papers.checks import Check
 from jaxvec.papers.convergence import in_words, learned
 from jaxvec.papers.data import Data
@@ -48,7 +49,11 @@ class Claim:
     def judged(self, data: Data) -> Verdict:
         """The verdict from a figure's data; not shown, with the reason, where these or their learners decide nothing."""
         watched = data.watched()
-        verdict = decide(self.check(watched), self.margin)
+        try:
+            verdict = decide(self.check(watched), self.margin)
+        except MissingRunsError as error:
+            data.note(watched)
+            return Verdict(NOT_SHOWN, f"{error}; {data.lacking}", "", "")
         cells = [cell for cell in watched.used if self.rests_on is None or cell[0] in self.rests_on]
         found = learned(watched, cells)
         data.note(watched)

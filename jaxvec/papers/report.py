@@ -59,6 +59,15 @@ class _Plan(NamedTuple):
     say: Callable[[str], Any]
     command: str
 
+    def begin(self) -> None:
+        """Say what is made."""
+        slots, episodes = self.budget.slots, self.budget.episodes
+        self.say(
+            f"{self.paper.title}\n{slots:,} slots of training, {self.seeds} seeds, {episodes} episodes of evaluation"
+        )
+        if self.quick:
+            self.say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
+
     def spent(self, figure: Figure, data: Data) -> str:
         """What was spent on a figure, in words."""
         spent = f"{self.seeds} seeds" if data.has_seeds else f"{self.budget.episodes} episodes"
@@ -76,6 +85,7 @@ def reproduce(
     together: bool = False,
     timing: bool = False,
     part: Part | None = None,
+    minutes: float | None = None,
     out: Path | None = None,
     source: Path | None = None,
     ship: Path | None = None,
@@ -93,6 +103,7 @@ def reproduce(
         together: learners of all numbers of vehicles are one program, whether the paper's budget says so or not.
         timing: make everything anew, and then once more run by run; both times are kept.
         part: which of several workers this is, who ends when others are at all that is left; None: one who waits for them.
+        minutes: of training; what would not end in time is left out, and claims that need it are not shown; None: all is made.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
         source: a summary from which everything is drawn and judged again; nothing is trained.
         ship: a folder for what is published: the page with small pictures, and the summary.
@@ -105,8 +116,9 @@ def reproduce(
             one that parts cannot share; or what does not go together.
         TrainingError: a learner has gone astray; a part has made everything else.
     """
-    _check_words(part, timing, source, (quick, together, seeds, slots))
-    words = {"--figure": figure, "--seeds": seeds, "--slots": slots, "--quick": quick, "--together": together}
+    _check_words(part, timing, source, (quick, together, seeds, slots, minutes))
+    words: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes}
+    words |= {"quick": quick, "together": together}
     plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)._replace(command=_command(env_id, words))
     if source:
         return _again(plan, _figures(plan.paper, figure, False), figure is None, source, ship)
@@ -115,12 +127,9 @@ def reproduce(
     figures = _figures(paper, figure, together)
     out.mkdir(parents=True, exist_ok=True)
     _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
-    runner = Runner(env_id, budget, out, progress, fresh=timing, shared=bool(part), eval_overrides=paper.eval_overrides)
-    say(
-        f"{paper.title}\n{budget.slots:,} slots of training, {plan.seeds} seeds, {budget.episodes} episodes of evaluation"
-    )
-    if quick:
-        say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
+    how: dict[str, Any] = {"fresh": timing, "shared": bool(part), "minutes": minutes}
+    runner = Runner(env_id, budget, out, progress, eval_overrides=paper.eval_overrides, **how)
+    plan.begin()
     results, left = _make(plan, figures, runner, part)
     if left:
         return {"out": str(out), "figures": {}, "left": left}
@@ -139,7 +148,9 @@ def _check_words(part: Part | None, timing: bool, source: Path | None, others: t
 def _command(env_id: str, words: dict[str, Any]) -> str:
     """The words that make the same again."""
     parts = [
-        name if value is True else f"{name} {value}" for name, value in words.items() if value not in (None, False)
+        f"--{name}" if value is True else f"--{name} {value}"
+        for name, value in words.items()
+        if value not in (None, False)
     ]
     return " ".join(["jaxvec reproduce", env_id, *parts])
 
@@ -244,7 +255,7 @@ def _reproduce_figure(plan: _Plan, figure: Figure, runner: Runner) -> dict[str, 
     about = pages.made(plan.command, plan.seeds, plan.budget.slots, plan.budget.episodes, data)
     about |= {"spent": plan.spent(figure, data) + (" (quick look)" if plan.quick else "")}
     result = _drawn_and_judged(plan, figure, condensing(data), about, runner, times)
-    pictures = [str(file) for file in figure.pictures(runner, plan.out)] if figure.pictures else []
+    pictures = [str(x) for x in figure.pictures(runner, plan.out)] if figure.pictures and not data.missing else []
     plan.say(_of_time(times))
     return result | {"files": result["files"] + pictures}
 

@@ -23,10 +23,22 @@ from jaxvec.core.evaluation import evaluate
 from jaxvec.core.make import make
 from jaxvec.learners.base import Learner
 from jaxvec.papers import programs
+from jaxvec.papers.allowance import Allowance
 from jaxvec.papers.data import Data
 from jaxvec.papers.programs import WORLDS, Length, Member
 from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, remove_halves, write_run
-from jaxvec.papers.series import Budget, Cell, Here, Named, Series, SweepPoint, at_largest
+from jaxvec.papers.series import (
+    Budget,
+    Cell,
+    Here,
+    Named,
+    Series,
+    SweepPoint,
+    at_largest,
+    of_one_program,
+    of_one_size,
+    run_apart,
+)
 from jaxvec.papers.worlds import WorldsOf
 from jaxvec.policies import fixed
 from jaxvec.training import train
@@ -88,6 +100,7 @@ class Runner:
         fresh: make everything again, whatever the folder holds.
         shared: whether it must be possible to lock the folder.
         eval_overrides: see `EvalOverrides`.
+        minutes: that training may take, see `jaxvec.papers.allowance`; None: as long as it takes.
     """
 
     def __init__(
@@ -100,9 +113,11 @@ class Runner:
         fresh: bool = False,
         shared: bool = False,
         eval_overrides: EvalOverrides = as_in_training,
+        minutes: float | None = None,
     ):
         self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
         self.eval_overrides, self.progress = eval_overrides, Progress(progress)
+        self.allowance = Allowance(minutes)
         self.claims = Claims(out / "claims", required=shared)
         self.store.mkdir(parents=True, exist_ok=True)
         foreign = foreign_runs(self.store)
@@ -120,9 +135,15 @@ class Runner:
             seeds: runs of each series that has seeds, at each point.
         """
         runs: dict[Cell, list[Run]] = {}
+        missing: dict[Cell, int] = {}
         for member in self._made(series, points, seeds):
-            runs.setdefault((member.series.name, member.x), []).append(read_run(self.store / member.file))
-        return Data(series, runs, self.rules)
+            cell, file = (member.series.name, member.x), self.store / member.file
+            if file.exists():
+                runs.setdefault(cell, []).append(read_run(file))
+            else:
+                missing[cell] = missing.get(cell, 0) + 1
+        whole = {cell: of_cell for cell, of_cell in runs.items() if cell not in missing}
+        return Data(series, whole, self.rules, missing)
 
     def rules(self, names: Sequence[str], worlds: Sequence[Named], sizes: Named) -> dict[str, list[Run]]:
         """Fixed policies in other worlds: per rule, a run for each.
@@ -158,13 +179,13 @@ class Runner:
         return [member for program in wanted for member in program.members]
 
     def _programs(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> Iterator[Program]:
-        for of_one_program in _of_one_program(series):
-            first = of_one_program[0]
+        for together in of_one_program(series):
+            first = together[0]
             alone = not first.rule and not (first.learner and self.budget.together)
-            for of_one_size in _of_one_size(at_largest(points, alone=alone)):
-                setup = self.setup(of_one_program[0], of_one_size[0])
-                members = self.members(of_one_program, of_one_size, seeds, setup)
-                yield Program(", ".join(one.name for one in of_one_program), members, of_one_size[0], setup)
+            for alike in of_one_size(at_largest(points, alone=alone)):
+                setup = self.setup(first, alike[0])
+                members = self.members(together, alike, seeds, setup)
+                yield Program(", ".join(one.name for one in together), members, alike[0], setup)
 
     def _units(self, wanted: Iterable[Program], seen: set[str]) -> list[Unit]:
         """Units of what is not of another unit already, which `seen` has by its file."""
@@ -182,18 +203,25 @@ class Runner:
         def missing() -> list[Member]:
             return [m for m in program.members if m.file in old or not (self.store / m.file).exists()]
 
+        def done() -> bool:
+            lacks, learner = missing(), program.setup.learner
+            return not lacks or (learner is not None and not self.allowance.lasts(learner.name, len(lacks)))
+
         def make() -> None:
             members = missing()
             on = programs.placed(members, program.setup.learner, self.budget.episodes)
             self.progress.start(f"{program.names}: {len(members)} in one program, {on}")
-            for member, run in zip(members, self._make(members, program.point, program.setup), strict=True):
+            runs = self._make(members, program.point, program.setup)
+            if program.setup.learner:
+                self.allowance.note(program.setup.learner.name, runs)
+            for member, run in zip(members, runs, strict=True):
                 remove_halves(self.store / member.file)
                 write_run(self.store / member.file, run)
                 old.discard(member.file)
 
         files = [member.file.removesuffix(".npz") for member in program.members]
         claim = partial(self.claims.of, " ".join(files))
-        return Unit(f"{program.names} ({files[0]})", claim, lambda: not missing(), make)
+        return Unit(f"{program.names} ({files[0]})", claim, done, make)
 
     def one_by_one(self, series: Sequence[Series], points: Sequence[SweepPoint], seeds: int) -> dict[str, float]:
         """The same as a loop of single runs, each compiled for itself, through `jaxvec.train` and `evaluate`.
@@ -202,8 +230,8 @@ class Runner:
             How many `runs`, and the `seconds` that they took.
         """
         started, count = time.perf_counter(), 0
-        for program in _of_one_program(series):
-            for group in _run_apart(program):
+        for program in of_one_program(series):
+            for group in run_apart(program):
                 for point in points:
                     for seed in range(seeds if group[0].has_seeds else 1):
                         self.progress.write(f"run by run: {group[0].name} at {point.x:g}, seed {seed}")
@@ -360,29 +388,6 @@ class Runner:
         eval_params = self.eval_params(series, point, setup).replace(**numbers)
         evaluate(setup.env, policies, jax.random.key(WORLDS), eval_params, self.budget.episodes)
         return len(policies)
-
-
-def _alike(things: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[list[Any]]:
-    """Those of the same key together, in order."""
-    groups: dict[str, list[Any]] = {}
-    for thing in things:
-        groups.setdefault(repr(key(thing)), []).append(thing)
-    yield from groups.values()
-
-
-def _of_one_program(series: Iterable[Series]) -> Iterator[list[Series]]:
-    """Those together that may be one program."""
-    return _alike(series, lambda one: one.program)
-
-
-def _run_apart(program: Sequence[Series]) -> Iterator[list[Series]]:
-    """Of a program, what is run by itself when nothing is side by side: each learner, and rules in the same world."""
-    return _alike(program, lambda one: one.name if one.has_seeds or one.bound else sorted(one.numbers.items()))
-
-
-def _of_one_size(points: Iterable[SweepPoint]) -> Iterator[list[SweepPoint]]:
-    """Points of the same sizes together."""
-    return _alike(points, lambda point: sorted(point.sizes.items()))
 
 
 def _scaled(hyper: Any, factors: Mapping[str, float]) -> dict[str, float]:

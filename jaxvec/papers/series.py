@@ -1,6 +1,6 @@
 """What a figure compares and where: series, points of a sweep, and what is spent; plain data, run by `jaxvec.papers.runner`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -163,3 +163,38 @@ class Budget:
     seeds: int
     settings: Named = field(default_factory=dict)
     together: bool = False
+
+
+def _alike(things: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[list[Any]]:
+    """Those of the same key together, in order."""
+    groups: dict[str, list[Any]] = {}
+    for thing in things:
+        groups.setdefault(repr(key(thing)), []).append(thing)
+    yield from groups.values()
+
+
+def of_one_program(series: Iterable[Series]) -> Iterator[list[Series]]:
+    """Those together that may be one program.
+
+    Args:
+        series: in order.
+    """
+    return _alike(series, lambda one: one.program)
+
+
+def run_apart(program: Sequence[Series]) -> Iterator[list[Series]]:
+    """Of a program, what is run by itself when nothing is side by side: each learner, and rules in the same world.
+
+    Args:
+        program: series of one.
+    """
+    return _alike(program, lambda one: one.name if one.has_seeds or one.bound else sorted(one.numbers.items()))
+
+
+def of_one_size(points: Iterable[SweepPoint]) -> Iterator[list[SweepPoint]]:
+    """Points of the same sizes together.
+
+    Args:
+        points: in order.
+    """
+    return _alike(points, lambda point: sorted(point.sizes.items()))

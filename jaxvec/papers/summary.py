@@ -109,6 +109,7 @@ class Summary:
             key = self._keep(run, {("metrics", metric)})
             asked[_question(rule, world, sizes)] = [rule, dict(world), dict(sizes), key]
         line = {"figure": number, "format": FORMAT, "made": dict(made), "cells": cells}
+        line |= {"missing": [[*cell, count] for cell, count in data.missing.items()]} if data.missing else {}
         self.figures[number] = line | {"elsewhere": list(asked.values())}
         used = {run for line in self.figures.values() for run in _runs_of(line)}
         self.runs = {key: line for key, line in self.runs.items() if key in used}
@@ -133,8 +134,9 @@ class Summary:
 
             return {rule: [run(rule, world) for world in worlds] for rule in asked}
 
-        there = tuple(one for one in series if any(name == one.name for name, _ in runs))
-        return Data(there, runs, rules)
+        missing = {(name, x): count for name, x, count in line.get("missing", ()) if name in names}
+        there = tuple(one for one in series if any(name == one.name for name, _ in (*runs, *missing)))
+        return Data(there, runs, rules, missing)
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all.
@@ -180,7 +182,7 @@ def condensing(data: Data) -> Data:
     """
     has_seeds = {one.name: one.has_seeds for one in data.series}
     runs = {cell: [condensed(run, has_seeds[cell[0]]) for run in of_cell] for cell, of_cell in data.runs.items()}
-    return Data(data.series, runs, _condensing_rules(data))
+    return Data(data.series, runs, _condensing_rules(data), data.missing)
 
 
 def _condensing_rules(data: Data) -> Callable[..., Any] | None:

@@ -16,7 +16,7 @@ from jaxvec.papers.isac_iov.checks import PRINTED
 from jaxvec.papers.runner import Runner
 from jaxvec.papers.series import Series
 from jaxvec.papers.v2x_offload import checks as v2x_offload
-from jaxvec.papers.verdicts import OUTCOMES, Margin, decide
+from jaxvec.papers.verdicts import NOT_SHOWN, OUTCOMES, Margin, decide
 from jaxvec.reproduce_command import reproduce
 from jaxvec.viz import plots
 
@@ -55,6 +55,25 @@ def test_every_figure_is_drawn_and_its_claims_are_judged(of, figure, quick, tmp_
             verdict = claim.judged(data)
             assert verdict.numbers
             assert verdict.outcome in OUTCOMES
+
+
+@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+def test_a_figure_of_which_no_learner_is_made_is_drawn_and_claims_that_need_one_are_not_shown(of, figure):
+    whole = synthetic(figure)
+    learners = {series.name for series in figure.series if series.learner}
+    missing = {cell: len(runs) for cell, runs in whole.runs.items() if cell[0] in learners}
+    made = {cell: runs for cell, runs in whole.runs.items() if cell not in missing}
+    data = Data(figure.series, made, whole.rules, missing)
+    lines = [line for panel in figure.panels for line in panel.lines(data)]
+    assert not [line for line in lines if line.name in learners and line.kind != "paper"]
+    assert data.xs == whole.xs
+    for claim in figure.claims:
+        if (of.env_id, claim.name) not in PLAYS:
+            verdict, watched = claim.judged(data), whole.watched()
+            claim.check(watched)
+            needs = learners & {name for name, _ in watched.used}
+            assert ("for want of time" in verdict.numbers) == bool(needs)
+            assert not needs or verdict.outcome == NOT_SHOWN
 
 
 def test_names_of_figures_and_claims_are_unique():

@@ -9,11 +9,12 @@ import pytest
 
 from jaxvec import bench, cli
 from jaxvec.papers import programs, report
+from jaxvec.papers.allowance import Allowance, in_words
 from jaxvec.papers.checks import in_order, undecidable
 from jaxvec.papers.panels import over_axis, over_training
 from jaxvec.papers.paper import Claim, Figure, Panel, Paper
 from jaxvec.papers.runner import Runner
-from jaxvec.papers.runs import read_run
+from jaxvec.papers.runs import Run, read_run
 from jaxvec.papers.series import Budget, Series, SweepPoint
 from jaxvec.papers.verdicts import Margin, judge
 
@@ -126,6 +127,42 @@ def test_what_is_shipped_is_made_again_without_runs(capsys, out, tmp_path, monke
     assert page == (out / "verdicts.md").read_text().replace("(fig4.png)", "(verdicts-v2x_offload-fig4.png)")
     assert (tmp_path / "verdicts-v2x_offload-fig4.png").stat().st_size < (out / "fig4.png").stat().st_size
     assert (tmp_path / "reproduce-v2x_offload.jsonl").read_bytes() == (out / "reproduce.jsonl").read_bytes()
+
+
+def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, out, tmp_path, monkeypatch):
+    shutil.copytree(out, tmp_path / "short")
+    monkeypatch.setattr(programs, "train", None)
+    said = reproduce(capsys, tmp_path / "short", "--seeds", "3", "--minutes", "1e-6", ship=tmp_path)
+    verdicts = json.loads((tmp_path / "short" / "verdicts.json").read_text())
+    assert [verdicts[name]["outcome"] for name in "ABE"] == ["holds", "contradicted", "not shown"]
+    assert verdicts["E"]["numbers"] == "learned at 50 was not made; for want of time 2 runs are missing: of learned"
+    page = (tmp_path / "verdicts-v2x_offload.md").read_text()
+    assert "Not everything was trained: for want of time 2 runs are missing" in page
+    assert "--minutes 1e-06" in page
+    assert "learned" not in (tmp_path / "short" / "fig4.csv").read_text().replace("learned,100.0,0.9", "")
+    again = reproduce(
+        capsys, None, "--from", str(tmp_path / "reproduce-v2x_offload.jsonl"), quick=False, into=tmp_path / "a"
+    )
+    assert (tmp_path / "a" / "verdicts.json").read_text() == (tmp_path / "short" / "verdicts.json").read_text()
+    assert [text.count("E             not shown") for text in (said.out, again.out)] == [1, 1]
+    whole = reproduce(capsys, out, "--minutes", "1e-6")  # nothing is left to train
+    assert "not made" not in whole.out
+
+
+def test_time_lasts_as_long_as_learners_have_taken(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    time = Allowance(1.0)
+    assert time.lasts("ppo", 10**6), "nobody knows yet"
+    time.note("ppo", [Run({}, {}, {"train": 4.0, "evaluate": 1.0}, {}, "cpu")] * 2)
+    assert [time.lasts("ppo", runs) for runs in (11, 13)] == [True, False]
+    now[0] += 30
+    assert [time.lasts("ppo", runs) for runs in (5, 7)] == [True, False]
+    now[0] += 30
+    assert not time.lasts("sac", 1)
+    assert Allowance().lasts("ppo", 10**9)
+    missing = {("DDPG", 20.0): 5, ("DDPG", 50.0): 5, ("AMCS", 20.0): 5}
+    assert in_words(missing, 480.0) == "for want of time 15 runs are missing, about 2 h on this device: of DDPG, AMCS"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def column(statistic: Callable[[Data, str], np.ndarray], index: int) -> Lines:
 
     def lines(data: Data) -> list[Line]:
         result = []
-        for series in LEARNED:
+        for series in (one for one in LEARNED if data.is_whole(one.name)):
             estimate = over_seeds(statistic(data, series.name))
             result.append(Line(series.name, [series.name], [estimate.mean], [estimate.half]))
             result.append(Line(series.name, [series.name], [checks.PRINTED[series.name][index]], [np.nan], "paper"))

@@ -75,7 +75,7 @@ def normalised(data: Data) -> list[Line]:
     chance, best = (data.samples(RULES[name].name, data.xs[0], "team_reward")[0] for name in ("random", "nash"))
     lines = []
     for series in data.series:
-        if series.learner:
+        if series.learner and data.is_whole(series.name):
             samples = data.samples(series.name, data.xs[0], "team_reward")
             part = over_seeds((samples.mean(1) - chance.mean()) / (best.mean() - chance.mean()))
             lines.append(Line(series.name, [series.name], [part.mean], [part.half], "learned"))
@@ -85,7 +85,7 @@ def normalised(data: Data) -> list[Line]:
 def forecasts(data: Data) -> list[Line]:
     """Errors over those of the last value."""
     lines = []
-    for series in (QMARL, MAPPO):
+    for series in (one for one in (QMARL, MAPPO) if data.is_whole(one.name)):
         ratios = {block: over_seeds(x) for block, x in checks.error_ratios(data, series.name).items()}
         means, halves = [it.mean for it in ratios.values()], [it.half for it in ratios.values()]
         lines.append(Line(series.name, list(ratios), means, halves, "learned"))

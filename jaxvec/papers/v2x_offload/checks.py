@@ -52,8 +52,8 @@ def range_of_rewards(data: Data) -> Finding:
     """C2."""
     x = data.xs[0]
     chance = data.estimate(RANDOM.name, x)
-    learners = {cell: data.samples(*cell).mean(1) for cell in data.runs if cell[0] == DT_MADDPG.name}
-    best = max(learners, key=lambda cell: learners[cell].mean())
+    learners = {rate: data.samples(DT_MADDPG.name, rate).mean(1) for rate in data.xs}
+    best = max(learners, key=lambda rate: learners[rate].mean())
     differences = bound("random", data.paired([(RANDOM.name, x)])[0], 0.60, 0.75)
     differences += bound("the best", learners[best], most=0.96)
     return Finding(f"random {chance}, the best of all {over_seeds(learners[best])}", differences)

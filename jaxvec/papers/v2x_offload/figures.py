@@ -43,7 +43,7 @@ def relative_falls(data: Data) -> list[Line]:
     """How far a reward falls from 100 to 150 kbit [%], and what the paper prints of it."""
     lines = []
     for series in data.series:
-        if series.bound:
+        if series.bound or not data.is_whole(series.name):
             continue
         fall = over_seeds(checks.fall(data, series.name))
         lines.append(Line(series.name, [series.name], [fall.mean], [fall.half], kind_of(series)))
