@@ -13,7 +13,7 @@ from jaxvec.papers.paper import Claim
 from jaxvec.papers.verdicts import CONTRADICTED, OUTCOMES
 
 NO_VERDICT = "no verdict yet"
-LENGTH = 200  # of a reason, in characters
+LENGTH = 160  # of a reason, in characters
 
 Verdict = dict[str, str]
 
