@@ -4,10 +4,13 @@ A block with a title is a file; one of Python goes on from the ones above it on 
 `<!-- not run: WHY -->` above a block leaves it out.
 """
 
+import importlib
 import math
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from jaxvec import cli, shell
@@ -18,6 +21,19 @@ FENCE = re.compile(
     r"^(<!-- not run: .* -->\n\n)?```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL
 )
 INLINE = re.compile(r"`(jaxvec [^`]+)`")
+
+
+def maker(name: str) -> ModuleType:
+    """A module that makes pages of the site.
+
+    Args:
+        name: of a file in scripts/pages.
+    """
+    sys.path.insert(0, str(ROOT / "scripts" / "pages"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
 
 
 class Block(NamedTuple):

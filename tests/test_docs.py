@@ -30,15 +30,6 @@ STORIES = {page.relative_to(ROOT).as_posix(): page for page in snippets.PAGES if
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|\.\.\.")
 
 
-def made(name):
-    """A module that makes pages."""
-    sys.path.insert(0, str(ROOT / "scripts" / "pages"))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.pop(0)
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_is_one_that_the_program_takes(page):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -95,7 +86,7 @@ def test_every_link_to_a_file_leads_to_one(page):
 def test_the_readme_is_short_and_its_numbers_are_those_of_the_results():
     text = (ROOT / "README.md").read_text()
     assert text.count("\n") <= 150
-    results = made("results")
+    results = snippets.maker("results")
     assert results.league() in text, (
         "python -c 'import results; print(results.league())' in scripts/pages gives the table"
     )
@@ -104,7 +95,7 @@ def test_the_readme_is_short_and_its_numbers_are_those_of_the_results():
 
 
 def test_results_are_read_as_they_stand(tmp_path, monkeypatch):
-    results = made("results")
+    results = snippets.maker("results")
     (tmp_path / "some.md").write_text("# A title\n\n## A part\n")
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     assert results.fill("before\n\n<!-- results: some.md -->\n") == "before\n\n**A title**\n\n### A part\n\n"
@@ -202,7 +193,7 @@ def test_the_site_is_built_without_warnings_and_asks_nobody_for_anything(site):
 def test_the_site_has_every_public_name(site):
     data = (site / "objects.inv").read_bytes()
     told = {line.split(" ")[0] for line in zlib.decompress(data.split(b"\n", 4)[4]).decode().splitlines()}
-    api = made("api")
+    api = snippets.maker("api")
     modules = [name for package in api.packages() for name in api.modules(package)]
     missing = {f"{module}.{name}" for module in modules for name in api.public(module)} - told
     assert not missing
@@ -210,14 +201,14 @@ def test_the_site_has_every_public_name(site):
 
 
 def test_a_link_that_leaves_the_site_becomes_a_name():
-    repository = made("repository")
+    repository = snippets.maker("repository")
     text = "[a](../scripts/x.sh), [b](install.md#here), [c](https://x.org) and ![d](../d.png)"
     assert repository.inside(text, "workers.md") == "a, [b](install.md#here), [c](https://x.org) and ![d](../d.png)"
     assert repository.inside("[b](../install.md)", "results/index.md") == "[b](../install.md)"
 
 
 def test_abbreviations_are_explained_by_the_glossary():
-    repository = made("repository")
+    repository = snippets.maker("repository")
     text = "RSU, UAV\n:   A *mast* at the road. It computes,\n    too.\n\nword\n:   No abbreviation.\n"
     assert repository.abbreviations(text) == "*[RSU]: A mast at the road.\n*[UAV]: A mast at the road."
     assert "*[RSU]: Roadside unit" in repository.abbreviations((ROOT / "docs" / "glossary.md").read_text())

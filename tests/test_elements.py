@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import sys
 
 import pytest
 import snippets
@@ -43,11 +42,7 @@ def test_what_is_otherwise_or_not_there_says_how_or_why():
 
 
 def test_every_system_has_a_part_and_its_page_lists_what_is_otherwise():
-    sys.path.insert(0, str(snippets.ROOT / "scripts" / "pages"))
-    try:
-        elements = importlib.import_module("elements")
-    finally:
-        sys.path.pop(0)
+    elements = snippets.maker("elements")
     names = re.findall(r"^## (\w+)$", TEXT, re.MULTILINE)
     assert set(names) == set(jaxvec.env_ids())
     listed = [row for name in names for row in elements.otherwise(name)]

@@ -19,6 +19,7 @@ from jaxvec.papers.series import Cell, Series
 
 FLAT, STUCK, NEAR = 0.05, 0.5, 0.95
 LEAST_POINTS = 10  # of a curve whose end is looked at
+HAVE_LEARNED = "flat, not stuck, level with rules that know as much"
 
 
 class Learned(NamedTuple):
@@ -59,7 +60,7 @@ def in_words(all_of_them: Iterable[Learned]) -> str:
     failed = [f"{', '.join(names)}: {why}" for why, names in by_fails.items() if why]
     good = by_fails.get("", [])
     if not failed:
-        return "flat, not stuck, level with rules that know as much" if good else ""
+        return HAVE_LEARNED if good else ""
     return "; ".join(failed)
 
 

@@ -1,5 +1,9 @@
-"""The page of a paper's verdicts, as Markdown: how it was made, and for each figure its picture and its claims."""
+"""The page of a paper's verdicts, as Markdown: how it was made, and for each figure its picture and its claims.
 
+The page is the data, too: `read` gives its verdicts back.
+"""
+
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +19,8 @@ from jaxvec.papers.verdicts import OUTCOMES
 NO_FIGURE = "all"  # stands for the figure of claims that none decides
 COMMON = ("command", "commit", "versions", "device", "date")
 SPENT = ("seeds", "slots", "updates", "episodes", "runs", "seconds")
+CELLS = ("claim", "words", "outcome", "numbers", "power", "learners")  # of a verdict, in a row of its page
+HEADS = "| | statement | | numbers | shows, matters | learners |"
 EXPLAINED = """A claim *holds*, or is *contradicted*, or is *not shown*: these data cannot tell. ± are 95 % intervals
 (Student's t), over seeds of learners and over groups of episodes of rules, paired, as all meet the same worlds. *Shows* is the
 least difference that so many samples could have shown, *matters* the least that matters. A claim is never decided by a learner
@@ -126,11 +132,20 @@ def _table(claims: Sequence[Claim], known: Mapping[str, Named]) -> list[str]:
     verdicts = [known[claim.name] for claim in claims if claim.name in known]
     if not verdicts:
         return []
-    rows = ["| | statement | | numbers | shows, matters | learners |", "|---|---|---|---|---|---|"]
-    for x in verdicts:
-        cells = (x["claim"], x["words"], x["outcome"], x["numbers"], x["power"], x["learners"])
-        rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    rows = [HEADS, "|---|---|---|---|---|---|"]
+    rows += [f"| {' | '.join(x[name].replace('|', '/') for name in CELLS)} |" for x in verdicts]
     return ["\n".join(rows)]
+
+
+def read(text: str) -> dict[str, dict[str, str]]:
+    """The verdicts on a page by claim, each with `CELLS`; none if it is of an earlier version, which had other outcomes.
+
+    Args:
+        text: of the page.
+    """
+    tables = re.findall(rf"^{re.escape(HEADS)}\n\|[-|]+\n((?:\|.*\n?)+)", text, re.MULTILINE)
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for table in tables for row in table.splitlines()]
+    return {row[0]: dict(zip(CELLS, row, strict=True)) for row in rows}
 
 
 def verdict_of(claim: Claim, figure: Figure | None, data: Data) -> dict[str, str]:

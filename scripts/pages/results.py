@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import claims
 from page_text import code, table
+
+from jaxvec.papers.verdicts import CONTRADICTED, NOT_SHOWN
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 CORES, H200 = "2026-11-26-x86-64-2-cores", "2026-11-26-systems-nvidia-h200"
@@ -106,8 +109,27 @@ def speed() -> str:
 
 
 def league() -> str:
-    """Who leads on each system: the best rules, the learners, the bound; of entries that were played twice, the first."""
+    """Who leads on each system: the best rules, the learners, the bound."""
     lines = []
+    for system, (found, best) in leagues().items():
+        entries = [row for row in found.values() if row["training"]]
+        kinds = ("the best local rule", "the best rule")
+        rules = [f"{code(best[kind])} {found[best[kind]]['reward']}" for kind in kinds]
+        rules[1] = "the same" if rules[0] == rules[1] else rules[1]
+        lines.append(
+            (
+                code(system),
+                *rules,
+                *("; ".join(_entry(x) for x in entries if x["policy"].startswith(name)) for name in ("mappo", "apg")),
+                found["bound"]["reward"] if "bound" in found else "",
+            )
+        )
+    return table(("system", "best local rule", "best rule", "MAPPO", "`apg`", "bound"), lines)
+
+
+def leagues() -> dict[str, tuple[dict[str, dict[str, str]], dict[str, str]]]:
+    """Of each system the rows of its league by policy, and which rules are the best; of what was played twice, the first."""
+    systems = {}
     for section in re.split(r"^## ", (FOLDER / "league-x86-64-2-cores.md").read_text(), flags=re.MULTILINE)[1:]:
         system, *played = re.split(r"^`jaxvec league ", section, flags=re.MULTILINE)
         found: dict[str, dict[str, str]] = {}
@@ -116,19 +138,8 @@ def league() -> str:
             if " --set " not in text.partition("`")[0]:
                 for row in _league_rows(text, best):
                     found.setdefault(row["policy"], row)
-        entries = [row for row in found.values() if row["training"]]
-        kinds = ("the best local rule", "the best rule")
-        rules = [f"{code(best[kind])} {found[best[kind]]['reward']}" for kind in kinds]
-        rules[1] = "the same" if rules[0] == rules[1] else rules[1]
-        lines.append(
-            (
-                code(system.strip()),
-                *rules,
-                *("; ".join(_entry(x) for x in entries if x["policy"].startswith(name)) for name in ("mappo", "apg")),
-                found["bound"]["reward"] if "bound" in found else "",
-            )
-        )
-    return table(("system", "best local rule", "best rule", "MAPPO", "`apg`", "bound"), lines)
+        systems[system.strip()] = (found, best)
+    return systems
 
 
 def _league_rows(text: str, best: dict[str, str]) -> list[dict[str, str]]:
@@ -221,4 +232,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "circuit_speed": circuit_speed,
     "off_policy": off_policy,
     "twin": twin,
+    "claims_by_outcome": lambda: claims.by_outcome(FOLDER),
+    "claims_contradicted": lambda: claims.with_outcome(FOLDER, CONTRADICTED),
+    "claims_not_shown": lambda: claims.with_outcome(FOLDER, NOT_SHOWN),
+    "claims_of_circuits": lambda: claims.of_circuits(FOLDER),
 }
