@@ -25,6 +25,7 @@ def reproduce(
     out: Path | None = None,
     part: str | None = None,
     source: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
+    known: Path | None = None,
     ship: Path | None = None,
     json: Json = False,
 ) -> None:
@@ -57,24 +58,25 @@ def reproduce(
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
         part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last draws.
         source: a summary, from which figures and page are made again without training.
+        known: a summary, as of benchmarks/results, whose runs need not be made again.
         ship: a folder to which the page, with small pictures, and the summary are written for others.
         json: print one JSON object instead of text.
     """
+    how: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes, "quick": quick}
+    how |= {"together": together, "timing": timing, "part": part, "out": out, "source": source}
+    _run(env, json, how | {"known": known, "ship": ship})
+
+
+def _run(env: str, json: bool, how: dict[str, Any]) -> None:
+    """Reproduce, and print what is not printed on the way."""
     from jaxvec import bench as bench_module
     from jaxvec.papers import report
-    from jaxvec.sharing import goes_on, part_of, stoppable
+    from jaxvec.sharing import goes_on, left_to_others, part_of, stoppable
 
-    how: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes, "quick": quick}
-    how |= {"together": together, "timing": timing, "part": part_of(part), "source": source, "ship": ship}
-    how |= {"out": out or report.folder_of(env, quick)} | ({"say": lambda _: None} if json else {})
+    how |= {"part": part_of(how["part"]), "out": how["out"] or report.folder_of(env, how["quick"])}
+    how |= {"say": lambda _: None} if json else {}
     bench_module.all_cores()
-    _tell(stoppable(partial(report.reproduce, env, **how), goes_on(how["out"])), json)
-
-
-def _tell(result: dict[str, Any], json: bool) -> None:
-    """Print what is not printed yet."""
-    from jaxvec.sharing import left_to_others
-
+    result = stoppable(partial(report.reproduce, env, **how), goes_on(how["out"]))
     if json:
         print(jsonlib.dumps(result))
     elif result.get("left"):

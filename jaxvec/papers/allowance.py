@@ -16,8 +16,12 @@ class Allowance:
     """
 
     def __init__(self, minutes: float | None = None):
+        self.minutes = minutes
         self.until = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self._pace: dict[str, tuple[float, int]] = {}  # by learner, seconds and runs
+
+    def __repr__(self) -> str:
+        return f"Allowance({self.minutes})"
 
     def note(self, learner: str, runs: Iterable[Run]) -> None:
         """Count what runs have taken.

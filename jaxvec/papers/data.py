@@ -66,8 +66,8 @@ class Data:
     @property
     def lacking(self) -> str:
         """What is missing, in words, with the time that it would take; empty if nothing is."""
-        trained = {one.name for one in self.series if one.learner} & {name for name, _ in self.missing}
-        of_them = [run for (name, _), runs in self.runs.items() if name in trained for run in runs]
+        names = {name for name, _ in self.missing}
+        of_them = [run for (name, _), runs in self.runs.items() if name in names for run in runs]
         of_any = [run for runs in self.runs.values() for run in runs if "updates" in run.config]
         each = [sum(run.seconds.values()) for run in of_them or of_any]
         return in_words(self.missing, float(np.mean(each)) if each else np.nan)

@@ -10,8 +10,8 @@ from jaxvec.papers.checks import Check
 from jaxvec.papers.convergence import in_words, learned
 from jaxvec.papers.data import Data
 from jaxvec.papers.panels import Lines
-from jaxvec.papers.runner import EvalOverrides, Runner, as_in_training
-from jaxvec.papers.series import Budget, Series, SweepPoint
+from jaxvec.papers.runner import Runner
+from jaxvec.papers.series import Budget, EvalOverrides, Series, SweepPoint, as_in_training
 from jaxvec.papers.verdicts import NOT_SHOWN, UNTESTABLE, Margin, Verdict, decide
 
 

@@ -60,7 +60,9 @@ class _Plan(NamedTuple):
     command: str
 
     def begin(self) -> None:
-        """Say what is made."""
+        """Say what is made, and refuse a folder with verdicts of another version."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        _known_verdicts(self.out / "verdicts.json")
         slots, episodes = self.budget.slots, self.budget.episodes
         self.say(
             f"{self.paper.title}\n{slots:,} slots of training, {self.seeds} seeds, {episodes} episodes of evaluation"
@@ -88,6 +90,7 @@ def reproduce(
     minutes: float | None = None,
     out: Path | None = None,
     source: Path | None = None,
+    known: Path | None = None,
     ship: Path | None = None,
     progress: bool | TextIO = True,
     say: Callable[[str], Any] = print,
@@ -106,6 +109,7 @@ def reproduce(
         minutes: of training; what would not end in time is left out, and claims that need it are not shown; None: all is made.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
         source: a summary from which everything is drawn and judged again; nothing is trained.
+        known: a summary of another reproduction, whose runs need not be made again; None: there is none.
         ship: a folder for what is published: the page with small pictures, and the summary.
         progress: report on stderr, or on the given stream, how far it is.
         say: where results go, a line at a time.
@@ -123,18 +127,15 @@ def reproduce(
     if source:
         return _again(plan, _figures(plan.paper, figure, False), figure is None, source, ship)
     cache.disable() if timing else cache.enable()
-    paper, budget, out = plan.paper, plan.budget, plan.out
-    figures = _figures(paper, figure, together)
-    out.mkdir(parents=True, exist_ok=True)
-    _known_verdicts(out / "verdicts.json")  # refuses those of another version before anything is made
-    how: dict[str, Any] = {"fresh": timing, "shared": bool(part), "minutes": minutes}
-    runner = Runner(env_id, budget, out, progress, eval_overrides=paper.eval_overrides, **how)
+    figures = _figures(plan.paper, figure, together)
+    how: dict[str, Any] = {"fresh": timing, "shared": bool(part), "minutes": minutes, "known": _summary(known).run}
     plan.begin()
+    runner = Runner(env_id, plan.budget, plan.out, progress, eval_overrides=plan.paper.eval_overrides, **how)
     results, left = _make(plan, figures, runner, part)
     if left:
-        return {"out": str(out), "figures": {}, "left": left}
+        return {"out": str(plan.out), "figures": {}, "left": left}
     _of_no_figure(plan, runner)
-    return {"out": str(out), "figures": results, **_shipped(plan, ship)} | ({"left": []} if part else {})
+    return {"out": str(plan.out), "figures": results, **_shipped(plan, ship)} | ({"left": []} if part else {})
 
 
 def _check_words(part: Part | None, timing: bool, source: Path | None, others: tuple[Any, ...]) -> None:
@@ -162,11 +163,20 @@ def _of_no_figure(plan: _Plan, runner: Runner | None) -> None:
     _keep_verdicts(plan, runner, verdicts, "")
 
 
+def _summary(path: Path | None) -> Summary:
+    """A summary, empty if none is named.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if path and not path.is_file():
+        raise FileNotFoundError(f"{path}: no such summary of a reproduction")
+    return Summary(path)
+
+
 def _again(plan: _Plan, figures: Sequence[Figure], every: bool, source: Path, ship: Path | None) -> dict[str, Any]:
     """Draw and judge again what a summary has."""
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: no such summary of a reproduction")
-    summary, results = Summary(source), dict[str, dict[str, Any]]()
+    summary, results = _summary(source), dict[str, dict[str, Any]]()
     there = [figure for figure in figures if figure.number in summary.figures or not figure.series]
     if not there or (not every and len(there) < len(figures)):
         raise ValueError(f"{source}: it has no such figure. It has: {', '.join(summary.figures) or 'none'}")

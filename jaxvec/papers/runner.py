@@ -26,14 +26,16 @@ from jaxvec.papers import programs
 from jaxvec.papers.allowance import Allowance
 from jaxvec.papers.data import Data
 from jaxvec.papers.programs import WORLDS, Length, Member
-from jaxvec.papers.runs import Run, foreign_runs, origin, read_run, remove_halves, write_run
+from jaxvec.papers.runs import Run, Store, foreign_runs, origin
 from jaxvec.papers.series import (
     Budget,
     Cell,
+    EvalOverrides,
     Here,
     Named,
     Series,
     SweepPoint,
+    as_in_training,
     at_largest,
     of_one_program,
     of_one_size,
@@ -47,14 +49,6 @@ from jaxvec.training.driver import scheduled
 from jaxvec.training.progress import Progress
 
 POINTS = 50  # of a learning curve, at most
-
-EvalOverrides = Callable[[Named], Named]
-"""From the settings of an environment in training to those that differ in evaluation: other days of a recording, say."""
-
-
-def as_in_training(settings: Named) -> Named:
-    """No overrides: evaluation has the settings of training."""
-    return {}
 
 
 class Setup(NamedTuple):
@@ -88,6 +82,12 @@ class Program(NamedTuple):
     point: SweepPoint
     setup: Setup
 
+    @property
+    def takes(self) -> str:
+        """What takes its time: a learner, a bound or a function by name; empty of rules, which take none to speak of."""
+        first = self.members[0].series
+        return self.setup.learner.name if self.setup.learner else "" if first.rule else first.name
+
 
 class Runner:
     """Trains and evaluates for the figures of one paper.
@@ -101,6 +101,7 @@ class Runner:
         shared: whether it must be possible to lock the folder.
         eval_overrides: see `EvalOverrides`.
         minutes: that training may take, see `jaxvec.papers.allowance`; None: as long as it takes.
+        known: `known(digest)` of a run that was made elsewhere, as `jaxvec.papers.summary.Summary.run`; None if it was not.
     """
 
     def __init__(
@@ -114,15 +115,15 @@ class Runner:
         shared: bool = False,
         eval_overrides: EvalOverrides = as_in_training,
         minutes: float | None = None,
+        known: Callable[[str], Run | None] = lambda digest: None,
     ):
-        self.env_id, self.budget, self.store, self.fresh = env_id, budget, out / "runs", fresh
+        self.env_id, self.budget, self.fresh = env_id, budget, fresh
+        self.store = Store(out / "runs", known)
         self.eval_overrides, self.progress = eval_overrides, Progress(progress)
         self.allowance = Allowance(minutes)
         self.claims = Claims(out / "claims", required=shared)
-        self.store.mkdir(parents=True, exist_ok=True)
-        foreign = foreign_runs(self.store)
-        if foreign:
-            self.progress.write(f"{self.store}: {len(foreign)} runs of another version of jaxvec are ignored")
+        if foreign := foreign_runs(self.store.folder):
+            self.progress.write(f"{self.store.folder}: {len(foreign)} runs of another version of jaxvec are ignored")
 
     # What is asked for
 
@@ -137,9 +138,9 @@ class Runner:
         runs: dict[Cell, list[Run]] = {}
         missing: dict[Cell, int] = {}
         for member in self._made(series, points, seeds):
-            cell, file = (member.series.name, member.x), self.store / member.file
-            if file.exists():
-                runs.setdefault(cell, []).append(read_run(file))
+            cell = member.series.name, member.x
+            if self.store.has(member.file):
+                runs.setdefault(cell, []).append(self.store.read(member.file))
             else:
                 missing[cell] = missing.get(cell, 0) + 1
         whole = {cell: of_cell for cell, of_cell in runs.items() if cell not in missing}
@@ -157,7 +158,7 @@ class Runner:
         points = [SweepPoint(float(i), sizes, numbers) for i, numbers in enumerate(worlds)]
         runs: dict[str, list[Run]] = {}
         for member in self._made(series, points, 1):
-            runs.setdefault(member.series.name, []).append(read_run(self.store / member.file))
+            runs.setdefault(member.series.name, []).append(self.store.read(member.file))
         return runs
 
     def units(self, wanted: Iterable[tuple[Sequence[Series], Sequence[SweepPoint]]], seeds: int) -> list[list[Unit]]:
@@ -201,22 +202,20 @@ class Runner:
         old = {member.file for member in program.members} if self.fresh else set()
 
         def missing() -> list[Member]:
-            return [m for m in program.members if m.file in old or not (self.store / m.file).exists()]
+            return [m for m in program.members if m.file in old or not self.store.has(m.file)]
 
         def done() -> bool:
-            lacks, learner = missing(), program.setup.learner
-            return not lacks or (learner is not None and not self.allowance.lasts(learner.name, len(lacks)))
+            lacks = missing()
+            return not lacks or (bool(program.takes) and not self.allowance.lasts(program.takes, len(lacks)))
 
         def make() -> None:
             members = missing()
             on = programs.placed(members, program.setup.learner, self.budget.episodes)
             self.progress.start(f"{program.names}: {len(members)} in one program, {on}")
             runs = self._make(members, program.point, program.setup)
-            if program.setup.learner:
-                self.allowance.note(program.setup.learner.name, runs)
+            self.allowance.note(program.takes, runs)
             for member, run in zip(members, runs, strict=True):
-                remove_halves(self.store / member.file)
-                write_run(self.store / member.file, run)
+                self.store.write(member.file, run)
                 old.discard(member.file)
 
         files = [member.file.removesuffix(".npz") for member in program.members]
@@ -281,7 +280,9 @@ class Runner:
     def here(self, series: Series, point: SweepPoint) -> Here:
         """Where a series makes its runs itself."""
         numbers = {**series.numbers, **point.numbers}
-        return Here({**series.sizes, **point.sizes}, numbers, self.budget.slots, self.budget.episodes, self.store)
+        return Here(
+            {**series.sizes, **point.sizes}, numbers, self.budget.slots, self.budget.episodes, self.store.folder
+        )
 
     def length(self, learner: Learner, series: Series) -> Length:
         """Updates for the budget, and how many of them make a point of the learning curve."""

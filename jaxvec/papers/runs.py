@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -99,6 +100,42 @@ def read_run(file: Path) -> Run:
         return {name.removeprefix(prefix): x for name, x in arrays.items() if name.startswith(prefix)}
 
     return Run(part("metrics/"), part("curves/"), about["seconds"], config, about["device"])
+
+
+class Store:
+    """Runs by the names of their files: those of a folder, and others that are known.
+
+    Args:
+        folder: in which there is a file for each; it is made if there is none.
+        known: `known(digest)` of a run that is not in the folder, or None.
+    """
+
+    def __init__(self, folder: Path, known: Callable[[str], Run | None] = lambda digest: None):
+        self.folder, self._known = folder, known
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def has(self, name: str) -> bool:
+        """Whether a run need not be made."""
+        return (self.folder / name).exists() or self._known(_digest_in(name)) is not None
+
+    def read(self, name: str) -> Run:
+        """A run that there is.
+
+        Raises:
+            ValueError: as `read_run`.
+        """
+        known = None if (self.folder / name).exists() else self._known(_digest_in(name))
+        return known or read_run(self.folder / name)
+
+    def write(self, name: str, run: Run) -> None:
+        """Keep a run in the folder, whole or not at all."""
+        remove_halves(self.folder / name)
+        write_run(self.folder / name, run)
+
+
+def _digest_in(name: str) -> str:
+    """The digest in the name of a run's file."""
+    return name.removesuffix(".npz").rpartition("-")[2]
 
 
 def foreign_runs(folder: Path) -> list[str]:

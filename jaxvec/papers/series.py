@@ -11,6 +11,19 @@ Named = Mapping[str, Any]
 """Values by name: sizes and switches, numbers, settings, metrics."""
 
 
+EvalOverrides = Callable[[Named], Named]
+"""From the settings of an environment in training to those that differ in evaluation: other days of a recording, say."""
+
+
+def as_in_training(settings: Named) -> Named:
+    """No overrides: evaluation has the settings of training.
+
+    Args:
+        settings: of training.
+    """
+    return {}
+
+
 class Here(NamedTuple):
     """Where a series that makes its runs itself does so.
 

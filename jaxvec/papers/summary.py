@@ -36,6 +36,8 @@ def condensed(run: Run, has_seeds: bool) -> Run:
         run: of a learner or a rule.
         has_seeds: of its series.
     """
+    if "key" in run.config:
+        return run  # of a summary
     metrics = {name: np.asarray(x, float) for name, x in run.metrics.items()}
     few = {name: _rounded(_groups(x, 1 if has_seeds else GROUPS), DIGITS) for name, x in metrics.items()}
     curves = {name: _rounded(_parts(np.asarray(x, float)), CURVE_DIGITS) for name, x in run.curves.items()}
@@ -163,8 +165,15 @@ class Summary:
             line.setdefault("curves", {})["reward"] = run.curves["reward"].tolist()
         return key
 
+    def run(self, key: str) -> Run | None:
+        """A run as it was kept, or None.
+
+        Args:
+            key: its digest.
+        """
+        return self._run(key) if key in self.runs else None
+
     def _run(self, key: str) -> Run:
-        """A run as it was kept."""
         line = self.runs[key]
         config = {**line["about"], "settings": {"n_worlds": line["about"].get("n_worlds")}, "key": key}
         metrics, curves = (

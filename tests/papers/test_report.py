@@ -149,6 +149,25 @@ def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, ou
     assert "not made" not in whole.out
 
 
+def test_runs_of_a_summary_need_not_be_made_again(capsys, out, tmp_path, monkeypatch):
+    summary = tmp_path / "known.jsonl"
+    shutil.copy(out / "reproduce.jsonl", summary)
+    for what in ("train", "evaluate"):
+        monkeypatch.setattr(programs, what, None)
+    reproduce(capsys, tmp_path / "new", "--known", str(summary))
+    names = ("reproduce.jsonl", "verdicts.json", "fig4.csv", "fig4.png")
+    ours, theirs = ([(folder / name).read_bytes() for name in names[1:]] for folder in (tmp_path / "new", out))
+    assert ours == theirs
+    runs = [
+        [x for x in (folder / names[0]).read_text().splitlines() if '"run"' in x] for folder in (tmp_path / "new", out)
+    ]
+    assert runs[0] == runs[1]
+    assert list((tmp_path / "new" / "runs").iterdir()) == []
+    with pytest.raises(SystemExit):
+        reproduce(capsys, tmp_path / "other", "--known", str(tmp_path / "absent.jsonl"))
+    assert "absent.jsonl: no such summary of a reproduction" in capsys.readouterr().err
+
+
 def test_time_lasts_as_long_as_learners_have_taken(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])

@@ -21,7 +21,7 @@ def trained(runner: Runner) -> tuple[Any, Any, Any]:
     setup = runner.setup(DM_MAPPO, point)
     if setup.learner is None:
         raise TypeError("DM-MAPPO is a learner")
-    folder = runner.store / runner.member(DM_MAPPO, point, 0, setup).file.removesuffix(".npz")
+    folder = runner.store.folder / runner.member(DM_MAPPO, point, 0, setup).file.removesuffix(".npz")
     updates = runner.length(setup.learner, DM_MAPPO).updates
     options: dict[str, Any] = {"hyper": setup.hyper, "out": folder, "resume": True, "progress": False}
     result = train(setup.learner, setup.params, jax.random.key(0), updates, **options)
