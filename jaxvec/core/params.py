@@ -132,6 +132,23 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
     return params.replace(**changes)
 
 
+def params_of_one(params: Any, world: int = 0) -> Any:
+    """The numbers of one world.
+
+    Args:
+        params: the numbers, of one world or of several.
+        world: which of several.
+    Returns:
+        Numbers without an axis of worlds; of one world unchanged.
+    """
+    changes = {}
+    for field in dataclasses.fields(params):
+        axes, value = field.metadata.get("axes"), getattr(params, field.name)
+        if axes is not None and np.ndim(value) > len(axes):
+            changes[field.name] = value[..., min(world, np.shape(value)[-1] - 1)]
+    return params.replace(**changes)
+
+
 def for_other_worlds(params: Any, n_worlds: int, n: int) -> Any:
     """Numbers of which some have a value for each of `n_worlds` worlds, for n worlds: each value as often as any other.
 
