@@ -50,15 +50,13 @@ def learning_curve(
         title: which run, of what, where.
         learner: its name, which decides the colour; empty: what precedes " on " in the title.
         panels: the other metrics; by default up to four that tell most, totals before their parts.
-        episode: updates that see an episode once, see `jaxvec.learners.base.Learner`: each point is the mean of so many, which
-            end there. An update that sees less of an episode tells more of where in it the worlds are than of learning.
+        episode: updates that see an episode once (`learner.updates_per_episode`); each point is the mean of the last so many.
     Returns:
         `path`.
     Raises:
         ValueError: no such metric, nothing to show, another suffix, or no such folder.
     """
-    curves = {name: _by_seed(name, values) for name, values in metrics.items()}
-    curves = {name: x if name in AXES else _running(x, episode) for name, x in curves.items()}
+    curves = {name: _running(_by_seed(name, x), 1 if name in AXES else episode) for name, x in metrics.items()}
     panels = _telling(curves) if panels is None else list(panels)
     for name in ("reward", *panels, *([] if x == "update" else [x])):
         if name not in curves:
@@ -111,7 +109,9 @@ def _by_seed(name: str, values: ArrayLike) -> np.ndarray:
 
 
 def _running(values: np.ndarray, window: int) -> np.ndarray:
-    """Means of the last so many rows up to each, of as many as there are at the beginning: `(updates, seeds)`."""
+    """Means of the last so many rows up to each, of fewer at the beginning: `(updates, seeds)`. A piece of an episode tells
+    more of where in it the worlds are than of learning.
+    """
     if window == 1 or not len(values):
         return values
     return np.stack([values[max(0, end - window) : end].mean(0) for end in range(1, len(values) + 1)])
