@@ -245,7 +245,7 @@ def test_world_makes_one_of_a_table(capsys, tmp_path, monkeypatch):
         "cars.npz",
     ]
     said = run(capsys, *args, "--picture", "cars.png").out
-    assert said.startswith("cars.npz: 27 of 28 rows kept (1 files), parse: 1\n")
+    assert said.startswith("cars.npz: 27 of 28 rows kept (1 file), parse: 1\n")
     assert "vehicles  3 visits in 8 s, a sample each 1 s" in said
     assert "3 to 3 vehicles, 3.0 on average" in said
     assert Path("cars.png").stat().st_size > 10_000

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from jaxvec.traces import load_world
 from jaxvec.viz import plots
 from jaxvec.viz.colours import colour_of
 from jaxvec.viz.plots import learning
@@ -252,6 +253,11 @@ def test_a_learning_curve_says_what_it_is_of_and_has_its_colour(drawn, tmp_path)
         plots.learning_curve({"reward": [1.0, 2.0]}, tmp_path / "a.png", title=f"first: {name} on dt_edge")
         assert drawn[-1].get_suptitle() == f"first: {name} on dt_edge"
         assert drawn[-1].axes[0].get_lines()[0].get_color() == colour_of(name)
+
+
+def test_places_of_a_world_have_the_numbers_that_they_have_in_an_episode(drawn, tmp_path):
+    plots.world_map(load_world("town"), tmp_path / "a.png")
+    assert [text.get_text() for text in drawn[0].axes[0].texts][:12] == [str(n) for n in range(1, 13)]
 
 
 def overlaps(figure):
