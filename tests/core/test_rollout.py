@@ -122,6 +122,12 @@ def test_a_number_may_be_one_per_entity_or_per_entity_and_world(walked, gain):
     assert_close(rolled.ts.reward["walker"], walked.ts.reward["walker"] + more * walked.action["walker"]["move"])
 
 
+def test_a_sweep_over_another_number_of_worlds_is_refused():
+    swept = toy.Params(spread=np.ones(WORLDS + 1, np.float32))
+    with pytest.raises(ValueError, match=f"spread has numbers of {WORLDS + 1} worlds, but there are {WORLDS}"):
+        rollout(ENV, WALK, KEY, swept, WORLDS)
+
+
 def test_a_number_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="spread"):
         rollout(ENV, WALK, KEY, toy.Params(spread=float("nan")), WORLDS)

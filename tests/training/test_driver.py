@@ -208,6 +208,14 @@ def test_bad_arguments_are_named(isac):
         ValueError, match=r"unknown hyper-parameter 'gama'\. Did you mean 'gamma'\? Known: .*gae_lambda"
     ):
         train(learner, params, KEY, 1, hyper={"gama": 0.5})
+    with pytest.raises(TypeError, match=r"a key must be typed, as jax.random.key\(0\) gives it, not 0;"):
+        train(learner, params, 0, 1, progress=False)
+    with pytest.raises(TypeError, match="not a Params;"):
+        train(learner, params, params, 1, progress=False)
+    with pytest.raises(
+        ValueError, match="lyapunov_v has numbers of 3 worlds, but there are 4: give one, or one for each"
+    ):
+        train(learner, params.replace(lyapunov_v=np.float32([1, 2, 3])), KEY, 1, progress=False)
 
 
 SCRIPT = """
