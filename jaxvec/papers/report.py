@@ -297,9 +297,11 @@ def _draw(plan: _Plan, figure: Figure, data: Data, spent: str) -> list[str]:
     stem = plan.out / figure.stem
     picture, table, record = (stem.with_name(f"{stem.name}{suffix}") for suffix in (".png", ".csv", ".json"))
     note = f"{spent}, 95 % intervals" if figure.series else ""
-    plots.panels(parts, picture, title=figure.heading, note=note)
+    picture.unlink(missing_ok=True)
+    if shown := [part for part in parts if part[2]]:  # of what is not made for want of time there is nothing to show
+        plots.panels(shown, picture, title=figure.heading, note=note)
     _write_csv(table, parts)
-    return [str(picture), str(table), str(record)]
+    return [str(file) for file in (picture, table, record) if shown or file != picture]
 
 
 def _record(plan: _Plan, figure: Figure, data: Data, verdicts: list[dict[str, str]], times: Any) -> dict[str, Any]:
@@ -357,7 +359,8 @@ def _keep_verdicts(plan: _Plan, runner: Runner | None, verdicts: Sequence[dict[s
         known = {claim.name: known[claim.name] for claim in plan.paper.claims if claim.name in known}
         write_json(file, known)
         of_figures = {number: line["made"] for number, line in Summary(plan.out / SUMMARY).figures.items()}
-        pictures = {figure.number: [f"{figure.stem}.png"] for figure in plan.paper.figures}
+        there = [figure for figure in plan.paper.figures if (plan.out / f"{figure.stem}.png").exists()]
+        pictures = {figure.number: [f"{figure.stem}.png"] for figure in there}
         write_text(file.with_suffix(".md"), pages.page(plan.paper, known, of_figures, pictures))
 
 

@@ -10,7 +10,7 @@ from jaxvec.papers import pages
 from jaxvec.papers.paper import Paper
 from jaxvec.papers.summary import Summary
 
-WIDTH, COLOURS = 1100, 64  # of a picture [pixel], which is some 30 kB then
+WIDTH, COLOURS = 1100, 128  # of a picture [pixel], which is some 30 kB then
 
 
 def ship(paper: Paper, out: Path, folder: Path) -> list[str]:
@@ -44,6 +44,9 @@ def _small(picture: Path, file: Path) -> None:
     """A picture with fewer pixels and colours."""
     with Image.open(picture) as image:
         size = (WIDTH, round(image.height * WIDTH / image.width)) if image.width > WIDTH else image.size
-        few = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).quantize(COLOURS, dither=Image.Dither.NONE)
+        small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        few = small.quantize(
+            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )  # the median cut changes hues
         with replacing(file) as temporary:
             few.save(temporary, format="PNG", optimize=True)

@@ -211,6 +211,16 @@ def test_recordings_of_several_worlds_are_one_of_which_each_replays_its_part():
         joined([one, dataclasses.replace(two, dt_s=np.float32(2))])
 
 
+def test_recordings_that_are_too_many_together_are_refused(monkeypatch):
+    one = replay_of(ROAD, 4, 40.0)
+    monkeypatch.setattr("jaxvec.envs.world.MOST_SAMPLES", 2 * len(one.samples))
+    joined([one])
+    with pytest.raises(
+        RecordError, match=f"have {2 * len(one.samples)} samples together, more than {2 * len(one.samples)}"
+    ):
+        joined([one, one])
+
+
 @pytest.mark.slow
 def test_a_batch_of_worlds_is_each_of_them(tmp_path):
     """Two worlds side by side, from files: places, area and vehicles of each are its own."""

@@ -1,6 +1,7 @@
 """`jaxvec reproduce` from end to end, on a paper of one small figure."""
 
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -147,6 +148,20 @@ def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, ou
     assert [text.count("E             not shown") for text in (said.out, again.out)] == [1, 1]
     whole = reproduce(capsys, out, "--minutes", "1e-6")  # nothing is left to train
     assert "not made" not in whole.out
+
+
+def test_a_figure_of_which_nothing_is_made_has_a_page_without_a_picture(capsys, tmp_path, monkeypatch):
+    alone = dataclasses.replace(FIGURE, series=(LEARNED,), claims=FIGURE.claims[-1:], panels=FIGURE.panels[:1])
+    monkeypatch.setattr(report, "PAPERS", {"v2x_offload": dataclasses.replace(PAPER, figures=(alone,))})
+    monkeypatch.setattr(programs, "train", None)
+    reproduce(capsys, tmp_path / "out", "--minutes", "1e-6", ship=tmp_path)
+    assert not list(tmp_path.glob("**/*.png"))
+    page = (tmp_path / "verdicts-v2x_offload.md").read_text()
+    assert "![" not in page
+    assert (
+        "| E | it learns | not shown | learned at 50 was not made; for want of time 4 runs are missing: of learned |"
+        in page
+    )
 
 
 def test_runs_of_a_summary_need_not_be_made_again(capsys, out, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def score(metric: str, scale: float = 1.0) -> Lines:
 
     def lines(data: Data) -> list[Line]:
         result = []
-        for series in data.series:
+        for series in (one for one in data.series if data.is_whole(one.name)):
             estimate = data.estimate(series.name, data.xs[0], metric)
             kind = "learned" if series in NETWORKS else "rule"
             mark = [estimate.mean * scale], [estimate.half * scale]
@@ -41,6 +41,8 @@ def score(metric: str, scale: float = 1.0) -> Lines:
 def a_day(data: Data) -> list[Line]:
     """Fig. 5: counts of the busiest RSU from 6 to 22 hours of the first test day, and forecasts of them."""
     x, kind = data.xs[0], "curve"
+    if not all(data.is_whole(series.name) for series in NETWORKS):
+        return []
     counts = data.curve(OURS.name, x, "counts").mean(1)
     hours = list(6 + 16 * (np.arange(len(counts)) + 0.5) / len(counts))
     lines = [Line("counted", hours, list(counts), [np.nan] * len(counts), kind)]
