@@ -193,7 +193,7 @@ def render(
     register: Register = (),
     json: Json = False,
 ) -> None:
-    """Draw an episode: of a trained run, or of an environment under a fixed policy.
+    """Draw an episode: of a trained run, or of an environment under a fixed policy; of several worlds, in the first.
 
     Examples:
         jaxvec render runs/demo
@@ -214,30 +214,39 @@ def render(
 
     from jaxvec import policies, viz
     from jaxvec.core.errors import suggest
-    from jaxvec.core.make import make
-    from jaxvec.settings import fields_of, parse
-    from jaxvec.training import load
     from jaxvec.viz.render import SUFFIXES, target
 
-    if what and Path(what).is_dir():
-        refuse_beside(
-            f"{what} is a run, drawn in its own world: give --policy, --seed or --out", preset=preset, set=set
-        )
-        loaded = load(what)
-        env, params = loaded.learner.env, loaded.params
-        known = {loaded.learner.name: loaded.policy(), **policies.fixed(env, params)}
-        name, file = policy or loaded.learner.name, out or Path(what) / "episode.gif"
-    else:
-        cls = ENVIRONMENTS[what]
-        chosen = parse(set, {"env": {"world": None, **fields_of(cls)}, "params": fields_of(cls.params_cls)})
-        env, params = make(what, preset=preset, **chosen["env"], **chosen["params"])
-        known, name, file = policies.fixed(env, params), policy or "random", out or Path("episode.gif")
+    env, params, learned = _drawn(what, preset, set)
+    known = {**learned, **policies.fixed(env, params)}
+    name = policy or next(iter(learned), "random")
+    file = out or (Path(what) if learned else Path()) / "episode.gif"
     if name not in known:
         raise ValueError(suggest("policy", name, known))
     target(file, SUFFIXES)
     slots = viz.record(env, known[name], jax.random.key(seed), params)
     viz.render(env, params, slots, file, policy_name=name)
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
+
+
+def _drawn(what: str, preset: str | None, pairs: tuple[str, ...]) -> tuple[Any, Any, dict[str, Any]]:
+    """What `render` draws: the environment, the numbers of its first world, and the learned policy of a run by its name."""
+    from jaxvec.core.make import make
+    from jaxvec.core.params import params_of_one
+    from jaxvec.settings import fields_of, parse
+    from jaxvec.training import load
+
+    if what and Path(what).is_dir():
+        words = f"{what} is a run, drawn in its own world: give --policy, --seed or --out"
+        refuse_beside(words, preset=preset, set=pairs)
+        run = load(what)
+        params = params_of_one(run.params)
+        return run.env, params, {run.learner.name: run.policy(params=params)}
+    if "/" in what:
+        raise ValueError(f"{what}: there is no such run folder")
+    cls = ENVIRONMENTS[what]
+    chosen = parse(pairs, {"env": {"world": None, **fields_of(cls)}, "params": fields_of(cls.params_cls)})
+    env, params = make(what, preset=preset, **chosen["env"], **chosen["params"])
+    return env, params_of_one(params), {}
 
 
 def traces(

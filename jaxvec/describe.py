@@ -13,7 +13,7 @@ from jaxvec.core.environment import Environment
 from jaxvec.core.limits import accepted
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import choices_of
-from jaxvec.core.rule import is_local
+from jaxvec.core.rule import is_local, meaning_of
 from jaxvec.core.spaces import Box, Space
 from jaxvec.policies import fixed
 
@@ -40,7 +40,8 @@ def describe(env: Environment) -> dict[str, Any]:
         column, name, unit, meaning, and entry, how it follows from the quantity;
         `features`, of systems where a forecaster may help, name to first and last column;
         `actions`, per group and component the space, shape, and low and high or n;
-        `presets`, each with meaning and settings; `rules`, each with `local`, whether agents could follow it by their own rows;
+        `presets`, each with meaning and settings; `rules`, each with `local`, whether agents could follow it by their own
+        rows, and meaning;
         `info`, each with unit and meaning.
     """
     fields = dataclasses.fields(env)  # type: ignore[arg-type]
@@ -66,7 +67,9 @@ def describe(env: Environment) -> dict[str, Any]:
         "presets": {
             name: {"meaning": preset.doc, "settings": dict(preset.settings)} for name, preset in env.presets.items()
         },
-        "rules": {name: {"local": is_local(rule)} for name, rule in fixed(env, params).items()},
+        "rules": {
+            name: {"local": is_local(rule), "meaning": meaning_of(rule)} for name, rule in fixed(env, params).items()
+        },
         "info": {name: {"unit": unit, "meaning": meaning} for name, (unit, meaning) in env.info_fields.items()},
     }
 
@@ -147,7 +150,11 @@ def text(description: Mapping[str, Any]) -> str:
             ],
         ),
         table("Presets (preset=NAME, or --preset NAME)", ("name", "meaning [settings]"), _presets(description)),
-        table("Rules (jaxvec.policies.fixed)", ("name", "follows from"), _rules(description)),
+        table(
+            "Rules (jaxvec.policies.fixed; local: by an agent's own row and mask)",
+            ("name", "kind", "what it does"),
+            _rules(description),
+        ),
         table(
             "Told of every slot, in Timestep.info",
             ("name", "unit", "meaning"),
@@ -203,8 +210,8 @@ def _presets(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _rules(description: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    sees = {True: "an agent's own row and mask (local)", False: "more than that (central)"}
-    return [(name, sees[rule["local"]]) for name, rule in description["rules"].items()]
+    kind = {True: "local", False: "central"}
+    return [(name, kind[rule["local"]], rule["meaning"]) for name, rule in description["rules"].items()]
 
 
 def _meaning(number: Mapping[str, Any]) -> str:

@@ -29,13 +29,13 @@ def contestants(run: Run, beside: Iterable[Path], member: int) -> tuple[dict[str
         ValueError: two of them have one name.
     """
     name = run.learner.name
-    policies, learned = {name: run.policy(member), **fixed(run.env, run.params)}, [name]
+    policies, learned = {name: run.policy(member, params=run.params), **fixed(run.env, run.params)}, [name]
     for path in beside:
         other = on_same(load(path), run)
         known_as = other.learner.name if other.learner.name not in policies else path.name
         if known_as in policies:
             raise ValueError(f"--beside {path}: there is a {known_as!r} already")
-        policies[known_as] = other.policy(member)
+        policies[known_as] = other.policy(member, params=run.params)
         learned.append(known_as)
     return policies, learned
 

@@ -105,6 +105,8 @@ def _gather(args: list[str]) -> list[str]:
             option, first = name, not equals
             gathered.setdefault(name, []).extend([value] if equals else [])
         elif option and not arg.startswith("--") and (first or (option == "--set" and equals)):
+            if option == "--set" and not equals:
+                raise ValueError(f"--set takes name=value, not {arg!r}")
             gathered[option].append(arg)
             first = False
         else:

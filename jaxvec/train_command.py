@@ -132,21 +132,25 @@ def _new(
 def _run(setup: _Setup, out: Path, resume: bool, devices: int | None, json: bool) -> None:
     """Train, and report on it."""
     from jaxvec.training import train as run_training
-    from jaxvec.training.driver import titled
 
     how: dict[str, Any] = {"hyper": setup.hyper, "out": out, "resume": resume, "devices": devices}
     result = run_training(setup.learner, setup.params, setup.key, setup.updates, num_seeds=setup.seeds, **how)
     if is_first():
-        _report_training(result, titled(setup.learner, setup.params), setup.updates, json)
+        _report_training(result, setup, json)
 
 
-def _report_training(result: Any, title: str, updates: int, json: bool) -> None:
+def _report_training(result: Any, setup: _Setup, json: bool) -> None:
     """Draw the learning curve of a run, and print what became of it."""
+    from jaxvec.training.driver import titled
     from jaxvec.training.metrics import read_metrics
     from jaxvec.viz import plots
 
+    updates, title = setup.updates, titled(setup.learner, setup.params)
+
     out, picture = result.out, result.out / "learning_curve.png"
-    plots.learning_curve(read_metrics(out), picture, title=f"{out.name}: {title}")
+    plots.learning_curve(
+        read_metrics(out), picture, title=f"{out.name}: {title}", episode=setup.learner.updates_per_episode
+    )
     if not json:
         print(f"{out}: {updates} updates in {result.run_s:.0f} s, and {result.compile_s:.0f} s to compile; {picture}")
         return

@@ -5,10 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
+import jaxvec
+from jaxvec import viz
 from jaxvec.cli import main
 from jaxvec.core.make import make
+from jaxvec.core.params import params_of_one
+from jaxvec.policies import fixed
 from jaxvec.settings import parse
 from jaxvec.traces import load_region, load_world, synthetic, world_provenance
 from jaxvec.traces.writers import write_tdrive
@@ -126,10 +132,31 @@ def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
     assert out.read_text().lstrip().lower().startswith("<!doctype html")
 
 
+@pytest.mark.slow
+def test_a_run_over_several_worlds_is_judged_in_all_and_drawn_in_the_first(capsys, tmp_path):
+    """Also with a prior, which knows the worlds' numbers, each at another number of them than there were in training."""
+    env, params = make("isac_iov", n_vehicles=2, horizon=3)
+    learner = jaxvec.learners.make("apg", env, prior="waterfill", n_worlds=2, hidden=(4,))
+    swept = params.replace(bandwidth_hz=np.float32([1e6, 2e7]))
+    jaxvec.train(learner, swept, jax.random.key(0), num_updates=1, out=tmp_path / "two", progress=False)
+    slots = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            viz, "render", lambda env, params, seen, *_, **__: slots.update(width=params.bandwidth_hz, t=seen)
+        )
+        run(capsys, "render", str(tmp_path / "two"))
+    assert slots["width"] == np.float32(1e6)
+    rule = viz.record(env, fixed(env, params_of_one(swept))["waterfill"], jax.random.key(0), params_of_one(swept))
+    np.testing.assert_allclose(slots["t"].ts.reward["vehicle"], rule.ts.reward["vehicle"], rtol=0.2)
+    told = json.loads(run(capsys, "evaluate", str(tmp_path / "two"), "--episodes", "5", "--json").out)
+    assert told["policies"]["apg"]["reward"][0] < 0
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
         (["trian"], "trian"),
+        (["render", "runs/frist"], "runs/frist: there is no such run folder"),
         (["train"], "name an environment"),
         (["train", "isac_io"], "Did you mean 'isac_iov'"),
         (["train", "isac_iov", "--learner", "mapo"], "Did you mean 'mappo'"),
@@ -218,7 +245,7 @@ def test_world_makes_one_of_a_table(capsys, tmp_path, monkeypatch):
         "cars.npz",
     ]
     said = run(capsys, *args, "--picture", "cars.png").out
-    assert said.startswith("cars.npz: 27 of 28 rows kept (1 files), parse: 1\n")
+    assert said.startswith("cars.npz: 27 of 28 rows kept (1 file), parse: 1\n")
     assert "vehicles  3 visits in 8 s, a sample each 1 s" in said
     assert "3 to 3 vehicles, 3.0 on average" in said
     assert Path("cars.png").stat().st_size > 10_000

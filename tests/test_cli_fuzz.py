@@ -360,6 +360,7 @@ def test_numbers_are_within_their_ranges(here):
         ("train walkers --set forecaster={[]:1}", "unknown forecaster '{[]:1}'"),
         ("train isac_iov --set horizon=9999999999", "horizon must be a whole number of at most 2147483647"),
         ("train walkers --set", "--set has no value"),
+        ("train walkers --set gain 2", "--set takes name=value, not 'gain'"),
         ("train walkers --set spread", "--set takes name=value, not 'spread'"),
         ("train walkers --register raises", "--register raises: ZeroDivisionError: division by zero ("),
         ("train walkers --register quits.py", "--register quits.py: SystemExit: bye ("),

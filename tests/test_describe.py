@@ -1,11 +1,14 @@
 """What `jaxvec envs ENV` prints: complete, as declared, and in lines that one can read."""
 
 import json
+from functools import partial
 
 import pytest
 import toy
 
 import jaxvec
+from jaxvec import policies
+from jaxvec.core.rule import Rule, meaning_of
 from jaxvec.describe import LINE, describe, plain, text
 
 
@@ -73,10 +76,28 @@ def test_rules_are_local_or_central(described):
     assert {name for name, rule in rules.items() if not rule["local"]} == {"slot_optimum"}
     assert {"random", "local_threshold"} <= set(rules)
     rows = {
-        line.split()[0]: line for line in text(described).split("Rules (jaxvec.policies.fixed)")[1].splitlines() if line
+        line.split()[0]: line for line in text(described).split("Rules (jaxvec.policies.fixed")[1].splitlines() if line
     }
-    assert rows["slot_optimum"].endswith("more than that (central)")
-    assert rows["local_threshold"].endswith("an agent's own row and mask (local)")
+    assert rows["slot_optimum"].split()[1] == "central"
+    assert rows["local_threshold"].split()[1] == "local"
+
+
+@pytest.mark.parametrize("env_id", jaxvec.env_ids())
+def test_every_rule_says_what_it_does_and_none_says_the_same(env_id):
+    env, params = jaxvec.make(env_id)
+    meanings = {name: meaning_of(rule) for name, rule in policies.fixed(env, params).items()}
+    assert all(text.endswith(".") and text.count("`") % 2 == 0 for text in meanings.values()), meanings
+    assert len(set(meanings.values())) == len(meanings), meanings
+
+
+def test_a_function_is_a_rule_that_means_its_first_sentence():
+    def rule(key, obs):
+        """Sells
+        at 0.5 of it all. And more."""
+
+    assert meaning_of(rule) == meaning_of(Rule(rule)) == meaning_of(Rule(partial(rule, 1))) == "Sells at 0.5 of it all."
+    assert meaning_of(lambda key, obs: None) == meaning_of(object()) == ""
+    assert meaning_of(Rule(rule, meaning="Other.").policy(None, lambda key, obs: None)) == "Other."
 
 
 def test_whether_a_reward_is_shared_by_the_default_numbers_is_told():

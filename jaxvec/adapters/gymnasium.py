@@ -27,7 +27,18 @@ import numpy as np
 from jaxvec.adapters.actions import ActionView
 from jaxvec.adapters.library import library
 from jaxvec.adapters.spaces import action_space, observation_space, sample_mask
-from jaxvec.adapters.worlds import NEVER, NEXT_STEP, SAME_STEP, Outcome, Program, Seen, Worlds, host, names
+from jaxvec.adapters.worlds import (
+    NEVER,
+    NEXT_STEP,
+    SAME_STEP,
+    Outcome,
+    Program,
+    Seen,
+    Worlds,
+    check_options,
+    host,
+    names,
+)
 from jaxvec.core.environment import Environment
 from jaxvec.core.wrappers import GROUP_ALL, one_agent
 
@@ -73,7 +84,10 @@ class SingleEnv(gym.Env):
             options: none are known.
         Returns:
             The observation `(g,)`, and info.
+        Raises:
+            ValueError: there are options.
         """
+        check_options(options)
         super().reset(seed=seed)
         fresh = seed is not None or self.worlds.carry is not None
         seen = self.worlds.reset(seed, 0 if fresh else int(self.np_random.integers(2**31)))
@@ -170,8 +184,10 @@ class VectorEnv(gym.vector.VectorEnv):
         Returns:
             The observations `(num_envs, d)`, and infos.
         Raises:
-            ValueError: the mask has another shape or type, resets an agent without those of its world, or comes with a seed.
+            ValueError: there is another option; or the mask has another shape or type, resets an agent without those of its
+                world, or comes with a seed.
         """
+        check_options(options, "reset_mask")
         super().reset(seed=seed if isinstance(seed, int) else None)
         if options and "reset_mask" in options:
             where = self._reset_mask(options["reset_mask"], seed)

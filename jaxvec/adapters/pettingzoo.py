@@ -136,7 +136,7 @@ class Parallel(Agents, pettingzoo.ParallelEnv):
 
         Args:
             seed: see `jaxvec.adapters`.
-            options: none are known.
+            options: none are known, and any are accepted without effect: PettingZoo's own tests give every environment some.
         Returns:
             Observations `(d,)` and infos by agent.
         """
@@ -232,7 +232,7 @@ class TurnBased(Agents, pettingzoo.AECEnv):
 
         Args:
             seed: see `jaxvec.adapters`.
-            options: none are known.
+            options: none are known, and any are accepted without effect: PettingZoo's own tests give every environment some.
         """
         seen, self._skip_agent_selection = self._begin(seed), None
         self.rewards = dict.fromkeys(self.agents, 0.0)

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxvec.adapters.gymnasium import VectorEnv
 from jaxvec.adapters.library import library
+from jaxvec.adapters.worlds import check_options
 from jaxvec.core.environment import Environment
 
 gym: Any = library("gymnasium")
@@ -66,7 +67,13 @@ class VecEnv(base):
         super().__init__(self.vector.num_envs, self.vector.single_observation_space, self.vector.single_action_space)
 
     def reset(self) -> np.ndarray:
-        """The first episodes of the seed that `seed` has set, else the next ones."""
+        """The first episodes of the seed that `seed` has set, else the next ones.
+
+        Raises:
+            ValueError: `set_options` has set some: there are none.
+        """
+        for options in self._options:
+            check_options(options)
         obs, infos = self.vector.reset(seed=self._seeds[0])
         self._reset_seeds()
         self._reset_options()

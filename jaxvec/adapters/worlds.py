@@ -64,6 +64,21 @@ def names(info: str | Sequence[str]) -> tuple[str, ...]:
     return (info,) if isinstance(info, str) else tuple(info)
 
 
+def check_options(options: Mapping[str, Any] | None, *known: str) -> None:
+    """Refuse options of a reset that would have no effect.
+
+    Args:
+        options: by name; None: none.
+        known: names of those that have one.
+    Raises:
+        ValueError: there is another one; says which, and what is known.
+    """
+    for name in options or ():
+        if name not in known:
+            accepted = f"Known: {', '.join(known)}" if known else "There are none"
+            raise ValueError(f"unknown option of reset {name!r}. {accepted}; numbers are set by jaxvec.make")
+
+
 class Carry(struct.PyTreeNode):
     """Worlds between two steps.
 

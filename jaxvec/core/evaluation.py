@@ -1,5 +1,6 @@
 """How good policies are: means over episodes in the same worlds, and intervals of them."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -142,7 +143,11 @@ class Interval(NamedTuple):
     half: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.half:.2g}"
+        """Both to the second digit of the half-width, if that is neither tiny nor huge."""
+        if not 1e-5 <= self.half < 1e5:
+            return f"{self.mean:.4g} ± {self.half:.2g}"
+        decimals = max(0, 1 - math.floor(math.log10(self.half)))
+        return f"{self.mean:.{decimals}f} ± {self.half:.{decimals}f}"
 
 
 @cache

@@ -82,7 +82,7 @@ def data(
     return struct.field(default=None, metadata={"unit": "", "doc": doc, "axes": axes, "data": True, "only": only})
 
 
-def world_params(params: Any) -> Any:
+def world_params(params: Any, n_worlds: int | None = None) -> Any:
     """The numbers of ONE world made fit for a batch `(W,)`: entity axes first, the worlds last.
 
     A scalar leaf stays, a leaf `(worlds,)` is a sweep and stays, and a leaf that carries the axes it documents gets a last axis
@@ -90,12 +90,20 @@ def world_params(params: Any) -> Any:
 
     Args:
         params: an environment's.
+        n_worlds: W, if it is known.
     Returns:
         Parameters of the same kind.
+    Raises:
+        ValueError: a number is swept over other than W worlds.
     """
     changes = {}
     for field in dataclasses.fields(params):
         axes, value = field.metadata.get("axes"), getattr(params, field.name)
+        swept = np.shape(value)[-1] if axes is not None and np.ndim(value) > len(axes) else 1
+        if n_worlds is not None and swept not in (1, n_worlds):
+            raise ValueError(
+                f"{field.name} has numbers of {swept} worlds, but there are {n_worlds}: give one, or one for each"
+            )
         if axes and np.ndim(value) == len(axes):
             changes[field.name] = lift(value, 1)
     return params.replace(**changes)
@@ -132,6 +140,21 @@ def params_of_worlds(params: Any, world: Array, n_worlds: int) -> Any:
     return params.replace(**changes)
 
 
+def params_of_one(params: Any, world: int = 0) -> Any:
+    """The numbers of one world, without an axis of worlds.
+
+    Args:
+        params: of one world or of several.
+        world: which of several.
+    """
+    changes = {}
+    for field in dataclasses.fields(params):
+        axes, value = field.metadata.get("axes"), getattr(params, field.name)
+        if axes is not None and np.ndim(value) > len(axes):
+            changes[field.name] = value[..., min(world, np.shape(value)[-1] - 1)]
+    return params.replace(**changes)
+
+
 def for_other_worlds(params: Any, n_worlds: int, n: int) -> Any:
     """Numbers of which some have a value for each of `n_worlds` worlds, for n worlds: each value as often as any other.
 
@@ -142,8 +165,7 @@ def for_other_worlds(params: Any, n_worlds: int, n: int) -> Any:
     Returns:
         Numbers for n worlds; of one world unchanged.
     """
-    fields = dataclasses.fields(params)
-    swept = {f.name: f.metadata["axes"] for f in fields if f.metadata.get("axes") is not None}
+    swept = {f.name: f.metadata["axes"] for f in dataclasses.fields(params) if f.metadata.get("axes") is not None}
     if n_worlds == n or not any(np.ndim(getattr(params, name)) > len(axes) for name, axes in swept.items()):
         return params
     return params_of_worlds(world_params(params), jnp.arange(n) % n_worlds, n_worlds)

@@ -62,7 +62,8 @@ def check_key(key: Array) -> None:
         TypeError: it is not, for instance the raw words of `jax.random.PRNGKey`; says how to have one.
     """
     if not jnp.issubdtype(getattr(key, "dtype", np.dtype(object)), jax.dtypes.prng_key):
-        got = f"{key.dtype}{list(key.shape)}" if hasattr(key, "dtype") else repr(key)
+        said = repr(key) if isinstance(key, int | float | None) else f"a {type(key).__name__}"
+        got = f"{key.dtype}{list(key.shape)}" if hasattr(key, "dtype") else said
         raise TypeError(
             f"a key must be typed, as jax.random.key(0) gives it, not {got}; of the old jax.random.PRNGKey(0) "
             "jax.random.wrap_key_data makes one"

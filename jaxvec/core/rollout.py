@@ -167,7 +167,7 @@ def rollout(
     Raises:
         ValueError: a parameter is not a finite number, or out of its range.
     """
-    params = world_params(check_params(params, env))
+    params = world_params(check_params(params, env), n_worlds)
     keys = world_keys(key, n_worlds, episode), policy_keys(key, n_worlds, episode)
     start = env.reset(rng.fold_in(keys[0], 0), params)
     return unroll(env, as_stateful(policy, (n_worlds,)), keys, params, start, env.horizon, select)[1]

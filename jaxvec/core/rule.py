@@ -1,7 +1,10 @@
 """A policy that does not learn, and whether one agent could follow it alone."""
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jaxvec.core.rng import check_key
@@ -20,11 +23,13 @@ class Rule:
             environment, where that depends on what the environment shows.
         scores: of rules that weigh every option of a choice, and take the best: `(key, obs) ->` per group and component
             `(n, *shape, k, *batch)`, in units of the reward; None for other rules.
+        meaning: what it does, in words; empty: the first sentence of the docstring of `decide`, see `meaning_of`.
     """
 
     decide: Callable[..., Any]
     local: bool | Callable[[Any], bool] = False
     scores: Callable[..., Any] | None = None
+    meaning: str = ""
 
     def __call__(self, *arguments: Any) -> Any:
         """What `decide` says to these arguments."""
@@ -43,7 +48,20 @@ class Rule:
             check_key(key)
             return decide(key, *seen)
 
-        return Rule(asked, self.local(env) if callable(self.local) else self.local, scores)
+        return Rule(asked, self.local(env) if callable(self.local) else self.local, scores, meaning_of(self))
+
+
+def meaning_of(policy: Any) -> str:
+    """What a policy does: what its rule says, or the first sentence of the docstring of its function; empty of others.
+
+    Args:
+        policy: a rule, a function, or whatever else acts.
+    """
+    function = getattr(policy, "decide", policy)
+    while isinstance(function, partial):
+        function = function.func
+    said = inspect.getdoc(function) if inspect.isfunction(function) else ""
+    return getattr(policy, "meaning", "") or " ".join(re.split(r"(?<=\.)\s", said or "", maxsplit=1)[0].split())
 
 
 def is_local(policy: Any) -> bool:

@@ -58,3 +58,9 @@ class Learner(NamedTuple):
     custom: tuple[str, ...] = ()
     networks: Callable[[Any, Observation], tuple[dict[str, Any], dict[str, Any]]] | None = None
     policy_state: Callable[[Any], Any] | None = None
+
+    @property
+    def updates_per_episode(self) -> int:
+        """How many updates see an episode once; an update that sees less of it tells of the piece where all worlds are."""
+        slots = max(1, self.steps_per_update // getattr(self.settings, "n_worlds", self.steps_per_update))
+        return -(-self.env.horizon // slots)

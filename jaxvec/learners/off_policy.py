@@ -126,7 +126,7 @@ class OffPolicy:
             ValueError: a parameter is not a finite number, or out of its range.
         """
         s, n = self.settings, self.settings.n_worlds
-        params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env)))
+        params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env), self.settings.n_worlds))
         hyper = settled(self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)

@@ -243,7 +243,7 @@ class OnPolicy:
             ValueError: a parameter of the environment is not a finite number, or out of its range.
         """
         n = self.settings.n_worlds
-        params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env)))
+        params = jax.tree.map(jnp.asarray, world_params(check_params(params, self.bare_env), self.settings.n_worlds))
         hyper = settled(self.hyper if hyper is None else hyper)
         key_net, key_run = rng.stream(key, "networks"), rng.stream(key, "run")
         forecaster = self.forecaster.init(rng.stream(key_net, "twin"), params)

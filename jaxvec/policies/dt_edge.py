@@ -146,8 +146,10 @@ def encode(plan: Plan, env: DtEdge, params: Params) -> dict[str, dict[str, Array
 RULES: dict[str, Rule] = {
     "softmax_random": Rule(softmax_random, local=True),
     "local": Rule(local, local=True),
-    "offload_equal": Rule(offload_equal, local=True),
-    "half_equal": Rule(partial(offload_equal, ratio=0.5), local=True),
+    "offload_equal": Rule(offload_equal, True, meaning="Everything to the server, in equal shares."),
+    "half_equal": Rule(
+        partial(offload_equal, ratio=0.5), True, meaning="Half of everything to the server, in equal shares."
+    ),
     "greedy_latency": Rule(greedy_latency, local=True),
     "local_threshold": Rule(local_threshold, local=True),
     "starve": Rule(starve, local=True),

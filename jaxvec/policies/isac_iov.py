@@ -99,7 +99,11 @@ RULES: dict[str, Rule] = {
     "nearest": Rule(nearest, local=True),
     "capacity": Rule(capacity),
     "waterfill": Rule(waterfill, local=True),
-    "waterfill_twin": Rule(partial(waterfill, twin=True), local=True),
+    "waterfill_twin": Rule(
+        partial(waterfill, twin=True),
+        True,
+        meaning="As `waterfill`, after the RSUs' backlogs.",
+    ),
 }
 
 

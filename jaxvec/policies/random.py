@@ -28,4 +28,4 @@ def random(env: Environment) -> Rule:
                 action[group][name] = space.from_uniform(draw)
         return action
 
-    return Rule(policy, local=True)
+    return Rule(policy, local=True, meaning="Every number and every choice at random.")

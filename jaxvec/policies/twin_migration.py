@@ -202,9 +202,16 @@ RULES: dict[str, Rule] = {
     "least_load": Rule(least_load, local=loads_told),
     "satellite": Rule(satellite, local=True),
     "myopic": Rule(myopic),
-    "patient": Rule(partial(myopic, migration=PATIENT)),
+    "patient": Rule(
+        partial(myopic, migration=PATIENT), meaning=f"As `myopic`, with migrations at {PATIENT} of their cost."
+    ),
     "own_myopic": Rule(own_myopic, all_told, own_scores),
-    "own_patient": Rule(partial(own_myopic, migration=PATIENT), all_told, partial(own_scores, migration=PATIENT)),
+    "own_patient": Rule(
+        partial(own_myopic, migration=PATIENT),
+        all_told,
+        partial(own_scores, migration=PATIENT),
+        f"As `own_myopic`, with migrations at {PATIENT} of their cost.",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ vehicles and nodes see together; "local_" ones are followed by each vehicle and 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from jaxvec.core import rng
 from jaxvec.core.layout import lift
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
-from jaxvec.core.rule import Rule
+from jaxvec.core.rule import Rule, meaning_of
 from jaxvec.core.types import Observation
 from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.urllc_vec.links import node_power_max_w, rate_bps
@@ -133,11 +134,13 @@ def local_spread(key: Array, admit: float, seen: Seen, env: UrllcVec, params: Pa
     return Plan(spread(seen, env, params), own_forwarding(key, admit, seen, env, params))
 
 
+RELAYED = "; a node sends on what it cannot do in time, to the least busy in reach."
+ALONE = "As `spread`; a node sends on what it cannot do in time, by its own row and partly by lot."
 RULES: dict[str, Rule] = {
-    "greedy": Rule(partial(plan, greedy)),
-    "spread": Rule(partial(plan, spread)),
-    "nash": Rule(partial(plan, nash)),
-    "local_spread": Rule(local_spread, local=True),
+    "greedy": Rule(partial(plan, greedy), meaning=f"{meaning_of(greedy)[:-1]}{RELAYED}"),
+    "spread": Rule(partial(plan, spread), meaning=f"{meaning_of(spread)[:-1]}{RELAYED}"),
+    "nash": Rule(partial(plan, nash), meaning=f"{meaning_of(nash)[:-1]}{RELAYED}"),
+    "local_spread": Rule(local_spread, local=True, meaning=ALONE),
 }
 
 
@@ -166,7 +169,7 @@ def rules(env: UrllcVec, params: Params) -> dict[str, Rule]:
         return policy
 
     return {
-        f"{name}{suffix}": rule.policy(env, policy_of(rule, admit))
+        f"{name}{suffix}": replace(rule, meaning=f"{meaning_of(rule)}{more}").policy(env, policy_of(rule, admit))
         for name, rule in RULES.items()
-        for suffix, admit in (("", 1.0), ("_half", 0.5))
+        for suffix, admit, more in (("", 1.0, ""), ("_half", 0.5, " Nodes keep half of what they could do in time."))
     }

@@ -151,7 +151,7 @@ def trace_of(
         vehicles: records by name.
         first_s: of the grid, in the time of the records, which is the trace's [s].
         options: of the reader.
-        report: to which outliers, cuts, short rows, origin and anchor are added.
+        report: to which outliers, cuts, short tracks, origin and anchor are added.
         degrees: whether x and y are longitude and latitude; None: by what speeds say.
         met: what was met, in words that a comma follows, for the message if no row is left.
         first_fault: of a record that was left out, for the end of that message.

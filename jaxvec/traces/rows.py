@@ -92,7 +92,7 @@ class Report:
         return asdict(self)
 
     def __str__(self) -> str:
-        parts = [f"{self.kept} of {self.rows} rows kept ({self.files} files)"]
+        parts = [f"{self.kept} of {self.rows} rows kept ({self.files} file{'s' * (self.files != 1)})"]
         parts += [f"{reason}: {n}" for reason, n in sorted(self.reasons.items())]
         parts += [f"{what}: {n}" for what, n in sorted(self.left_out.items())]
         parts += [f"cut at a {what}: {n}" for what, n in sorted(self.cuts.items())]

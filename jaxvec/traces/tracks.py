@@ -50,7 +50,7 @@ def rows(records: array, first_s: float, grid: Grid, report: Report) -> Iterator
             not told.
         first_s: of the grid [s].
         grid: of the rows.
-        report: to which outliers, cuts and short rows are added.
+        report: to which outliers, cuts and short tracks are added.
     Yields:
         Time of the first sample [s], and (4, sample) x, y, vx, vy in float32.
     """
@@ -76,7 +76,7 @@ def rows(records: array, first_s: float, grid: Grid, report: Report) -> Iterator
             row = np.stack([np.interp(at, time, column) for column in (part[:, 1], part[:, 2], *_velocity_mps(part))])
             yield first_s + at[0] * dt_s, row.astype(np.float32)
         else:
-            report.left_out["short rows"] = report.left_out.get("short rows", 0) + 1
+            report.left_out["short tracks"] = report.left_out.get("short tracks", 0) + 1
 
 
 def table_of(records: array) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxvec.core import rng
 from jaxvec.core.errors import suggest
 from jaxvec.core.files import write_json
 from jaxvec.core.limits import MOST
@@ -48,6 +49,7 @@ def config_of(learner: Learner, params: Any, hyper: Any, key: jax.Array, **train
         train: of the driver: updates, seeds, chunk.
     """
     env: Any = learner.env
+    rng.check_key(key)
     return {
         "format": FORMAT,
         "env": {

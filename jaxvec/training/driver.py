@@ -217,7 +217,8 @@ def _run(
         _check(rows, bool(np.all(finite)), done, writer)
         done += count
         elapsed = time.perf_counter() - started
-        reward = float(np.mean(rows["reward"][-1]))
+        last = max(0, done - first - plan.learner.updates_per_episode)
+        reward = float(np.mean(history["reward"][last : done - first]))
         line.update(done, plan.num_updates, reward, elapsed, start=first, steps=steps * plan.num_seeds)
         if writer:
             writer.log(rows, done - count, steps, elapsed)

@@ -42,7 +42,7 @@ class Progress:
         Args:
             done: updates that are done, those before a resumption included.
             total: updates that there will be.
-            reward: the last mean reward.
+            reward: the mean of the last episode.
             elapsed_s: seconds since the first update of this call [s].
             start: updates that were done before.
             steps: world-steps of an update, for the speed; None: the speed is left out.

@@ -14,6 +14,7 @@ from jaxvec.core.buffers import settled
 from jaxvec.core.environment import Environment
 from jaxvec.core.errors import suggest
 from jaxvec.core.make import ENVIRONMENTS
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import Policy
 from jaxvec.learners.base import Learner
 from jaxvec.training.checkpoints import Checkpoints
@@ -55,13 +56,20 @@ class Run(NamedTuple):
         """The environment that it learned on."""
         return self.learner.env
 
-    def policy(self, member: int = 0, greedy: bool = True) -> Policy:
+    def policy(self, member: int = 0, greedy: bool = True, *, params: Any = None) -> Policy:
         """The policy of one of the seeds, `policy(key, obs) -> action`.
 
+        Args:
+            member: which seed.
+            greedy: the best that it knows; else sampled, as in training.
+            params: numbers of the worlds in which it will act, which a prior may know; None: those that it learned with.
         Raises:
             ValueError: there is no such seed.
         """
-        return self.learner.policy(member_of(self.state, self.config["train"]["num_seeds"], member), greedy)
+        state = member_of(self.state, self.config["train"]["num_seeds"], member)
+        if params is not None and hasattr(state, "env_params"):
+            state = state.replace(env_params=jax.tree.map(jnp.asarray, world_params(params)))
+        return self.learner.policy(state, greedy)
 
 
 def member_of(state: Any, num_seeds: int, member: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.traces import Replay
+from jaxvec.traces.replay import NEVER_S
 
 Way = tuple[float, float, float, float]
 TOLERANCE_M = 5.0  # by which a piece may miss where a vehicle was
@@ -23,6 +24,8 @@ def ways_of(params: Any) -> tuple[Way, ...]:
     if not isinstance(replay, Replay):
         return ()
     samples, visits = np.asarray(replay.samples)[:, :2].astype(float), np.asarray(replay.vehicles)[:, 1:3].astype(int)
+    if (starts := getattr(params, "trace_starts", None)) is not None:
+        visits = visits[_met(replay, np.unique(starts))]
     covered, kept = set[tuple[int, int]](), list[Way]()
     for n in np.unique(np.linspace(0, len(visits) - 1, MOST_TRACKS).astype(int)):
         first, last = visits[n]
@@ -38,6 +41,18 @@ def ways_of(params: Any) -> tuple[Way, ...]:
                 (x + i, y + j) for x, y in itertools.compress(cells, new) for i in (-1, 0, 1) for j in (-1, 0, 1)
             }
     return tuple(kept)
+
+
+def _met(replay: Replay, starts: np.ndarray) -> np.ndarray:
+    """Who is there in episodes that begin at some of the recording's start times, at first or later: bool `(vehicle,)`."""
+    vehicles, met = np.asarray(replay.vehicles), np.zeros(len(replay.vehicles), bool)
+    new = np.concatenate([replay.there[start, : replay.n_there[start]] for start in starts])
+    while new.size:
+        met[new] = True
+        new = new[vehicles[new, 4] < NEVER_S]
+        new = vehicles[new, 3].astype(int)
+        new = np.unique(new[~met[new]])
+    return met
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

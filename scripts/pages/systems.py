@@ -167,8 +167,10 @@ def _rules_and_info(name: str, told: Mapping[str, Any]) -> Iterator[str]:
         "so that the agents could follow it by themselves; a *central* rule needs more than that. How well rules and learners do "
         f"here stands in the [league](../results/league.md#{name})."
     )
-    rows = [(code(rule), "local" if x["local"] else "central") for rule, x in told["rules"].items()]
-    yield table(("name", "kind"), rows)
+    rows = [
+        (code(rule), "local" if x["local"] else "central", escaped(x["meaning"])) for rule, x in told["rules"].items()
+    ]
+    yield table(("name", "kind", "what it does"), rows)
     yield "## What a slot tells"
     yield (
         "`Timestep.info` holds what the model computed on its way to the reward. What you do not use costs nothing, because the "

@@ -256,3 +256,7 @@ def test_what_cannot_be_is_said():
         env.step(action | {"move": action["move"][:3]})
     with pytest.raises(ValueError, match="all agents of a world"):
         env.reset(options={"reset_mask": np.array([True, False, False, False])})
+    with pytest.raises(ValueError, match=r"unknown option of reset 'mask'\. Known: reset_mask"):
+        env.reset(options={"mask": np.ones(4, bool)})
+    with pytest.raises(ValueError, match=r"unknown option of reset 'gain'\. There are none"):
+        SingleEnv(ENV, PARAMS).reset(options={"gain": 2.0})

@@ -45,6 +45,13 @@ def test_it_is_what_the_library_makes_of_single_worlds():
     assert ended > 2
 
 
+def test_options_are_refused():
+    vec = VecEnv(toy.Walkers(), toy.Params(), 2)
+    vec.set_options({"gain": 2.0})
+    with pytest.raises(ValueError, match=r"unknown option of reset 'gain'\. There are none"):
+        vec.reset()
+
+
 def reward_per_slot(env, params, model, each):
     """Of the same worlds for everybody, greedy; None acts at random."""
     vec, total, chance = VecEnv(env, params, 16, each=each), 0.0, np.random.default_rng(0)

@@ -10,7 +10,7 @@ import toy
 from scipy.special import stdtrit
 
 from jaxvec.core import rng
-from jaxvec.core.evaluation import evaluate, interval, students_t
+from jaxvec.core.evaluation import Interval, evaluate, interval, students_t
 from jaxvec.core.rollout import as_stateful, policy_keys, rollout, unroll, world_keys
 from jaxvec.core.types import ActTrace
 from jaxvec.core.wrappers import auto_reset
@@ -122,6 +122,12 @@ def test_a_number_may_be_one_per_entity_or_per_entity_and_world(walked, gain):
     assert_close(rolled.ts.reward["walker"], walked.ts.reward["walker"] + more * walked.action["walker"]["move"])
 
 
+def test_a_sweep_over_another_number_of_worlds_is_refused():
+    swept = toy.Params(spread=np.ones(WORLDS + 1, np.float32))
+    with pytest.raises(ValueError, match=f"spread has numbers of {WORLDS + 1} worlds, but there are {WORLDS}"):
+        rollout(ENV, WALK, KEY, swept, WORLDS)
+
+
 def test_a_number_that_is_not_finite_is_refused():
     with pytest.raises(ValueError, match="spread"):
         rollout(ENV, WALK, KEY, toy.Params(spread=float("nan")), WORLDS)
@@ -228,6 +234,9 @@ def test_an_interval_by_hand():
     assert mean == 2.5
     assert half == pytest.approx(3.182446 * np.sqrt(5 / 3) / 2)
     assert str(interval(np.array([1.0, 2.0, 3.0, 4.0]))) == "2.5 ± 2.1"
+    pairs = {(30.0, 0.4219): "30.00 ± 0.42", (0.042512, 0.0053): "0.0425 ± 0.0053", (-1234.5, 17.3): "-1234 ± 17"}
+    pairs |= {(2.5, float("nan")): "2.5 ± nan", (1e-9, 2e-9): "1e-09 ± 2e-09", (4.5e8, 1e6): "4.5e+08 ± 1e+06"}
+    assert {str(Interval(*pair)): text for pair, text in pairs.items()} == {text: text for text in pairs.values()}
     assert interval(np.float32([7.0])).mean == 7.0
     assert np.isnan(interval(np.float32([7.0])).half)  # one sample has no spread
 

@@ -9,7 +9,7 @@ import pytest
 
 import jaxvec
 from jaxvec.core.evaluation import episode_means
-from jaxvec.core.params import for_other_worlds
+from jaxvec.core.params import for_other_worlds, params_of_one
 from jaxvec.core.rollout import rollout
 from jaxvec.envs import mobility
 from jaxvec.envs.world import busiest, joined
@@ -237,6 +237,8 @@ def test_a_batch_of_worlds_is_each_of_them(tmp_path):
     run = jax.jit(lambda key, params: episode_means(env, policy, key, params, 2)["reward"])
     both = np.asarray(run(jax.random.key(0), params))
     np.testing.assert_array_equal(for_other_worlds(params, 2, 5).area_m, np.float32([700, 800, 700, 800, 700]))
+    np.testing.assert_array_equal(params_of_one(params, 1).es_pos_m, params.es_pos_m[..., 1])
+    assert params_of_one(params).area_m == 700
     assert np.isfinite(both).all()
     for w, path in enumerate(paths):
         alone = jaxvec.make("v2x_offload", world=path, **sizes)[1]

@@ -58,7 +58,7 @@ def test_a_difference_holds_is_contradicted_or_is_not_shown():
     points = [("a", 1.0), ("b", 1.0)]
     apart = data(a=[[[3.0], [3.1], [2.9]]], b=[[[2.0], [2.1], [1.9]]])
     found = in_order(apart, points)
-    assert found.numbers == "a 3 ± 0.25 > b 2 ± 0.25"
+    assert found.numbers == "a 3.00 ± 0.25 > b 2.00 ± 0.25"
     assert outcome(found) == "holds"
     assert outcome(in_order(apart, points[::-1])) == "contradicted"
     mixed = data(a=[[[3.0], [1.0], [2.0]]], b=[[[2.0], [2.1], [1.8]]])

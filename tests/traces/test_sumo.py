@@ -271,7 +271,7 @@ def test_a_missing_type_matters_only_when_asked_for(read):
     with pytest.raises(RecordError, match=r"fcd\.xml, line 3: vehicle 'a' has no attribute 'type'"):
         read(text, vehicle_type="car", strict=True)
     with pytest.raises(
-        RecordError, match=r"kept \(1 files\), fields: 2; the first, in line 3: vehicle 'a' has no attribute 'type'"
+        RecordError, match=r"kept \(1 file\), fields: 2; the first, in line 3: vehicle 'a' has no attribute 'type'"
     ):
         read(text, vehicle_type="car")
 
@@ -304,7 +304,7 @@ def test_records_left_out_are_counted_as_in_the_other_readers(read):
     assert report.reasons == {reason: len(vehicles) for reason, vehicles in BAD_CARS.items()}
     assert (report.files, report.rows, report.kept, report.cuts) == (2, 5 + 3 + len(bad), 4 + 3, {})
     with pytest.warns(
-        UserWarning, match=r"fcd\.xml: 3 of 17 rows kept \(1 files\), bounds: 4, duplicate: 2, fields: 3, parse: 4"
+        UserWarning, match=r"fcd\.xml: 3 of 17 rows kept \(1 file\), bounds: 4, duplicate: 2, fields: 3, parse: 4"
     ):
         read(text, vehicle_type="car")
     for reason in ("fields", "parse", "bounds", "duplicate"):
@@ -322,7 +322,7 @@ def test_more_records_than_memory_takes_are_refused_while_they_are_read(read, mo
 
 def test_a_position_that_is_none_is_bridged(read):
     text = fcd(*east([0, 1, 2, 3])).replace('x="10.0"', 'x="-1073741824.0"')
-    with pytest.warns(UserWarning, match=r"3 of 4 rows kept \(1 files\), bounds: 1; a `report` takes this"):
+    with pytest.warns(UserWarning, match=r"3 of 4 rows kept \(1 file\), bounds: 1; a `report` takes this"):
         np.testing.assert_array_equal(read(text).x_m, [[0, 10, 20, 30]])
 
 
@@ -362,7 +362,7 @@ def test_no_row_drives_faster_than_its_speeds_allow(read, places):
     real = np.arange(1, trace.x_m.shape[1]) < trace.n_samples[:, None]
     assert np.abs(np.diff(trace.x_m))[real].max() <= 130 / 3 + 1e-3
     assert report.kept + report.reasons.get("speed", 0) == report.rows == len(places)
-    assert np.sum(trace.n_samples) >= 2 * (report.cuts.get("jump", 0) + 1 - report.left_out.get("short rows", 0))
+    assert np.sum(trace.n_samples) >= 2 * (report.cuts.get("jump", 0) + 1 - report.left_out.get("short tracks", 0))
 
 
 def test_rare_records_may_be_far_apart(read):

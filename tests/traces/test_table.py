@@ -59,7 +59,7 @@ def test_what_cannot_be_used_is_counted(read):
     trace = read(bad, CARS, report=(report := Report()))
     np.testing.assert_array_equal(trace.x_m, read(PLAIN, CARS).x_m)
     assert report.reasons == {"parse": 1, "fields": 1, "blank": 2, "bounds": 2, "duplicate": 1}
-    assert (report.rows, report.kept, report.left_out) == (13, 6, {"short rows": 1})
+    assert (report.rows, report.kept, report.left_out) == (13, 6, {"short tracks": 1})
     with pytest.warns(UserWarning, match=r"table\.csv: 6 of 13 rows kept .*parse: 1"):
         read(bad, CARS)
     with pytest.raises(RecordError, match=r"table\.csv:7: parse"):

@@ -187,6 +187,15 @@ def test_progress_tells_what_a_user_wants_to_know(isac):
         assert word in said.getvalue()
 
 
+def test_progress_shows_the_reward_of_an_episode_not_of_a_piece_of_it(isac):
+    learner, said = learners.make("mappo", isac[0].env, **TINY, rollout_length=1), io.StringIO()
+    assert (isac[0].updates_per_episode, learner.updates_per_episode) == (1, 3)
+    result = train(learner, isac[1], KEY, 5, progress=said)
+    shown = float(re.findall(r"reward (-?[\d.]+)", said.getvalue())[-1])
+    assert shown == pytest.approx(result.metrics["reward"][-3:].mean(), abs=6e-4)
+    assert shown != pytest.approx(result.metrics["reward"][-1], abs=6e-4)
+
+
 def test_bad_arguments_are_named(isac):
     learner, params = isac
     with pytest.raises(ValueError, match="num_updates must be at least 1"):
@@ -199,6 +208,14 @@ def test_bad_arguments_are_named(isac):
         ValueError, match=r"unknown hyper-parameter 'gama'\. Did you mean 'gamma'\? Known: .*gae_lambda"
     ):
         train(learner, params, KEY, 1, hyper={"gama": 0.5})
+    with pytest.raises(TypeError, match=r"a key must be typed, as jax.random.key\(0\) gives it, not 0;"):
+        train(learner, params, 0, 1, progress=False)
+    with pytest.raises(TypeError, match="not a Params;"):
+        train(learner, params, params, 1, progress=False)
+    with pytest.raises(
+        ValueError, match="lyapunov_v has numbers of 3 worlds, but there are 4: give one, or one for each"
+    ):
+        train(learner, params.replace(lyapunov_v=np.float32([1, 2, 3])), KEY, 1, progress=False)
 
 
 SCRIPT = """

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from jaxvec.traces import load_world
 from jaxvec.viz import plots
 from jaxvec.viz.colours import colour_of
 from jaxvec.viz.plots import learning
@@ -88,6 +89,20 @@ def test_one_seed_and_one_update_are_enough(drawn, tmp_path):
     plots.learning_curve({"reward": [1.0], "cost": [2.0]}, tmp_path / "b.png", panels=["cost"])
     assert [len(figure.axes) for figure in drawn] == [1, 2]
     np.testing.assert_array_equal(drawn[0].axes[0].get_lines()[0].get_xdata(), [1, 2, 3])
+
+
+def test_pieces_of_an_episode_are_averaged_over_it(drawn, tmp_path):
+    """Rewards that go up and down with the piece of the episode, all worlds alike, say nothing of learning."""
+    up_and_down = np.tile([-2.0, -1.4, -1.1], 20)
+    for episode in (3, 1, 100):
+        plots.learning_curve({"reward": up_and_down, "update": np.arange(60)}, tmp_path / "a.png", episode=episode)
+    flat, raw, short = (figure.axes[0].get_lines()[0].get_ydata() for figure in drawn)
+    np.testing.assert_allclose(flat[:3], [-2.0, -1.7, -1.5])
+    np.testing.assert_allclose(flat[2:], -1.5)
+    np.testing.assert_array_equal(raw, up_and_down)
+    assert short[-1] == pytest.approx(-1.5)
+    labels = [figure.axes[0].get_xlabel().partition(" · ")[2] for figure in drawn]
+    assert labels == ["each point the last 3, an episode", "", "each point the last 100, an episode"]
 
 
 def test_a_comparison_is_sorted_says_its_numbers_and_pairs_its_worlds(drawn, tmp_path):
@@ -238,6 +253,11 @@ def test_a_learning_curve_says_what_it_is_of_and_has_its_colour(drawn, tmp_path)
         plots.learning_curve({"reward": [1.0, 2.0]}, tmp_path / "a.png", title=f"first: {name} on dt_edge")
         assert drawn[-1].get_suptitle() == f"first: {name} on dt_edge"
         assert drawn[-1].axes[0].get_lines()[0].get_color() == colour_of(name)
+
+
+def test_places_of_a_world_have_the_numbers_that_they_have_in_an_episode(drawn, tmp_path):
+    plots.world_map(load_world("town"), tmp_path / "a.png")
+    assert [text.get_text() for text in drawn[0].axes[0].texts][:12] == [str(n) for n in range(1, 13)]
 
 
 def overlaps(figure):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from jaxvec.envs.world import joined
 from jaxvec.traces import Trace, replay_of
 from jaxvec.viz.ways import clipped, ways_of
 
@@ -38,6 +39,21 @@ def test_what_was_driven_twice_is_drawn_once():
     first, second = ways_of(driven(lane, longer))
     assert first[2] == 200
     assert (150 < second[0] < 210, second[2]) == (True, 400)  # goes on where the first ends
+
+
+@pytest.mark.parametrize("takeover", [True, False])
+def test_of_several_worlds_only_the_streets_of_those_asked_for(takeover):
+    """Of each world the one vehicle that is there at the start, and in its place later the other, if it takes it."""
+    still, samples = np.zeros((2, 4), np.float32), np.array([4, 4], np.int32)
+    x_m = np.float32(40.0) * np.arange(8, dtype=np.float32).reshape(2, 4)
+    each = [Trace(x_m, still + y_m, still, still, np.float32([0, 5]), samples, np.float32(1)) for y_m in (0, 1000)]
+    whole, starts = joined([replay_of(trace, 1, 1.0, takeover=takeover) for trace in each])
+    at_first = starts[whole.starts_s[starts[:, 0]] < 3]
+    for world in (0, 1):
+        ways = np.array(ways_of(SimpleNamespace(trace=whole, trace_starts=at_first[:, world])))
+        assert np.all(ways[:, [1, 3]] == 1000 * world)
+        assert ways[:, 2].max() == (280 if takeover else 120)
+    assert {y for _, y, _, _ in ways_of(SimpleNamespace(trace=whole, trace_starts=starts))} == {0, 1000}
 
 
 def test_made_up_traffic_has_no_streets():

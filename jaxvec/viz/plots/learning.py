@@ -37,6 +37,7 @@ def learning_curve(
     title: str = "",
     learner: str = "",
     panels: Sequence[str] | None = None,
+    episode: int = 1,
 ) -> Path:
     """The reward over training, and a few other metrics in small panels.
 
@@ -49,12 +50,13 @@ def learning_curve(
         title: which run, of what, where.
         learner: its name, which decides the colour; empty: what precedes " on " in the title.
         panels: the other metrics; by default up to four that tell most, totals before their parts.
+        episode: updates that see an episode once (`learner.updates_per_episode`); each point is the mean of the last so many.
     Returns:
         `path`.
     Raises:
         ValueError: no such metric, nothing to show, another suffix, or no such folder.
     """
-    curves = {name: _by_seed(name, values) for name, values in metrics.items()}
+    curves = {name: _running(_by_seed(name, x), 1 if name in AXES else episode) for name, x in metrics.items()}
     panels = _telling(curves) if panels is None else list(panels)
     for name in ("reward", *panels, *([] if x == "update" else [x])):
         if name not in curves:
@@ -70,8 +72,7 @@ def learning_curve(
         main = figure.add_subplot(grid[:, :2])
         _curve(main, over, curves["reward"], colour, seeds=True)
         _baselines(main, baselines or {})
-        said = f" · mean of {seeds} seeds, 95 % interval" if seeds > 1 else ""
-        main.set(xlabel=axis_words(x) + said, ylabel="reward per slot")
+        main.set(xlabel=_below(x, seeds, episode), ylabel="reward per slot")
         _ticks(main, x, 8)
         places = [grid[i % 2, 2 + i // 2] for i in range(len(panels))]
         if len(panels) == 1:
@@ -88,6 +89,12 @@ def learning_curve(
     return Path(path)
 
 
+def _below(x: str, seeds: int, episode: int) -> str:
+    """Words below the curve: along what, and what each point is the mean of."""
+    said = f" · mean of {seeds} seeds, 95 % interval" if seeds > 1 else ""
+    return axis_words(x) + said + (f" · each point the last {episode}, an episode" if episode > 1 else "")
+
+
 def _ticks(axes: Axes, x: str, most: int) -> None:
     """Along what is counted, ticks at whole numbers only."""
     axes.xaxis.set_major_locator(MaxNLocator(most, integer=x != "seconds", min_n_ticks=1))
@@ -99,6 +106,15 @@ def _by_seed(name: str, values: ArrayLike) -> np.ndarray:
     if array.ndim not in (1, 2):
         raise ValueError(f"metric {name!r}: (updates,) or (updates, seeds), not {array.shape}")
     return array if array.ndim == 2 else array[:, None]
+
+
+def _running(values: np.ndarray, window: int) -> np.ndarray:
+    """Means of the last so many rows up to each, of fewer at the beginning: `(updates, seeds)`. A piece of an episode tells
+    more of where in it the worlds are than of learning.
+    """
+    if window == 1 or not len(values):
+        return values
+    return np.stack([values[max(0, end - window) : end].mean(0) for end in range(1, len(values) + 1)])
 
 
 def _telling(curves: Mapping[str, np.ndarray]) -> list[str]:

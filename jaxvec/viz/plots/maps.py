@@ -82,7 +82,7 @@ def _map(figure: Figure, axes: Axes, world: World, reach_m: float | None) -> Non
             PatchCollection(circles, facecolor="none", edgecolor=SERIES[0], linewidths=0.7, alpha=0.6, zorder=3)
         )
     axes.scatter(places[:, 0], places[:, 1], s=90, c=SERIES[0], edgecolors=PAPER, linewidths=1.2, zorder=4)
-    for n, (x, y) in enumerate(places[:MOST_NAMES] if len(places) <= MOST_NAMES else ()):
+    for n, (x, y) in enumerate(places if len(places) <= MOST_NAMES else (), 1):
         axes.text(x, y, str(n), color=PAPER, size=6.5, ha="center", va="center", zorder=5)
     margin = 0.03 * float(np.max(high - low))
     axes.set_xlim(low[0] - margin, high[0] + margin)
