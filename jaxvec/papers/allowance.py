@@ -41,8 +41,8 @@ class Allowance:
             learner: its name.
             runs: how many the program makes.
         """
-        seconds, count = self._pace.get(learner, (0.0, 1))
-        return time.monotonic() + runs * seconds / count < self.until
+        seconds, count = self._pace.get(learner, (0.0, 0))
+        return time.monotonic() + runs * seconds / max(count, 1) < self.until
 
 
 class MissingRunsError(LookupError):
