@@ -15,6 +15,8 @@ from jaxvec.viz.plots.style import new_figure
 from jaxvec.viz.theme import INK, MUTED
 
 DECADES = 100.0  # what spans more than this, all above zero, has a logarithmic axis
+HANDLE_IN, LETTER_IN = 0.55, 0.064  # of a legend: what stands before a name, with the gaps, and a letter of it [inch]
+MOST_COLUMNS = 5  # of a legend
 
 
 class Line(NamedTuple):
@@ -53,7 +55,8 @@ def panels(
     if not any(len(line.x) for _, _, lines in parts for line in lines):
         raise ValueError("nothing to show: there are no lines")
     colours = colours_of([line.name for _, _, lines in parts for line in lines])
-    with new_figure(path, 3.4 + 3.4 * len(parts), 4.3) as figure:
+    width = 3.4 + 3.4 * len(parts)
+    with new_figure(path, width, 4.3) as figure:
         handles: dict[str, Any] = {}
         for i, (name, axis, lines) in enumerate(parts):
             axes = figure.add_subplot(1, len(parts), 1 + i)
@@ -65,9 +68,9 @@ def panels(
             axes.set(xlabel=axis.strip() or "who is compared", ylabel=textwrap.fill(name, 44))
             _limits(axes, lines)
         if len(handles) > 1:
-            figure.legend(
-                handles.values(), handles, loc="outside lower center", ncols=5 if len(parts) > 1 else 4, fontsize=8
-            )
+            fit = int(width / (HANDLE_IN + LETTER_IN * max(map(len, handles))))
+            columns = {"ncols": max(1, min(fit, MOST_COLUMNS)), "fontsize": 8}
+            figure.legend(handles.values(), handles, loc="outside lower center", **columns)
         figure.suptitle(title, x=0.01, ha="left", size=10.5, color=INK)
         if note:
             figure.text(0.99, 0.98, note, ha="right", va="top", size=7.5, color=MUTED)
