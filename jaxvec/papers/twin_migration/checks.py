@@ -277,9 +277,10 @@ def country_is_worse(*series: Series) -> Check:
 
 
 def mask_pays(data: Data) -> Finding:
-    """C18."""
+    """C18, of whoever is made: the model decides it."""
     x = data.xs[0]
-    worst = max(data.largest(series.name, x, "loss_range") for series in (*LEARNED, *BASELINES, MYOPIC))
+    made = [series for series in (*LEARNED, *BASELINES, MYOPIC) if data.is_whole(series.name)]
+    worst = max(data.largest(series.name, x, "loss_range") for series in made)
 
     def fewer(series: Series, free: Series, metric: str) -> float:
         """By which part a metric is lower under the mask."""
@@ -290,7 +291,8 @@ def mask_pays(data: Data) -> Finding:
         for metric in ("latency_s", "packet_loss")
     )
     pairs = zip((DM_MAPPO, MASAC, GREEDY, RANDOM), UNMASKED, strict=True)
-    parts = [f"{a.name} {fewer(a, b, 'latency_s'):.0%} and {fewer(a, b, 'packet_loss'):.0%}" for a, b in pairs]
+    both = [(a, b) for a, b in pairs if data.is_whole(a.name) and data.is_whole(b.name)]
+    parts = [f"{a.name} {fewer(a, b, 'latency_s'):.0%} and {fewer(a, b, 'packet_loss'):.0%}" for a, b in both]
     text = f"under the mask {worst:.1%} out of reach; latency and loss fall: {', '.join(parts)} (printed means 72.05 %, 44.60 %)"
     return judge(worst == 0 and latency <= 0.5 and loss <= 0.1, text)
 

@@ -248,6 +248,7 @@ FIGURES = (
                 "C18",
                 "under the mask nobody is out of reach; random's latency halves, its losses fall to a tenth (model)",
                 checks.mask_pays,
+                rests_on=(),
             ),
             Claim(
                 "C19", "one vehicle that is told the truth never fails under the mask (model)", checks.alone_and_told
