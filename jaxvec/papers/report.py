@@ -120,9 +120,8 @@ def reproduce(
             one that parts cannot share; or what does not go together.
         TrainingError: a learner has gone astray; a part has made everything else.
     """
-    _check_words(part, timing, source, (quick, together, seeds, slots, minutes))
-    words: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes}
-    words |= {"quick": quick, "together": together}
+    _check_words(part, timing, source, (quick, together, seeds, slots), (minutes, known))
+    words = {"figure": figure, "seeds": seeds, "slots": slots, "quick": quick, "together": together}
     plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)._replace(command=_command(env_id, words))
     if source:
         return _again(plan, _figures(plan.paper, figure, False), figure is None, source, ship)
@@ -138,11 +137,15 @@ def reproduce(
     return {"out": str(plan.out), "figures": results, **_shipped(plan, ship)} | ({"left": []} if part else {})
 
 
-def _check_words(part: Part | None, timing: bool, source: Path | None, others: tuple[Any, ...]) -> None:
-    """Refuse what does not go together."""
+def _check_words(
+    part: Part | None, timing: bool, source: Path | None, others: tuple[Any, ...], spares: tuple[Any, ...]
+) -> None:
+    """Refuse what does not go together; `spares` are those that spare some of the work."""
+    if timing and any(word is not None for word in spares):
+        raise ValueError("--timing makes everything anew: leave out --minutes and --known")
     if timing and part:
         raise ValueError("--timing measures this machine alone: leave out --part")
-    if source and (part or timing or any(word not in (None, False) for word in others)):
+    if source and (part or timing or any(word not in (None, False) for word in (*others, *spares))):
         raise ValueError("--from draws again what was made: it takes --figure, --out and --ship alone")
 
 

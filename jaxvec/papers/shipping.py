@@ -45,8 +45,7 @@ def _small(picture: Path, file: Path) -> None:
     with Image.open(picture) as image:
         size = (WIDTH, round(image.height * WIDTH / image.width)) if image.width > WIDTH else image.size
         small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        few = small.quantize(
-            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )  # the median cut changes hues
+        # the median cut, which is the default, changes hues
+        few = small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         with replacing(file) as temporary:
             few.save(temporary, format="PNG", optimize=True)

@@ -139,7 +139,11 @@ def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, ou
     assert verdicts["E"]["numbers"] == "learned at 50 was not made; for want of time 2 runs are missing: of learned"
     page = (tmp_path / "verdicts-v2x_offload.md").read_text()
     assert "Not everything was trained: for want of time 2 runs are missing" in page
-    assert "--minutes 1e-06" in page
+    assert "- command: `jaxvec reproduce v2x_offload --seeds 3 --quick`\n" in page, "which makes what is missing, too"
+    for words in (["--from", "x", "--minutes", "1"], ["--timing", "--minutes", "1"], ["--timing", "--known", "x"]):
+        with pytest.raises(SystemExit):
+            reproduce(capsys, None, *words, quick=False, into=tmp_path / "b")
+        assert "error: --" in capsys.readouterr().err
     assert "learned" not in (tmp_path / "short" / "fig4.csv").read_text().replace("learned,100.0,0.9", "")
     again = reproduce(
         capsys, None, "--from", str(tmp_path / "reproduce-v2x_offload.jsonl"), quick=False, into=tmp_path / "a"
