@@ -72,8 +72,10 @@ class _Plan(NamedTuple):
 
     def spent(self, figure: Figure, data: Data) -> str:
         """What was spent on a figure, in words."""
-        spent = f"{self.seeds} seeds" if data.has_seeds else f"{self.budget.episodes} episodes"
-        trained = any(series.learner for series in figure.series)
+        made = [series for series in figure.series if any(name == series.name for name, _ in data.runs)]
+        seeded = any(series.has_seeds for series in made)
+        spent = f"{self.seeds} seeds" if seeded else f"{self.budget.episodes} episodes"
+        trained = any(series.learner for series in made)
         return spent + (f", {self.budget.slots:,} slots each" if trained else "")
 
 
