@@ -3,33 +3,44 @@
 On each system one policy is trained on the paper's own traffic ("paper"), one on the world files of `--train` together, each
 in as many of the worlds side by side as any other, in the first seven tenths of their hours ("towns"). Both are judged on the
 paper's traffic, in each world file in its later hours, and in the files of `--held-out`; fixed rules stand beside, all in the
-same worlds. All worlds have as many servers as the paper, at the busiest places, so that policies see rows of one form.
+same worlds. All worlds have as many servers as the paper, at the busiest places, so that policies see rows of one form; in
+`twin_migration` both have twelve RSUs, and as its worlds share one region, "towns" is the first file alone, at all hours.
 Without files it takes the recording that is shipped, and holds out its mirror image.
 
-Trainings are run folders under `--runs`: a second call goes on where the first was stopped. Writes `generalisation-DEVICE.json`
-and `.md`.
+Trainings, of `--seeds` seeds each, are run folders under `--runs`, and rows that `generalisation-DEVICE.jsonl` holds already
+are not made again: a second call goes on where the first was stopped. Rewards are per slot, with Student's intervals of 95 %
+over the seeds, and of rules over the worlds. Writes that file and its `.md`.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from kept import Kept, markdown
 
 import jaxvec
 from jaxvec import policies
-from jaxvec.bench import machine, slug
+from jaxvec.bench import Row, machine, slug
 from jaxvec.core.evaluation import evaluate, interval
-from jaxvec.core.files import write_json, write_text
+from jaxvec.core.files import write_text
 from jaxvec.core.params import for_other_worlds
 from jaxvec.core.rollout import Policy
+from jaxvec.envs.isac_iov import IsacIov
+from jaxvec.envs.urllc_vec import UrllcVec
+from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.traces import World, load_world, moved, shipped
 
-SERVERS = {"isac_iov": "n_rsus", "dt_edge": None, "v2x_offload": "n_servers", "urllc_vec": "n_bs"}
+SIZES: dict[str, dict[str, Any]] = {  # episodes are short; what is not said is the paper's
+    "isac_iov": {"n_rsus": IsacIov.n_rsus, "horizon": 30},
+    "dt_edge": {"horizon": 50},
+    "v2x_offload": {"n_servers": V2xOffload.n_servers, "horizon": 30},
+    "urllc_vec": {"n_bs": UrllcVec.n_bs, "horizon": 20},
+    "twin_migration": {"n_rsu": 12},
+}
+ONE_WORLD = ("twin_migration",)  # whose worlds share one region
 TRAIN_PART = 0.7  # of a world's start times, the first ones
-HORIZON = {"isac_iov": 30, "dt_edge": 50, "v2x_offload": 30, "urllc_vec": 20}
 
 
 class Place(NamedTuple):
@@ -41,7 +52,10 @@ class Place(NamedTuple):
 
 
 def hours(params: Any, part: slice) -> Any:
-    """The numbers with some of the start times, those of a fraction of the recording; each world its own."""
+    """The numbers with some of the start times, those of a fraction of the recording, each world its own; all hours where a
+    region is drawn from instead."""
+    if not hasattr(params, "trace_starts"):
+        return params
     of_world = params.trace_starts
     starts = np.arange(len(params.trace.starts_s)) if of_world is None else of_world
     first, last = (round(len(starts) * x) for x in (part.start, part.stop))
@@ -62,70 +76,79 @@ def shipped_worlds() -> tuple[World, World]:
 
 
 def settings_of(env_id: str) -> dict[str, Any]:
-    """Sizes that are the same in all places: the paper's, with short episodes."""
-    cls = jaxvec.core.make.ENVIRONMENTS[env_id]
-    size = SERVERS[env_id]
-    return {"n_vehicles": cls.n_vehicles, "horizon": HORIZON[env_id]} | ({size: getattr(cls, size)} if size else {})
+    """Sizes that are the same in all places."""
+    return {"n_vehicles": jaxvec.core.make.ENVIRONMENTS[env_id].n_vehicles} | SIZES[env_id]
 
 
-def trained(place: Place, args: argparse.Namespace, folder: Path, n: int = 1) -> Policy:
-    """A policy of a place of n worlds, from its run folder if there is one."""
+def trained(place: Place, args: argparse.Namespace, folder: Path, n: int = 1) -> list[Policy]:
+    """A policy per seed of a place of n worlds, from its run folder if there is one."""
     learner = jaxvec.learners.make(args.learner, place.env, n_worlds=args.worlds)
     params = for_other_worlds(place.params, n, args.worlds)
-    result = jaxvec.train(learner, params, jax.random.key(0), args.updates, out=folder, resume=True, progress=False)
-    return result.policy()
+    rest: dict[str, Any] = {"num_seeds": args.seeds, "out": folder, "resume": True, "progress": False}
+    result = jaxvec.train(learner, params, jax.random.key(0), args.updates, **rest)
+    return [result.policy(seed) for seed in range(args.seeds)]
 
 
-def rows_of(env_id: str, args: argparse.Namespace, known: dict[str, World], held_out: dict[str, World]) -> list[Any]:
-    """What the two policies and the rules are worth in every place."""
+def places_of(env_id: str, known: dict[str, World], held_out: dict[str, World]) -> list[Place]:
+    """Where policies are judged: in the paper's traffic, in the later hours of known worlds, in those held out."""
     settings = settings_of(env_id)
-    paper = Place("the paper's traffic", *jaxvec.make(env_id, **settings))
-    towns = Place("towns", *jaxvec.make(env_id, world=list(known.values()), **settings))
-    towns = towns._replace(params=hours(towns.params, slice(0.0, TRAIN_PART)))
-    folder = args.runs / f"{env_id}-{args.learner}-{args.updates}"
-    learned = {
-        "trained on the paper's traffic": trained(paper, args, folder.with_name(f"{folder.name}-paper")),
-        "trained in towns": trained(towns, args, folder.with_name(f"{folder.name}-towns"), len(known)),
-    }
-    places = [paper]
+    places = [Place("the paper's traffic", *jaxvec.make(env_id, **settings))]
     for name, world in (known | held_out).items():
         env, params = jaxvec.make(env_id, world=world, **settings)
         later = hours(params, slice(TRAIN_PART, 1.0)) if name in known else params
-        places.append(Place(f"{name}, {'later hours' if name in known else 'held out'}", env, later))
-    rows = []
+        when = "held out" if name not in known else "all hours" if env_id in ONE_WORLD else "later hours"
+        places.append(Place(f"{name}, {when}", env, later))
+    return places
+
+
+def judge(
+    env_id: str, args: argparse.Namespace, known: dict[str, World], held_out: dict[str, World], kept: Kept
+) -> None:
+    """What the policies and the rules are worth in every place that has no row yet."""
+    known = dict(list(known.items())[:1]) if env_id in ONE_WORLD else known
+    here = machine()
+    places = [place for place in places_of(env_id, known, held_out) if f"{env_id} {place.name}" not in kept]
+    if not places:
+        return
+    paper = Place("the paper's traffic", *jaxvec.make(env_id, **settings_of(env_id)))
+    towns = Place("towns", *jaxvec.make(env_id, world=list(known.values()), **settings_of(env_id)))
+    towns = towns._replace(params=hours(towns.params, slice(0.0, TRAIN_PART)))
+    folder = args.runs / f"{env_id}-{args.learner}-{args.updates}"
+    learned = {
+        "paper": trained(paper, args, folder.with_name(f"{folder.name}-paper")),
+        "towns": trained(towns, args, folder.with_name(f"{folder.name}-towns"), len(known)),
+    }
+    seeds = {f"{name} {i}": policy for name, of_each in learned.items() for i, policy in enumerate(of_each)}
     for place in places:
-        everyone = learned | dict(policies.fixed(place.env, place.params))
-        scores = evaluate(place.env, everyone, jax.random.key(1), place.params, args.episodes)
-        difference = np.subtract(*(scores[name]["reward"] for name in learned))
-        row = {"system": env_id, "place": place.name, "paper minus towns": str(interval(difference))}
-        row |= {"reward": {name: str(interval(of["reward"])) for name, of in scores.items()}}
-        row |= {"mean": {name: float(of["reward"].mean()) for name, of in scores.items()}}
-        print(json.dumps(row), flush=True)
-        rows.append(row)
-    return rows
+        rules = dict(policies.fixed(place.env, place.params))
+        scores = evaluate(place.env, seeds | rules, jax.random.key(1), place.params, args.episodes)
+        reward = {name: np.asarray(of["reward"]) for name, of in scores.items()}
+        worth = {name: [float(reward[f"{name} {i}"].mean()) for i in range(args.seeds)] for name in learned}
+        row: Row = here | {"system": env_id, "place": place.name, "learner": args.learner, "updates": args.updates}
+        row |= {name: str(interval(np.asarray(of_each))) for name, of_each in worth.items()}
+        row |= {"difference": str(interval(np.subtract(worth["paper"], worth["towns"])))}
+        row |= {"rules": {name: float(reward[name].mean()) for name in rules}}
+        best = max(rules, key=row["rules"].__getitem__)
+        kept.add(f"{env_id} {place.name}", row | {"best_rule": f"`{best}` {interval(reward[best])}"})
 
 
-def page(rows: list[Any]) -> str:
-    """As Markdown: the two policies, their paired difference, and the best rule."""
-    titles = ("system", "judged in", "trained on the paper's traffic", "trained in towns", "difference", "best rule")
-    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
-    for row in rows:
-        learned = titles[2:4]
-        rule = max((name for name in row["mean"] if name not in learned), key=row["mean"].__getitem__)
-        cells = [f"`{row['system']}`", row["place"], *(row["reward"][name] for name in learned)]
-        cells += [row["paper minus towns"], f"`{rule}` {row['reward'][rule]}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def page(rows: list[Row]) -> str:
+    """As Markdown: the policies, the difference of their means in the same worlds, and the best rule."""
+    lines = ["system | judged in | trained on the paper's traffic | trained in towns | difference | best rule"]
+    keys = ("place", "paper", "towns", "difference", "best_rule")
+    lines += [" | ".join([f"`{row['system']}`", *(row[key] for key in keys)]) for row in rows]
+    return markdown(lines) + "\n"
 
 
 def main(arguments: list[str] | None = None) -> Path:
     """Train, judge, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--systems", nargs="+", choices=tuple(SERVERS), default=["isac_iov", "dt_edge", "v2x_offload"])
+    parser.add_argument("--systems", nargs="+", choices=tuple(SIZES), default=list(SIZES))
     parser.add_argument("--train", type=Path, nargs="+", default=[], help="world files to train in, together")
     parser.add_argument("--held-out", type=Path, nargs="+", default=[], help="world files to judge in alone")
     parser.add_argument("--learner", default="apg")
     parser.add_argument("--updates", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--episodes", type=int, default=256)
     parser.add_argument("--runs", type=Path, default=Path("runs/generalisation"))
@@ -136,14 +159,12 @@ def main(arguments: list[str] | None = None) -> Path:
     if not known:
         road, mirrored = shipped_worlds()
         known, held_out = {"road_700m": road}, {"road_700m mirrored": mirrored} | held_out
-    here = machine()
-    rows = [row for env_id in args.systems for row in rows_of(env_id, args, known, held_out)]
-    file = args.out / f"generalisation-{slug(here)}.json"
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_json(file, {**here, "learner": args.learner, "updates": args.updates, "rows": rows})
-    write_text(file.with_suffix(".md"), page(rows))
-    print(page(rows))
-    return file
+    kept = Kept(args.out / f"generalisation-{slug(machine())}.jsonl")
+    for env_id in args.systems:
+        judge(env_id, args, known, held_out, kept)
+    write_text(kept.path.with_suffix(".md"), page(kept.rows))
+    print(page(kept.rows))
+    return kept.path
 
 
 if __name__ == "__main__":
