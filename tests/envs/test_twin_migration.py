@@ -55,6 +55,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("reward_load_term", "load, variance"),
         ("workload_info", "predicted, last, none, actual"),
         ("obs_prev_server", "True, False"),
+        ("obs_vehicle_id", "True, False"),
         ("use_mask", "True, False"),
         ("turns", "True, False"),
         ("fading", "none, rayleigh"),
@@ -90,6 +91,7 @@ def test_sizes_of_spaces_follow_the_counts():
     assert env.n_servers == 95
     assert env.observation_space[GROUP].shape == (284,)  # 94 + 95 + 95
     assert TwinMigration(obs_prev_server=False).observation_space[GROUP].shape == (189,)  # (19)
+    assert TwinMigration(obs_vehicle_id=True).observation_space[GROUP].shape == (289,)
     assert env.world_size == 1236  # 3 * 95 + 2 * 95 * 5 + 1
     assert env.action_space == {GROUP: {"server": Discrete(95)}}
 
@@ -420,6 +422,13 @@ def test_the_second_vehicle_sees_the_twin_of_the_first():
     obs = ask([3, 0], state=begun(env, state, gone), params=gone)
     np.testing.assert_allclose(np.asarray(obs.agents[GROUP][1, 3:7]) * 300, [30, 30, 15, 600], rtol=1e-5)
     assert np.asarray(obs.mask[GROUP]["server"]).tolist() == [[True, True, True, False]] * 2
+
+
+def test_each_vehicle_sees_its_own_number_and_a_scorer_gives_it_to_every_server():
+    env, _, _, _, ask = two_in_turns(obs_vehicle_id=True)
+    assert np.asarray(ask([0, 1]).agents[GROUP])[:, -2:].tolist() == [[1, 0], [0, 1]]
+    assert env.options[GROUP]["server"].context == (11, 12)  # after 3 distances, 4 loads, 4 of the twin
+    assert TwinMigration().options[GROUP]["server"].context == ()
 
 
 def test_the_mask_of_the_second_vehicle_counts_the_twin_of_the_first():

@@ -38,6 +38,7 @@ COMING_AND_GOING = {
     "vehicle_schedule": "dynamic",
     "uav_schedule": "dynamic",
     "workload_info": "actual",
+    "obs_vehicle_id": True,
 }
 OTHERS = [{"workload_info": "none", "n_vehicles": 1, "n_rsu": 1, "n_uav": 1}]
 

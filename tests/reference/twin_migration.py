@@ -34,6 +34,7 @@ class Switches:
     reward_load_term: str = "load"  # or "variance"
     workload_info: str = "predicted"  # or "last", "none", "actual"
     obs_prev_server: bool = True
+    obs_vehicle_id: bool = False
     use_mask: bool = True
     fading: str = "none"  # or "rayleigh"
     vehicle_schedule: str = "static"  # or "dynamic"
@@ -302,8 +303,13 @@ def observe(state: State, world: World, placed: Array | float = 0.0) -> tuple[Ar
     for v in range(sw.n_vehicles):
         d = np.where(sight.server_active[:-1], np.clip(sight.dist[v] / p.obs_distance_m, 0, 2), 2)
         twin = np.array([float(state.prev[v] == m) for m in range(m_count)])
-        row = np.concatenate([d, load, twin] if sw.obs_prev_server else [d, load])
-        rows.append(row * sight.veh_active[v])
+        row = [
+            d,
+            load,
+            *([twin] if sw.obs_prev_server else []),
+            *([np.arange(sw.n_vehicles) == v] if sw.obs_vehicle_id else []),
+        ]
+        rows.append(np.concatenate(row) * sight.veh_active[v])
         distances.append(d)
         twins.append(twin)
     cache = np.clip(state.queue / p.cache_bits, 0, 2)

@@ -32,7 +32,9 @@ how they move otherwise.
 
 Extensions by configuration: Rayleigh fading, the standard path-loss models, other regions (see `jaxvec.traces`); vehicles
 that decide in turns (`turns`): in the order of their numbers, each sees the known loads with the twins that were placed before
-it in this slot, and its mask leaves what would not overflow on top of them. The slot that follows is the same.
+it in this slot, and its mask leaves what would not overflow on top of them. The slot that follows is the same. With
+`obs_vehicle_id` a vehicle sees its own number: vehicles that decide at once with one policy, and see the same servers, would
+else all go to the same one.
 """
 
 from collections.abc import Mapping

@@ -28,16 +28,21 @@ OPTION_SCALE = {"dist_m": 4.0, "known_load_bits": 2.0, "twin": 1.0}  # what a sc
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
-    """Of a vehicle's row, 3M - 1 entries, or 2M - 1 without `obs_prev_server`; and of the world, 3M + (2M - 1) V + V + 1."""
+    """Of a vehicle's row, 3M - 1 entries, M less without `obs_prev_server`, V more with `obs_vehicle_id`; and of the world,
+    3M + (2M - 1) V + V + 1."""
     v, m, cut = sizes.n_vehicles, sizes.n_servers, (0.0, MOST)
     dist = "m", "distance to each RSU and UAV; of an absent one, the largest", "obs_distance_m"
+    twin = "-", "1 of the server where the own twin is, else 0; at first it is nowhere"
     load = (
         "bit",
         "load that each server is known to have, before twins arrive or with those placed before; of an absent one, the largest",
         "cache_bits",
     )
-    twin = "-", "1 of the server where the own twin is, else 0; at first it is nowhere"
     vehicle = [Block("dist_m", m - 1, *dist, clip=cut), Block("known_load_bits", m, *load, clip=cut)]
+    if sizes.obs_prev_server:
+        vehicle.append(Block("twin", m, *twin))
+    if sizes.obs_vehicle_id:
+        vehicle.append(Block("vehicle_id", v, "-", "1 of the vehicle's own number, in the order of turns, else 0"))
     world = (
         Block("known_load_bits", m, *load, clip=cut),
         Block("queue_bits", m, "bit", "what each server holds", "cache_bits", clip=cut),
@@ -47,22 +52,20 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
         Block("vehicle_active", v, "-", "1 of a vehicle on its way"),
         Block("t", None, "slot", "slots since the beginning", float(sizes.horizon)),
     )
-    return {
-        GROUP: Layout((*vehicle, *([Block("twin", m, *twin)] if sizes.obs_prev_server else []))),
-        "world": Layout(world),
-    }
+    return {GROUP: Layout(tuple(vehicle)), "world": Layout(world)}
 
 
 def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
     """What is seen of each server: distance (none of the satellite), load, whether the twin is there; if it is anywhere, too."""
     row, m = layout(sizes)[GROUP], sizes.n_servers
-    names = [block.name for block in row.blocks]
+    names = [block.name for block in row.blocks if block.name in OPTION_SCALE]
     columns = [row.columns(name) for name in names]
     of_server = Options(
         columns=np.stack([np.pad(of_each, (0, m - len(of_each)), constant_values=-1) for of_each in columns], 1),
         scale=tuple(OPTION_SCALE[name] for name in names),
         totals=tuple(i for i, name in enumerate(names) if name == "twin"),
         kinds=np.repeat([0, 1, 2], [sizes.n_rsu, sizes.n_uav, 1]),
+        context=tuple(row.columns("vehicle_id")) if sizes.obs_vehicle_id else (),
     )
     return {GROUP: {"server": of_server}}
 
@@ -81,6 +84,9 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     seen: dict[str, Any] = {"dist_m": Encoded(dist), "known_load_bits": Encoded(load)}
     if sizes.obs_prev_server:
         seen["twin"] = twin
+    if sizes.obs_vehicle_id:
+        number = lift(jnp.eye(sizes.n_vehicles, dtype=dist.dtype), state.t.ndim)
+        seen["vehicle_id"] = jnp.broadcast_to(number, (*number.shape[:2], *state.t.shape))
     world = {
         "dist_m": Encoded(dist),
         "known_load_bits": Encoded(load),

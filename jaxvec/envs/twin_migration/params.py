@@ -192,6 +192,11 @@ class Sizes:
         "what agents know of ordinary traffic: a forecast, the count before, nothing, or the count itself",
     )
     obs_prev_server: bool = switch(True, ON_OFF, "vehicles see where their twin is; off: they do not, as in (19)")
+    obs_vehicle_id: bool = switch(
+        False,
+        ON_OFF,
+        "vehicles see their own number, so that those who see the same may choose apart; off: they do not, as in (19)",
+    )
     use_mask: bool = switch(True, ON_OFF, "servers out of reach, or too full, are masked (23); off: only absent ones")
     turns: bool = switch(
         False,
