@@ -26,11 +26,11 @@ from jaxvec.bench import Row, machine, slug
 from jaxvec.core.evaluation import evaluate, interval
 from jaxvec.core.files import write_text
 from jaxvec.core.params import for_other_worlds
-from jaxvec.core.rollout import Policy
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.traces import World, load_world, moved, shipped
+from jaxvec.training.run_folder import Run
 
 SIZES: dict[str, dict[str, Any]] = {  # episodes are short; what is not said is the paper's
     "isac_iov": {"n_rsus": IsacIov.n_rsus, "horizon": 30},
@@ -38,6 +38,11 @@ SIZES: dict[str, dict[str, Any]] = {  # episodes are short; what is not said is 
     "v2x_offload": {"n_servers": V2xOffload.n_servers, "horizon": 30},
     "urllc_vec": {"n_bs": UrllcVec.n_bs, "horizon": 20},
     "twin_migration": {"n_rsu": 12},
+}
+LEARNER: dict[str, dict[str, Any]] = {  # of `apg`: where it starts from a rule, as in the league
+    "v2x_offload": {"prior": "greedy"},
+    "urllc_vec": {"prior": "nash_half"},
+    "twin_migration": {"prior": "own_patient"},
 }
 ONE_WORLD = ("twin_migration",)  # whose worlds share one region
 TRAIN_PART = 0.7  # of a world's start times, the first ones
@@ -80,13 +85,14 @@ def settings_of(env_id: str) -> dict[str, Any]:
     return {"n_vehicles": jaxvec.core.make.ENVIRONMENTS[env_id].n_vehicles} | SIZES[env_id]
 
 
-def trained(place: Place, args: argparse.Namespace, folder: Path, n: int = 1) -> list[Policy]:
-    """A policy per seed of a place of n worlds, from its run folder if there is one."""
-    learner = jaxvec.learners.make(args.learner, place.env, n_worlds=args.worlds)
+def trained(place: Place, args: argparse.Namespace, folder: Path, n: int = 1) -> Run:
+    """A training, of all seeds, in a place of n worlds; its run folder goes on if there is one."""
+    settings = LEARNER.get(place.env.id, {}) if args.learner == "apg" else {}
+    learner = jaxvec.learners.make(args.learner, place.env, n_worlds=args.worlds, **settings)
     params = for_other_worlds(place.params, n, args.worlds)
     rest: dict[str, Any] = {"num_seeds": args.seeds, "out": folder, "resume": True, "progress": False}
-    result = jaxvec.train(learner, params, jax.random.key(0), args.updates, **rest)
-    return [result.policy(seed) for seed in range(args.seeds)]
+    jaxvec.train(learner, params, jax.random.key(0), args.updates, **rest)
+    return jaxvec.load(folder)
 
 
 def places_of(env_id: str, known: dict[str, World], held_out: dict[str, World]) -> list[Place]:
@@ -118,8 +124,12 @@ def judge(
         "paper": trained(paper, args, folder.with_name(f"{folder.name}-paper")),
         "towns": trained(towns, args, folder.with_name(f"{folder.name}-towns"), len(known)),
     }
-    seeds = {f"{name} {i}": policy for name, of_each in learned.items() for i, policy in enumerate(of_each)}
     for place in places:
+        seeds = {
+            f"{name} {i}": run.policy(i, params=place.params)
+            for name, run in learned.items()
+            for i in range(args.seeds)
+        }
         rules = dict(policies.fixed(place.env, place.params))
         scores = evaluate(place.env, seeds | rules, jax.random.key(1), place.params, args.episodes)
         reward = {name: np.asarray(of["reward"]) for name, of in scores.items()}
