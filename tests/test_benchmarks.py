@@ -121,6 +121,7 @@ def test_numpy_twin_is_a_case(load):
     assert case.row["worlds"] == 1
 
 
+@pytest.mark.slow
 def test_forecasters_are_cases(load, monkeypatch, tmp_path):
     forecast = load("forecast")
     cases = [forecast.training("lstm", 3, 2, bins=40), forecast.forecasting("lstm", 3, bins=40)]
@@ -170,6 +171,7 @@ def test_of_the_cases_learners_one_alone_pools(load):
     assert pools == {"MARL": False, "SARL": False, "MARL, pooled critic": True}
 
 
+@pytest.mark.slow
 def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch, tmp_path):
     module = load("cases")
 

@@ -76,6 +76,7 @@ def test_a_run_of_ones_own_is_read_back_whole(run):
     assert set(evaluate(loaded.env, contestants, KEY, loaded.params, 4)) == {"mine", "random", "loud"}
 
 
+@pytest.mark.slow
 def test_a_run_of_ones_own_resumes_to_the_same_bits(run, tmp_path):
     env, params = jaxvec.make("relay", price=1.5)
     learner = learners.make("sine_mappo", env, **SMALL)
@@ -87,9 +88,9 @@ def test_a_run_of_ones_own_resumes_to_the_same_bits(run, tmp_path):
 
 @pytest.fixture(scope="module")
 def with_networks(tmp_path_factory):
-    """A run of the package's learner and environment with networks of one's own for actors and critics."""
-    env, params = jaxvec.make("isac_iov", n_vehicles=2, n_rsus=2, horizon=3)
-    learner = learners.make("mappo", env, network=mine.Torso(), critic=mine.Torso(width=6), **SMALL)
+    """A run of the package's learner with networks of one's own for actors and critics."""
+    env, params = jaxvec.make("relay")
+    learner = learners.make("ippo", env, network=mine.Torso(), critic=mine.Torso(width=6), **SMALL)
     return trained(learner, params, tmp_path_factory.mktemp("runs") / "networks", 1)
 
 
@@ -119,15 +120,15 @@ def test_a_network_that_is_not_the_runs_is_refused(with_networks, networks, mess
 
 
 def test_a_network_that_the_run_does_not_have_is_refused(tmp_path):
-    env, params = jaxvec.make("isac_iov", n_vehicles=2, n_rsus=2, horizon=3)
-    trained(learners.make("mappo", env, **SMALL), params, tmp_path / "plain", 1)
+    env, params = jaxvec.make("relay")
+    trained(learners.make("ippo", env, **SMALL), params, tmp_path / "plain", 1)
     with pytest.raises(ConfigError, match=r"has the package's own network: leave out network="):
         jaxvec.load(tmp_path / "plain", network=mine.Torso())
 
 
 def test_a_run_does_not_go_on_with_another_network(with_networks):
-    env, params = jaxvec.make("isac_iov", n_vehicles=2, n_rsus=2, horizon=3)
-    other = learners.make("mappo", env, network=mine.Torso(gain=1.3), critic=mine.Torso(width=6), **SMALL)
+    env, params = jaxvec.make("relay")
+    other = learners.make("ippo", env, network=mine.Torso(gain=1.3), critic=mine.Torso(width=6), **SMALL)
     with pytest.raises(ConfigError, match=r"says something else"):
         jaxvec.train(other, params, KEY, 2, out=with_networks.out, resume=True, **QUIET)
 

@@ -129,6 +129,7 @@ def test_versions_and_dependencies_are_what_the_code_imports():
 SPACES = {"x": Box(-1.0, 3.0, (2,)), "pick": Discrete(3), "each": Discrete(4, (2,)), "y": Box(0.0, 1.0, ())}
 
 
+@pytest.mark.slow
 def test_heads_without_distrax_say_the_same(monkeypatch):
     outputs = 3 * jax.random.normal(jax.random.key(0), (5, 2, heads.size(SPACES)))
     mask = {"pick": jnp.array([[True, False, True], [False, True, False]])[None].repeat(5, 0)}

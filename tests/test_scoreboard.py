@@ -54,9 +54,8 @@ def test_text_says_who_sees_what_and_when_agents_learned_from_something_else():
     assert [float(line.split()[-1]) for line in lines[4:]] == [0.5, -1, 0.25, 0]
 
 
-@pytest.mark.parametrize(
-    ("settings", "learned_from"), [pytest.param({}, "team", marks=pytest.mark.slow), ({"preset": "own_rewards"}, "own")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("settings", "learned_from"), [({}, "team"), ({"preset": "own_rewards"}, "own")])
 def test_the_team_of_urllc_vec_is_shown_where_agents_learn_something_else(settings, learned_from):
     env, params = jaxvec.make("urllc_vec", **settings, **SMALL)
     policies = {name: fixed(env, params)[name] for name in ("random", "local_spread")}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from representatives import representatives
 
 from jaxvec.papers.runs import read_run
 
@@ -124,7 +125,10 @@ def test_a_reproduction_of_two_of_whom_one_is_killed_is_that_of_one(tmp_path):
             assert (shared / name).read_bytes() == (alone / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(("command", "signum"), [(LEAGUE, signal.SIGTERM), (REPRODUCE, signal.SIGINT)])
+STOPPED = [(LEAGUE, signal.SIGTERM), (REPRODUCE, signal.SIGINT)]
+
+
+@pytest.mark.parametrize(("command", "signum"), representatives(STOPPED, STOPPED[:1]))
 def test_a_signal_ends_it_while_it_compiles_and_says_how_to_go_on(tmp_path, command, signum):
     out = tmp_path / "out"
     with started(command, out) as process:

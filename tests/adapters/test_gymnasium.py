@@ -14,6 +14,7 @@ from gymnasium.wrappers.vector import DictInfoToList
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordVectorStatistics
 from hypothesis import given
 from hypothesis import strategies as st
+from representatives import representatives
 
 from jaxvec.adapters.actions import ActionView
 from jaxvec.adapters.gymnasium import SingleEnv, VectorEnv
@@ -52,7 +53,7 @@ def test_one_number_for_all_is_a_discrete_with_a_mask():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("env_id", "settings"), SYSTEMS + COME_AND_GO)
+@pytest.mark.parametrize(("env_id", "settings"), representatives(SYSTEMS + COME_AND_GO, [("dt_edge", {})]))
 def test_gymnasiums_check_of_every_system(env_id, settings):
     checked(*small(env_id, **settings))
 
@@ -108,7 +109,7 @@ def test_worlds_are_what_gymnasium_makes_of_single_ones(view, mode):
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-@pytest.mark.parametrize("each", ["world", "agent"])
+@pytest.mark.parametrize("each", representatives(("world", "agent"), ("agent",)))
 def test_returns_are_those_of_rollout_of_the_same_actions(each, mode):
     env = one_agent(ENV) if each == "world" else ENV
     ((group, n),) = env.n_agents.items()

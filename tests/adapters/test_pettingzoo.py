@@ -8,6 +8,7 @@ import pytest
 import toy
 from adapters.cases import COME_AND_GO, SYSTEMS, TURNS, small
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
+from representatives import representatives
 
 from jaxvec.adapters.pettingzoo import Parallel, TurnBased
 from jaxvec.core import rng
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 VIEWS = ("flat", "discrete", "dict")
 
 
-@pytest.mark.parametrize(("env_id", "settings"), SYSTEMS + COME_AND_GO)
+@pytest.mark.parametrize(("env_id", "settings"), representatives(SYSTEMS + COME_AND_GO, [("dt_edge", {})]))
 def test_pettingzoos_parallel_tests(env_id, settings):
     env, params = small(env_id, **settings)
     for view in VIEWS:
@@ -28,7 +29,7 @@ def test_pettingzoos_parallel_tests(env_id, settings):
         parallel_seed_test(partial(Parallel, env, params, actions=view))
 
 
-@pytest.mark.parametrize(("env_id", "settings"), TURNS)
+@pytest.mark.parametrize(("env_id", "settings"), representatives(TURNS, [("v2x_offload", {})]))
 def test_pettingzoos_tests_of_turns(env_id, settings):
     env, params = small(env_id, **settings)
     for view in VIEWS:
@@ -36,7 +37,7 @@ def test_pettingzoos_tests_of_turns(env_id, settings):
         seed_test(partial(TurnBased, env, params, actions=view), num_cycles=20)
 
 
-@pytest.mark.parametrize(("env_id", "settings"), COME_AND_GO)
+@pytest.mark.parametrize(("env_id", "settings"), representatives(COME_AND_GO, COME_AND_GO[:1]))
 def test_agents_stay_alive_while_their_vehicles_come_and_go(env_id, settings):
     zoo = Parallel(*small(env_id, **settings), actions="discrete")
     _, infos = zoo.reset(seed=2)

@@ -13,6 +13,7 @@ from adapters.cases import COME_AND_GO, SMALL, small
 from flax import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from representatives import representatives
 
 from jaxvec.core import rng
 from jaxvec.core.layout import batch_first
@@ -100,7 +101,9 @@ def vary(leaf, sizes):
     return leaf * factor.reshape(sizes + (1,) * (leaf.ndim - len(sizes)))
 
 
-@pytest.mark.parametrize("env", [PLAIN, ENV, one_agent(PLAIN)], ids=["plain", "auto_reset", "one_agent"])
+@pytest.mark.parametrize(
+    "env", representatives([PLAIN, ENV, one_agent(PLAIN)], [ENV]), ids=["plain", "auto_reset", "one_agent"]
+)
 def test_it_is_the_native_program_and_a_move_for_each_array(env):
     """So a reset is behind a condition, as there; and to the bit what the native form gives."""
     key, state, action = slot(env, (WORLDS,))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from representatives import representatives
 
 import jaxvec
 from jaxvec import learners, policies
@@ -193,7 +194,7 @@ def two_slots(env, params):
     return run
 
 
-@pytest.mark.parametrize(("env_id", "setting"), PATHLOSS)
+@pytest.mark.parametrize(("env_id", "setting"), representatives(PATHLOSS, [PATHLOSS[1], PATHLOSS[4]]))
 def test_a_path_loss_of_ones_own_reaches(env_id, setting):
     links = []
 
@@ -216,7 +217,7 @@ def parked(state):
     return next(column for column in columns if np.array_equal(np.floor(column), [10.0, 20.0]))
 
 
-@pytest.mark.parametrize("env_id", MOBILITY)
+@pytest.mark.parametrize("env_id", representatives(MOBILITY, ("v2x_offload",)))
 def test_a_mobility_of_ones_own_reaches(env_id):
     jaxvec.register("mine", Parked(), kind="mobility")
     env, params = jaxvec.make(env_id, mobility="mine", **SMALL[env_id])

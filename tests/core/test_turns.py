@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core import rng
@@ -56,7 +57,10 @@ def same(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize(("case", "batch"), [("shuffled", True), ("v2x_offload", False), ("twin_migration", True)])
+WAYS = [("shuffled", True), ("v2x_offload", False), ("twin_migration", True)]
+
+
+@pytest.mark.parametrize(("case", "batch"), representatives(WAYS, [("shuffled", True)]))
 def test_turns_from_outside_are_those_of_act_to_the_bit(case, batch):
     env_id, settings = CASES[case]
     env, params = jaxvec.make(env_id, **settings)

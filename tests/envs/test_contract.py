@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from representatives import representatives
 
 import jaxvec
 from jaxvec.bench import compiled_step
@@ -29,7 +30,8 @@ from jaxvec.policies.random import random
 
 WORLDS = 4
 KEY = jax.random.key(31)
-CASES = [(env_id, None) for env_id in jaxvec.env_ids()] + [("isac_iov", "traffic"), ("twin_migration", "turns")]
+SYSTEMS = [((env_id, None),) for env_id in jaxvec.env_ids()]
+CASES = representatives([*SYSTEMS, (("isac_iov", "traffic"),), (("twin_migration", "turns"),)], SYSTEMS)
 
 
 SIZES = {  # where the default ones take long to compile: antennas and paths are written out

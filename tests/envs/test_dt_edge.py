@@ -239,6 +239,7 @@ def test_queues_of_the_worked_slots():
     np.testing.assert_allclose(ts.info["drift_bound"], 0.5 * (0.5 - 0.64), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_parked_vehicles_are_worlds_too():
     env, params = jaxvec.make("dt_edge", n_vehicles=2, speed_min_mps=0, speed_max_mps=0)
     with jax.disable_jit():  # what a debugger sees

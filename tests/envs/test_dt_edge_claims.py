@@ -19,6 +19,8 @@ from jaxvec.core.evaluation import episode_means
 from jaxvec.policies import fixed
 from jaxvec.policies.dt_edge import Plan, encode
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 BIAS_HZ = 0.5e9
 BEST = ("local", "offload_equal", "greedy_latency", "local_threshold", "slot_optimum")
@@ -80,7 +82,7 @@ def assert_met(samples, documented, theirs, digit, spread=0.0):
 # ------------------------------------------------------------------------------------------------------------------ tables
 
 AT_ONCE = [4, 10]
-ALL = [4, pytest.param(7, marks=pytest.mark.slow), 10]
+ALL = [4, 7, 10]
 DIGITS = (1e-3, 1e-4, 1e-3, 1e-2, 1e-3, 1e-2)
 
 
@@ -123,7 +125,6 @@ OTHERS = {  # reward and quality of service
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "n_vehicles"), OTHERS)
 def test_rules_meet_the_documented_means_of_other_presets(preset, n_vehicles):
     by_rule = play(preset, n_vehicles)
@@ -183,7 +184,6 @@ SWEEP = {  # latency [ms], quality of service, energy [J]: of offload_equal and 
 SWEPT = ("offload_equal", "local_threshold")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n_vehicles", SWEEP)
 def test_numbers_of_vehicles_are_as_documented(n_vehicles):
     runs = [
@@ -287,7 +287,6 @@ def test_table_1_knows_no_radio():
     assert runs[10]["qos_mean"].mean() < runs[4]["qos_mean"].mean()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bias_hz", [BIAS_HZ, -BIAS_HZ])
 def test_more_vehicles_wait_longer_and_spend_more(bias_hz):
     """P8: latency rises and quality falls over 4, 7 and 10 vehicles; energy rises, but for who leaves nothing at home, whose

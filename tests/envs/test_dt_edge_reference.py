@@ -12,6 +12,7 @@ import pytest
 from envs.dt_edge_pair import DRAWN, PAIR, Config, sizes_of
 from envs.side_by_side import WORLDS, assert_agree, named, rounded, rounded_fields
 from reference import dt_edge as reference
+from representatives import representatives
 
 import jaxvec
 from jaxvec.envs.dt_edge import DtEdge
@@ -29,7 +30,7 @@ BRANCHES = {
 }
 
 
-@pytest.mark.parametrize("settings", [PRINTED, QUEUES, OWN, MANY, ONE], ids=named)
+@pytest.mark.parametrize("settings", representatives([PRINTED, QUEUES, OWN, MANY, ONE], [PRINTED, QUEUES]), ids=named)
 def test_trajectories_agree_in_float64(settings):
     env, seen, before = DtEdge(**settings), Counter(), None
     with jax.enable_x64(True):
@@ -102,7 +103,7 @@ CLOSE = {  # absolute, where quantities cancel
 COUNTS = ("info.deadline_violation_rate", "info.timeout_rate", "info.oversubscribed")  # a tie may turn by rounding
 
 
-@pytest.mark.parametrize("preset", reference.PRESETS)
+@pytest.mark.parametrize("preset", representatives(reference.PRESETS, ("balanced",)))
 def test_trajectories_agree_in_float32_within_documented_tolerances(preset):
     """150 slots of each preset; what has no tolerance of its own may be off by 1e-6 of the largest value of its field."""
     env, numbers = jaxvec.make("dt_edge", preset=preset)

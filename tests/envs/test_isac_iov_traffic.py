@@ -118,6 +118,7 @@ def someone_absent():
     return state, jax.tree.map(np.float32, draws), jax.tree.map(np.float32, PAIR.actions(rng, ENV)), present
 
 
+@pytest.mark.slow
 def test_absent_vehicles_change_nothing_for_the_others():
     state, draws, action, present = someone_absent()
     _, step = side_by_side.compiled(ENV)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core import rng
@@ -104,9 +105,7 @@ class Limits:
         return sorted(bad)
 
 
-@pytest.mark.parametrize(
-    "env_id", [pytest.param(e, marks=pytest.mark.slow) if e == "urllc_vec" else e for e in jaxvec.env_ids()]
-)
+@pytest.mark.parametrize("env_id", representatives(jaxvec.env_ids(), ("v2x_offload",)))
 def test_everything_is_finite_at_every_limit_with_its_gradients(env_id):
     limits = Limits(env_id)
     after, (keys, state, action) = limits.play()

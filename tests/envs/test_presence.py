@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core.rollout import world_keys
@@ -51,12 +52,8 @@ def known():
 
 
 KNOWN = tuple(known())
-QUICK = ("dt_edge", False)
-CASES = [
-    pytest.param(*case, marks=() if case == QUICK else pytest.mark.slow)
-    for case in itertools.product(KNOWN, (False, True))
-]
-every = pytest.mark.parametrize(("env_id", "others"), CASES)
+CASES = itertools.product(KNOWN, (False, True))
+every = pytest.mark.parametrize(("env_id", "others"), representatives(CASES, [("dt_edge", False)]))
 
 
 def cut(tree, like):
@@ -213,7 +210,7 @@ def test_one_program_serves_every_number_of_vehicles(env_id, others):
         close(swept[0, w], means[k - 1][w], f"world of {k}")
 
 
-@pytest.mark.parametrize("env_id", KNOWN)
+@pytest.mark.parametrize("env_id", representatives(KNOWN, ("dt_edge",)))
 def test_gradients_are_finite_whatever_the_absent_do(env_id):
     both, there = padded(env_id, False), jnp.arange(MOST) < 3
     _, draws, actions = both.chance(1)
@@ -248,7 +245,7 @@ def test_wrappers_take_means_over_those_who_are_there():
     key = world_keys(jax.random.key(0), WORLDS)
     alone, counted = one_agent(env), episode_statistics(env)
     state, ts = jax.jit(env.reset)(key, params)
-    action = random(env)(key, ts.obs)
+    action = jax.jit(random(env))(key, ts.obs)
     expected = jax.jit(env.step)(key, state, action, params)[1].reward[GROUP][:2].mean(0)
     together = {"all": {f"{GROUP}/{name}": x[None] for name, x in action[GROUP].items()}}
     close(jax.jit(alone.step)(key, state, together, params)[1].reward["all"][0], expected, "one agent")

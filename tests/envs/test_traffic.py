@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core.evaluation import episode_means
@@ -55,11 +56,7 @@ def road(y_m=0.0, mirrored=False):
     )
 
 
-QUICK = ("dt_edge", "v2x_offload")  # isac_iov has tests of its own, urllc_vec compiles for long
-CASES = [pytest.param(env_id, marks=() if env_id in QUICK else pytest.mark.slow) for env_id in sorted(SMALL)]
-
-
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=representatives(sorted(SMALL), ("v2x_offload",)))
 def played(request):
     """Episodes with random actions in the world of the road."""
     env_id = request.param

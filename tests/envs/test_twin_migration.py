@@ -465,6 +465,7 @@ def test_a_server_that_is_not_there_serves_nobody():
     np.testing.assert_allclose(ts.info["own_load"], params.cache_bits)
 
 
+@pytest.mark.slow
 def test_caches_may_differ_between_servers():
     """90 MB for RSU 0: too much where it holds 80, whatever the others do; entries of loads are in units of the own cache."""
     _, params, reset, move = lone()
@@ -513,6 +514,7 @@ def test_actions_beyond_the_last_server_are_the_last():
         np.testing.assert_array_equal(move(state, out, params)[0].prev, [inside])
 
 
+@pytest.mark.slow
 def test_the_standard_path_losses_can_take_the_place_of_the_papers():
     """In the street UMi in line of sight at 28 GHz: 32.4 + 21 log10(d) + 20 log10(28) dB, and 6.1 dB of antenna gain."""
     _, params, reset, move = lone(pathloss="umi_los")
@@ -546,6 +548,7 @@ def episode():
     return env, params, jax.tree.map(np.asarray, run(jax.random.key(4), params))
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_but_what_is_reported(episode):
     _, _, slots = episode
     info, after = slots.ts.info, np.concatenate([slots.state.queue[1:], np.full_like(slots.state.queue[:1], np.nan)])
@@ -674,6 +677,7 @@ def variance_mb2(load):
 # -------------------------------------------------------------------------------------------------------------- calibration
 
 
+@pytest.mark.slow
 def test_calibration_finds_means_and_deviations_over_vehicles_on_their_way(episode):
     env, params, slots = episode  # the same worlds and choices
     free = dataclasses.replace(env, use_mask=False)

@@ -52,6 +52,7 @@ def test_without_a_satellite_those_fail_who_have_nothing_in_reach_and_only_they(
     assert 0.1 < alone.mean() < 0.9
 
 
+@pytest.mark.slow
 def test_a_lone_vehicle_that_knows_its_slot_never_fails():
     """C19: with the true counts, a mask and a satellite, whatever it chooses."""
     env = TwinMigration(**SMALL | {"n_vehicles": 1, "workload_info": "actual"})
@@ -63,6 +64,7 @@ def test_a_lone_vehicle_that_knows_its_slot_never_fails():
     assert ((nearly > 0.95) & (nearly <= 1)).any()
 
 
+@pytest.mark.slow
 def test_more_rsus_reach_further():
     """C24: in any state, with a superset of RSUs nobody loses a server in reach."""
     env, keys = TwinMigration(**SMALL), world_keys(jax.random.key(4), WORLDS)

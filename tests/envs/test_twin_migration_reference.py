@@ -13,6 +13,7 @@ import pytest
 from envs.side_by_side import WORLDS, assert_agree, compiled, named, rounded, rounded_fields, single, stack, world
 from envs.twin_migration_pair import PAIR, region_of
 from reference import twin_migration as reference
+from representatives import representatives
 
 from jaxvec.core.rollout import policy_keys
 from jaxvec.envs.twin_migration import TwinMigration
@@ -40,14 +41,15 @@ COMING_AND_GOING = {
     "workload_info": "actual",
     "obs_vehicle_id": True,
 }
-OTHERS = [{"workload_info": "none", "n_vehicles": 1, "n_rsu": 1, "n_uav": 1}]
+ALL = [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none", "n_vehicles": 1, "n_rsu": 1, "n_uav": 1}]
+IN_TURNS = [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none"}]
 
 
 def env_of(settings):
     return TwinMigration(**SMALL | settings)
 
 
-@pytest.mark.parametrize("settings", [PLAIN, PAPER, COMING_AND_GOING, *OTHERS], ids=named)
+@pytest.mark.parametrize("settings", representatives(ALL, [PLAIN, COMING_AND_GOING]), ids=named)
 def test_trajectories_agree_in_float64(settings):
     env, seen = env_of(settings), Counter()
     with jax.enable_x64(True):
@@ -59,12 +61,16 @@ def test_trajectories_agree_in_float64(settings):
                 np.testing.assert_array_equal(ts.terminated, ts.info["agent_done"].all(0))
                 np.testing.assert_array_equal(ts.truncated, (state.t >= SLOTS) & ~ts.terminated)
         assert (ts.terminated | ts.truncated).all()
-    if not OTHERS.count(settings):  # the trajectories went through every branch of the model
+    if settings in ALL[:3]:  # the trajectories went through every branch of the model
         assert min(seen.values()) > 5, seen
         assert len(seen) == (22 if settings == COMING_AND_GOING else 19), seen
 
 
-@pytest.mark.parametrize("settings", [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none"}], ids=named)
+@pytest.mark.parametrize(
+    "settings",
+    representatives(IN_TURNS, [COMING_AND_GOING]),
+    ids=named,
+)
 def test_each_vehicle_in_its_turn_sees_what_the_reference_says(settings):
     """Rows and masks, given what all who came before brought to servers that are there, whatever they chose."""
     env, choices, taken = env_of(settings | {"turns": True}), np.random.default_rng(5), 0
@@ -161,7 +167,7 @@ FLOAT32_ATOL = {
 }
 
 
-@pytest.mark.parametrize("settings", [PLAIN, PAPER, COMING_AND_GOING], ids=named)
+@pytest.mark.parametrize("settings", representatives(ALL[:3], [PLAIN]), ids=named)
 def test_slots_agree_in_float32_within_documented_tolerances(settings):
     env, rng = env_of(settings), np.random.default_rng(11)
     params = PAIR.scenarios(env, seed=12)[1].replace(region=region_of(env))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from envs.side_by_side import assert_agree
 from envs.urllc_vec_pair import PAIR
+from representatives import representatives
 
 from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.urllc_vec.info import INFO
@@ -37,7 +38,7 @@ LITERAL = {
 
 @pytest.mark.parametrize(
     "settings",
-    [SMALL, OTHERWISE, pytest.param(LITERAL, marks=pytest.mark.slow)],
+    representatives([SMALL, OTHERWISE, LITERAL], [SMALL]),
     ids=("default", "otherwise", "literal"),
 )
 def test_trajectories_agree_in_float64(settings):

@@ -17,6 +17,8 @@ from jaxvec.core.rollout import rollout
 from jaxvec.envs.v2x_offload.observation import see
 from jaxvec.policies import fixed
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 EACH = 512  # worlds per point of a sweep, 4 slots each
 NEVER = 1e9
@@ -234,7 +236,6 @@ def drifting():
     return {rule: {m: x.reshape(len(SPEEDS), DRIFTING) for m, x in ms.items()} for rule, ms in results.items()}
 
 
-@pytest.mark.slow
 def test_without_borders_offloading_fades_with_speed(drifting):
     """C8, Fig. 7: amcs and rocs fall with speed and cross alcs between 17.5 and 27.5 m/s (paper: 20 to 25).
 
@@ -259,7 +260,6 @@ def test_without_borders_offloading_fades_with_speed(drifting):
     assert (reward["greedy"] > reward["alcs"]).all()  # C9: who may compute locally need not fall below
 
 
-@pytest.mark.slow
 def test_the_part_that_drifts_out_of_reach(drifting):
     """An offloader times out where no server reaches it: 3 to 48 % of them at 5 to 30 m/s (400 episodes of the reference)."""
     late = drifting["amcs"]["timeout_rate"].mean(1)
@@ -296,7 +296,6 @@ def forty():
     return crowd(40, ("random", "alcs", "rocs", "amcs_nearest", "amcs", "greedy"), 512, es_cpu_hz=cpu_hz)
 
 
-@pytest.mark.slow
 def test_more_vehicles_wait_longer(means, forty):
     """C13: amcs over 10 to 60 vehicles: latency rises and reward falls at every step, below alcs at 60.
 
@@ -317,7 +316,6 @@ def test_more_vehicles_wait_longer(means, forty):
     assert forty[0]["rocs"]["reward"] == pytest.approx(0.759, abs=0.008)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("n", "rewards"), [(20, (0.879, 0.780)), (60, (0.709, 0.737))])
 def test_other_rules_among_more_vehicles(n, rewards):
     means = crowd(n, ("greedy", "rocs"))

@@ -25,6 +25,7 @@ from envs.side_by_side import (
 )
 from envs.v2x_offload_pair import PAIR
 from reference import v2x_offload as reference
+from representatives import representatives
 
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.envs.v2x_offload import V2xOffload
@@ -37,7 +38,7 @@ PARTS = {"partition": True, "boundary": "open", "shuffle_order": True, "shared_r
 OTHERS = [{"n_vehicles": 1, "n_servers": 1}, {"n_vehicles": 4, "n_servers": 5, "shared_reward": False}]
 
 
-@pytest.mark.parametrize("settings", [TARGETS, PARTS, *OTHERS], ids=named)
+@pytest.mark.parametrize("settings", representatives([TARGETS, PARTS, *OTHERS], [TARGETS, PARTS]), ids=named)
 def test_trajectories_agree_in_float64(settings):
     env, seen, before = V2xOffload(**settings), Counter(), None
     with jax.enable_x64(True):
@@ -128,7 +129,7 @@ class Reader:
         return {name: pick(x) for name, x in (where | shares).items()}
 
 
-@pytest.mark.parametrize("settings", [TARGETS, PARTS], ids=named)
+@pytest.mark.parametrize("settings", representatives([TARGETS, PARTS], [PARTS]), ids=named)
 def test_a_rollout_asks_in_turns_as_the_reference_does(settings):
     """What each vehicle sees depends on what its predecessors took: actions, rows and grants of whole slots agree."""
     env = V2xOffload(**settings, horizon=3)
@@ -175,6 +176,7 @@ def assert_residues(env, slots):
         assert (left[:, -1] < 0.5).any()
 
 
+@pytest.mark.slow
 def test_a_world_alone_asks_and_grants_as_among_others():
     """Without an axis of worlds, and in another order of turns in each."""
     env = V2xOffload(**PARTS)
@@ -213,7 +215,7 @@ FLOAT32_ATOL = {
 }
 
 
-@pytest.mark.parametrize("settings", [TARGETS, PARTS], ids=named)
+@pytest.mark.parametrize("settings", representatives([TARGETS, PARTS], [PARTS]), ids=named)
 def test_slots_agree_in_float32_within_documented_tolerances(settings):
     env, rng = V2xOffload(**settings), np.random.default_rng(11)
     configs, params = PAIR.scenarios(env, seed=12)

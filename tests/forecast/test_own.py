@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from forecast.flips import Flips
+from representatives import representatives
 
 import jaxvec
 from jaxvec import learners
@@ -68,7 +69,7 @@ def over_the_last_value(counts, forecast):
 
 
 @each
-@pytest.mark.parametrize("lags", [2, 7])
+@pytest.mark.parametrize("lags", representatives((2, 7), (2,)))
 def test_they_train_on_series(name, lags, counts):
     series = jnp.asarray((counts[:, :1200] - 100) / 15, jnp.float32)
     how = Training(lags=lags, epochs=3, batch_size=64, learning_rate=1e-2)
@@ -92,9 +93,8 @@ def test_one_is_a_predictor_by_its_name_alone(counts):
     assert over_the_last_value(counts, predict(counts, "mlp")) < 0.75
 
 
-@pytest.mark.parametrize(
-    ("learner", "name"), [("mappo", "linear"), pytest.param("maddpg", "mlp", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("learner", "name"), [("mappo", "linear"), ("maddpg", "mlp")])
 def test_they_learn_beside_a_policy(learner, name):
     env, updates = Flips(), 40
     settings = {"forecaster": name, "forecaster_steps": 16, "forecaster_batch": 64, "n_worlds": 16, "hidden": (8,)}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from learners.checks import KEY, small_learner
 from learners.probes import Params, Probe
+from representatives import representatives
 
 from jaxvec import learners
 from jaxvec.core.params import number
@@ -49,12 +50,7 @@ class Leaving(Probe):
         return after, self._spoilt(after, ts.replace(reward=reward), params)
 
 
-QUICK = ("apg", "mappo", "maddpg_pooled")  # one of each family
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in learners.LEARNERS]
-)
+@pytest.mark.parametrize("name", representatives(learners.LEARNERS, ("apg", "mappo")))
 def test_absent_agents_teach_nothing(name):
     env = Leaving("chosen")
     learner = small_learner(name, env)

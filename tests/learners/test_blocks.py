@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rlax
 import toy
+from representatives import representatives
 from scipy import stats
 
 from jaxvec import learners
@@ -250,7 +251,9 @@ def test_widths_that_cannot_be_are_refused(name, hidden):
         learners.make(name, toy.Walkers(), hidden=hidden)
 
 
-@pytest.mark.parametrize("name", ["ippo", "mappo", "apg", "maddpg", "sac", "masac"])
+@pytest.mark.parametrize(
+    "name", representatives(("ippo", "mappo", "apg", "maddpg", "sac", "masac"), ("ippo", "apg", "maddpg"))
+)
 def test_networks_may_be_linear(name):
     env = toy.Walkers()
     learner = learners.make(name, env, hidden=())

@@ -1,5 +1,6 @@
 """Off-policy learners on probes with known answers, and their updates; the arithmetic is in test_off_policy_losses."""
 
+import itertools
 from functools import cache, partial
 
 import chex
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from learners.off_policy_cases import SMALL, core_of, look
 from learners.probes import Probe
+from representatives import representatives
 
 import jaxvec
 from jaxvec import learners
@@ -59,12 +61,8 @@ def values_of_policy(learner, state, obs):
     return values(state, obs)
 
 
-SIMPLER = ("ddpg", "sac", "td3", "maddpg", "maddpg_pooled", "matd3")  # than another that is quick
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SIMPLER else ()) for name in NAMES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_hybrid_action_of_two_groups_follows_the_observation(name):
     # both components right in every slot earn 1; chance earns 0.5
     env = Probe("chosen", horizon=2, groups=2)
@@ -81,9 +79,7 @@ CHOICES = {
 }
 
 
-@pytest.mark.parametrize(
-    "choice", [pytest.param(x, marks=pytest.mark.slow if x != "normalised observations" else ()) for x in CHOICES]
-)
+@pytest.mark.parametrize("choice", representatives(CHOICES, ("normalised observations",)))
 def test_every_setting_learns(choice):
     name, settings = CHOICES[choice]
     env = Probe("chosen", horizon=2, masked=True)
@@ -91,7 +87,7 @@ def test_every_setting_learns(choice):
     assert min(earned(env, learner, state).values()) > 0.95
 
 
-@pytest.mark.parametrize("name", ["ddpg", "masac"])
+@pytest.mark.parametrize("name", representatives(("ddpg", "masac"), ("masac",)))
 def test_masked_choices_are_never_taken(name):
     env = Probe("chosen", masked=True)
     learner = learners.make(name, env, **SMALL)
@@ -215,27 +211,35 @@ def test_seeds_and_rates_and_scenarios_are_one_vmap_and_one_compilation():
 def test_an_update_is_pure_and_does_not_copy_its_buffer():
     env = Probe("chosen", horizon=2)
     learner = learners.make("maddpg", env, **{**SMALL, "capacity": 16 * 40_000})
-    shapes = jax.eval_shape(learner.init, jax.random.key(0), env.default_params())
-    compiled = jax.jit(learner.update, donate_argnums=0).lower(shapes).compile()
-    buffer = shapes.replay.rows.size * 4
-    assert buffer > 3e7
-    assert compiled.memory_analysis().temp_size_in_bytes < 0.1 * buffer
-    learner = learners.make("maddpg", env, **SMALL)
-    update, init = jax.jit(chex.assert_max_traces(learner.update, n=1)), jax.jit(learner.init)
-    start = init(jax.random.key(0), env.default_params(), learner.hyper)
-    once, again = update(start), update(start)
+    update = jax.jit(chex.assert_max_traces(learner.update, n=1), donate_argnums=0)
+    init = jax.jit(learner.init)
+
+    def start(**changes):
+        return init(jax.random.key(0), env.default_params(), learner.hyper.replace(**changes))
+
+    once, again = update(start()), update(start())
     chex.assert_trees_all_equal(once[0].params, again[0].params)
-    update(init(jax.random.key(0), env.default_params(), learner.hyper.replace(gamma=0.3, exploration=0.1)))
+    update(start(gamma=0.3, exploration=0.1))
+    buffer = once[0].replay.rows.nbytes
+    assert buffer > 3e7
+    assert update.lower(start()).compile().memory_analysis().temp_size_in_bytes < 0.1 * buffer
 
 
 TURNS = {"n_vehicles": 3, "n_servers": 2, "horizon": 4}
 
 
-def test_a_shuffled_order_needs_shared_parameters():
+@pytest.mark.slow
+def test_a_shuffled_order_is_learned_with_shared_parameters():
     env, params = jaxvec.make("v2x_offload", shuffle_order=True, **TURNS)
     shared = learners.make("sac", env, **{**SMALL, "n_worlds": 8, "capacity": 64, "slots_per_update": 1})
     _, metrics = jax.jit(lambda key: shared.update(shared.init(key, params)))(jax.random.key(0))
     assert np.isfinite(metrics["reward"])
+
+
+def test_a_shuffled_order_needs_shared_parameters():
+    env, params = jaxvec.make("v2x_offload", shuffle_order=True, **TURNS)
+    shared = learners.make("sac", env, **{**SMALL, "n_worlds": 8, "capacity": 64, "slots_per_update": 1})
+    jax.eval_shape(lambda key: shared.update(shared.init(key, params)), jax.random.key(0))
     separate = learners.make("sac", env, **{**SMALL, "n_worlds": 8, "capacity": 64, "share_parameters": False})
     with pytest.raises(ValueError, match="parameters of their own must take their turns in the same order"):
         jax.eval_shape(lambda key: separate.update(separate.init(key, params)), jax.random.key(0))
@@ -261,9 +265,13 @@ class Hidden(nn.Module):
         return nn.relu(nn.Dense(16)(x))
 
 
-@pytest.mark.parametrize("name", ["maddpg", pytest.param("masac", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("network", [partial(mlp, (16,)), Hidden()], ids=["builder", "module"])
+NETWORKS = {"builder": partial(mlp, (16,)), "module": Hidden()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "name"), itertools.product(NETWORKS, ("maddpg", "masac")))
 def test_networks_of_ones_own(name, network):
+    network = NETWORKS[network]
     env = Probe("chosen", horizon=2)
     learner = learners.make(name, env, network=network, critic=network, **SMALL)
     assert (learner.name, learner.custom) == (name, ("network", "critic"))

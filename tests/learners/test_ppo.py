@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from learners.probes import Probe
+from representatives import representatives
 
 import jaxvec
 from jaxvec import learners
@@ -40,7 +41,8 @@ def look(env, n=64, seed=7):
     return jax.jit(lambda keys: env.reset(keys, env.default_params())[1].obs)(keys)
 
 
-@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ippo", "mappo"])
 def test_constant_reward_with_termination_has_the_value_of_what_is_left(name):
     # 3 slots of 1, then nothing: V = 1 + g + g^2 at the start
     env = Probe("constant", horizon=3, terminates=True)
@@ -56,7 +58,8 @@ def test_constant_reward_with_truncation_is_bootstrapped():
     np.testing.assert_allclose(value_of(learner, state, look(env))["a"], 2.0, rtol=0.1)
 
 
-@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ippo", "mappo"])
 def test_the_return_of_an_agent_ends_where_it_leaves(name):
     # agent i earns 1 in slots 0 to i: V = 1 + g + ... + g^i, though the episode goes on, and is cut after three slots
     env = Probe("constant", horizon=3, n=2, leaving=True)
@@ -66,7 +69,8 @@ def test_the_return_of_an_agent_ends_where_it_leaves(name):
     np.testing.assert_allclose(metrics["reward"], 1.0)  # of those who took part
 
 
-@pytest.mark.parametrize("name", [pytest.param("ippo", marks=pytest.mark.slow), "mappo"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ippo", "mappo"])
 def test_value_depends_on_the_observation(name):
     env = Probe("observed", terminates=True)
     learner, state, _ = trained(env, name=name)
@@ -96,16 +100,7 @@ CHOICES = {
 }
 
 
-SIMPLER = (
-    "gru",
-    "normalised observations",
-    "ippo",
-    "separate parameters",
-    "continuing rollouts with a gru",
-)  # than another that is quick
-
-
-@pytest.mark.parametrize("choice", [pytest.param(x, marks=pytest.mark.slow if x in SIMPLER else ()) for x in CHOICES])
+@pytest.mark.parametrize("choice", representatives(CHOICES, ("mappo",)))
 def test_hybrid_action_of_two_groups_follows_the_observation(choice):
     # both components right in every slot earn 1; chance earns 0.5
     env = Probe("chosen", horizon=2, groups=2, masked=choice == "mappo")
@@ -132,6 +127,7 @@ def test_a_gru_trains_on_the_very_probabilities_that_it_acted_with():
         assert abs(metrics["ppo/kl/b"]) < 1e-6
 
 
+@pytest.mark.slow
 def test_continuous_action_finds_the_target():
     env = Probe("target", terminates=True)
     learner, state, _ = trained(env, updates=100)
@@ -148,6 +144,7 @@ def test_masked_choices_are_never_taken():
     assert set(np.unique(action["a"]["pick"])) == {0, 1}
 
 
+@pytest.mark.slow
 def test_seeds_rates_and_scenarios_are_one_vmap_and_one_compilation():
     env = Probe("chosen", horizon=2)
     learner = learners.make("mappo", env, **SMALL)
@@ -186,6 +183,7 @@ def test_an_update_is_pure_and_its_hyper_parameters_do_not_recompile():
     assert update._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_a_policy_serves_one_world_and_a_batch_alike():
     env, params = jaxvec.make("isac_iov")
     learner = learners.make("mappo", env, **SMALL)

@@ -10,6 +10,7 @@ import pytest
 from learners import reinforce as module
 from learners.probes import Picks, Probe
 from learners.reinforce import reinforce
+from representatives import representatives
 
 from jaxvec.core.rollout import rollout
 
@@ -58,16 +59,14 @@ CASES = {
 }
 
 
-QUICK = ("two groups", "agents that leave", "scores of options")
-
-
-@pytest.mark.parametrize("case", [pytest.param(x, marks=() if x in QUICK else pytest.mark.slow) for x in CASES])
+@pytest.mark.parametrize("case", representatives(CASES, ("agents that leave",)))
 def test_it_learns_what_the_observation_asks_for(case):
     env, settings = CASES[case]
     for group, reward in earned(env, **settings).items():
         assert reward > 0.95, group
 
 
+@pytest.mark.slow
 def test_it_finds_the_target():
     # minus the squared distance: -0.07 is the spread of the narrowest normal distribution, 2 exp(-2)
     assert earned(Probe("target", terminates=True))["a"] > -0.1

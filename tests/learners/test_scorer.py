@@ -55,7 +55,8 @@ def test_another_order_of_servers_is_the_same_order_of_scores():
     assert scorer(more).apply(params, (), seen)[0].shape == (6, 7)
 
 
-@pytest.mark.parametrize("name", ["mappo", pytest.param("masac", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mappo", "masac"])
 def test_it_learns_to_pick_the_best(name):
     small = {"n_worlds": 32, "epochs": 4, "minibatches": 4, "hidden": (16,)}
     if name == "masac":
@@ -112,6 +113,7 @@ def test_several_choices_and_numbers_beside_them(name):
     assert all(np.isfinite(x).all() for x in metrics.values())
 
 
+@pytest.mark.slow
 def test_subtasks_are_told_apart_and_alike():
     """The same two subtasks in another order are the same scores in another order, but for which is which."""
     env = jaxvec.make("urllc_vec", **URLLC)[0]

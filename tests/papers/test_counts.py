@@ -52,6 +52,7 @@ def test_points_of_a_count_are_in_the_worlds_of_the_largest():
     assert [p.x for p in together] == [2.0, 5.0, 7.0]
 
 
+@pytest.mark.slow
 def test_rules_are_one_program_and_as_compiled_each_for_itself(asked, tmp_path):
     data = Runner("dt_edge", BUDGET, tmp_path).data(RULES, POINTS, 1)
     ((members, env, _),) = asked

@@ -33,6 +33,7 @@ def held(library):
     return contest(ENV, PARAMS, library, KEY, WORLDS, others=others, models=models, sees={"mine": "a row"})
 
 
+@pytest.mark.slow
 def test_everyone_meets_the_same_worlds(held):
     assert set(held.metrics) >= {*MARKS, "mine", "good", "bad", "icl_copy", "icl_kernel_5", "icl_kernel_64"}
     for name, found in held.metrics.items():
@@ -45,6 +46,7 @@ def test_everyone_meets_the_same_worlds(held):
     np.testing.assert_allclose(held.metrics["slot_optimum"]["reward"], alone["reward"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_differences_are_by_world(held):
     gap = held.ahead("local", "energy_sys_j")["slot_optimum"]
     by_world = held.metrics["slot_optimum"]["energy_sys_j"] - held.metrics["local"]["energy_sys_j"]
@@ -54,6 +56,7 @@ def test_differences_are_by_world(held):
     assert held.ahead("local")["local"] == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_page_says_who_sees_what_and_who_fell_back(held):
     assert (held.counters["bad"]["n_decisions"], held.counters["bad"]["n_fallback"]) == (2 * 3, 2 * 3)
     assert (held.label("good"), held.label("bad"), held.label("icl_copy")) == ("good", "fallback of bad", "icl_copy")

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from papers.synthetic import POINTS, by, judged, synthetic
+from representatives import representatives
 
 from jaxvec.papers import PAPERS
 from jaxvec.papers import checks as common
@@ -24,9 +25,11 @@ FIGURES = [(paper, figure) for _, paper in PAPERS.items() for figure in paper.fi
 NO_DATA = Data((), {})
 PLAYS = {("v2x_offload", "C4"), *(("twin_migration", name) for name in ("C8", "C21", "C24"))}  # slots, themselves
 NAMES = [f"{p.env_id} {figure.number}" for p, figure in FIGURES]
+FIRST = [(paper, paper.figures[0]) for _, paper in PAPERS.items()]
+each_figure = pytest.mark.parametrize(("of", "figure"), representatives(FIGURES, FIRST), ids=NAMES)
 
 
-@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+@each_figure
 def test_every_series_can_be_set_up_at_every_point(of, figure, tmp_path):
     for budget in (of.full, of.quick):
         runner = Runner(of.env_id, budget, tmp_path)
@@ -43,7 +46,7 @@ def test_every_series_can_be_set_up_at_every_point(of, figure, tmp_path):
                     assert 0.9 * slots < updates * setup.learner.steps_per_update < 1.1 * slots
 
 
-@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+@each_figure
 @pytest.mark.parametrize("quick", [False, True])
 def test_every_figure_is_drawn_and_its_claims_are_judged(of, figure, quick, tmp_path):
     data = synthetic(figure, quick=quick)
@@ -57,7 +60,7 @@ def test_every_figure_is_drawn_and_its_claims_are_judged(of, figure, quick, tmp_
             assert verdict.outcome in OUTCOMES
 
 
-@pytest.mark.parametrize(("of", "figure"), FIGURES, ids=NAMES)
+@each_figure
 def test_a_figure_of_which_no_learner_is_made_is_drawn_and_claims_that_need_one_are_not_shown(of, figure):
     whole = synthetic(figure)
     learners = {

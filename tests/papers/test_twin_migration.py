@@ -232,6 +232,7 @@ def watched():
     return env, slot
 
 
+@pytest.mark.slow
 def test_overloads_count_as_meetings_where_two_arrive(watched):
     env, slot = watched
     assert set(WATCHED) <= set(env.info_fields)

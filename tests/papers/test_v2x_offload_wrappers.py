@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from representatives import representatives
 
 from jaxvec.core import rng
 from jaxvec.core.rollout import rollout
@@ -66,7 +67,7 @@ def test_one_agent_sees_no_turns():
     assert asked == [(1, ENV.world_size, WORLDS)]
 
 
-@pytest.mark.parametrize("wrap", [ServersOnly, RandomTarget])
+@pytest.mark.parametrize("wrap", representatives([ServersOnly, RandomTarget], [RandomTarget]))
 def test_what_was_decided_in_turn_is_what_happens(wrap):
     """The environment itself, told the whole actions, sees the same turns and comes to the same slot."""
     env = wrap(ENV)

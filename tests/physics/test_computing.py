@@ -143,6 +143,9 @@ def test_a_large_task_is_not_overtaken_and_no_budget_admits_nobody():
     assert computing.admit_prefix(priority, cycles, node, live, nothing, jnp.array([10.0])).all()
 
 
+ADMIT, SHARE = jax.jit(computing.admit_prefix), jax.jit(computing.weighted_share)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000))
 def test_admission_and_shares_against_a_loop(seed):
@@ -159,6 +162,6 @@ def test_admission_and_shares_against_a_loop(seed):
             expected[k] = taken <= budget[z]
             share[k] = priority[k] / sum(priority[m] for m in at_z)
     arrays = (jnp.asarray(x) for x in (priority, cycles, node, live, used, budget))
-    np.testing.assert_array_equal(computing.admit_prefix(*arrays), expected)
-    result = computing.weighted_share(jnp.asarray(priority), jnp.asarray(node), jnp.asarray(live))
+    np.testing.assert_array_equal(ADMIT(*arrays), expected)
+    result = SHARE(jnp.asarray(priority), jnp.asarray(node), jnp.asarray(live))
     np.testing.assert_allclose(result, share, rtol=1e-6)

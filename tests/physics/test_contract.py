@@ -310,6 +310,7 @@ def test_annotations_are_enforced_by_the_check_above():
         jaxtyped(typechecker=beartype)(tasks.uniform)(jnp.zeros(3, jnp.int32), 0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_importing_touches_no_device():
     # with a platform that does not exist, the first array built would raise
     names = [f"jaxvec.physics.{info.name}" for info in pkgutil.iter_modules(jaxvec.physics.__path__)]

@@ -12,6 +12,7 @@ import pytest
 import toy
 from flax import struct
 from learners.probes import Probe
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core import rng
@@ -107,7 +108,7 @@ def test_the_best_plan_of_several_slots_is_found():
     assert greedy.reward.mean() < got.reward.mean() - 0.01  # slot by slot is not enough
 
 
-@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("masked", representatives((False, True), (True,)))
 def test_choices_and_numbers_of_a_probe(masked):
     """Numbers that act by a jump are searched, and those that act smoothly follow the gradient."""
     random = fixed(Probe(), Probe().default_params())["random"]
@@ -130,7 +131,7 @@ def test_agents_that_leave_count_as_in_evaluation():
     np.testing.assert_allclose(got.starts["random"], means["random"]["reward"], rtol=1e-5)
 
 
-@pytest.mark.parametrize("rate", [0.03, 30.0])
+@pytest.mark.parametrize("rate", representatives((0.03, 30.0), (30.0,)))
 def test_never_below_the_best_of_its_starts(rate):
     env, params = toy.Walkers(), toy.Params()
     policies = fixed(env, params)
@@ -189,6 +190,7 @@ def test_agents_alone_are_a_bound_from_above():
         Alone(jaxvec.make("urllc_vec")[0], ())
 
 
+@pytest.mark.slow
 def test_the_same_worlds_give_the_same_plan_at_any_number_of_worlds():
     env, params = Movers(), MoverParams()
     effort = Effort(passes=2, options=2)

@@ -8,6 +8,7 @@ import pytest
 from envs.dt_edge_pair import PAIR, Config, sizes_of
 from envs.side_by_side import WORLDS, together
 from reference import dt_edge as reference
+from representatives import representatives
 
 from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
@@ -60,7 +61,7 @@ def requests(env, params, states):
         return jax.tree.map(np.asarray, plans)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", representatives(SETTINGS, ("balanced",)))
 def test_rules_agree_with_those_of_the_reference(name):
     settings, numbers = SETTINGS[name]
     env, params = DtEdge(**settings), reference.Params(**numbers)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core import rng
@@ -76,7 +77,7 @@ def changes(env, policy, obs):
 
 @pytest.mark.parametrize(
     ("env_id", "settings"),
-    [pytest.param(*case, marks=pytest.mark.slow if case[1] or case[0] == "urllc_vec" else ()) for case in CASES],
+    representatives(CASES, [("v2x_offload", {})]),
     ids=lambda x: x if isinstance(x, str) else "-".join(x),
 )
 def test_a_local_rule_follows_from_an_agents_own_row_and_a_central_one_does_not(env_id, settings):

@@ -9,6 +9,7 @@ from envs.side_by_side import together
 from envs.urllc_vec_pair import GROUPS, sizes_of
 from reference import urllc_vec as reference
 from reference import urllc_vec_policies as theirs
+from representatives import representatives
 
 import jaxvec
 from jaxvec.core.rollout import policy_keys
@@ -46,7 +47,10 @@ def observation(env, config, states):
     return Observation(agents=agents, world=np.zeros((env.world_size, len(states))), mask=mask)
 
 
-@pytest.mark.parametrize("changes", [{}, {"latency_target_s": 0.002, "f_max_hz": 9e9, "bits_per_data_unit": 3.0}])
+CHANGES = [{}, {"latency_target_s": 0.002, "f_max_hz": 9e9, "bits_per_data_unit": 3.0}]
+
+
+@pytest.mark.parametrize("changes", representatives(CHANGES, CHANGES[1:]))
 def test_rules_agree_with_the_reference(changes):
     env, params = jaxvec.make("urllc_vec")
     params, config = params.replace(**changes), reference.Config(**sizes_of(env) | changes)
@@ -122,6 +126,7 @@ def test_nodes_forward_to_whom_their_own_row_shows_free_and_near():
     assert whole(own_seen([0, 1e6, 0], snr=near)) == [1, 2, 2]
 
 
+@pytest.mark.slow
 def test_who_takes_half_draws_lots_in_favour_of_the_free():
     """2 ms and 5 ms of work: with half the budget the lot is 3 ms wide, so that the second is e times rarer."""
     keys = jax.random.split(jax.random.key(1), 4000)

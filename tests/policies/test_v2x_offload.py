@@ -144,6 +144,7 @@ def test_a_greedy_vehicle_would_not_be_cheaper_elsewhere():
         assert others[i, w] > chosen[i, w]
 
 
+@pytest.mark.slow
 def test_a_rule_serves_one_world_as_well_as_many():
     env, params = ENV, PARAMS.replace(**UNEQUAL)
     rows, _ = turns(env, reference.Params())

@@ -120,6 +120,7 @@ def test_the_policy_circuit_at_zero():
     np.testing.assert_allclose(y, np.broadcast_to([0] * 12 + [1] * 6, (3, 18)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_many_qubits_are_the_dense_product():
     circuit = layered(8, 4)  # in blocks, the two layers in the middle as a run
     params, x = numbers(circuit, 5, (2,))
@@ -188,6 +189,7 @@ def test_an_input_waits_for_what_acts_before_it():
         np.testing.assert_allclose(state(circuit, NOTHING, x), dense(circuit, NOTHING, x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_norm_holds_over_100_layers():
     circuit = layered(6, 100)  # 1.5e-5 without the division at the end
     params, x = numbers(circuit, 9, (16,))
@@ -231,6 +233,7 @@ def test_gradients_are_parameter_shifts():
             np.testing.assert_allclose(of_name, expected[name], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_gradients_in_float32_and_by_differences():
     with jax.enable_x64(True):
         circuit = layered(3, 2, encoding="amplitude")
@@ -314,6 +317,7 @@ def test_prepared_once_for_a_scan():
     np.testing.assert_allclose(scanned, expectation(SMALL, params, x, WORDS), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_population_of_parameters():
     circuit = layered(3, 2)
     each = [numbers(circuit, seed, (4,)) for seed in (1, 2)]
@@ -327,6 +331,7 @@ def test_a_population_of_parameters():
         np.testing.assert_allclose(together[i], f(*alone), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_own_parameters_have_own_gradients():
     circuit = layered(2, 1, scaled=True)
     sets = [numbers(circuit, seed) for seed in (1, 2)]

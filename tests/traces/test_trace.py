@@ -236,6 +236,7 @@ def test_start_arguments_out_of_range(arguments, fault):
         eligible_starts_s(present([0, 2, 3], [4, 6, 10]), *arguments)
 
 
+@pytest.mark.slow
 def test_importing_starts_no_device():
     code = (
         "import sys, jaxvec.traces\n"

@@ -167,6 +167,7 @@ Checkpoints(out / "sharded", "threefry2x32", "this").save(5, state)
 """
 
 
+@pytest.mark.slow
 def test_what_was_saved_on_the_second_of_two_devices_goes_on_where_there_is_one(tmp_path):
     root = Path(__file__).parents[2]
     flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
@@ -189,6 +190,7 @@ def test_no_two_leaves_of_a_state_that_was_read_share_a_buffer(kept):
     jax.block_until_ready(jax.jit(lambda s: jax.tree.map(lambda x: x, s), donate_argnums=0)(state))
 
 
+@pytest.mark.slow
 def test_a_folder_of_which_the_newest_is_damaged_is_loaded_with_a_warning(tmp_path):
     import jaxvec
     from jaxvec import learners

@@ -132,8 +132,9 @@ def test_schedules_last_as_long_as_the_run_was_planned_to(isac, tmp_path):
     assert float(longer.state.hyper.anneal_updates) == 2
 
 
-def test_changed_hyper_parameters_keep_the_schedule_and_given_ones_are_taken_as_they_are(isac):
-    learner, params = isac
+def test_changed_hyper_parameters_keep_the_schedule_and_given_ones_are_taken_as_they_are():
+    env = Probe("constant", horizon=1)
+    learner, params = learners.make("ippo", env, **TINY), env.default_params()
     changed = train(learner, params, KEY, 2, hyper={"gamma": 0.5}, progress=False).state.hyper
     assert (float(changed.gamma), float(changed.anneal_updates)) == (0.5, 2.0)
     given = train(learner, params, KEY, 2, hyper=learner.hyper.replace(gamma=0.5), progress=False).state.hyper
@@ -170,6 +171,7 @@ def test_a_number_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state
     assert sorted(p.name for p in (tmp_path / "n" / "checkpoints").iterdir()) == ["2", "4"]
 
 
+@pytest.mark.slow
 def test_parameters_that_are_not_finite_stop_the_run():
     env = Probe("constant", horizon=1)
     learner = learners.make("ippo", env, **TINY)
@@ -187,10 +189,11 @@ def test_progress_tells_what_a_user_wants_to_know(isac):
         assert word in said.getvalue()
 
 
-def test_progress_shows_the_reward_of_an_episode_not_of_a_piece_of_it(isac):
-    learner, said = learners.make("mappo", isac[0].env, **TINY, rollout_length=1), io.StringIO()
-    assert (isac[0].updates_per_episode, learner.updates_per_episode) == (1, 3)
-    result = train(learner, isac[1], KEY, 5, progress=said)
+def test_progress_shows_the_reward_of_an_episode_not_of_a_piece_of_it():
+    env, said = Probe("observed", horizon=3), io.StringIO()
+    whole, learner = (learners.make("ippo", env, **TINY, rollout_length=n) for n in (3, 1))
+    assert (whole.updates_per_episode, learner.updates_per_episode) == (1, 3)
+    result = train(learner, env.default_params(), KEY, 5, progress=said)
     shown = float(re.findall(r"reward (-?[\d.]+)", said.getvalue())[-1])
     assert shown == pytest.approx(result.metrics["reward"][-3:].mean(), abs=6e-4)
     assert shown != pytest.approx(result.metrics["reward"][-1], abs=6e-4)

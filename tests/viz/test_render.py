@@ -41,6 +41,7 @@ def numbers_in(value):
     return [value] if isinstance(value, int | float) else []
 
 
+@pytest.mark.slow
 def test_gif(episode, tmp_path):
     files = [render(*episode, tmp_path / name, fps=20) for name in ("a.gif", "b.gif")]
     with Image.open(files[0]) as image:
@@ -173,6 +174,7 @@ def test_the_player_is_told_where_everything_is_to_a_fifth_of_a_pixel(episode):
                     np.testing.assert_allclose(points, item.points, atol=0.21)
 
 
+@pytest.mark.slow
 def test_a_long_episode_of_many_is_a_small_page(episode):
     """What repeats is written once: five times as many slots are less than three times as much."""
     shown = scenes(*episode)

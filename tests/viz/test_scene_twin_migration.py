@@ -86,6 +86,7 @@ def test_the_legend_names_uavs_and_dashed_ways(region):
     assert {"UAV", "its twin", "servers that the twin lived on", "way of a vehicle, in its colour"} <= said
 
 
+@pytest.mark.slow
 def test_an_episode_renders(region, tmp_path):
     with Image.open(render(*region, tmp_path / "region.png", policy_name="random")) as image:
         assert image.size == (2160, 1200)

@@ -172,6 +172,7 @@ def test_cases_of_other_sizes_are_refused(library):
         in_context.policies(ENV, PARAMS, library._replace(about={"env": "toy", "source": ""}))
 
 
+@pytest.mark.slow
 def test_worlds_are_evaluated_and_growth_is_remembered(library):
     # From nothing: the first decision is the rule's and is appended; then copies, which no more than equal what they copy
     none = library._replace(cases=empty_like(library.cases, 16))
