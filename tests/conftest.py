@@ -38,12 +38,14 @@ settings.load_profile("jaxvec")
 @pytest.fixture(scope="module", autouse=True)
 def _programs_of_a_module_end_with_it():
     """Compiled programs would be kept for ever, several GB of them: they are dropped after each module, and what they took is
-    given back to the system. What another module needs again is read from the compilation cache."""
+    given back to the system. What another module needs again is read from the compilation cache. What is left is there to stay:
+    the collector does not look at it again."""
     import jax
 
     yield
     jax.clear_caches()
     gc.collect()
+    gc.freeze()
     if hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -111,7 +111,7 @@ def test_a_run_elsewhere_is_not_compared(capsys, trained, tmp_path, monkeypatch)
     for registry in (jaxvec.learners.LEARNERS, ENVIRONMENTS):
         monkeypatch.setattr(registry, "_others", dict(registry._others))
     jaxvec.register("walkers", Walkers)
-    jaxvec.register("counting", lambda env: counting(), kind="learner")
+    jaxvec.register("counting", lambda env, **settings: counting(), kind="learner")
     jaxvec.train(counting(), Params(), jax.random.key(0), 1, out=tmp_path / "o", progress=False)
     assert "another environment" in refused(capsys, "evaluate", str(trained), "--beside", str(tmp_path / "o"))
 

@@ -70,8 +70,8 @@ def test_a_run_of_ones_own_is_read_back_whole(run):
     assert isinstance(loaded.env, mine.Relay)
     assert (loaded.learner.name, loaded.learner.custom, loaded.params.price) == ("sine_mappo", ("network",), 1.5)
     same(loaded.state.params, run.state.params)
-    obs = loaded.env.reset(KEY, loaded.params)[1].obs
-    same(loaded.policy()(KEY, obs), run.policy()(KEY, obs))
+    obs = jax.jit(loaded.env.reset)(KEY, loaded.params)[1].obs
+    same(jax.jit(loaded.policy())(KEY, obs), jax.jit(run.policy())(KEY, obs))
     contestants = {"mine": loaded.policy(), **policies.fixed(loaded.env, loaded.params)}
     assert set(evaluate(loaded.env, contestants, KEY, loaded.params, 4)) == {"mine", "random", "loud"}
 
@@ -89,7 +89,7 @@ def test_a_run_of_ones_own_resumes_to_the_same_bits(run, tmp_path):
 @pytest.fixture(scope="module")
 def with_networks(tmp_path_factory):
     """A run of the package's learner with networks of one's own for actors and critics."""
-    env, params = jaxvec.make("relay")
+    env, params = jaxvec.make("isac_iov", n_vehicles=2, n_rsus=2, horizon=3)
     learner = learners.make("ippo", env, network=mine.Torso(), critic=mine.Torso(width=6), **SMALL)
     return trained(learner, params, tmp_path_factory.mktemp("runs") / "networks", 1)
 
@@ -97,8 +97,8 @@ def with_networks(tmp_path_factory):
 def test_networks_of_ones_own_are_given_again(with_networks):
     loaded = jaxvec.load(with_networks.out, network=mine.Torso(), critic=mine.Torso(width=6))
     same(loaded.state.params, with_networks.state.params)
-    obs = loaded.env.reset(KEY, loaded.params)[1].obs
-    same(loaded.policy()(KEY, obs), with_networks.policy()(KEY, obs))
+    obs = jax.jit(loaded.env.reset)(KEY, loaded.params)[1].obs
+    same(jax.jit(loaded.policy())(KEY, obs), jax.jit(with_networks.policy())(KEY, obs))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_network_that_the_run_does_not_have_is_refused(tmp_path):
 
 
 def test_a_run_does_not_go_on_with_another_network(with_networks):
-    env, params = jaxvec.make("relay")
+    env, params = jaxvec.make("isac_iov", n_vehicles=2, n_rsus=2, horizon=3)
     other = learners.make("ippo", env, network=mine.Torso(gain=1.3), critic=mine.Torso(width=6), **SMALL)
     with pytest.raises(ConfigError, match=r"says something else"):
         jaxvec.train(other, params, KEY, 2, out=with_networks.out, resume=True, **QUIET)

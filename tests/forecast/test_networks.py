@@ -76,9 +76,16 @@ def by_hand(p, x):
 
 def test_lstm_transformer_by_hand():
     model = FORECASTERS["lstm_transformer"]
-    params, rng = jax.jit(model.init)(KEY, HISTORY), np.random.default_rng(0)
-    # biases and scales away from where they start
-    params = jax.tree.map(lambda x: x + np.float32(0.1 * rng.normal(size=x.shape)), params)
+
+    @jax.jit
+    def begin():
+        """Parameters, biases and scales away from where they start."""
+        flat, structure = jax.tree.flatten(model.init(KEY, HISTORY))
+        keys = jax.random.split(KEY, len(flat))
+        moved = [x + 0.1 * jax.random.normal(k, x.shape) for x, k in zip(flat, keys, strict=True)]
+        return jax.tree.unflatten(structure, moved)
+
+    params = begin()
     history = jax.random.normal(KEY, (3, 6, 1))
     plain = jax.tree.map(lambda x: np.asarray(x, float), params["params"])
     forecast = jax.jit(model.apply)(params, history)

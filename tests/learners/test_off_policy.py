@@ -107,6 +107,7 @@ def test_constant_reward_with_termination_has_the_value_of_what_is_left():
     )
 
 
+@pytest.mark.slow
 def test_constant_reward_with_truncation_is_bootstrapped():
     # truncation is no end: Q = 1 / (1 - g) = 2 for g = 0.5, where a terminal horizon of one slot would give 1
     env = Probe("constant", horizon=1)
@@ -269,7 +270,7 @@ NETWORKS = {"builder": partial(mlp, (16,)), "module": Hidden()}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("network", "name"), itertools.product(NETWORKS, ("maddpg", "masac")))
+@pytest.mark.parametrize(("network", "name"), list(itertools.product(NETWORKS, ("maddpg", "masac"))))
 def test_networks_of_ones_own(name, network):
     network = NETWORKS[network]
     env = Probe("chosen", horizon=2)

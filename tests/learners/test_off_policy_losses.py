@@ -43,7 +43,7 @@ def test_targets_by_hand():
     target = jax.tree.map(lambda x: x + 0.1, state.target)  # so that it is not the online network
     state = state.replace(target=target, moments={"reward": {"a": moments(3.0, 4.0)}, "end": {"a": moments(0.25, 0.1)}})
     hyper = state.hyper.replace(gamma=0.8, smoothing=0.0)
-    targets = core.losses.targets(state, entry, WORLD, hyper, jax.random.key(2))
+    targets = jax.jit(core.losses.targets)(state, entry, WORLD, hyper, jax.random.key(2))
 
     keys = world_keys(jax.random.key(9), 6)
     actions = flat_actions(core.acting.propose(state, target["actor"], keys, entry.next_obs, hyper, "target"))
@@ -117,7 +117,9 @@ def test_a_central_critic_sees_each_action_once():
     core = core_of(learners.make("maddpg", env, **SMALL))
     state, entry = one_entry(env, core)
     seen, actions = network_inputs(entry.obs, {}), entry.flat_action
-    assert_each_action_is_seen_once(env, jax.jacobian(critic_values(core, state), (1, 2))(seen, actions, actions))
+    assert_each_action_is_seen_once(
+        env, jax.jit(jax.jacobian(critic_values(core, state), (1, 2)))(seen, actions, actions)
+    )
     alone = core_of(learners.make("ddpg", env, **SMALL))
     assert [x.shape[-1] for x in alone.critics.inputs(seen, actions, actions)["a"]] == [2 + 3]
 
@@ -127,8 +129,8 @@ def test_a_pooled_critic_sees_its_own_row_and_the_others_in_any_order():
     core = core_of(learners.make("maddpg_pooled", env, **SMALL))
     state, entry = one_entry(env, core)
     seen, actions = network_inputs(entry.obs, {}), entry.flat_action
-    values = critic_values(core, state)
-    assert_each_action_is_seen_once(env, jax.jacobian(values, (1, 2))(seen, actions, actions))
+    values = jax.jit(critic_values(core, state))
+    assert_each_action_is_seen_once(env, jax.jit(jax.jacobian(values, (1, 2)))(seen, actions, actions))
 
     def reversed_agents(tree):
         return jax.tree.map(lambda x: x[:, ::-1], tree)
@@ -196,14 +198,14 @@ def test_the_value_of_every_choice_depends_on_those_of_others_alone():
     def values(actions):
         return critic_values(core, state)(seen, actions, actions)["a"]
 
-    slopes = jax.jacobian(values)(entry.flat_action)["a"][0, :, :, 0]  # (agent, choice, agent, its choice)
+    slopes = jax.jit(jax.jacobian(values))(entry.flat_action)["a"][0, :, :, 0]  # (agent, choice, agent, its choice)
     for i in range(2):
         of_others = np.abs(slopes[i, :, 1 - i]).min()
         assert of_others > 0
         # its own one-hot is taken off a sum that holds it, which leaves rounding
         assert np.abs(slopes[i, :, i]).max() < 1e-5 * of_others
     third = {"a": jnp.broadcast_to(jnp.eye(3)[2], (6, 2, 3))}
-    every = values(entry.flat_action)
+    every = jax.jit(values)(entry.flat_action)
     np.testing.assert_allclose(core.critics.expected({"a": every}, third)["a"], every[..., 2], rtol=1e-6)
 
 
