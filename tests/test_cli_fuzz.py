@@ -189,6 +189,7 @@ def finished(here):
     return here
 
 
+@pytest.mark.slow
 def test_no_damaged_league_or_figure_gives_a_traceback(finished):
     for folder, line in (("league", LEAGUE), ("paper", PAPER)):
         assert min(fuzz_folder(finished, folder, [[*line, "bad"]], range(60))) > 2

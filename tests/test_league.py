@@ -100,6 +100,7 @@ def untimed(records):
     return text.splitlines()
 
 
+@pytest.mark.slow
 def test_a_killed_league_goes_on_to_the_same(played, tmp_path):
     whole, out = (played[0] / "records.jsonl").read_text(), tmp_path / "killed"
     shutil.copytree(played[0], out)

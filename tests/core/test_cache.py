@@ -157,6 +157,7 @@ def test_the_users_own_setting_of_jax_wins(tmp_path, before, variables):
     assert not (tmp_path / ".cache").exists()
 
 
+@pytest.mark.slow
 def test_a_bound_of_the_users_own_stays(kept):
     home, _ = kept
     assert told(home, JAX_COMPILATION_CACHE_MAX_SIZE="123456")["settings"][1] == 123456

@@ -75,6 +75,7 @@ def test_turns_from_outside_are_those_of_act_to_the_bit(case, batch):
     assert not np.array_equal(rows, ts.obs.agents[GROUP])  # later agents do see what earlier ones left
 
 
+@pytest.mark.slow
 def test_what_a_wrapper_shows_is_seen_turn_by_turn():
     """A rule's action behind every row, asked again in every turn."""
     env_id, settings = CASES["v2x_offload"]

@@ -16,6 +16,8 @@ from jaxvec.core.evaluation import evaluate
 from jaxvec.core.rollout import rollout
 from jaxvec.policies import fixed
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 EPISODES, SCENARIO = 1024, 256
 BANDS_HZ = (10e6, 5e6, 2e6)
@@ -165,7 +167,6 @@ def test_a_band_for_each_vehicle_leaves_no_use_for_instructions():
     assert metrics["latency_mean_s"] == pytest.approx(0.54, rel=0.05)
 
 
-@pytest.mark.slow
 def test_more_vehicles_wait_longer_and_cost_more(by_vehicles):
     """P4: with offload_equal, cost and latency rise strictly over I = 2, 4, 6 (latency 1.6 to 2.3 times from 2 to 6)."""
     for name in ("cost_mean", "latency_mean_s"):
@@ -187,7 +188,6 @@ def test_numbers_of_vehicles_are_as_documented(by_vehicles):
         assert by_vehicles[n]["reward"] == pytest.approx(reward, abs=0.1)
 
 
-@pytest.mark.slow
 def test_a_common_processor_knows_no_contention():
     """P6: with one F_k for all, latency of offload_equal at I = 2 and 6 differs by less than 10 %."""
     two, six = (offload(n_vehicles=n, rsu_cpu_mode="common") for n in (2, 6))
@@ -230,7 +230,6 @@ def trajectories():
     return params, {name: np.asarray(x, np.float64) for name, x in episodes.items()}, which, busy
 
 
-@pytest.mark.slow
 def test_queues_are_stable_when_offloading_and_grow_when_not(trajectories):
     """P7: offload_equal in slots 10 to 29: q_loc < 1e8, q_rsu < 5e8; all_local: q_loc grows by 0.9 to 1.2e9 cycles a slot."""
     _, episodes, which, busy = trajectories

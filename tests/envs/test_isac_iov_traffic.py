@@ -191,6 +191,7 @@ def test_a_recording_that_does_not_suffice_is_refused():
         jaxvec.make("isac_iov", preset="traffic", horizon=100_000)
 
 
+@pytest.mark.slow
 def test_whoever_counts_as_there_for_a_start_is_there_after_the_reset():
     # two visits, the second of which ends at 101 s: 100.7 s + 3 * 0.1 s, in float32 a little earlier
     n_samples = np.int32([30, 4])

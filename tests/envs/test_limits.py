@@ -152,7 +152,7 @@ def test_the_smallest_and_largest_sizes(env_id, sizes):
     assert np.asarray(slots.ts.truncated | slots.ts.terminated)[-1].all()
 
 
-@env_ids
+@pytest.mark.parametrize("env_id", representatives(jaxvec.env_ids(), ("v2x_offload",)))
 def test_a_horizon_of_one_slot(env_id):
     env, params = jaxvec.make(env_id, **(SMALL.get(env_id, {}) | {"horizon": 1}))
     slots = jax.eval_shape(partial(rollout, env, random(env), n_worlds=2), KEY, params)
@@ -174,7 +174,7 @@ def effects(env, params):
     return {name for name, matters in zip(names, used, strict=False) if matters}
 
 
-@env_ids
+@pytest.mark.parametrize("env_id", representatives(jaxvec.env_ids(), ("v2x_offload", "isac_iov")))
 def test_what_has_no_effect_is_said(env_id):
     """Under the default switches, and under some of the others; the rest is slow."""
     env, params = jaxvec.make(env_id, **SMALL.get(env_id, {}))

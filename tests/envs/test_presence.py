@@ -239,6 +239,7 @@ def test_a_count_that_cannot_be_is_refused(env_id):
         jaxvec.make(env_id, n_vehicles=5, present=value)
 
 
+@pytest.mark.slow
 def test_wrappers_take_means_over_those_who_are_there():
     env, params = made("dt_edge", True, MOST, present=True)
     params = params.replace(present=2)

@@ -22,6 +22,8 @@ from jaxvec.policies import fixed
 from jaxvec.policies.random import random
 from jaxvec.traces import synthetic_region
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"n_vehicles": 4, "n_rsu": 5, "n_uav": 2, "horizon": 12, "slots_per_bin": 3}
 WORLDS = 60
 
@@ -52,7 +54,6 @@ def test_without_a_satellite_those_fail_who_have_nothing_in_reach_and_only_they(
     assert 0.1 < alone.mean() < 0.9
 
 
-@pytest.mark.slow
 def test_a_lone_vehicle_that_knows_its_slot_never_fails():
     """C19: with the true counts, a mask and a satellite, whatever it chooses."""
     env = TwinMigration(**SMALL | {"n_vehicles": 1, "workload_info": "actual"})
@@ -64,7 +65,6 @@ def test_a_lone_vehicle_that_knows_its_slot_never_fails():
     assert ((nearly > 0.95) & (nearly <= 1)).any()
 
 
-@pytest.mark.slow
 def test_more_rsus_reach_further():
     """C24: in any state, with a superset of RSUs nobody loses a server in reach."""
     env, keys = TwinMigration(**SMALL), world_keys(jax.random.key(4), WORLDS)
@@ -104,7 +104,6 @@ def surely(x):
     return middle - half
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["random", "greedy"])
 def test_forecasts_halve_the_loss(rule):
     """C5"""
@@ -112,7 +111,6 @@ def test_forecasts_halve_the_loss(rule):
     assert surely(0.5 * blind["packet_loss"] - found(rule)["packet_loss"]) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["random", "greedy"])
 def test_larger_migrations_cost_reward(rule):
     """C9"""
@@ -121,7 +119,6 @@ def test_larger_migrations_cost_reward(rule):
         assert surely(less - more) > 0
 
 
-@pytest.mark.slow
 def test_uavs_widen_the_choice_and_shorten_latencies():
     """C12: by one or two per cent."""
     for rule in ("random", "greedy"):
@@ -131,7 +128,6 @@ def test_uavs_widen_the_choice_and_shorten_latencies():
         assert 1.002 < gone["latency_s"].mean() / there["latency_s"].mean() < 1.05
 
 
-@pytest.mark.slow
 def test_random_choices_are_slower_with_a_satellite_and_lose_less():
     """C13; and the opposite of C14, since a satellite cannot fail."""
     there, gone = found("random"), found("random", use_satellite=0.0)
@@ -139,7 +135,6 @@ def test_random_choices_are_slower_with_a_satellite_and_lose_less():
     assert surely(gone["packet_loss"] - there["packet_loss"]) > 0
 
 
-@pytest.mark.slow
 def test_in_the_rural_area_a_satellite_is_what_there_is():
     """C16"""
     there, gone = found("random", "rural"), found("random", "rural", use_satellite=0.0)
@@ -148,14 +143,12 @@ def test_in_the_rural_area_a_satellite_is_what_there_is():
     assert surely(0.5 * gone["latency_s"] - there["latency_s"]) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["random", "greedy", "myopic"])
 def test_every_rule_is_worse_in_the_rural_area(rule):
     """C17"""
     assert found(rule)["reward"].mean() - found(rule, "rural")["reward"].mean() > 1
 
 
-@pytest.mark.slow
 def test_the_mask_halves_the_latency_of_random_choices_and_saves_their_data():
     """C18"""
     masked, free = found("random"), found("random", env=TwinMigration(use_mask=False))
@@ -164,7 +157,6 @@ def test_the_mask_halves_the_latency_of_random_choices_and_saves_their_data():
     assert surely(0.1 * free["packet_loss"] - masked["packet_loss"]) > 0
 
 
-@pytest.mark.slow
 def test_more_rsus_leave_more_choice():
     """C24"""
     choice = [found("random", n_present=n)["feasible_mean"].mean() for n in (68, 76, 84)]
@@ -185,7 +177,6 @@ DOCUMENTED = {
 REGIONS = (0.18, 1.3, 0.3, 0.03, 0.07, 0.025, 6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("area", "rule"), DOCUMENTED)
 def test_rules_have_the_documented_means(area, rule):
     names = ("reward", "latency_s", "packet_loss", "migration_rate", "sat_share", "uav_share", "own_load_mb")

@@ -705,15 +705,15 @@ def test_a_single_path_loss_is_the_registered_one_whatever_is_in_sight(name, air
         np.testing.assert_allclose(loss_db(jnp.full_like(chance, latent)), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "air", "of_sight", "of_blocked"),
-    [
-        ("uma", False, "uma_los_fixed", "uma_nlos_fixed"),
-        ("umi", False, "umi_los", "umi_nlos"),
-        ("uma_av", True, "uma_av_los", "uma_av_nlos"),
-        ("umi", True, "umi_los", "umi_nlos"),
-    ],
-)
+MIXTURES = [
+    ("uma", False, "uma_los_fixed", "uma_nlos_fixed"),
+    ("umi", False, "umi_los", "umi_nlos"),
+    ("uma_av", True, "uma_av_los", "uma_av_nlos"),
+    ("umi", True, "umi_los", "umi_nlos"),
+]
+
+
+@pytest.mark.parametrize(("name", "air", "of_sight", "of_blocked"), representatives(MIXTURES, MIXTURES[1:3]))
 def test_a_mixture_is_of_two_models_by_line_of_sight(name, air, of_sight, of_blocked):
     """A link is in sight while its latent is below its chance."""
     loss_db, link, chance, params = losses(name, air)

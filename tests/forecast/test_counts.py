@@ -86,6 +86,7 @@ def test_learned_forecasts_beat_the_last_bin_and_follow_from_what_was_alone(coun
     assert accuracy(counts[:, test], several[:, :, test]).rmse.shape == (2,)
 
 
+@pytest.mark.slow
 def test_networks_of_their_own_learn_from_their_station_alone(counts):
     how = Training(epochs=2, batch_size=256, learning_rate=1e-2)
     other = counts.copy()

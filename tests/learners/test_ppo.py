@@ -80,6 +80,7 @@ def test_value_depends_on_the_observation(name):
     )
 
 
+@pytest.mark.slow
 def test_delayed_reward_is_discounted():
     # the sign of slot 0 is paid in slot 2: V = 0.9^2 sign at the start
     env = Probe("delayed", horizon=3, terminates=True)

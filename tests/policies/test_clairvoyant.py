@@ -108,7 +108,8 @@ def test_the_best_plan_of_several_slots_is_found():
     assert greedy.reward.mean() < got.reward.mean() - 0.01  # slot by slot is not enough
 
 
-@pytest.mark.parametrize("masked", representatives((False, True), (True,)))
+@pytest.mark.slow
+@pytest.mark.parametrize("masked", [False, True])
 def test_choices_and_numbers_of_a_probe(masked):
     """Numbers that act by a jump are searched, and those that act smoothly follow the gradient."""
     random = fixed(Probe(), Probe().default_params())["random"]

@@ -186,10 +186,10 @@ def test_parameters_that_are_not_finite_stop_the_run():
         train(learner, env.default_params(), KEY, 6, chunk=2, hyper=hyper, progress=False)
 
 
-def test_progress_tells_what_a_user_wants_to_know(isac):
+def test_progress_tells_what_a_user_wants_to_know(probing):
     said = io.StringIO()
-    train(*isac, KEY, 2, progress=said)
-    assert re.search(r"^mappo on isac_iov, .*: compiling \.\.\.$", said.getvalue(), re.M)
+    train(*probing, KEY, 2, progress=said)
+    assert re.search(r"^ippo on probe, .*: compiling \.\.\.$", said.getvalue(), re.M)
     assert "update 2/2" in said.getvalue()
     for word in ("reward", "steps/s", "left"):
         assert word in said.getvalue()

@@ -142,6 +142,7 @@ def test_everyone_decides_alike_whoever_is_called_what_and_for_one_or_many_world
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone, together)
 
 
+@pytest.mark.slow
 def test_chance_spoils_what_it_may_and_no_more(library):
     rule, key = fixed(ENV, PARAMS)["local_threshold"], jax.random.split(KEY, CASES)
     plain, changed = (policy(key, of_cases(library))[GROUP] for policy in (rule, in_context.spoilt(rule, 0.2)))
