@@ -81,6 +81,7 @@ def test_every_case_runs_in_every_round(load):
     assert "".join(done[-6:]) == "abbaab"
 
 
+@pytest.mark.slow
 def test_a_new_environment_and_a_new_learner_are_measured_by_their_names(monkeypatch, capsys):
     monkeypatch.setattr(bench, "copy_bandwidth", lambda n_bytes: 1e9)
     monkeypatch.setattr(bench, "ENOUGH_S", 1e-4)

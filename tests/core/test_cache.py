@@ -143,14 +143,13 @@ def test_off_writes_nothing(tmp_path, off):
     assert nothing["warnings"] == list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("before", "variables"),
-    [
-        ("jax.config.update('jax_compilation_cache_dir', 'theirs')", {}),
-        ("", {"JAX_COMPILATION_CACHE_DIR": "theirs"}),
-    ],
-    ids=["program", "environment"],
-)
+THEIRS = [
+    ("jax.config.update('jax_compilation_cache_dir', 'theirs')", {}),
+    ("", {"JAX_COMPILATION_CACHE_DIR": "theirs"}),
+]
+
+
+@pytest.mark.parametrize(("before", "variables"), representatives(THEIRS, THEIRS[1:]), ids=["program", "environment"])
 def test_the_users_own_setting_of_jax_wins(tmp_path, before, variables):
     own = told(tmp_path, before, **variables)
     assert (own["folder"], own["settings"][:3], own["warnings"]) == ("None", ["theirs", -1, 1.0], [])

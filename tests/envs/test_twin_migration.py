@@ -601,6 +601,7 @@ def test_vehicles_act_from_their_start_to_their_arrival(episode):
     assert slots.ts.terminated[-2].any()  # before the horizon
 
 
+@pytest.mark.slow
 def test_a_vehicle_that_is_not_on_its_way_changes_nothing():
     """Whatever it does."""
     env, params = ENV, PARAMS

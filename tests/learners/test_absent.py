@@ -50,7 +50,7 @@ class Leaving(Probe):
         return after, self._spoilt(after, ts.replace(reward=reward), params)
 
 
-@pytest.mark.parametrize("name", representatives(learners.LEARNERS, ("apg", "mappo")))
+@pytest.mark.parametrize("name", representatives(learners.LEARNERS, ("mappo",)))
 def test_absent_agents_teach_nothing(name):
     env = Leaving("chosen")
     learner = small_learner(name, env)

@@ -51,6 +51,7 @@ def test_constant_reward_with_termination_has_the_value_of_what_is_left(name):
     np.testing.assert_allclose(value_of(learner, state, look(env))["a"], expected, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_constant_reward_with_truncation_is_bootstrapped():
     # truncation is no end: V = 1 / (1 - g) = 2 for g = 0.5, where a terminal horizon of one slot would give 1
     env = Probe("constant", horizon=1)

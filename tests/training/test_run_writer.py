@@ -194,6 +194,7 @@ shell.run({"go": go, "other": go}, "", ["go"])
 """
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_wait_for_the_chunk(tmp_path):
     root = Path(__file__).parents[2]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join((str(root), str(root / "tests")))}
