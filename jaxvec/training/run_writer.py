@@ -23,6 +23,7 @@ from jaxvec.training.signals import Stopped
 
 LOCK = "lock"
 TRAINED = (metrics.NAME, "checkpoints")  # what only a training that had begun leaves
+FLUSH_S = 1  # after so long TensorBoard's events are on the disk
 FILES = ("config.json", "params.npz", metrics.NAME)
 
 
@@ -105,7 +106,7 @@ class RunWriter:
         self._log.write(metrics.lines_of(rows, done, steps, self._seconds + elapsed))
         self._log.flush()
         self._fresh = False
-        self._board = self._board or _board(self.path)
+        self._board = self._board or _board(self.path, self.start)
         for name, x in rows.items() if self._board else ():
             for i, value in enumerate(x):
                 self._board.add_scalar(name, float(np.mean(value)), done + i + 1)
@@ -210,10 +211,16 @@ def _holder(lock: Path) -> str:
     return "unknown"
 
 
-def _board(path: Path) -> Any:
-    """A TensorBoard writer where tensorboardX is installed."""
+def _board(path: Path, start: int) -> Any:
+    """A TensorBoard writer where tensorboardX is installed, whose events can be read while the run goes on.
+
+    Args:
+        path: of the run's folder.
+        start: updates before this training; what an interrupted one told of later ones TensorBoard shows no more.
+    """
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(path / "tensorboard"))
+    folder = str(path / "tensorboard")
+    return SummaryWriter(folder, purge_step=start + 1, flush_secs=FLUSH_S, filename_suffix=f".{start}")

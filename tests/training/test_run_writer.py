@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import jax
@@ -227,3 +229,45 @@ def test_chunks_keep_no_arrays_of_the_device_alive(tmp_path):
     run(tmp_path, updates=12, progress=Counts())
     assert len(alive) > 12
     assert len(set(alive[3:-1])) == 1, alive
+
+
+def events(folder):
+    """Events of TensorBoard in the order of their files, each `(update, value of "reward")`, or `(update, "start")`."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    told = []
+    for file in sorted((folder / "tensorboard").iterdir()):
+        data, at = file.read_bytes(), 0
+        while at + 12 <= len(data):  # a record: its length, a sum, itself, a sum
+            (length,) = struct.unpack_from("<Q", data, at)
+            if at + 16 + length > len(data):  # it is being written
+                break
+            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+            told += [(event.step, value.simple_value) for value in event.summary.value if value.tag == "reward"]
+            told += [(event.step, "start")] if event.HasField("session_log") else []
+            at += 16 + length
+    return told
+
+
+def test_tensorboard_can_be_read_while_a_run_goes_on(tmp_path):
+    learner = counting()
+    config = config_of(learner, PARAMS, learner.hyper, KEY, num_updates=4, num_seeds=1, chunk=1)
+    with RunWriter(tmp_path, config, PARAMS, resume=False) as writer:
+        writer.begin(lambda: {}, print)
+        for update in range(2):
+            writer.log({"reward": np.array([update + 0.5])}, update, 10, 0.1)
+            deadline = time.monotonic() + 60
+            while (update + 1, update + 0.5) not in events(tmp_path) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert events(tmp_path)[-1] == (update + 1, update + 0.5)
+
+
+def test_tensorboard_forgets_what_an_interrupted_run_told_of_later_updates(tmp_path):
+    pytest.importorskip("tensorboardX")
+    run(tmp_path)
+    before = events(tmp_path)
+    assert [update for update, _ in before] == [1, 1, 2, 3, 4]
+    run(tmp_path, updates=6, resume=True)
+    after = events(tmp_path)
+    assert after[:5] == before
+    assert [update for update, _ in after[5:]] == [5, 5, 6]
+    assert [told for told in after if told[1] == "start"] == [(1, "start"), (5, "start")]
