@@ -5,6 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from jaxvec.core.evaluation import interval
 from jaxvec.training.config import read_config
 from jaxvec.training.metrics import HEAD, read_rows
 
@@ -50,6 +53,32 @@ def by_seed(columns: Columns) -> dict[str, Columns]:
         if name not in HEAD:
             seeds.setdefault(f"seed{seed.removesuffix(']')}" if bracket else "", {})[name] = values
     return seeds
+
+
+def table(columns: Columns, per_seed: bool = False) -> str:
+    """The last update, a line per metric: its value, or of several seeds mean and Student's 95 % interval.
+
+    Args:
+        columns: as `columns_of` gives them.
+        per_seed: of several seeds a value for each, side by side, instead of mean and interval.
+    """
+    last: dict[str, list[float]] = {}
+    for column, values in columns.items():
+        last.setdefault(column.partition("[")[0], []).append(values[-1])
+    wide, n_seeds = max(map(len, last)) + 2, max(map(len, last.values()))
+    if n_seeds == 1:
+        return "\n".join(f"{name:{wide}s}{x:.6g}" for name, (x,) in last.items())
+    heads = [f"seed {i}" for i in range(n_seeds)] if per_seed else [f"mean of {n_seeds} seeds and 95 % interval"]
+    lines = [" " * wide + "".join(f"{head:14s}" for head in heads).rstrip()]
+    for name, x in last.items():
+        several = [f"{value:.6g}" for value in x] if per_seed or len(x) == 1 else [_mean(x)]
+        lines.append(f"{name:{wide}s}" + "".join(f"{value:14s}" for value in several).rstrip())
+    return "\n".join(lines)
+
+
+def _mean(x: list[float]) -> str:
+    """Mean and interval of seeds; where all are the same, that number."""
+    return f"{x[0]:.6g}" if min(x) == max(x) else str(interval(np.asarray(x)))
 
 
 def to_wandb(columns: Columns, folder: Path, name: str) -> None:

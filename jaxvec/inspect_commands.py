@@ -76,11 +76,12 @@ def metrics(
     run: tyro.conf.Positional[Path],
     /,
     *,
+    per_seed: Flag = False,
     csv: Flag = False,
     wandb: Path | None = None,
     json: Json = False,
 ) -> None:
-    """What a run has told of each update, as a table, or for other tools.
+    """What a run has told: its last update as a table, of several seeds mean and 95 % interval; or all of it for other tools.
 
     Examples:
         jaxvec metrics runs/demo
@@ -88,14 +89,17 @@ def metrics(
 
     Args:
         run: run folder.
+        per_seed: in the table, a column for each seed in place of mean and interval.
         csv: print every update as a line of comma-separated values, a column per metric and seed.
         wandb: write them as an offline run of Weights & Biases into this folder, one per seed; needs jaxvec[wandb].
-        json: print one JSON object, name to values, instead of the table of the last update.
+        json: print one JSON object, name to values of every update (of several seeds `name[seed]`), instead of a table.
     """
     from jaxvec import exports
 
     if csv and json:
         raise ValueError("--csv and --json are two forms of the same: give one of them")
+    if per_seed and (csv or json or wandb is not None):
+        raise ValueError("--per-seed is of the table: --csv, --json and --wandb tell of each seed by themselves")
     columns = exports.columns_of(run)
     if wandb is not None:
         exports.to_wandb(columns, wandb, run.resolve().name)
@@ -104,7 +108,7 @@ def metrics(
     elif json:
         print(jsonlib.dumps(columns))
     elif wandb is None:
-        print("\n".join(f"{name:28s}{values[-1]:.6g}" for name, values in columns.items()))
+        print(exports.table(columns, per_seed))
     else:
         print(wandb)
 

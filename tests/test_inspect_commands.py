@@ -102,9 +102,28 @@ def test_metrics_as_csv_json_and_table(run, capsys):
     assert [int(row["steps"]) for row in rows] == [10, 20]
     cli.main(["metrics", str(run), "--json"])
     assert json.loads(capsys.readouterr().out)["eps[1]"] == [0.5, 0.25]
-    cli.main(["metrics", str(run)])
-    assert re.search(r"^reward\[0\] +3$", capsys.readouterr().out, re.MULTILINE)
+    cli.main(["metrics", str(run), "--per-seed"])
+    assert re.search(r"^reward +3 +4$", capsys.readouterr().out, re.MULTILINE)
     assert "two forms" in command_lines.run(["metrics", str(run), "--csv", "--json"]).err
+
+
+def test_the_table_of_several_seeds_has_a_line_per_metric(run, capsys):
+    cli.main(["metrics", str(run)])
+    # rewards 3 and 4: mean 3.5, and Student's t of two samples, 12.706, times 0.5
+    assert capsys.readouterr().out.split("\n") == [
+        "         mean of 2 seeds and 95 % interval",
+        "update   2",
+        "steps    20",
+        "seconds  1.5",
+        "reward   3.5 ± 6.4",
+        "eps      0.25",
+        "",
+    ]
+    assert "--per-seed is of the table" in command_lines.run(["metrics", str(run), "--csv", "--per-seed"]).err
+
+
+def test_the_table_of_one_seed_has_its_numbers():
+    assert exports.table({"update": [1, 2], "reward": [0.5, 0.25]}) == "update  2\nreward  0.25"
 
 
 def test_a_run_without_metrics_and_no_run_are_refused(run):
