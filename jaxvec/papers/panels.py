@@ -1,6 +1,6 @@
 """Lines that panels of a figure show: a metric over the axis, over training, or by series."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -44,20 +44,32 @@ def over_axis(metric: str, scale: float = 1.0, printed: Mapping[str, Mapping[flo
     return lines
 
 
-def over_training(metric: str = "reward", scale: float = 1.0, name: str = "{series}") -> Lines:
+def over_training(
+    metric: str = "reward",
+    scale: float = 1.0,
+    name: str = "{series}",
+    *,
+    of: Sequence[Series] = (),
+    but: Sequence[Series] = (),
+) -> Lines:
     """A metric of training over the episodes seen; rules are level lines.
 
     Args:
         metric: which.
         scale: from it to what the panel shows.
         name: of a line, with `{series}` and `{x}`.
+        of: these learners alone, where there are too many for one panel; if none of them was trained it shows nothing.
+        but: all learners but these.
     """
+    some, others = {series.name for series in of}, {series.name for series in but}
 
     def lines(data: Data) -> list[Line]:
         result, longest = [], 1.0
         for series in data.series:
             for x in data.xs:
-                if not series.learner or (series.name, x) not in data.runs:
+                if not series.learner or (series.name, x) not in data.runs or series.name in others:
+                    continue
+                if some and series.name not in some:
                     continue
                 estimates = [over_seeds(row) for row in data.curve(series.name, x, metric) * scale]
                 episodes = data.episodes(series.name, x)
@@ -65,7 +77,7 @@ def over_training(metric: str = "reward", scale: float = 1.0, name: str = "{seri
                 means, halves = zip(*estimates, strict=True)
                 label = name.format(series=series.name, x=f"{x:g}")
                 result.append(Line(label, list(episodes), means, halves, "curve"))
-        for series in data.series:
+        for series in data.series if result or not some else ():
             if (series.rule or series.bound) and data.has(series.name, data.xs[0], metric.removeprefix("env/")):
                 level = data.mean(series.name, data.xs[0], metric.removeprefix("env/")) * scale
                 result.append(Line(series.name, [0.0, longest], [level] * 2, [np.nan] * 2, "rule"))

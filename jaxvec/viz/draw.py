@@ -73,7 +73,7 @@ def _nodes(scene: Scene, place: Map, canvas: Canvas) -> tuple[tuple[Item, ...], 
             at = place(node.x_m, node.y_m)
             items += pin(at if np.hypot(at[0] - to[0], at[1] - to[1]) > FAR else to, to)
     spots = []
-    for node, (x, y) in sorted(zip(scene.nodes, there, strict=True), key=lambda pair: glyph(pair[0].kind).layer):
+    for node, (x, y) in sorted(zip(scene.nodes, there, strict=True), key=lambda pair: _depth(*pair)):
         if node.drawn:
             look = glyph(node.kind)
             items += scaled(look.draw(node, x, y), x, y, canvas.glyph)
@@ -86,6 +86,12 @@ def _nodes(scene: Scene, place: Map, canvas: Canvas) -> tuple[tuple[Item, ...], 
         for x in (rect.x - canvas.margin, rect.x + rect.w)
     ]
     return tuple(items), tuple(spots)
+
+
+def _depth(node: Node, at: tuple[float, float]) -> tuple[int, float]:
+    """What is greater lies above: a higher layer, and of those that stand still who stands farther down."""
+    look = glyph(node.kind)
+    return look.layer, at[1] if look.gives_way is False else 0.0
 
 
 def _offset(at: tuple[float, float], by: tuple[float, float], canvas: Canvas) -> tuple[float, float]:

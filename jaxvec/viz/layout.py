@@ -6,10 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvec.viz import theme
+from jaxvec.viz.glyphs import glyph, scaled
 from jaxvec.viz.items import Item, Path, Text, box
 from jaxvec.viz.legend import legend
 from jaxvec.viz.measure import fitted, text_width, wrapped
 from jaxvec.viz.scene import Scene
+from jaxvec.viz.spread import extent
+
+AIR, ROUNDS = 4.0, 12  # between what is written on a map and its frame [pixel]; in which room for it is found
 
 
 class Canvas(NamedTuple):
@@ -119,7 +123,7 @@ def _wide(scene: Scene, canvas: Canvas, top: float) -> tuple[Map | None, list[Re
         width = min(whole.w - (300.0 if n else 0.0), whole.h * (x1 - x0) / (y1 - y0))
         rect = Rect(whole.x, top, width, whole.h)
         meters = _grid(Rect(rect.x + width + margin, top, whole.w - width - margin, whole.h), n, 1 if n <= 3 else 2)
-    return _map(scene, rect), meters, height
+    return _map(scene, rect, canvas), meters, height
 
 
 def _tall(scene: Scene, canvas: Canvas, top: float) -> tuple[Map | None, list[Rect], float]:
@@ -129,21 +133,47 @@ def _tall(scene: Scene, canvas: Canvas, top: float) -> tuple[Map | None, list[Re
     if scene.bounds_m is not None:
         x0, y0, x1, y1 = scene.bounds_m
         tall = min(1.3 * width, width * (y1 - y0) / (x1 - x0)) if scene.to_scale else 320.0
-        place = _map(scene, Rect(margin, top, width, tall))
+        place = _map(scene, Rect(margin, top, width, tall), canvas)
         top += tall + margin
     rows = -(-n // 2)
     meters = _grid(Rect(margin, top, width, 108.0 * rows - 12.0), n, 2)
     return place, meters, top + 108.0 * rows
 
 
-def _map(scene: Scene, rect: Rect) -> Map:
-    x0, y0, x1, y1 = scene.bounds_m or (0.0, 0.0, 1.0, 1.0)
-    sx, sy = rect.w / (x1 - x0), rect.h / (y1 - y0)
-    if scene.to_scale:
-        sx = sy = min(sx, sy)
-        used_w, used_h = sx * (x1 - x0), sy * (y1 - y0)
-        rect = Rect(rect.x + (rect.w - used_w) / 2, rect.y + (rect.h - used_h) / 2, used_w, used_h)
-    return Map(rect, (x0, y0, x1, y1), sx, sy)
+def _map(scene: Scene, rect: Rect, canvas: Canvas) -> Map:
+    """The map in a place; one to scale is wider than its bounds by what nodes that do not give way need at its sides."""
+    bounds = scene.bounds_m or (0.0, 0.0, 1.0, 1.0)
+    if not scene.to_scale:
+        return Map(rect, bounds, rect.w / (bounds[2] - bounds[0]), rect.h / (bounds[3] - bounds[1]))
+    place = _to_scale(bounds, rect)
+    for _ in range(ROUNDS):
+        if (lacking := _lacking(scene, place, canvas)) <= 0:
+            break
+        x0, y0, x1, y1 = place.bounds
+        more_m = (lacking + 1) / place.sx
+        place = _to_scale((x0 - more_m, y0 - more_m, x1 + more_m, y1 + more_m), rect)
+    return place
+
+
+def _to_scale(bounds: tuple[float, float, float, float], rect: Rect) -> Map:
+    """A map in the middle of a place, on which a metre is as long across as along."""
+    x0, y0, x1, y1 = bounds
+    scale = min(rect.w / (x1 - x0), rect.h / (y1 - y0))
+    w, h = scale * (x1 - x0), scale * (y1 - y0)
+    return Map(Rect(rect.x + (rect.w - w) / 2, rect.y + (rect.h - h) / 2, w, h), bounds, scale, scale)
+
+
+def _lacking(scene: Scene, place: Map, canvas: Canvas) -> float:
+    """How far what is drawn and written at nodes that do not give way reaches beyond the map [pixel]."""
+    lacking, (left, top, w, h) = 0.0, place.rect
+    for node in scene.nodes:
+        look = glyph(node.kind)
+        if node.drawn and look.gives_way is False:
+            x, y = place(node.x_m, node.y_m)
+            x0, y0, x1, y1 = extent(scaled(look.draw(node, x, y), x, y, canvas.glyph))
+            beyond = max(left - x0, top - y0, x1 - left - w, y1 - top - h)
+            lacking = max(lacking, beyond + AIR)
+    return lacking
 
 
 def _columns(n: int) -> int:

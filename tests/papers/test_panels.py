@@ -56,7 +56,39 @@ def test_kinds_and_colours(drawn, tmp_path):
     assert low >= -0.1, "an interval of 20 does not set the scale"
     assert high < 1.2
     names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert names == ["a", "a (rule)", "printed in the paper", "b"]
+    assert names == ["a", "a (rule)", "b", "printed in the paper"]
+
+
+def test_who_is_shown_by_the_papers_value_alone_is_named(drawn, tmp_path):
+    """As in Fig. 4 of isac_iov, where MASAC was not trained: a diamond of its colour stands in the legend."""
+    lines = [Line("a", [1, 2], [0.5, 0.6], [NAN] * 2, "curve"), Line("a", [2], [0.7], [NAN], "paper")]
+    plots.panels([("reward", "episodes", [*lines, Line("b", [2], [0.8], [NAN], "paper")])], tmp_path / "x.png")
+    (legend,) = drawn[0].legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["a", "printed in the paper", "b, printed in the paper"]
+    shown = drawn[0].axes[0].lines[2].get_markeredgecolor()
+    assert legend.legend_handles[2].get_markeredgecolor() == shown
+
+
+def test_rules_at_the_same_level_are_both_seen_and_levels_alone_have_no_numbers_along(drawn, tmp_path):
+    levels = {"a": 0.5, "b": 1.0, "c": 0.5}
+    rules = [Line(name, [0.0, 1.0], [level] * 2, [NAN] * 2, "rule") for name, level in levels.items()]
+    plots.panels([("reward", "episodes", rules)], tmp_path / "x.png")
+    (axes,) = drawn[0].axes
+    phases = [line._unscaled_dash_pattern[0] for line in axes.lines if len(line.get_xdata())]
+    assert phases[0] == phases[1] != phases[2]
+    assert len({line._unscaled_dash_pattern[0] for line in drawn[0].legends[0].legend_handles}) == 1
+    assert axes.get_xlabel() == "episodes (no learner was trained)"
+    assert list(axes.get_xticks()) == []
+    assert all(line.get_linestyle() == "--" for line in axes.lines), "without intervals there are no bars at their ends"
+
+
+def test_panels_stand_two_in_a_row_and_count_in_whole_numbers(drawn, tmp_path):
+    line = Line("a", [2, 3, 5], [0.5, 0.6, 0.7], [NAN] * 3)
+    plots.panels([(f"panel {i}", "vehicles", [line]) for i in range(5)], tmp_path / "x.png")
+    places = [axes.get_subplotspec() for axes in drawn[0].axes]
+    assert [(place.rowspan.start, place.colspan.start) for place in places] == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
+    assert all(tick == round(tick) for tick in drawn[0].axes[0].get_xticks())
 
 
 def test_what_spans_decades_has_a_logarithmic_axis(drawn, tmp_path):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from jaxvec.viz.draw import storyboard
 from jaxvec.viz.ground import _clipped, ground
 from jaxvec.viz.items import Path, Text
-from jaxvec.viz.layout import TALL, WIDE, Map, Rect
+from jaxvec.viz.layout import TALL, WIDE, Map, Rect, layout
 from jaxvec.viz.measure import fitted, text_width, wrapped
 from jaxvec.viz.paint import artist
 from jaxvec.viz.scene import Key, Meter, Node, Scene
@@ -99,3 +99,31 @@ def test_a_square_clipped_by_hand():
     square = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0), (0.0, 4.0)]
     assert set(_clipped(square, Rect(1, 1, 2, 9))) == {(1.0, 1.0), (3.0, 1.0), (3.0, 4.0), (1.0, 4.0)}
     assert _clipped(square, Rect(5, 5, 2, 2)) == []
+
+
+@pytest.mark.parametrize("canvas", [WIDE, TALL], ids=["wide", "tall"])
+def test_what_is_written_at_roadside_units_stays_on_the_map(canvas):
+    """Units at the corners and sides of a map: names and gauges are inside of its frame, which nothing touches."""
+    corners = [(x, y) for x in (0.0, 500.0, 1000.0) for y in (-500.0, 0.0, 500.0)]
+    units = tuple(Node(x, y, "rsu", f"RSU {i + 1}", 1.0, 0.5) for i, (x, y) in enumerate(corners))
+    scene = Scene("", (0, -500, 1000, 500), to_scale=True, nodes=units, meters=METERS)
+    frame = layout(scene, canvas, ["slot 1"]).place.rect
+    board = storyboard([scene], "", canvas)
+    names = {text: box for text, box in boxes(board.sheets[0].start) if text.startswith("RSU")}
+    assert len(names) == len(units)
+    for name, box in names.items():
+        assert frame.x + 2 < box.x0 < box.x1 < frame.x + frame.w - 2, name
+        assert frame.y + 2 < 600 - box.y1 < 600 - box.y0 < frame.y + frame.h - 2, name
+    for item in board.sheets[0].start:
+        if isinstance(item, Path) and item.stroke:
+            x, y = np.transpose(item.points)
+            assert frame.x < x.min() <= x.max() < frame.x + frame.w
+            assert frame.y < y.min() <= y.max() < frame.y + frame.h
+
+
+def test_who_stands_nearer_covers_who_stands_behind():
+    """A name is above the foot of the unit farther up, whichever comes first."""
+    for order in (1, -1):
+        units = (Node(50.0, 80.0, "rsu", "back"), Node(50.0, 40.0, "rsu", "front"))[::order]
+        board = storyboard([Scene("", (0, 0, 100, 100), to_scale=True, nodes=units)])
+        assert [item.text for item in board.sheets[0].start if isinstance(item, Text)][:2] == ["back", "front"]

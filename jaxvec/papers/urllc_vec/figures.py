@@ -9,6 +9,7 @@ from jaxvec.papers.paper import Claim, Figure, Panel
 from jaxvec.papers.series import SweepPoint
 from jaxvec.papers.urllc_vec import checks
 from jaxvec.papers.urllc_vec.series import (
+    APG,
     ASIDE,
     FEW,
     LEARNED,
@@ -121,7 +122,8 @@ LEARNING_FIGURES = (
         (*LEARNED, *ASIDE, *MARKS, *OWN_RULES),
         EIGHT,
         (
-            Panel("team reward in training", over_training("env/team_reward")),
+            Panel("team reward in training", over_training("env/team_reward", but=(*ASIDE, APG))),
+            Panel("team reward in training, learners of ours", over_training("env/team_reward", of=(*ASIDE, APG))),
             Panel("team reward, 0 random, 1 best responses", normalised, " "),
         ),
         (

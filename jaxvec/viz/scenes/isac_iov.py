@@ -48,9 +48,9 @@ def scene(
 
 
 def _margin_m(length_m: float, rsus: Sequence[Node]) -> float:
-    """Around a square map so much that every RSU has room on it, with what is written above it."""
+    """Around a square map so much that every RSU stands on it."""
     off_m = max(max(abs(node.y_m), abs(node.x_m - length_m / 2)) for node in rsus) - length_m / 2
-    return max(length_m / 50, off_m + length_m / 6)
+    return max(0.0, off_m) + length_m / 50
 
 
 def rsu_places_m(env: IsacIov, params: Params) -> np.ndarray:
