@@ -65,7 +65,7 @@ class _Plan(NamedTuple):
         _known_verdicts(self.out / "verdicts.json")
         slots, episodes = self.budget.slots, self.budget.episodes
         self.say(
-            f"{self.paper.title}\n{slots:,} slots of training, {self.seeds} seeds, {episodes} episodes of evaluation"
+            f"{self.paper.title}\n{slots:,} slots of training, {_seeds(self.seeds)}, {episodes} episodes of evaluation"
         )
         if self.quick:
             self.say("a quick look: the learners have hardly begun to learn, and no verdict on them means anything")
@@ -74,9 +74,14 @@ class _Plan(NamedTuple):
         """What was spent on a figure, in words."""
         made = [series for series in figure.series if any(name == series.name for name, _ in data.runs)]
         seeded = any(series.has_seeds for series in made)
-        spent = f"{self.seeds} seeds" if seeded else f"{self.budget.episodes} episodes"
+        spent = _seeds(self.seeds) if seeded else f"{self.budget.episodes} episodes"
         trained = any(series.learner for series in made)
         return spent + (f", {self.budget.slots:,} slots each" if trained else "")
+
+
+def _seeds(n: int) -> str:
+    """A number of seeds, in words."""
+    return f"{n} seed" if n == 1 else f"{n} seeds"
 
 
 def reproduce(

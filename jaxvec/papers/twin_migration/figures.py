@@ -180,7 +180,7 @@ FIGURES = (
     Figure(
         "8",
         "Without UAVs, without satellite, in city and country",
-        " ",
+        "area, and what is missing in it",
         (*FOUR, *MARKS),
         tuple(
             SweepPoint(float(3 * i + j), {"region": region}, numbers)

@@ -104,7 +104,7 @@ def _legend_columns(names: Sequence[str], width: float) -> int:
 
 def _in_legend(axes: Axes, drawn: Any) -> Any:
     """A line as it stands in the legend, where its dashes begin at the beginning."""
-    style = {"color": drawn.get_color(), "lw": drawn.get_linewidth(), "ls": (0.0, DASH)}
+    style: dict[str, Any] = {"color": drawn.get_color(), "lw": drawn.get_linewidth(), "ls": (0.0, DASH)}
     return axes.plot([], [], marker=drawn.get_marker(), ms=4, **style)[0]
 
 
@@ -113,7 +113,7 @@ def _printed(axes: Axes, parts: Parts, colours: dict[str, str], named: dict[str,
     who = {line.name for _, _, lines in parts for line in lines if line.kind == "paper"}
     marks = {PRINTED: MUTED} if who & set(named) else {}
     marks |= {f"{name}, {PRINTED}": colours[name] for name in sorted(who - set(named))}
-    style = {"ms": 6.5, "mfc": "none", "mew": 1.3}
+    style: dict[str, Any] = {"ms": 6.5, "mfc": "none", "mew": 1.3}
     return {name: axes.plot([], [], "D", mec=colour, **style)[0] for name, colour in marks.items()}
 
 
