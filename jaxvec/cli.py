@@ -4,6 +4,7 @@ import json as jsonlib
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def evaluate(
     from jaxvec.core.files import write_json
     from jaxvec.core.params import for_other_worlds
     from jaxvec.training import load
+    from jaxvec.training.progress import Progress
     from jaxvec.viz import plots
 
     loaded = load(run)
@@ -63,7 +65,9 @@ def evaluate(
     loaded = loaded._replace(params=for_other_worlds(loaded.params, n_worlds, episodes))
     env, name = loaded.learner.env, loaded.learner.name
     contestants, learned = scoreboard.contestants(loaded, beside, member)
-    results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
+    with closing(Progress(not json)) as progress:
+        progress.start(f"{len(contestants)} policies in {episodes} episodes")
+        results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
     rows, learned_from = scoreboard.rows_of(results, contestants, learned), scoreboard.objective(env, loaded.params)
     record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": scoreboard.plain(rows)}
     write_json(run / "evaluation.json", record)
@@ -214,6 +218,7 @@ def render(
 
     from jaxvec import policies, viz
     from jaxvec.core.errors import suggest
+    from jaxvec.training.progress import Progress
     from jaxvec.viz.render import SUFFIXES, target
 
     env, params, learned = _drawn(what, preset, set)
@@ -223,8 +228,11 @@ def render(
     if name not in known:
         raise ValueError(suggest("policy", name, known))
     target(file, SUFFIXES)
-    slots = viz.record(env, known[name], jax.random.key(seed), params)
-    viz.render(env, params, slots, file, policy_name=name)
+    with closing(Progress(not json)) as progress:
+        progress.start(f"an episode of {what} under {name}")
+        slots = viz.record(env, known[name], jax.random.key(seed), params)
+        progress.write(f"{file}: drawing {env.horizon} slots ...")
+        viz.render(env, params, slots, file, policy_name=name)
     print(jsonlib.dumps({"out": str(file), "policy": name}) if json else str(file))
 
 

@@ -117,7 +117,12 @@ def test_a_run_elsewhere_is_not_compared(capsys, trained, tmp_path, monkeypatch)
 
 
 def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
-    assert str(trained / "episode.gif") in run(capsys, "render", str(trained)).out
+    said = run(capsys, "render", str(trained))
+    assert str(trained / "episode.gif") in said.out
+    assert said.err.splitlines() == [
+        f"an episode of {trained} under mappo: compiling ...",
+        f"{trained / 'episode.gif'}: drawing {jaxvec.load(trained).env.horizon} slots ...",
+    ]
     out = tmp_path / "x.html"
     run(capsys, "render", "isac_iov", "--policy", "waterfill", "--set", *TINY[:2], "--out", str(out))
     assert out.read_text().lstrip().lower().startswith("<!doctype html")
