@@ -24,7 +24,7 @@ from jaxvec.traces.writers import write_pems, write_tdrive
 ROOT = snippets.ROOT
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]  # pages of the site, too, but no stories
 PAGES = [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in (*snippets.PAGES, *OTHERS)]
-NOT_OURS = {".", "export", "mkdocs", "netconvert", "netgenerate", "sbatch", "srun", "sumo"}
+NOT_OURS = {".", "export", "mkdocs", "netconvert", "netgenerate", "sbatch", "srun", "sumo", "tensorboard"}
 QUICK = {"docs/own-environment.md", "docs/own-models.md"}  # whose programs, apart from their commands, take a moment
 STORIES = {page.relative_to(ROOT).as_posix(): page for page in snippets.PAGES if snippets.blocks(page)}
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b|\.\.\.")
