@@ -86,15 +86,25 @@ def render(
 
 
 def _gif(board: Storyboard, path: Path, fps: float) -> None:
-    """All frames in one palette, undithered: flat colours compress well."""
     moments = [(t, i / SUBFRAMES) for t in range(len(board.sheets)) for i in range(SUBFRAMES)]
-    images = list(frames(board, moments))
+    flat = in_one_palette(list(frames(board, moments)))
+    duration = max(20, round(1000 / fps / 10) * 10)  # hundredths of a second; players slow down below two
+    flat[0].save(path, save_all=True, append_images=flat[1:], duration=duration, loop=0, optimize=False, disposal=1)
+
+
+def in_one_palette(images: Sequence[np.ndarray]) -> list[Image.Image]:
+    """Images in one palette of 256 colours, the theme's among them, undithered: flat colours stay, and compress well.
+
+    Args:
+        images: of our style, uint8 `(height, width, 3)` each.
+    Returns:
+        The images.
+    """
     palette = _palette(images[:: max(1, len(images) // 6)])
     flat = [Image.fromarray(indices) for indices in _nearest(images, palette)]
     for image in flat:
         image.putpalette(palette.tobytes())
-    duration = max(20, round(1000 / fps / 10) * 10)  # hundredths of a second; players slow down below two
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=duration, loop=0, optimize=False, disposal=1)
+    return flat
 
 
 def _palette(images: Sequence[np.ndarray]) -> np.ndarray:
