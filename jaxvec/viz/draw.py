@@ -73,7 +73,8 @@ def _nodes(scene: Scene, place: Map, canvas: Canvas) -> tuple[tuple[Item, ...], 
             at = place(node.x_m, node.y_m)
             items += pin(at if np.hypot(at[0] - to[0], at[1] - to[1]) > FAR else to, to)
     spots = []
-    for node, (x, y) in sorted(zip(scene.nodes, there, strict=True), key=lambda pair: _depth(*pair)):
+    for i in _order(scene.nodes, there):
+        node, (x, y) = scene.nodes[i], there[i]
         if node.drawn:
             look = glyph(node.kind)
             items += scaled(look.draw(node, x, y), x, y, canvas.glyph)
@@ -88,10 +89,14 @@ def _nodes(scene: Scene, place: Map, canvas: Canvas) -> tuple[tuple[Item, ...], 
     return tuple(items), tuple(spots)
 
 
-def _depth(node: Node, at: tuple[float, float]) -> tuple[int, float]:
-    """What is greater lies above: a higher layer, and of those that stand still who stands farther down."""
-    look = glyph(node.kind)
-    return look.layer, at[1] if look.gives_way is False else 0.0
+def _order(nodes: Sequence[Node], there: Sequence[tuple[float, float]]) -> list[int]:
+    """Who is drawn after whom: layer by layer, and of those that do not give way who stands farther down is above the others."""
+    order = sorted(range(len(nodes)), key=lambda i: glyph(nodes[i].kind).layer)
+    turns = [turn for turn, i in enumerate(order) if glyph(nodes[i].kind).gives_way is False]
+    standing = sorted((order[turn] for turn in turns), key=lambda i: (glyph(nodes[i].kind).layer, there[i][1]))
+    for turn, i in zip(turns, standing, strict=True):
+        order[turn] = i
+    return order
 
 
 def _offset(at: tuple[float, float], by: tuple[float, float], canvas: Canvas) -> tuple[float, float]:
