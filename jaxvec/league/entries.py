@@ -56,11 +56,15 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
     "v2x_offload": (APG, beginning("apg", "greedy")),
     "dt_edge": (APG, beginning("apg", "local_threshold")),
     "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash_half")),
-    "twin_migration": (APG, beginning("apg", "own_patient"), Entry("apg, all at once", "apg", env={"turns": False})),
+    "twin_migration": (
+        APG,
+        beginning("apg", "own_patient"),
+        Entry("apg, all at once", "apg", {"prior": "own_patient"}, {"turns": False}),
+    ),
 }
 """Per system those that take part beside `SAMPLED`; of a system that is not here, `APG`."""
 
-WORLDS_OF: dict[str, Named] = {"twin_migration": {"turns": True, "region": "city"}}
+WORLDS_OF: dict[str, Named] = {"twin_migration": {"turns": True, "obs_vehicle_id": True, "region": "city"}}
 """Per system the settings of the environment in its league, where they are not its defaults."""
 
 JUDGED_IN: dict[str, Named] = {"twin_migration": {"region": "city:test"}}

@@ -11,6 +11,7 @@ import pytest
 
 import jaxvec
 from jaxvec import learners
+from jaxvec.core.make import ENVIRONMENTS
 from jaxvec.core.rollout import as_stateful, world_keys
 from jaxvec.core.spaces import Discrete
 from jaxvec.core.types import Observation
@@ -34,8 +35,10 @@ SETTINGS = {  # of learners, where they have such a setting
 
 
 def small_env(env_id, preset=None):
-    """An environment of a small size, perhaps with a preset, and its parameters."""
-    return jaxvec.make(env_id, preset=preset, **SIZES.get(env_id, DEFAULT_SIZES))
+    """An environment of a small size, perhaps with a preset, whose own sizes stay, and its parameters."""
+    chosen = ENVIRONMENTS[env_id].presets[preset].settings if preset else {}
+    small = {name: size for name, size in SIZES.get(env_id, DEFAULT_SIZES).items() if name not in chosen}
+    return jaxvec.make(env_id, preset=preset, **small)
 
 
 def small_learner(name, env, **settings):
