@@ -51,10 +51,11 @@ SAMPLED = ("mappo", "ippo", "maddpg", "masac")
 """Learners at their defaults that take part everywhere."""
 
 APG = Entry("apg", "apg")
+VALUED = Entry("apg, with a value", "apg", {"bootstrap": True})
 ENTRIES: dict[str, tuple[Entry, ...]] = {
-    "isac_iov": (APG, beginning("apg", "waterfill_twin")),
+    "isac_iov": (APG, VALUED, beginning("apg", "waterfill_twin")),
     "v2x_offload": (APG, beginning("apg", "greedy")),
-    "dt_edge": (APG, beginning("apg", "local_threshold")),
+    "dt_edge": (APG, VALUED, beginning("apg", "local_threshold")),
     "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash_half")),
     "twin_migration": (
         APG,

@@ -9,7 +9,8 @@ baseline of COMA (Foerster et al. 2018), exact instead of learned.
 The estimator, for a piece of H slots in each of W worlds, of the mean reward of all agents:
 
 - numbers are the actor's outputs, cut at the ends of their boxes, without noise. They follow the path derivative of the piece's
-  discounted rewards and of a value of what follows it, through `env.step` and what later agents and slots make of them;
+  discounted rewards, with `bootstrap=True` of a value of what follows it, too, through `env.step` and what later agents and
+  slots make of them;
 - a discrete choice is a sample from its logits. Of some choices of a slot, drawn uniformly and weighted by how many there are,
   every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
   sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended. q_k is the discounted reward of the slot and of `replay_slots` - 1 more, in
@@ -19,8 +20,8 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
   everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
 
 What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later
-agents of the same slot are not asked again in a replay, the path ends where a choice or a jump does, and the value is an
-estimate (where choices are replayed it is left out by default: what it errs is more than options differ by). In one slot
+agents of the same slot are not asked again in a replay, the path ends where a choice or a jump does, and at the end of a
+piece, unless a value goes on, which is an estimate and left out by default: its slope errs more than it adds. In one slot
 without turns, of boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite
 differences and enumeration. `benchmarks/variance.py` compares its variance with that of the score function on the same
 states.
@@ -89,7 +90,7 @@ class Apg(OnPolicy):
                 f"apg: {self.n_steps} slots x {settings.n_worlds} worlds cannot be cut into {settings.value_minibatches} parts"
             )
         if critic is not None and not settings.bootstrap:
-            raise ValueError("apg: with bootstrap=False nobody asks a critic")
+            raise ValueError("apg: with bootstrap=False, the default, nobody asks a critic")
         build = partial(mlp, settings.hidden, activation=settings.activation) if critic is None else as_builder(critic)
         self.custom = self.custom if critic is None else (*self.custom, "critic")
         self.critic = build(1)

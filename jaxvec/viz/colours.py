@@ -28,7 +28,7 @@ NAMES = {
     "#a58fd6": "all-local | apg from nash | apg from nash-half | apg, all at once | greedy-latency | "
     "mappo, own rewards",
     "#15181c": "bound",
-    "#2340f0": "matched, no lstm | qmarl, own rewards",
+    "#2340f0": "apg, with a value | matched, no lstm | qmarl, own rewards",
     "#2fae3a": "ly-maddpg | random, own rewards",
 }
 """Colour to the names that have it, in small letters: learners, rules, entries of leagues, and series of the papers' figures."""
