@@ -85,7 +85,7 @@ class Apg(OnPolicy):
         if self.actors.has_memory or settings.free_std:
             raise ValueError("apg: actors have no memory and no deviations: gru must be 0 and free_std off")
         samples = self.n_steps * settings.n_worlds
-        if samples % settings.value_minibatches:
+        if settings.bootstrap and samples % settings.value_minibatches:
             raise ValueError(
                 f"apg: {self.n_steps} slots x {settings.n_worlds} worlds cannot be cut into {settings.value_minibatches} parts"
             )

@@ -27,7 +27,7 @@ class Settings(on_policy_types.Settings):
         alternatives: how many options of a choice are replayed at most: the one that was taken, and others drawn without
             replacement by the policy's probabilities (the best of logits with Gumbel noise; Kool et al. 2019).
         replay_slots: slots of a replay; None: as many as the environment says, see `Environment.replay_slots`.
-        value_minibatches: gradient steps of the value per update.
+        value_minibatches: gradient steps of the value per update, where there is one.
     """
 
     n_worlds: int = 64

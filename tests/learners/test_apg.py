@@ -26,7 +26,7 @@ from jaxvec.learners.apg_types import Settings, settings_of
 from jaxvec.training import train
 
 KEY = jax.random.key(11)
-TINY = {"n_worlds": 4, "hidden": (4,), "value_minibatches": 1}
+TINY = {"n_worlds": 4, "hidden": (4,)}
 
 
 class Place(struct.PyTreeNode):
@@ -96,13 +96,15 @@ def gradient(core, state):
     return jax.tree.map(lambda x: -np.asarray(x, float), grad)
 
 
-def test_the_path_derivative_is_that_of_an_independent_simulation():
+@pytest.mark.parametrize("bootstrap", representatives((False, True), (False,)))
+def test_the_path_derivative_is_that_of_an_independent_simulation(bootstrap):
     """Linear-quadratic over a piece, against central differences in NumPy and float64 with the same draws."""
     env, w, slots = Carts(horizon=5), 8, 4
-    core = Apg(env, Settings(n_worlds=w, rollout_length=slots, hidden=(3,), value_minibatches=1))
+    core = Apg(env, Settings(n_worlds=w, rollout_length=slots, bootstrap=bootstrap, hidden=(3,), value_minibatches=1))
     state = core.init(KEY, Params(), core.hyper.replace(gamma=0.9))
-    zero = jax.tree.map(jnp.zeros_like, state.params["target"])  # nothing follows
-    state = state.replace(params=state.params | {"target": zero})
+    if bootstrap:  # nothing follows
+        zero = jax.tree.map(jnp.zeros_like, state.params["target"])
+        state = state.replace(params=state.params | {"target": zero})
     actor = jax.tree.map(lambda x: x + 0.3 * jnp.cos(jnp.arange(x.size).reshape(x.shape)), state.params["actor"])
     state = state.replace(params=state.params | {"actor": actor})
     keys = world_keys(state.key, w, 0)
@@ -138,9 +140,7 @@ def test_the_path_derivative_is_that_of_an_independent_simulation():
 
 def picking(w, choices):
     """A learner on `Meeting` whose agents prefer the first by different amounts."""
-    core = Apg(
-        Meeting(n=2), Settings(n_worlds=w, rollout_length=1, hidden=(3,), value_minibatches=1, sampled_choices=choices)
-    )
+    core = Apg(Meeting(n=2), Settings(n_worlds=w, rollout_length=1, hidden=(3,), sampled_choices=choices))
     state = core.init(KEY, Params(), core.hyper.replace(gamma=0.0))
     actor = jax.tree.map(lambda x: x + 0.5 * jnp.sin(1 + jnp.arange(x.size).reshape(x.shape)), state.params["actor"])
     return core, state.replace(params=state.params | {"actor": actor})
@@ -204,7 +204,7 @@ class Gate(Carts):
 @pytest.mark.slow
 def test_numbers_that_act_through_jumps_are_learned():
     env = Gate(horizon=1)
-    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(4,), value_minibatches=1)
+    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(4,))
     result = train(learner, Params(), KEY, 60, hyper={"learning_rate": 2e-2, "jump": 0.5, "gamma": 0.0}, progress=False)
     assert result.metrics["reward"][-5:].mean() > 0.95
     assert result.metrics["reward"][0] < 0.6
@@ -219,7 +219,7 @@ def test_jumps_are_jumps_for_one_who_decides_for_all():
 @pytest.mark.parametrize("kind", representatives(("chosen", "target"), ("target",)))
 def test_probes_are_learned(kind):
     env = Probe(kind=kind, masked=kind == "chosen")
-    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(8,), value_minibatches=1)
+    learner = learners.make("apg", env, n_worlds=32, rollout_length=1, hidden=(8,))
     result = train(learner, Params(), KEY, 80, hyper={"learning_rate": 2e-2}, progress=False)
     run = jax.jit(lambda key: rollout(env, result.policy(), key, Params(), 128, select=lambda s: s.ts.reward["a"]))
     reward = float(run(KEY).mean())
@@ -231,7 +231,7 @@ def test_probes_are_learned(kind):
     [
         ({"gru": 4}, "memory"),
         ({"free_std": True}, "free_std"),
-        ({"value_minibatches": 3}, "cannot be cut into 3"),
+        ({"bootstrap": True, "value_minibatches": 3}, "cannot be cut into 3"),
         ({"sampled_choices": -1}, "sampled_choices must be a whole number of at least 0, not -1"),
         ({"replay_slots": 0}, "replay_slots must be a whole number of at least 1, not 0"),
     ],
