@@ -35,11 +35,17 @@ NUMBERS = {  # away from the defaults: what is drawn in every world, and what on
         "es_cpu_hz": 5e9,
         "twin_sync_every": 2,
     },
+    "urllc_vec": {"twin_cpu_error_hz": 1e8, "reward_mix": 0.5},
 }
+SIZES = {
+    "urllc_vec": {"n_uavs": 2, "n_bs": 1, "n_subtasks": 2, "n_antennas": 2, "n_nlos_paths": 1, "twin_delay_slots": 1}
+}
+LOTS = {"random", "softmax_random", "rocs", "nash_half", "spread_half", "local_spread_half"}  # rules that toss coins
 OTHERS = {  # switches whose code is another
     "dt_edge": {"reward_mode": "eq27", "queue_wait": True, "shared_reward": False, "latency_combine": "max"},
     "isac_iov": {"bandwidth_mode": "per_vehicle", "rsu_cpu_mode": "common", "drift_form": "exact"},
     "v2x_offload": {"partition": True, "shuffle_order": True, "shared_reward": False},
+    "urllc_vec": {"cpu_share": "none", "v2b_rayleigh": True},
 }
 
 
@@ -72,7 +78,9 @@ def made(env_id, others, n, present=False):
     """An environment of n vehicles, and its parameters; `present` ones may be absent."""
     switches = OTHERS[env_id] if others else {}
     counted = {"present": n} if present else {}
-    return jaxvec.make(env_id, n_vehicles=n, horizon=10, **NUMBERS[env_id], **switches, **counted)
+    return jaxvec.make(
+        env_id, n_vehicles=n, horizon=10, **SIZES.get(env_id, {}), **NUMBERS[env_id], **switches, **counted
+    )
 
 
 def episode(env, params, draws, actions):
@@ -139,13 +147,13 @@ padded = cache(Padded)
 
 
 def spoilt(actions, there):
-    """Actions of absent vehicles that are no numbers, and no choices."""
+    """The same, with actions of absent vehicles that are no numbers, and no choices."""
 
     def spoil(x):
         bad = jnp.nan if jnp.issubdtype(x.dtype, jnp.floating) else 10**6
         return jnp.where(there.reshape(-1, *(1,) * (x.ndim - 1)), x, bad)
 
-    return jax.tree.map(spoil, actions)
+    return [action | {GROUP: jax.tree.map(spoil, action[GROUP])} for action in actions]
 
 
 def close(ours, theirs, name):
@@ -172,20 +180,27 @@ def test_the_first_k_are_an_environment_of_their_own(env_id, others, seed, data)
     ours, decided = both.run(keys, draws, spoilt(actions, there), both.params.replace(present=k))
     theirs, wanted = both.alone(k, keys, draws, actions)
     for (state, ts), (small, of_small) in zip(ours, theirs, strict=True):
-        all_close(state, small, "state")
+        all_close(state.replace(present=None) if small.present is None else state, small, "state")
         all_close((ts.reward, ts.info, ts.terminated, ts.truncated), of_small_parts(of_small), "timestep")
-        all_close(ts.obs.agents, of_small.obs.agents, "observation")
+        all_close(ts.obs.agents[GROUP], of_small.obs.agents[GROUP], "observation")
         assert not np.any(ts.obs.agents[GROUP][k:])
         assert not np.any(ts.reward[GROUP][k:])
         np.testing.assert_array_equal(ts.obs.active[GROUP], np.broadcast_to(there[:, None], (MOST, WORLDS)))
-        world, small_world = (np.sort(np.asarray(x), 0) for x in (ts.obs.world, of_small.obs.world))
-        shown = [[np.flatnonzero(x[:, w]) for w in range(WORLDS)] for x in (world, small_world)]
-        for w in range(WORLDS):  # nothing is added for the absent but zeros
-            close(world[shown[0][w], w], small_world[shown[1][w], w], "world")
+        same_but_zeros(ts.obs.world, of_small.obs.world, "world")
+        for group in ts.obs.agents.keys() - {GROUP}:
+            for row, small_row in zip(ts.obs.agents[group], of_small.obs.agents[group], strict=True):
+                same_but_zeros(row, small_row, group)
     for path, x in jax.tree.leaves_with_path(ours):
         assert np.isfinite(np.asarray(x, float)).all(), jax.tree_util.keystr(path)
-    for name in wanted.keys() - {"random", "softmax_random", "rocs"}:  # who toss coins
+    for name in wanted.keys() - LOTS:
         all_close(decided[name], wanted[name], f"rule {name}")
+
+
+def same_but_zeros(ours, theirs, name):
+    """Entries `(d, W)`, in any order: nothing is added for the absent but zeros."""
+    for w in range(WORLDS):
+        of_world = (np.sort(np.asarray(x)[:, w]) for x in (ours, theirs))
+        close(*(x[np.flatnonzero(x)] for x in of_world), name)
 
 
 def of_small_parts(ts):
@@ -219,7 +234,7 @@ def test_gradients_are_finite_whatever_the_absent_do(env_id):
     boxes = [{n: x for n, x in a[GROUP].items() if jnp.issubdtype(x.dtype, jnp.floating)} for a in bad]
 
     def earned(boxes, numbers):
-        full = [{GROUP: a[GROUP] | box} for a, box in zip(bad, boxes, strict=True)]
+        full = [a | {GROUP: a[GROUP] | box} for a, box in zip(bad, boxes, strict=True)]
         after = episode(both.env, both.params.replace(present=3, **numbers), draws, full)
         return sum(jnp.sum(ts.reward[GROUP]) for _, ts in after)
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxvec.core.layout import lift
-from jaxvec.core.presence import of_present
+from jaxvec.core.presence import is_there, of_present
 from jaxvec.envs import mobility
 from jaxvec.envs.places import places_of
 from jaxvec.envs.urllc_vec.links import links
@@ -41,7 +41,7 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         pos_v=place_m(motion, params),
         velocity_v=motion.velocity_mps,
         track_v=motion.track,
-        present=motion.present if mobility.MODELS[sizes.mobility].absent else None,
+        present=who_is_there(sizes, motion, params),
         alpha_vu=exponent(draws["alpha_vu"], params),
         alpha_ub=exponent(draws["alpha_ub"], params),
         alpha_uu=exponent(draws["alpha_uu"], params),
@@ -55,6 +55,20 @@ def start(sizes: Sizes, draws: dict[str, Array], params: Params) -> State:
         measured=jnp.zeros((memory, sizes.n_features, *batch)),
     )
     return begin(sizes, state, draws, params)
+
+
+def who_is_there(sizes: Sizes, motion: mobility.Motion, params: Params) -> Array | None:
+    """Which vehicles are there: those on the map, and as many as the numbers say.
+
+    Args:
+        motion: of the vehicles.
+    Returns:
+        bool `(V,)`; None if all are, always.
+    """
+    recorded = mobility.who_is_there(sizes, motion, params)
+    if recorded is not None or params.present is None:
+        return recorded
+    return jnp.broadcast_to(is_there(params.present, motion.x_m), motion.x_m.shape)
 
 
 def bs_places_m(sizes: Sizes, params: Params, rank: int) -> Array:
@@ -85,7 +99,7 @@ def advance(sizes: Sizes, state: State, draws: dict[str, Array], params: Params,
         pos_v=place_m(motion, params),
         velocity_v=motion.velocity_mps,
         track_v=motion.track,
-        present=motion.present if mobility.MODELS[sizes.mobility].absent else None,
+        present=who_is_there(sizes, motion, params),
         cpu_z=tasks.ar1(state.cpu_z, params.cpu_dev_corr, draws["z_cpu"]),
         task_z=tasks.ar1(state.task_z, params.task_corr, draws["z_task"]),
         **latents,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jax import Array
 
-from jaxvec.core.params import ON_OFF, data, number, size, switch
+from jaxvec.core.params import ON_OFF, count, data, number, size, switch
 from jaxvec.envs import mobility
 from jaxvec.envs.limits import (
     ANTENNA_M,
@@ -178,6 +178,7 @@ class Params(struct.PyTreeNode):
     variability_slope: float = number(10.0, "-", "steepness of its sigmoid (chosen)", (0.0, 1e4))
     d_max_units: float = number(1e6, "bit", "largest subtask, C20 (Table II)", BITS)
     bs_pos_m: Array | None = data("places of the BSs (B, 2), from the centre [m]; None: on a grid", ("bs", "axis"))
+    present: Any = count("n_vehicles", "vehicle", "vehicles that are there, at most; None: all")
     trace: Replay | None = data("recorded vehicles, x and y from the centre, for mobility='trace'; a file of them")
     trace_starts: Array | None = data("which of the recording's start times may be chosen; None: all", ("choice",))
 
@@ -339,7 +340,7 @@ class State(struct.PyTreeNode):
         pos_bs, pos_u, pos_v: `(B, 3)`, `(U, 3)`, `(V, 3)`, places from the centre, and height [m].
         wp_u: `(U, 3)`, waypoints of the UAVs [m].
         velocity_v: of the mobility model: `(V,)` [m/s] or nothing.
-        present: bool `(V,)`, on the map; None where vehicles never leave.
+        present: bool `(V,)`, on the map; None where vehicles never leave and all of them are there.
         track_v: its memory: waypoints `(V, 3)` [m], say.
         spd_u: `(U,)`, speeds of the UAVs [m/s].
         alpha_vu, alpha_ub, alpha_uu: `(V, U)`, `(U, B)`, `(U (U - 1) / 2,)` pair by pair, exponents of free space [-].

@@ -153,7 +153,8 @@ def pick(of_node: Array, node: Array) -> Array:
 
 
 def decode(sizes: Sizes, action: dict[str, dict[str, Array]], state: State, params: Params) -> Decision:
-    """(2), of numbers cut to [0, 1]; C2, C7, C16 and C17 hold by construction."""
+    """(2), of numbers cut to [0, 1], whatever an absent vehicle says; C2, C7, C16 and C17 hold by construction."""
+    action = action | {"vehicle": of_present(state.present, action["vehicle"])}
     cut = jax.tree.map(lambda x: jnp.clip(x, 0, 1) if jnp.issubdtype(x.dtype, jnp.floating) else x, action)
     vehicle, node = cut["vehicle"], stack_nodes(cut)
     best = jnp.argmax(state.links.gain, 1)[:, None].astype(vehicle["target"].dtype)
