@@ -105,6 +105,7 @@ def test_a_new_environment_and_a_new_learner_are_measured_by_their_names(monkeyp
         bench.run(["walkers"], [2], train=["min"])
 
 
+@pytest.mark.slow
 def test_unused_info_costs_nothing(run):
     report = run.Report(1, 1e-4)
     run.unused_info(report, *make("isac_iov"), 8)

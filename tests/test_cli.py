@@ -116,6 +116,7 @@ def test_a_run_elsewhere_is_not_compared(capsys, trained, tmp_path, monkeypatch)
     assert "another environment" in refused(capsys, "evaluate", str(trained), "--beside", str(tmp_path / "o"))
 
 
+@pytest.mark.slow
 def test_render_draws_a_run_and_an_environment(capsys, trained, tmp_path):
     said = run(capsys, "render", str(trained))
     assert str(trained / "episode.gif") in said.out

@@ -94,6 +94,7 @@ def with_networks(tmp_path_factory):
     return trained(learner, params, tmp_path_factory.mktemp("runs") / "networks", 1)
 
 
+@pytest.mark.slow
 def test_networks_of_ones_own_are_given_again(with_networks):
     loaded = jaxvec.load(with_networks.out, network=mine.Torso(), critic=mine.Torso(width=6))
     same(loaded.state.params, with_networks.state.params)
@@ -119,6 +120,7 @@ def test_a_network_that_is_not_the_runs_is_refused(with_networks, networks, mess
         jaxvec.load(with_networks.out, **networks)
 
 
+@pytest.mark.slow
 def test_a_network_that_the_run_does_not_have_is_refused(tmp_path):
     env, params = jaxvec.make("relay")
     trained(learners.make("ippo", env, **SMALL), params, tmp_path / "plain", 1)

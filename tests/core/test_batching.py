@@ -57,6 +57,7 @@ def the_program(jaxpr):
     return equation.params["jaxpr"]
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(
     mapped=st.tuples(*[st.tuples(*[st.booleans()] * 4)] * 2).filter(lambda of: any(of[0]) and any(of[1])),

@@ -139,6 +139,7 @@ def test_schedules_last_as_long_as_the_run_was_planned_to(probing, tmp_path):
     assert float(longer.state.hyper.anneal_updates) == 2
 
 
+@pytest.mark.slow
 def test_changed_hyper_parameters_keep_the_schedule_and_given_ones_are_taken_as_they_are(probing):
     learner, params = probing
     changed = train(learner, params, KEY, 2, hyper={"gamma": 0.5}, progress=False).state.hyper
@@ -195,6 +196,7 @@ def test_progress_tells_what_a_user_wants_to_know(probing):
         assert word in said.getvalue()
 
 
+@pytest.mark.slow
 def test_progress_shows_the_reward_of_an_episode_not_of_a_piece_of_it():
     env, said = Probe("observed", horizon=3), io.StringIO()
     whole, learner = (learners.make("ippo", env, **TINY, rollout_length=n) for n in (3, 1))

@@ -98,6 +98,7 @@ def test_as_many_examples_as_the_context_holds():
     assert [examples_that_fit(c, 600, 5) for c in (8192, 3700, 3699, 1300, 1299, 100)] == [5, 5, 4, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_model_that_repeats_the_nearest_case_is_icl_copy(run, others):
     model = Scripted(last_example)
     evaluated = run(model)
