@@ -157,7 +157,7 @@ class Summary:
         about |= {"n_worlds": n_worlds} if n_worlds else {}
         new: Line = {"run": key, "format": FORMAT, "about": about, "device": run.device}
         line = self.runs.setdefault(key, new | {"seconds": round(sum(run.seconds.values()), 1)})
-        for part, metric in wanted:
+        for part, metric in sorted(wanted):  # a file of the same runs is the same file
             values = getattr(run, part)
             if metric in values:
                 line.setdefault(part, {})[metric] = np.asarray(values[metric]).tolist()
