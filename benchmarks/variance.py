@@ -17,12 +17,13 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from kept import markdown
 
 import jaxvec
 from jaxvec import bench
 from jaxvec.core import rng
 from jaxvec.core.evaluation import mean_reward
-from jaxvec.core.files import write_json
+from jaxvec.core.files import write_json, write_text
 from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import policy_keys, world_keys
 from jaxvec.learners.apg import Apg
@@ -91,6 +92,15 @@ def estimates(env_id, updates, many, worlds, sampled):
     return {"replays": variance(replays), "score": variance(score), "slots_per_estimate": per_slot}
 
 
+def page(rows):
+    """As Markdown."""
+    lines = ["system | variance of replays | of the score function | ratio | slots of an estimate | ratio per slot"]
+    for env_id, row in rows.items():
+        numbers = (row["replays"], row["score"], row["ratio"], row["slots_per_estimate"], row["ratio_per_slot"])
+        lines.append(" | ".join([f"`{env_id}`", *(f"{x:.3g}" for x in numbers)]))
+    return markdown(lines) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
@@ -116,6 +126,7 @@ def main():
         write_json(
             args.out / "variance.json", json.loads(json.dumps(vars(args) | {"rows": rows, "out": None}, default=str))
         )
+        write_text(args.out / "variance.md", page(rows))
 
 
 if __name__ == "__main__":
