@@ -112,11 +112,11 @@ def judge(
 ) -> None:
     """What the policies and the rules are worth in every place that has no row yet."""
     known = dict(list(known.items())[:1]) if env_id in ONE_WORLD else known
-    here = machine()
-    places = [place for place in places_of(env_id, known, held_out) if f"{env_id} {place.name}" not in kept]
-    if not places:
+    here, what = machine(), f"{env_id} {args.learner} {args.updates} {args.seeds}"
+    places = places_of(env_id, known, held_out)
+    paper, missing = places[0], [place for place in places if f"{what} {place.name}" not in kept]
+    if not missing:
         return
-    paper = Place("the paper's traffic", *jaxvec.make(env_id, **settings_of(env_id)))
     towns = Place("towns", *jaxvec.make(env_id, world=list(known.values()), **settings_of(env_id)))
     towns = towns._replace(params=hours(towns.params, slice(0.0, TRAIN_PART)))
     folder = args.runs / f"{env_id}-{args.learner}-{args.updates}"
@@ -124,7 +124,7 @@ def judge(
         "paper": trained(paper, args, folder.with_name(f"{folder.name}-paper")),
         "towns": trained(towns, args, folder.with_name(f"{folder.name}-towns"), len(known)),
     }
-    for place in places:
+    for place in missing:
         seeds = {
             f"{name} {i}": run.policy(i, params=place.params)
             for name, run in learned.items()
@@ -139,7 +139,7 @@ def judge(
         row |= {"difference": str(interval(np.subtract(worth["paper"], worth["towns"])))}
         row |= {"rules": {name: float(reward[name].mean()) for name in rules}}
         best = max(rules, key=row["rules"].__getitem__)
-        kept.add(f"{env_id} {place.name}", row | {"best_rule": f"`{best}` {interval(reward[best])}"})
+        kept.add(f"{what} {place.name}", row | {"best_rule": f"`{best}` {interval(reward[best])}"})
 
 
 def page(rows: list[Row]) -> str:

@@ -21,8 +21,8 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
 
 What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later
 agents of the same slot are not asked again in a replay, the path ends where a choice or a jump does, and at the end of a
-piece, unless a value goes on, which is an estimate and left out by default: its slope errs more than it adds. In one slot
-without turns, of boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite
+piece, unless a value goes on, which is an estimate and left out by default, since its slope may err more than it adds. In
+one slot without turns, of boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite
 differences and enumeration. `benchmarks/variance.py` compares its variance with that of the score function on the same
 states.
 """

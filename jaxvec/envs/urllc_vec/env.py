@@ -25,8 +25,8 @@ Constraints C1 to C20 are reported as rates. The horizon truncates.
 - the energy budget of a vehicle is per second, 10 mJ a slot; rewards are in units of targets and budgets;
 - the twin is three slots late: without a delay there is nothing to forecast.
 
-With recorded traffic (`mobility="trace"`) vehicles drive in the plane, and come and go: whoever is absent has no task and no
-links, is seen by nobody, and is in no mean or sum.
+With recorded traffic (`mobility="trace"`) vehicles drive in the plane, and come and go; otherwise a number says how many are
+there (`present`). Whoever is absent has no task and no links, is seen by nobody, and is in no mean or sum.
 
 Extensions by configuration: another twin, channel knowledge, mobility, processors and energies, Table III's path losses.
 """

@@ -15,11 +15,7 @@ from jaxvec.viz.plots.style import new_figure
 from jaxvec.viz.theme import INK, MUTED
 
 DECADES = 100.0  # what spans more than this, all above zero, has a logarithmic axis
-HANDLE_IN, LETTER_IN, LINE_IN = (
-    0.55,
-    0.064,
-    0.17,
-)  # of a legend: what stands before a name, a letter of it, a line [inch]
+HANDLE_IN, LETTER_IN, LINE_IN = 0.55, 0.064, 0.17  # of a legend: what stands before a name, a letter, a line [inch]
 LABEL_LETTERS = 36  # of an axis, in a line
 MOST_COLUMNS, MOST_BESIDE = 5, 2  # of a legend; panels beside each other, so that a page's width leaves them readable
 DASH = (4.0, 2.5)  # of rules, in widths of the line
