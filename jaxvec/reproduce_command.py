@@ -22,6 +22,7 @@ def reproduce(
     together: bool = False,
     timing: bool = False,
     minutes: Minutes | None = None,
+    series: tuple[str, ...] | None = None,
     out: Path | None = None,
     part: str | None = None,
     source: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
@@ -36,6 +37,7 @@ def reproduce(
     Examples:
         jaxvec reproduce isac_iov --quick
         jaxvec reproduce v2x_offload --minutes 60
+        jaxvec reproduce v2x_offload --figure 6 --series DT-MADDPG 'apg from greedy' bound
         jaxvec reproduce v2x_offload --out /shared/v2x --part 2/8
         jaxvec reproduce v2x_offload --from reproductions/v2x_offload/reproduce.jsonl --out again
 
@@ -55,6 +57,7 @@ def reproduce(
         together: learners of all numbers of vehicles as one program, of the most: for a GPU, where compiling takes longest.
         timing: make it anew, and once more run by run, and say how long both took.
         minutes: of training; what would not end in time is left out, and the page says so. All if not given.
+        series: learners and bounds, by their names in the figures, which alone are trained; all if not given.
         out: folder; reproductions/ENV if not given, or reproductions/ENV-quick.
         part: of several workers that share the folder, as 2/8: makes what is its own first and then helps; the last draws.
         source: a summary, from which figures and page are made again without training.
@@ -64,7 +67,7 @@ def reproduce(
     """
     how: dict[str, Any] = {"figure": figure, "seeds": seeds, "slots": slots, "minutes": minutes, "quick": quick}
     how |= {"together": together, "timing": timing, "part": part, "out": out, "source": source}
-    _run(env, json, how | {"known": known, "ship": ship})
+    _run(env, json, how | {"series": series, "known": known, "ship": ship})
 
 
 def _run(env: str, json: bool, how: dict[str, Any]) -> None:

@@ -163,6 +163,7 @@ OTHERS = {
     "policy": ("still", "greedy", "random", "waterfill", "counting"),
     "learners": ("ippo", "apg", "all", "apg from greedy", "counting"),
     "figure": ("4", "5", "table3", "fig4", "all"),
+    "series": ("bound", "DT-MADDPG", "apg", "no such"),
     "area": ("city", "rural"),
     "split": ("train", "validation", "test"),
     "predictor": ("ar6", "persistence", "weekly"),

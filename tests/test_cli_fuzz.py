@@ -257,6 +257,7 @@ COUNTS = {  # a right line of each command, and for each option something that i
     "reproduce isac_iov --figure 6 --out x": {
         "seeds": "7",
         "minutes": "2",
+        "series": "bound",
         "slots": "4000",
         "quick": "",
         "together": "",

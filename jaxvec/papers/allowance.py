@@ -1,27 +1,32 @@
-"""Time that training may take: what would not end in time is not begun, and is said to be missing."""
+"""What may be trained, and for how long: the rest is not begun, and is said to be missing."""
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from jaxvec.papers.runs import Run
 from jaxvec.papers.series import Cell
 
 
 class Allowance:
-    """Minutes for training, and how long learners have taken so far.
+    """Minutes for training, what is trained in them, and how long learners have taken so far.
 
     Args:
         minutes: from now on; None: as long as it takes.
+        series: names of those that are trained; None: all.
     """
 
-    def __init__(self, minutes: float | None = None):
-        self.minutes = minutes
+    def __init__(self, minutes: float | None = None, series: Collection[str] | None = None):
+        self.minutes, self.series = minutes, series
         self.until = math.inf if minutes is None else time.monotonic() + 60 * minutes
         self._pace: dict[str, tuple[float, int]] = {}  # by learner, seconds and runs
 
     def __repr__(self) -> str:
-        return f"Allowance({self.minutes})"
+        return f"Allowance({self.minutes}, {self.series})"
+
+    def covers(self, series: str) -> bool:
+        """Whether a series is among those that are trained."""
+        return self.series is None or series in self.series
 
     def note(self, learner: str, runs: Iterable[Run]) -> None:
         """Count what runs have taken.

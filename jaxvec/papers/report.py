@@ -5,9 +5,7 @@ figures that were made `verdicts.json`, with `verdicts.md` to read; and `reprodu
 made again without training (`jaxvec.papers.summary`).
 """
 
-import csv
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,36 +13,24 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-import numpy as np
-
 from jaxvec.bench import machine
 from jaxvec.core import cache
 from jaxvec.core.claims import Part, work
-from jaxvec.core.files import replacing, write_json, write_text
-from jaxvec.papers import PAPERS, pages
+from jaxvec.core.errors import suggest
+from jaxvec.core.files import write_json, write_text
+from jaxvec.papers import PAPERS, pages, records
+from jaxvec.papers.allowance import Allowance
 from jaxvec.papers.data import Data
 from jaxvec.papers.pages import verdict_of
 from jaxvec.papers.paper import Figure, Paper
 from jaxvec.papers.runner import Runner
+from jaxvec.papers.runs import Run
 from jaxvec.papers.series import Budget
 from jaxvec.papers.shipping import ship as ship_to
 from jaxvec.papers.summary import Summary, condensing
 from jaxvec.viz import plots
 
-FIELDS = {
-    "claim",
-    "figure",
-    "words",
-    "outcome",
-    "numbers",
-    "power",
-    "learners",
-    "spent",
-}  # of an entry of verdicts.json
 SUMMARY = "reproduce.jsonl"
-
-Parts = Sequence[tuple[str, str, Sequence[plots.Line]]]
-"""Panels as they are drawn: title, axis, lines."""
 
 
 class _Plan(NamedTuple):
@@ -62,7 +48,7 @@ class _Plan(NamedTuple):
     def begin(self) -> None:
         """Say what is made, and refuse a folder with verdicts of another version."""
         self.out.mkdir(parents=True, exist_ok=True)
-        _known_verdicts(self.out / "verdicts.json")
+        records.known_verdicts(self.out / "verdicts.json")
         slots, episodes = self.budget.slots, self.budget.episodes
         self.say(
             f"{self.paper.title}\n{slots:,} slots of training, {_seeds(self.seeds)}, {episodes} episodes of evaluation"
@@ -95,6 +81,7 @@ def reproduce(
     timing: bool = False,
     part: Part | None = None,
     minutes: float | None = None,
+    series: Sequence[str] | None = None,
     out: Path | None = None,
     source: Path | None = None,
     known: Path | None = None,
@@ -114,6 +101,7 @@ def reproduce(
         timing: make everything anew, and then once more run by run; both times are kept.
         part: which of several workers this is, who ends when others are at all that is left; None: one who waits for them.
         minutes: of training; what would not end in time is left out, and claims that need it are not shown; None: all is made.
+        series: learners and bounds by their names in the figures, which alone are trained; None: all.
         out: the folder; None: `reproductions/ENV`, or `reproductions/ENV-quick`.
         source: a summary from which everything is drawn and judged again; nothing is trained.
         known: a summary of another reproduction, whose runs need not be made again; None: there is none.
@@ -123,20 +111,20 @@ def reproduce(
     Returns:
         The folder and, per figure, its files, verdicts and times; of a part also "left", what others are at.
     Raises:
-        ValueError: an unknown environment or figure, a bad number of seeds or slots, a folder with files of another version, or
-            one that parts cannot share; or what does not go together.
+        ValueError: an unknown environment, figure or series, a bad number of seeds or slots, a folder with files of another
+            version, or one that parts cannot share; or what does not go together.
         TrainingError: a learner has gone astray; a part has made everything else.
     """
-    _check_words(part, timing, source, (quick, together, seeds, slots), (minutes, known))
+    _check_words(part, timing, source, (quick, together, seeds, slots), (minutes, series, known))
     words = {"figure": figure, "seeds": seeds, "slots": slots, "quick": quick, "together": together}
     plan = _planned(env_id, seeds, slots, quick, together, timing, out, say)._replace(command=_command(env_id, words))
     if source:
         return _again(plan, _figures(plan.paper, figure, False), figure is None, source, ship)
     cache.disable() if timing else cache.enable()
     figures = _figures(plan.paper, figure, together)
-    how: dict[str, Any] = {"fresh": timing, "shared": bool(part), "minutes": minutes, "known": _summary(known).run}
+    how = _summary(known).run, Allowance(minutes, _known_series(figures, series))
     plan.begin()
-    runner = Runner(env_id, plan.budget, plan.out, progress, eval_overrides=plan.paper.eval_overrides, **how)
+    runner = _runner(plan, progress, bool(part), *how)
     results, left = _make(plan, figures, runner, part)
     if left:
         return {"out": str(plan.out), "figures": {}, "left": left}
@@ -144,12 +132,29 @@ def reproduce(
     return {"out": str(plan.out), "figures": results, **_shipped(plan, ship)} | ({"left": []} if part else {})
 
 
+def _runner(
+    plan: _Plan, progress: bool | TextIO, shared: bool, known: Callable[[str], Run | None], allowance: Allowance
+) -> Runner:
+    """Who makes the runs of a plan."""
+    others: dict[str, Any] = {"eval_overrides": plan.paper.eval_overrides, "known": known, "allowance": allowance}
+    return Runner(plan.paper.env_id, plan.budget, plan.out, progress, fresh=plan.timing, shared=shared, **others)
+
+
+def _known_series(figures: Sequence[Figure], names: Sequence[str] | None) -> Sequence[str] | None:
+    """The names of series, of which each must be trained, or searched for, in one of the figures."""
+    there = {one.name for figure in figures for one in figure.series if not one.rule}
+    for name in names or ():
+        if name not in there:
+            raise ValueError(suggest("series", name, there))
+    return names
+
+
 def _check_words(
     part: Part | None, timing: bool, source: Path | None, others: tuple[Any, ...], spares: tuple[Any, ...]
 ) -> None:
     """Refuse what does not go together; `spares` are those that spare some of the work."""
     if timing and any(word is not None for word in spares):
-        raise ValueError("--timing makes everything anew: leave out --minutes and --known")
+        raise ValueError("--timing makes everything anew: leave out --minutes, --series and --known")
     if timing and part:
         raise ValueError("--timing measures this machine alone: leave out --part")
     if source and (part or timing or any(word not in (None, False) for word in (*others, *spares))):
@@ -310,7 +315,7 @@ def _draw(plan: _Plan, figure: Figure, data: Data, spent: str) -> list[str]:
     picture.unlink(missing_ok=True)
     if shown := [part for part in parts if part[2]]:  # of what is not made for want of time there is nothing to show
         plots.panels(shown, picture, title=figure.heading, note=note)
-    _write_csv(table, parts)
+    records.write_csv(table, parts)
     return [str(file) for file in (picture, table, record) if shown or file != picture]
 
 
@@ -326,7 +331,7 @@ def _record(plan: _Plan, figure: Figure, data: Data, verdicts: list[dict[str, st
         "machine": machine(),
         "times": times,
         "verdicts": verdicts,
-        "results": _results(data),
+        "results": records.results(data),
     }
 
 
@@ -346,55 +351,14 @@ def _print(verdicts: Sequence[dict[str, str]], say: Callable[[str], Any]) -> Non
                 say(f"  {'':29s}{verdict[name]}")
 
 
-def _known_verdicts(file: Path) -> dict[str, dict[str, str]]:
-    """The verdicts that a folder holds, by claim.
-
-    Raises:
-        ValueError: the file is not one of verdicts, or of another version.
-    """
-    try:
-        known = json.loads(file.read_text()) if file.exists() else {}
-        if all({name for name, x in verdict.items() if isinstance(x, str)} >= FIELDS for verdict in known.values()):
-            return known
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        pass
-    raise ValueError(f"{file}: not the verdicts of this version of jaxvec; move it away, or choose another folder")
-
-
 def _keep_verdicts(plan: _Plan, runner: Runner | None, verdicts: Sequence[dict[str, str]], spent: str) -> None:
     """Add verdicts to those that are there; and write all of them as a page to read, `.md`."""
     file = plan.out / "verdicts.json"
     with runner.claims.of(file.name, wait=True) if runner else nullcontext():
-        known = _known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
+        known = records.known_verdicts(file) | {verdict["claim"]: {**verdict, "spent": spent} for verdict in verdicts}
         known = {claim.name: known[claim.name] for claim in plan.paper.claims if claim.name in known}
         write_json(file, known)
         of_figures = {number: line["made"] for number, line in Summary(plan.out / SUMMARY).figures.items()}
         there = [figure for figure in plan.paper.figures if (plan.out / f"{figure.stem}.png").exists()]
         pictures = {figure.number: [f"{figure.stem}.png"] for figure in there}
         write_text(file.with_suffix(".md"), pages.page(plan.paper, known, of_figures, pictures))
-
-
-def _results(data: Data) -> list[dict[str, Any]]:
-    """Every metric of every series and point, and what the runs were made from."""
-    rows = []
-    for (series, x), runs in data.runs.items():
-        metrics = {}
-        for metric in sorted(runs[0].metrics):
-            estimate = data.estimate(series, x, metric)
-            half = float(estimate.half) if np.isfinite(estimate.half) else None
-            per_seed = data.samples(series, x, metric).mean(1).tolist()
-            metrics[metric] = {"mean": estimate.mean, "half_width": half, "by_seed": per_seed}
-        rows.append({"series": series, "x": x, "metrics": metrics, "config": runs[0].config, "device": runs[0].device})
-    return rows
-
-
-def _write_csv(file: Path, parts: Parts) -> None:
-    """What is drawn, a row per mark."""
-    with replacing(file) as temporary, temporary.open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["panel", "series", "kind", "x", "mean", "half_width"])
-        for panel, _, lines in parts:
-            for line in lines:
-                for x, mean, half in zip(line.x, line.mean, line.half, strict=True):
-                    half_width = "" if np.isnan(half) else f"{half:.3g}"
-                    rows.writerow([panel, line.name, line.kind, x, f"{mean:.6g}", half_width])

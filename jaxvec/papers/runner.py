@@ -100,8 +100,8 @@ class Runner:
         fresh: make everything again, whatever the folder holds.
         shared: whether it must be possible to lock the folder.
         eval_overrides: see `EvalOverrides`.
-        minutes: that training may take, see `jaxvec.papers.allowance`; None: as long as it takes.
-        known: `known(digest)` of a run that was made elsewhere, as `jaxvec.papers.summary.Summary.run`; None if it was not.
+        allowance: what may be trained, and for how long; None: everything, as long as it takes.
+        known: `known(digest)` of a run made elsewhere, as `jaxvec.papers.summary.Summary.run`; None if it was not.
     """
 
     def __init__(
@@ -114,13 +114,13 @@ class Runner:
         fresh: bool = False,
         shared: bool = False,
         eval_overrides: EvalOverrides = as_in_training,
-        minutes: float | None = None,
+        allowance: Allowance | None = None,
         known: Callable[[str], Run | None] = lambda digest: None,
     ):
         self.env_id, self.budget, self.fresh = env_id, budget, fresh
         self.store = Store(out / "runs", known)
         self.eval_overrides, self.progress = eval_overrides, Progress(progress)
-        self.allowance = Allowance(minutes)
+        self.allowance = allowance or Allowance()
         self.claims = Claims(out / "claims", required=shared)
         if foreign := foreign_runs(self.store.folder):
             self.progress.write(f"{self.store.folder}: {len(foreign)} runs of another version of jaxvec are ignored")
@@ -143,8 +143,7 @@ class Runner:
                 runs.setdefault(cell, []).append(self.store.read(member.file))
             else:
                 missing[cell] = missing.get(cell, 0) + 1
-        whole = {cell: of_cell for cell, of_cell in runs.items() if cell not in missing}
-        return Data(series, whole, self.rules, missing)
+        return Data(series, {cell: of for cell, of in runs.items() if cell not in missing}, self.rules, missing)
 
     def rules(self, names: Sequence[str], worlds: Sequence[Named], sizes: Named) -> dict[str, list[Run]]:
         """Fixed policies in other worlds: per rule, a run for each.
@@ -199,22 +198,23 @@ class Runner:
 
     def _unit(self, program: Program) -> Unit:
         """A program as a unit of work, of which only what is missing is made."""
-        old = {member.file for member in program.members} if self.fresh else set()
+        members = [m for m in program.members if not program.takes or self.allowance.covers(m.series.name)]
+        old = {member.file for member in members} if self.fresh else set()
 
         def missing() -> list[Member]:
-            return [m for m in program.members if m.file in old or not self.store.has(m.file)]
+            return [m for m in members if m.file in old or not self.store.has(m.file)]
 
         def done() -> bool:
             lacks = missing()
             return not lacks or (bool(program.takes) and not self.allowance.lasts(program.takes, len(lacks)))
 
         def make() -> None:
-            members = missing()
-            on = programs.placed(members, program.setup.learner, self.budget.episodes)
-            self.progress.start(f"{program.names}: {len(members)} in one program, {on}")
-            runs = self._make(members, program.point, program.setup)
+            lacks = missing()
+            on = programs.placed(lacks, program.setup.learner, self.budget.episodes)
+            self.progress.start(f"{program.names}: {len(lacks)} in one program, {on}")
+            runs = self._make(lacks, program.point, program.setup)
             self.allowance.note(program.takes, runs)
-            for member, run in zip(members, runs, strict=True):
+            for member, run in zip(lacks, runs, strict=True):
                 self.store.write(member.file, run)
                 old.discard(member.file)
 

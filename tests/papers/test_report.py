@@ -140,9 +140,15 @@ def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, ou
     page = (tmp_path / "verdicts-v2x_offload.md").read_text()
     assert "Not everything was trained: for want of time 2 runs are missing" in page
     assert "- command: `jaxvec reproduce v2x_offload --seeds 3 --quick`\n" in page, "which makes what is missing, too"
-    for words in (["--from", "x", "--minutes", "1"], ["--timing", "--minutes", "1"], ["--timing", "--known", "x"]):
+    for first, second in (
+        ("--from", "--minutes"),
+        ("--timing", "--minutes"),
+        ("--timing", "--known"),
+        ("--timing", "--series"),
+    ):
+        words = {"--from": ["x"], "--known": ["x"], "--minutes": ["1"], "--series": ["learned"], "--timing": []}
         with pytest.raises(SystemExit):
-            reproduce(capsys, None, *words, quick=False, into=tmp_path / "b")
+            reproduce(capsys, None, first, *words[first], second, *words[second], quick=False, into=tmp_path / "b")
         assert "error: --" in capsys.readouterr().err
     assert "learned" not in (tmp_path / "short" / "fig4.csv").read_text().replace("learned,100.0,0.9", "")
     again = reproduce(
@@ -152,6 +158,22 @@ def test_what_does_not_end_in_time_is_left_out_and_said_to_be_missing(capsys, ou
     assert [text.count("E             not shown") for text in (said.out, again.out)] == [1, 1]
     whole = reproduce(capsys, out, "--minutes", "1e-6")  # nothing is left to train
     assert "not made" not in whole.out
+
+
+def test_series_that_are_not_named_are_not_trained(capsys, out, tmp_path, monkeypatch):
+    shutil.copytree(out, tmp_path / "named")
+    wider = dataclasses.replace(LEARNED, name="wider", settings={"hidden": (5,), "minibatches": 1})
+    two = dataclasses.replace(FIGURE, series=(*FIGURE.series, wider))
+    monkeypatch.setattr(report, "PAPERS", {"v2x_offload": dataclasses.replace(PAPER, figures=(two,))})
+    monkeypatch.setattr(programs, "train", None)
+    reproduce(capsys, tmp_path / "named", "--series", "learned", "--seeds", "2")
+    page = (tmp_path / "named" / "verdicts.md").read_text()
+    (missing,) = [line for line in page.splitlines() if line.startswith("Not everything was trained")]
+    assert "for want of time 4 runs are missing" in missing
+    assert missing.endswith(": of wider.")
+    with pytest.raises(SystemExit):
+        reproduce(capsys, tmp_path / "named", "--series", "learnt")
+    assert "unknown series 'learnt'. Did you mean 'learned'? Known: learned, wider" in capsys.readouterr().err
 
 
 def test_a_figure_of_which_nothing_is_made_has_a_page_without_a_picture(capsys, tmp_path, monkeypatch):
