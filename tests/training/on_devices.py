@@ -1,7 +1,6 @@
 """A process of four devices: trains on one, two and four of them, and prints what differs; see `test_devices`."""
 
 import json
-import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 from learners.checks import KEY, small_env, small_learner
 
+from jaxvec.bench_program import collectives
 from jaxvec.core.devices import use_devices
 from jaxvec.quantum import simulate
 from jaxvec.training import train
@@ -17,25 +17,17 @@ from jaxvec.training.driver import compiled_chunk
 from jaxvec.training.run_folder import init_seeds
 
 WORLDS, UPDATES = 16, 5
-MOVES = r"= (\S+) (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
-
-
-def numbers(shape):
-    """Entries of the largest array in a shape of the compiler's words."""
-    sizes = [np.prod([int(n) for n in dims.split(",") if n], dtype=int) for dims in re.findall(r"\[([0-9,]*)\]", shape)]
-    return int(max(sizes, default=1))
 
 
 def moved(learner, params, devices):
-    """What a compiled update moves between devices: how often, and the most numbers at once, by kind."""
+    """What a compiled update moves between devices: how many kinds of it, and the most bytes at once, by collective."""
     with use_devices(devices):
         state = jax.jit(lambda: init_seeds(learner, params, learner.hyper, KEY, 1))()
         text = compiled_chunk(learner, 1, 1, state).as_text()
-    kinds = re.findall(MOVES, text)
-    most = {}
-    for shape, kind in kinds:
-        most[kind] = max(most.get(kind, 0), numbers(shape))
-    return dict(Counter(kind for _, kind in kinds)), most
+    found, most = collectives(text), {}
+    for kind, n_bytes, _ in found:
+        most[kind] = max(most.get(kind, 0), n_bytes)
+    return dict(Counter(kind for kind, _, _ in found)), most
 
 
 def main(folder, env_id, *names):
@@ -50,7 +42,7 @@ def main(folder, env_id, *names):
         apart = [max(np.max(np.abs(a - b)) / np.max(np.abs(a)) for a, b in zip(one, x, strict=True)) for x in others]
         counts, most = moved(learner, params, jax.devices())
         width = sum(x.size for x in one)
-        found[name] = {"apart": [float(x) for x in apart], "counts": counts, "most": most, "parameters": width}
+        found[name] = {"apart": [float(x) for x in apart], "counts": counts, "most": most, "parameter_bytes": 4 * width}
         used = len(jax.tree.leaves(results[4].state.params)[0].sharding.device_set)
         out = Path(folder) / name  # two updates on four devices, then the rest on two, and on four again
         for n, share in ((4, UPDATES - 1), (2, UPDATES)):
