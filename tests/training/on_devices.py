@@ -30,6 +30,12 @@ def moved(learner, params, devices):
     return dict(Counter(kind for kind, _, _ in found)), most
 
 
+def apart(one, other):
+    """How far parameters are apart, as a part of the largest of their array: the most, and the share above 1e-5."""
+    parts = np.concatenate([np.ravel(np.abs(a - b)) / np.max(np.abs(a)) for a, b in zip(one, other, strict=True)])
+    return {"most": float(np.max(parts)), "share": float(np.mean(parts > 1e-5))}
+
+
 def main(folder, env_id, *names):
     simulate._chunk = lambda n_qubits: 16  # so few samples go through in chunks, too, as those of a real training do
     env, params = small_env(env_id)
@@ -39,10 +45,14 @@ def main(folder, env_id, *names):
         options = {"progress": False, "chunk": 5, "hyper": {"warmup": 0.0} if hasattr(learner.hyper, "warmup") else {}}
         results = {n: train(learner, params, KEY, UPDATES, devices=n, **options) for n in (1, 2, 4)}
         one, *others = [jax.tree.leaves(jax.tree.map(np.asarray, results[n].state.params)) for n in (1, 2, 4)]
-        apart = [max(np.max(np.abs(a - b)) / np.max(np.abs(a)) for a, b in zip(one, x, strict=True)) for x in others]
         counts, most = moved(learner, params, jax.devices())
         width = sum(x.size for x in one)
-        found[name] = {"apart": [float(x) for x in apart], "counts": counts, "most": most, "parameter_bytes": 4 * width}
+        found[name] = {
+            "apart": [apart(one, x) for x in others],
+            "counts": counts,
+            "most": most,
+            "parameter_bytes": 4 * width,
+        }
         used = len(jax.tree.leaves(results[4].state.params)[0].sharding.device_set)
         out = Path(folder) / name  # two updates on four devices, then the rest on two, and on four again
         for n, share in ((4, UPDATES - 1), (2, UPDATES)):
@@ -64,11 +74,10 @@ def main(folder, env_id, *names):
         hyper = {**options["hyper"], "anneal_updates": float(UPDATES - 1)}
         whole = train(learner, params, KEY, UPDATES, devices=4, **options | {"chunk": 1, "hyper": hyper})
         host = [jax.tree.leaves(jax.tree.map(np.asarray, x.state.params)) for x in (whole, again, same)]
-        pairs = [list(zip(host[0], x, strict=True)) for x in host[1:]]
         found[name] |= {
             "devices": used,
-            "resumed_apart": float(max(np.max(np.abs(a - b)) / np.max(np.abs(a)) for a, b in pairs[0])),
-            "resumed_same": all(np.array_equal(a, b) for a, b in pairs[1]),
+            "resumed_apart": apart(host[0], host[1]),
+            "resumed_same": all(np.array_equal(a, b) for a, b in zip(host[0], host[2], strict=True)),
         }
     print(json.dumps(found))
 
