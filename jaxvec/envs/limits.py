@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxvec.envs import mobility
 from jaxvec.physics import pathloss, table
@@ -81,6 +82,17 @@ def losses_by_height(name: str, choice: str, params_cls: type) -> bool:
     return bool({"tx_height_m", "rx_height_m"} & reads(pathloss.MODELS[choice], params_cls))
 
 
+def losses_by_distance(name: str, choice: str, params_cls: type) -> bool:
+    """Whether a path-loss model reads how far apart antennas are, of which their heights are a part.
+
+    Args:
+        name: of the number, a height.
+        choice: of the model.
+        params_cls: class of the numbers.
+    """
+    return bool({"distance_3d_m", "tx_height_m", "rx_height_m"} & reads(pathloss.MODELS[choice], params_cls))
+
+
 def from_table(name: str, choice: str, params_cls: type) -> bool:
     """Whether a path-loss model looks into the table `channel`.
 
@@ -94,7 +106,7 @@ def from_table(name: str, choice: str, params_cls: type) -> bool:
 
 @cache
 def reads(model: Callable[[pathloss.Link, Any], Any], params_cls: type) -> frozenset[str]:
-    """What a path-loss model computes with.
+    """What a path-loss model computes with, of a link from a fixed transmitter to a known place.
 
     Args:
         model: one of `jaxvec.physics.pathloss.MODELS`.
@@ -102,11 +114,11 @@ def reads(model: Callable[[pathloss.Link, Any], Any], params_cls: type) -> froze
     Returns:
         Names of fields of the link and of the numbers.
     """
-    link = dict.fromkeys((name for name in pathloss.Link._fields if name not in pathloss.Link._field_defaults), 1.0)
+    link = dict.fromkeys((name for name in pathloss.Link._fields if name != "site"), 1.0)
     numbers = {f.name: f.default for f in dataclasses.fields(params_cls) if "limits" in f.metadata}
 
     def loss(values: dict[str, Any]) -> Any:
-        of_link = pathloss.Link(**{name: values[name] for name in link})
+        of_link = pathloss.Link(**{name: values[name] for name in link}, site=jnp.zeros((), int))
         given = {name: values[name] for name in numbers}
         return model(of_link, params_cls(**given, channel=table.stand_in()) if tabulated else params_cls(**given))
 

@@ -14,6 +14,8 @@ import jaxvec
 from jaxvec.core import rng
 from jaxvec.core.params import check_params, choices_of, without_effect, world_params
 from jaxvec.core.rollout import rollout, world_keys
+from jaxvec.envs import limits
+from jaxvec.envs.dt_edge.params import Params
 from jaxvec.policies.random import random
 
 KEY = jax.random.key(41)
@@ -179,6 +181,11 @@ def test_what_has_no_effect_is_said(env_id):
     """Under the default switches, and under some of the others; the rest is slow."""
     env, params = jaxvec.make(env_id, **SMALL.get(env_id, {}))
     assert set(numbers_of(params)) - effects(env, params) == set(without_effect(env, params)) - {"channel"}
+
+
+def test_heights_have_no_effect_on_what_a_table_of_places_says():
+    read = {name: limits.losses_by_distance("bs_height_m", name, Params) for name in ("macro", "umi_by_sight", "table")}
+    assert read == {"macro": True, "umi_by_sight": True, "table": False}
 
 
 @pytest.mark.slow

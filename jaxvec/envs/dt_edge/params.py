@@ -29,6 +29,8 @@ from jaxvec.envs.limits import (
     WEIGHT,
     from_table,
     losses,
+    losses_by_distance,
+    moves,
 )
 from jaxvec.physics import pathloss
 from jaxvec.physics.table import ChannelTable
@@ -53,10 +55,16 @@ class Params(struct.PyTreeNode):
     )
     shadow_decorr_m: float = number(50.0, "m", "way over which shadowing is forgotten (chosen: 3GPP)", LENGTH_M)
     road_half_length_m: float = number(500.0, "m", "from the mast to either end of the road (chosen)", LENGTH_M)
-    lane_offset_m: float = number(8.0, "m", "from the mast to the first lane (chosen)", AWAY_M)
-    lane_width_m: float = number(3.75, "m", "width of a lane (chosen)", AWAY_M)
-    bs_height_m: float = number(10.0, "m", "antenna of the base station (chosen)", ANTENNA_M)
-    vehicle_height_m: float = number(1.5, "m", "antenna of a vehicle (chosen: 3GPP)", ANTENNA_M)
+    lane_offset_m: float = number(
+        8.0, "m", "from the mast to the first lane (chosen)", AWAY_M, only={"mobility": moves}
+    )
+    lane_width_m: float = number(3.75, "m", "width of a lane (chosen)", AWAY_M, only={"mobility": moves})
+    bs_height_m: float = number(
+        10.0, "m", "antenna of the base station (chosen)", ANTENNA_M, only={"pathloss": losses_by_distance}
+    )
+    vehicle_height_m: float = number(
+        1.5, "m", "antenna of a vehicle (chosen: 3GPP)", ANTENNA_M, only={"pathloss": losses_by_distance}
+    )
     speed_min_mps: float = number(10.0, "m/s", "lowest speed (Table I)", SPEED_MPS, up_to="speed_max_mps")
     speed_max_mps: float = number(15.0, "m/s", "highest speed (Table I)", SPEED_MPS)
     task_bits_min: float = number(0.8e6, "bit", "smallest task (Table I times 100)", TASK_BITS, up_to="task_bits_max")

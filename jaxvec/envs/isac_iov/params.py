@@ -34,6 +34,7 @@ from jaxvec.envs.limits import (
     WEIGHT,
     from_table,
     losses,
+    losses_by_distance,
     losses_by_height,
     moves,
 )
@@ -51,7 +52,11 @@ class Params(struct.PyTreeNode):
     rsu_spacing_m: float = number(150.0, "m", "distance between neighbouring RSUs (Table II)", AWAY_M)
     rsu_lateral_m: float = number(9.375, "m", "distance of the RSUs from the centre line (VII-A)", (-1e6, 1e6))
     rsu_height_m: float = number(
-        10.0, "m", "height of the RSU antennas; in distances the vehicles' are on the ground (Table II)", ANTENNA_M
+        10.0,
+        "m",
+        "height of the RSU antennas; in distances the vehicles' are on the ground (Table II)",
+        ANTENNA_M,
+        only={"pathloss": losses_by_distance},
     )
     rsu_range_m: float = number(200.0, "m", "ground distance that an RSU covers (Table II)", AWAY_M)
     speed_min_mps: float = number(

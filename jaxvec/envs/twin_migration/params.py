@@ -45,7 +45,9 @@ class Params(struct.PyTreeNode):
     earth_radius_m: float = number(6_371_393.0, "m", "R (below (2))", (1e6, 1e8))
     light_speed_mps: float = number(3e8, "m/s", "c (below (3))", LIGHT_MPS, only={"pathloss": losses})
     gain_coeff: float = number(4.11, "-", "A, antenna gain (chosen: the usual value beside (3))", (1e-6, 1e6))
-    carrier_hz: float = number(28e9, "Hz", "f (chosen: where carriers of 300 MHz exist)", CARRIER_HZ)
+    carrier_hz: float = number(
+        28e9, "Hz", "f (chosen: where carriers of 300 MHz exist)", CARRIER_HZ, only={"pathloss": losses}
+    )
     pathloss_exponent: float = number(2.0, "-", "exponent of the distance in (3)", EXPONENT, only={"pathloss": losses})
     min_distance_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", LENGTH_M)
     vehicle_height_m: float = number(

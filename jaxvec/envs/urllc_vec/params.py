@@ -139,9 +139,9 @@ class Params(struct.PyTreeNode):
     uav_z_max_m: float = number(75.0, "m", "highest (section VI)", ANTENNA_M)
     uav_speed_min_mps: float = number(10.0, "m/s", "slowest UAV (Table II)", SPEED_MPS, up_to="uav_speed_max_mps")
     uav_speed_max_mps: float = number(50.0, "m/s", "fastest (Table II)", SPEED_MPS)
-    veh_xy_m: float = number(1250.0, "m", "square of the vehicles (section VI)", AWAY_M)
+    veh_xy_m: float = number(1250.0, "m", "square of the vehicles (section VI)", AWAY_M, only={"mobility": moves})
     veh_z_min_m: float = number(0.0, "m", "lowest street (section VI)", HEIGHT_M, up_to="veh_z_max_m")
-    veh_z_max_m: float = number(20.0, "m", "highest (section VI)", HEIGHT_M)
+    veh_z_max_m: float = number(20.0, "m", "highest (section VI)", HEIGHT_M, only={"mobility": moves})
     veh_speed_mps: float = number(20.0, "m/s", "speed of every vehicle (Table II)", SPEED_MPS, only={"mobility": moves})
     phi_max_rad: float = number(math.pi / 18, "rad", "steepest way up or down (Table II)", (1e-3, 1.5707))
     # objective

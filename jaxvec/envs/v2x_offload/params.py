@@ -48,7 +48,9 @@ class Params(struct.PyTreeNode):
     radius_m: float = number(500.0, "m", "reach of a radio link (Table 1)", AWAY_M)
     hard_radius: bool = number(True, "-", "no radio link at all beyond the reach (chosen)", flag=True)
     dist_min_m: float = number(10.0, "m", "anything closer counts as this far (chosen)", LENGTH_M)
-    speed_mps: float = number(15.0, "m/s", "speed of every vehicle (Table 1, the middle value)", SPEED_MPS)
+    speed_mps: float = number(
+        15.0, "m/s", "speed of every vehicle (Table 1, the middle value)", SPEED_MPS, only={"mobility": moves}
+    )
     heading_sigma_rad: float = number(
         0.5, "rad", "change of heading in a slot (chosen, calibrated on Fig. 7)", (0.0, 100.0), only={"mobility": moves}
     )
