@@ -82,7 +82,8 @@ def text(rows: Mapping[str, Mapping[str, Any]], name: str, episodes: int, learne
     apart = any(
         TEAM in row and abs(row[TEAM] - row["reward"].mean) > 1e-4 * max(1.0, abs(row[TEAM])) for row in rows.values()
     )
-    lines = [f"{episodes} episodes in the same worlds; reward per slot, mean and 95 % interval"]
+    several = f"{episodes} episodes in the same worlds; reward per slot, mean and 95 % interval"
+    lines = [several if episodes > 1 else "1 episode in the same world; reward per slot"]
     if learned_from == "own":
         lines.append(f"Each agent of {name} learned from its own reward; what is printed is the mean over agents")
     if apart:

@@ -35,6 +35,13 @@ def test_rows_by_hand():
     assert rows["near"]["late"] == 0.5
 
 
+def test_of_one_episode_no_interval_is_told():
+    alone = {name: {metric: x[:1] for metric, x in of.items()} for name, of in made_up().items()}
+    lines = scoreboard.text(scoreboard.rows_of(alone, POLICIES, ["mine"]), "mine", 1, "team").splitlines()
+    assert lines[0] == "1 episode in the same world; reward per slot"
+    assert [line.split()[2:] for line in lines[2:]] == [["3", "-1"], ["2"], ["1", "1"], ["0", "2"]]
+
+
 def test_text_says_who_sees_what_and_when_agents_learned_from_something_else():
     rows = scoreboard.rows_of(made_up(), POLICIES, ["mine"])
     lines = scoreboard.text(rows, "mine", 2, "team").splitlines()

@@ -136,14 +136,16 @@ class Interval(NamedTuple):
 
     Attributes:
         mean: of the samples, in their unit.
-        half: half the interval's width, in the same unit.
+        half: half the interval's width, in the same unit; NaN where there is one sample only.
     """
 
     mean: float
     half: float
 
     def __str__(self) -> str:
-        """Both to the second digit of the half-width, if that is neither tiny nor huge."""
+        """Both to the second digit of the half-width, if that is neither tiny nor huge; of one sample its value alone."""
+        if math.isnan(self.half):
+            return f"{self.mean:.4g}"
         if not 1e-5 <= self.half < 1e5:
             return f"{self.mean:.4g} ± {self.half:.2g}"
         decimals = max(0, 1 - math.floor(math.log10(self.half)))

@@ -12,7 +12,7 @@ import numpy as np
 from jaxvec.core import processes
 from jaxvec.training.checkpoints import Checkpoints
 from jaxvec.training.config import ConfigError, differences, digest
-from jaxvec.training.signals import Stopped
+from jaxvec.training.signals import NOTHING_KEPT, Stopped
 
 
 def check_alike(config: dict[str, Any]) -> None:
@@ -45,6 +45,7 @@ class RunFollower:
 
     def __init__(self, path: Path, config: dict[str, Any]):
         self.path, self.start, self.saved, self._config = path, 0, 0, config
+        self._fresh = True  # whether no update of the run is done yet, of which the first process keeps nothing
 
     def begin(self, fresh: Callable[[], Any], say: Callable[[str], None]) -> Any:
         """The state with which the first process begins, or None if that is a fresh one.
@@ -67,14 +68,16 @@ class RunFollower:
                 f"{self.path}: the first process goes on from update {told['start']}, but here is {update}"
             )
         self.start = self.saved = update
+        self._fresh = False
         return state
 
     def log(self, rows: dict[str, np.ndarray], done: int, steps: int, elapsed: float) -> None:
-        """Nothing: the first process writes metrics.
+        """Note that there are updates; the first process writes their metrics.
 
         Args:
             rows, done, steps, elapsed: as `RunWriter.log` takes them.
         """
+        self._fresh = False
 
     def is_due(self, every_s: float) -> bool:
         """Never: the first process asks for checkpoints.
@@ -97,7 +100,7 @@ class RunFollower:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        on = f"`jaxvec train --resume {self.path}` goes on from what is kept"
+        on = NOTHING_KEPT if self._fresh else f"`jaxvec train --resume {self.path}` goes on from what is kept"
         if isinstance(error, Stopped):
             said = f"stopped by {signal.Signals(error.signum).name}; {on}"
             raise Stopped(said, error.signum, error.everywhere) from None

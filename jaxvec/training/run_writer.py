@@ -19,7 +19,7 @@ from jaxvec.training import metrics
 from jaxvec.training.checkpoints import Checkpoints
 from jaxvec.training.config import ConfigError, differences, digest, read_config, write_config
 from jaxvec.training.custom import differences_of_networks
-from jaxvec.training.signals import Stopped
+from jaxvec.training.signals import NOTHING_KEPT, Stopped
 
 LOCK = "lock"
 TRAINED = (metrics.NAME, "checkpoints")  # what only a training that had begun leaves
@@ -133,7 +133,7 @@ class RunWriter:
     def _kept(self) -> str:
         """In words, what of the run is kept, and how it goes on."""
         if self._fresh:
-            return "before the first update: nothing is kept"
+            return NOTHING_KEPT
         there = f"update {self.saved} of {self._planned} is" if self.saved else "no update is yet"
         on = f"`jaxvec train --resume {self.path}`, or train(..., out={str(self.path)!r}, resume=True), goes on"
         return f"{there} kept in {self.path}: {on}"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from jaxvec.core import processes
 
 T = TypeVar("T")
+NOTHING_KEPT = "before the first update: nothing is kept"
 
 
 class Stopped(KeyboardInterrupt):

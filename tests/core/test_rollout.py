@@ -235,7 +235,7 @@ def test_an_interval_by_hand():
     assert half == pytest.approx(3.182446 * np.sqrt(5 / 3) / 2)
     assert str(interval(np.array([1.0, 2.0, 3.0, 4.0]))) == "2.5 ± 2.1"
     pairs = {(30.0, 0.4219): "30.00 ± 0.42", (0.042512, 0.0053): "0.0425 ± 0.0053", (-1234.5, 17.3): "-1234 ± 17"}
-    pairs |= {(2.5, float("nan")): "2.5 ± nan", (1e-9, 2e-9): "1e-09 ± 2e-09", (4.5e8, 1e6): "4.5e+08 ± 1e+06"}
+    pairs |= {(2.5, float("nan")): "2.5", (1e-9, 2e-9): "1e-09 ± 2e-09", (4.5e8, 1e6): "4.5e+08 ± 1e+06"}
     assert {str(Interval(*pair)): text for pair, text in pairs.items()} == {text: text for text in pairs.values()}
     assert interval(np.float32([7.0])).mean == 7.0
     assert np.isnan(interval(np.float32([7.0])).half)  # one sample has no spread

@@ -21,6 +21,7 @@ from training.counter import counting
 from jaxvec.training import ConfigError, TrainingError, train
 from jaxvec.training.config import config_of
 from jaxvec.training.metrics import read_metrics
+from jaxvec.training.run_follower import RunFollower
 from jaxvec.training.run_writer import LOCK, RunWriter
 from jaxvec.training.signals import Stopped
 
@@ -165,6 +166,17 @@ def test_a_signal_while_it_compiles_leaves_nothing(tmp_path):
     run(tmp_path, updates=4)
     with pytest.raises(Stopped, match="update 4 of 6 is kept"):
         run(tmp_path, updates=6, resume=True, progress=Says("compiling", signal.SIGINT))
+
+
+@pytest.mark.parametrize(
+    ("updates", "words"), [(0, "before the first update: nothing is kept"), (1, "goes on from what is kept")]
+)
+def test_a_process_that_writes_nothing_says_likewise_what_is_kept(tmp_path, updates, words):
+    follower = RunFollower(tmp_path, {})
+    for done in range(updates):
+        follower.log({}, done, 1, 0.5)
+    with pytest.raises(Stopped, match=f"stopped by SIGTERM; .*{words}"), follower:
+        raise Stopped("", signal.SIGTERM)
 
 
 def test_without_a_folder_signals_are_left_alone():
