@@ -41,7 +41,7 @@ def test_files_are_always_the_same(suffix, tmp_path):
 
 def test_kinds_and_colours(drawn, tmp_path):
     plots.panels(PARTS, tmp_path / "x.png")
-    first, second, third = drawn[0].axes
+    first, second, third, beside = drawn[0].axes
     solid, dashed = (bars.lines[0] for bars in first.containers)
     assert solid.get_color() == dashed.get_color(), "what stands in brackets does not change the colour"
     assert dashed.get_linestyle() == "--"
@@ -50,13 +50,29 @@ def test_kinds_and_colours(drawn, tmp_path):
     assert to_hex(hollow.get_markeredgecolor()) == solid.get_color()
     assert len(second.collections) == 1, "a band"
     assert [label.get_text() for label in third.get_xticklabels()] == ["a", "b"]
-    assert [axes.get_ylabel() for axes in drawn[0].axes] == ["over numbers", "over training", "by name"]
-    assert [axes.get_xlabel() for axes in drawn[0].axes] == ["size", "episodes", "who is compared"]
+    assert [axes.get_ylabel() for axes in drawn[0].axes[:3]] == ["over numbers", "over training", "by name"]
+    assert [axes.get_xlabel() for axes in drawn[0].axes[:3]] == ["size", "episodes", "who is compared"]
     low, high = first.get_ylim()
     assert low >= -0.1, "an interval of 20 does not set the scale"
     assert high < 1.2
-    names = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    names = [text.get_text() for text in beside.get_legend().get_texts()]
     assert names == ["a", "a (rule)", "b", "printed in the paper"]
+
+
+def test_the_place_beside_an_odd_panel_holds_the_legend_or_the_panel_itself(drawn, tmp_path):
+    plots.panels(PARTS, tmp_path / "x.png")
+    *_, third, beside = drawn[0].axes
+    box, panel = (x.get_window_extent() for x in (beside.get_legend(), third))
+    assert not drawn[0].legends
+    assert not beside.axison
+    assert box.x0 > panel.x1, "not upon the panel"
+    assert panel.y0 < box.y0 < box.y1 < panel.y1, "as high as it"
+
+    line = Line("a", [1, 2], [0.5, 0.6], [NAN] * 2)
+    plots.panels([(f"panel {i}", "size", [line]) for i in range(3)], tmp_path / "x.png")
+    first, second, last = (axes.get_window_extent() for axes in drawn[1].axes)
+    assert last.x0 == pytest.approx(first.x0, abs=1)
+    assert last.x1 == pytest.approx(second.x1, abs=1)
 
 
 def test_who_is_shown_by_the_papers_value_alone_is_named(drawn, tmp_path):
@@ -103,7 +119,7 @@ def test_what_spans_decades_has_a_logarithmic_axis(drawn, tmp_path):
         [("latency [ms]", "size", latency), ("loss [dB]", "distance [m]", loss), ("reward", "n", sweep)],
         tmp_path / "x.png",
     )
-    assert [(axes.get_xscale(), axes.get_yscale()) for axes in drawn[0].axes] == [
+    assert [(axes.get_xscale(), axes.get_yscale()) for axes in drawn[0].axes if axes.axison] == [
         ("linear", "log"),
         ("log", "linear"),
         ("linear", "linear"),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from jaxvec.viz.colours import colours_of
@@ -47,6 +48,8 @@ Parts = Sequence[tuple[str, str, Sequence[Line]]]
 def panels(parts: Parts, path: str | os.PathLike[str], *, title: str = "", note: str = "") -> Path:
     """Panels, two in a row, that share their series: lines with 95 % intervals, and the values of others to compare with.
 
+    The legend stands below all, or in the place that an odd panel leaves beside it.
+
     Args:
         parts: per panel what it shows (its vertical axis), the name of its horizontal axis, and its lines.
         path: a `.png` or `.svg`.
@@ -66,7 +69,7 @@ def panels(parts: Parts, path: str | os.PathLike[str], *, title: str = "", note:
     with new_figure(path, width, height) as figure:
         handles: dict[str, Any] = {}
         for i, (name, axis, lines) in enumerate(parts):
-            axes = figure.add_subplot(rows, columns, 1 + i)
+            axes = figure.add_subplot(rows, columns, _place(parts, i, columns))
             for line, phase in zip(lines, _phases(lines), strict=True):
                 drawn = _line(axes, line, colours[line.name], phase)
                 if line.kind != "paper":
@@ -75,8 +78,7 @@ def panels(parts: Parts, path: str | os.PathLike[str], *, title: str = "", note:
             _limits(axes, lines)
         handles |= _printed(axes, parts, colours, handles)
         if len(handles) > 1:
-            beside = {"ncols": _legend_columns(list(handles), width), "fontsize": 8}
-            figure.legend(handles.values(), handles, loc="outside lower center", **beside)
+            _legend(figure, handles, (rows, columns) if len(parts) < rows * columns else None)
         figure.suptitle(title, x=0.01, ha="left", size=10.5, color=INK)
         if note:
             figure.text(0.99, 1 - 0.09 / height, note, ha="right", va="top", size=7.5, color=MUTED)
@@ -88,8 +90,28 @@ def _size(parts: Parts, rows: int, columns: int) -> tuple[float, float]:
     width = 3.4 + 3.4 * columns
     words = max((len(x) for _, _, lines in parts for line in lines for x in line.x if isinstance(x, str)), default=0)
     names = list({line.name: None for _, _, lines in parts for line in lines})
-    legend = -(-len(names) // _legend_columns(names, width))
+    legend = 0 if len(parts) < rows * columns else -(-len(names) // _legend_columns(names, width))
     return width, 0.6 + (3.2 + 0.5 * LETTER_IN * words) * rows + LINE_IN * legend
+
+
+def _place(parts: Parts, i: int, columns: int) -> int | tuple[int, int]:
+    """Where a panel stands; an odd one has its row for itself where a legend has nothing to say beside it."""
+    alone = i == len(parts) - 1 and i % columns == 0 and columns > 1
+    names = {line.name for _, _, lines in parts for line in lines}
+    return (1 + i, columns + i) if alone and len(names) == 1 else 1 + i
+
+
+def _legend(figure: Figure, handles: dict[str, Any], left: tuple[int, int] | None) -> None:
+    """Names below all panels, or in the last of so many rows and columns of panels, which none has taken."""
+    if left is None:
+        beside = {"ncols": _legend_columns(list(handles), figure.get_figwidth()), "fontsize": 8}
+        figure.legend(handles.values(), handles, loc="outside lower center", **beside)
+        return
+    rows, columns = left
+    axes = figure.add_subplot(rows, columns, rows * columns)
+    axes.set_axis_off()
+    lines = 3.2 / LINE_IN - 4  # that fit into the height of a panel
+    axes.legend(handles.values(), handles, loc="center", fontsize=9, ncols=1 + int(len(handles) / lines))
 
 
 def _legend_columns(names: Sequence[str], width: float) -> int:
