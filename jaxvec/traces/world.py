@@ -25,7 +25,7 @@ class World(struct.PyTreeNode):
 
     Attributes:
         trace: the vehicles, recorded.
-        corners_m: (2, 2) float32, of the area: [[x_min, y_min], [x_max, y_max]] [m].
+        corners_m: (2, 2) float32, of the area, the rows x_min, y_min and x_max, y_max [m].
         place_x_m, place_y_m: (place,) float32, where roadside units or servers stand, one at least [m].
         streets_m: (segment, 4) float32, straight pieces of street from x0, y0 to x1, y1, to be drawn [m]; may have no row.
         anchor_deg: (2,) float32, latitude and longitude of x = y = 0 [degree]; both NaN where that is not known.
