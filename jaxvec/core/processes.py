@@ -25,11 +25,12 @@ BEAT_S = 1.0  # between two signs of life
 LOOK_S = 0.2  # between two looks at whether all are still there
 LOST_AFTER_S = 20.0  # without a sign of life
 GRACE_S = 5.0  # for whoever is told that one is lost, before the process is ended
-NOW, SAID, HEARD = (
+NOW, SAID, HEARD, HERE = (
     "jaxvec/now/",
     "jaxvec/said/",
     "jaxvec/heard/",
-)  # of keys: signs of life and failures, what was shared, who knows
+    "jaxvec/here/",
+)  # of keys: signs of life and failures, what was shared, who knows, who has come to where all meet
 
 
 class HostLostError(RuntimeError):
@@ -54,6 +55,7 @@ class _Group:
         self.status: int | None = None  # with which it ends
         self.inside = 0  # of how many `together` it is
         self.said = 0  # how often something was shared
+        self.met = 0  # how often all have met
         self.ending = threading.Event()
         self.closing = False  # whether it waits for the others to end, too
         self.service: subprocess.Popen[bytes] | None = None
@@ -295,6 +297,28 @@ def share(text: str) -> str:
             if "DEADLINE_EXCEEDED" not in str(error):
                 _group.explain(error)
                 raise
+
+
+def meet() -> None:
+    """Wait until all processes are here, however long they compile: what they then compute together waits for seconds alone.
+
+    Raises:
+        HostLostError: a process is lost.
+    """
+    if _group is None:
+        return
+    _group.met += 1
+    here = f"{HERE}{_group.met}/"
+    _group.client.key_value_set(f"{here}{_group.rank}", "")
+    while True:
+        _group.check()
+        try:
+            if len(_group.client.key_value_dir_get(here)) == _group.count:
+                return
+        except jax.errors.JaxRuntimeError as error:
+            _group.explain(error)
+            raise
+        time.sleep(LOOK_S)
 
 
 def gathered(*numbers: int) -> np.ndarray:

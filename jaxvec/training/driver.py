@@ -140,7 +140,9 @@ def _prepared(
         kept = writer.begin(fresh, line.write) if writer else None
         line.start(f"{title}, {said(n_worlds, used)}")
         state = fresh() if kept is None else _placed(kept, fresh, len(used))
-        return state, compiled_chunk(plan.learner, plan.num_seeds, plan.chunk, state)
+        run = compiled_chunk(plan.learner, plan.num_seeds, plan.chunk, state)
+        processes.meet()
+        return state, run
 
 
 def _as_before(learner: Learner, num_updates: int, hyper: Any, chunk: int | None, run: Path | None) -> tuple[int, Any]:

@@ -1,10 +1,12 @@
 """One of several processes that train together, as `jaxvec train` does; see `test_hosts`. Registers what they train.
 
 `shared` is a learner that compiles at once and yet has what real ones have: numbers of each world, drawn where the world is, and
-one that all worlds share, from their mean; keys; and metrics.
+one that all worlds share, from their mean; keys; and metrics. SLOW_S delays how the last process compiles it [s].
 """
 
+import os
 import sys
+import time
 from dataclasses import dataclass
 
 import jax
@@ -44,6 +46,8 @@ def shared(env, **settings):
         return State(key, hyper, keys, jnp.zeros((3, s.n_worlds)), jnp.float32(0))
 
     def update(state):
+        if jax.process_index() == jax.process_count() - 1:
+            time.sleep(float(os.environ.get("SLOW_S", 0)))
         keys = jax.vmap(lambda key: jax.random.split(key)[0])(state.keys)
         noise = jax.vmap(lambda key: jax.random.normal(key, (3,)), out_axes=-1)(keys)
         worlds = 0.9 * state.worlds + noise + state.params

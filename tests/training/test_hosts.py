@@ -195,6 +195,12 @@ def test_processes_that_were_started_otherwise_are_refused(tmp_path):
 
 
 @pytest.mark.slow
+def test_one_that_compiles_for_longer_than_collectives_wait_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLOW_S", "40")  # gloo waits for 30 s
+    run(tmp_path, 2, *SHARED, "--updates", "2", "--out", "two")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", ["ippo", "masac", "apg"])
 def test_learners_in_two_processes(tmp_path, learner):
     words = ["isac_iov", "--learner", learner, "--worlds", "16", "--updates", "5"]
