@@ -52,7 +52,13 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Puts results to where a page asks for them; a link to a file of the repository that is no page becomes its name."""
-    text = repository.inside(results.fill(markdown), page.file.src_uri)
+    text = _joined(repository.inside(results.fill(markdown), page.file.src_uri))
     if page.file.src_uri == "glossary.md":
         return text
     return f"{text}\n\n{repository.abbreviations((ROOT / 'docs' / 'glossary.md').read_text())}\n"
+
+
+def _joined(markdown: str) -> str:
+    """With numbers of tables and their intervals in one line."""
+    lines = markdown.split("\n")
+    return "\n".join(line.replace(" ± ", "\u00a0±\u00a0") if line.startswith("|") else line for line in lines)
