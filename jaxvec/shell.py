@@ -5,6 +5,7 @@ import functools
 import importlib
 import inspect
 import io
+import logging
 import os
 import signal
 import sys
@@ -73,6 +74,7 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         args = args or ["--help"]
         check_given_once(args)
         command = _parse(commands, description, _gather(args))
+        logging.getLogger("jax._src.xla_bridge").addFilter(_without_its_traceback)
         cache.enable()
         command()
         sys.stdout.flush()
@@ -89,6 +91,15 @@ def run(commands: Mapping[str, Command], description: str, args: list[str]) -> N
         _fail(str(error) or "there is not enough memory", 1)
     except KeyboardInterrupt as stopped:  # who keeps something says so
         _fail(str(stopped) or "interrupted", 128 + getattr(stopped, "signum", signal.SIGINT))
+
+
+def _without_its_traceback(record: logging.LogRecord) -> bool:
+    """Whether JAX may log this itself; that a plugin finds no accelerator is said in one line instead."""
+    if not record.exc_info or not record.getMessage().startswith("Jax plugin configuration error"):
+        return True
+    why = " ".join(str(record.exc_info[1]).split())
+    print(f"jaxvec: JAX can use no accelerator here, and takes the CPU: {why}", file=sys.stderr)
+    return False
 
 
 def _gather(args: list[str]) -> list[str]:

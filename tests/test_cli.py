@@ -1,6 +1,7 @@
 """The command line, as a user meets it."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,19 @@ TINY = ["n_vehicles=2", "horizon=3", "hidden=(4,)", "epochs=1", "minibatches=1"]
 def run(capsys, *args):
     main(list(args))
     return capsys.readouterr()
+
+
+def test_where_jax_finds_no_gpu_a_line_says_so(capsys):
+    run(capsys, "envs")
+    log = logging.getLogger("jax._src.xla_bridge")
+    try:
+        raise RuntimeError("Unable to load cuPTI.\nIs it installed?")
+    except RuntimeError:
+        log.exception(
+            "Jax plugin configuration error: Exception when calling %s.initialize()", "jax_plugins.xla_cuda13"
+        )
+    line = "jaxvec: JAX can use no accelerator here, and takes the CPU: Unable to load cuPTI. Is it installed?\n"
+    assert capsys.readouterr().err == line
 
 
 def refused(capsys, *args):
