@@ -230,7 +230,9 @@ function go(to) {
 button.onclick = () => play(!playing);
 slider.oninput = () => go(Number(slider.value));
 canvas.onpointermove = canvas.onpointerdown = (event) => { pointer = {x: event.clientX, y: event.clientY}; point(); };
-canvas.onpointerleave = () => { pointer = null; point(); };
+function forget() { pointer = null; point(); }
+canvas.onpointerleave = (event) => { if (event.pointerType !== "touch") forget(); };  // a finger that is lifted leaves, too
+document.onpointerdown = (event) => { if (event.target !== canvas) forget(); };
 document.onkeydown = (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target === $("select")) return;
   const slot = Math.min(Math.floor(position), last - 1);
