@@ -13,12 +13,14 @@ over the seeds, and of rules over the worlds. Writes that file and its `.md`.
 """
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from kept import Kept, markdown
+from kept import Kept, made, markdown
 
 import jaxvec
 from jaxvec import policies
@@ -29,6 +31,7 @@ from jaxvec.core.params import for_other_worlds
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.v2x_offload import V2xOffload
+from jaxvec.league.table import commit
 from jaxvec.traces import World, load_world, moved, shipped
 from jaxvec.training.run_folder import Run
 
@@ -112,7 +115,10 @@ def judge(
 ) -> None:
     """What the policies and the rules are worth in every place that has no row yet."""
     known = dict(list(known.items())[:1]) if env_id in ONE_WORLD else known
-    here, what = machine(), f"{env_id} {args.learner} {args.updates} {args.seeds}"
+    here, what = (
+        machine() | {"commit": commit(), "command": args.command},
+        f"{env_id} {args.learner} {args.updates} {args.seeds}",
+    )
     places = places_of(env_id, known, held_out)
     paper, missing = places[0], [place for place in places if f"{what} {place.name}" not in kept]
     if not missing:
@@ -143,11 +149,12 @@ def judge(
 
 
 def page(rows: list[Row]) -> str:
-    """As Markdown: the policies, the difference of their means in the same worlds, and the best rule."""
+    """As Markdown: how rows were made; the policies, the difference of their means in the same worlds, and the best rule."""
+    trained = " and ".join(dict.fromkeys(f"{row['learner']}, {row['updates']} updates" for row in rows))
     lines = ["system | judged in | trained on the paper's traffic | trained in towns | difference | best rule"]
     keys = ("place", "paper", "towns", "difference", "best_rule")
     lines += [" | ".join([f"`{row['system']}`", *(row[key] for key in keys)]) for row in rows]
-    return markdown(lines) + "\n"
+    return f"{made(rows)} · {trained}\n\n{markdown(lines)}\n"
 
 
 def main(arguments: list[str] | None = None) -> Path:
@@ -164,6 +171,8 @@ def main(arguments: list[str] | None = None) -> Path:
     parser.add_argument("--runs", type=Path, default=Path("runs/generalisation"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     args = parser.parse_args(arguments)
+    words = [Path(word).name if word.endswith(".npz") else word for word in arguments or sys.argv[1:]]
+    args.command = shlex.join(["python", "benchmarks/generalisation.py", *words])
     known = {path.stem: load_world(path) for path in args.train}
     held_out = {path.stem: load_world(path) for path in args.held_out}
     if not known:

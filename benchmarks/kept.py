@@ -62,3 +62,20 @@ def markdown(lines: Sequence[str]) -> str:
     """A table, of lines whose cells are apart by " | "."""
     rule = " | ".join(["---"] * len(lines[0].split(" | ")))
     return "\n".join(f"| {line} |" for line in (lines[0], rule, *lines[1:]))
+
+
+def made(rows: Sequence[Row]) -> str:
+    """How rows were made: commands and commits as far as they are kept, versions, devices, dates; where they differ, all.
+
+    Args:
+        rows: each with what `jaxvec.bench.machine` gives, and perhaps `command` and `commit`.
+    """
+
+    def said(of: str) -> str:
+        return " and ".join(dict.fromkeys(of.format_map(row) for row in rows))
+
+    commands = [f"`{x}`" for x in dict.fromkeys(row["command"] for row in rows if "command" in row)]
+    commits = dict.fromkeys(row["commit"] for row in rows if "commit" in row)
+    parts = [" and ".join(commands), f"commit {' and '.join(commits)}" if commits else ""]
+    parts += [said("jaxvec {jaxvec}, jax {jax}, python {python}"), said("{device}, {cores} cores"), said("{date}")]
+    return " · ".join(part for part in parts if part)

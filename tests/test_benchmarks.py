@@ -396,3 +396,12 @@ def test_a_part_of_all_leagues_leaves_the_page_to_the_last(load, monkeypatch, tm
     (page,) = tmp_path.glob("*.md")
     assert "## isac_iov" in page.read_text()
     assert "## dt_edge" in page.read_text()
+
+
+def test_how_rows_were_made_is_said_once_or_for_each(load):
+    made = load("kept").made
+    row = {"jaxvec": "1", "jax": "2", "python": "3", "device": "x86_64", "cores": 2, "date": "2026-01-01"}
+    assert made([row, row]) == "jaxvec 1, jax 2, python 3 · x86_64, 2 cores · 2026-01-01"
+    later = row | {"date": "2026-01-02", "commit": "abc", "command": "python x.py"}
+    words = "`python x.py` · commit abc · jaxvec 1, jax 2, python 3 · x86_64, 2 cores · 2026-01-01 and 2026-01-02"
+    assert made([row, later, later]) == words
