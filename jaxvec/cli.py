@@ -66,7 +66,7 @@ def evaluate(
     env, name = loaded.learner.env, loaded.learner.name
     contestants, learned = scoreboard.contestants(loaded, beside, member)
     with closing(Progress(not json)) as progress:
-        progress.start(f"{len(contestants)} policies in {episodes} episodes")
+        progress.start(f"{len(contestants)} policies in {episodes} episode{'s' * (episodes > 1)}")
         results = evaluate_policies(env, contestants, jax.random.key(seed), loaded.params, episodes)
     rows, learned_from = scoreboard.rows_of(results, contestants, learned), scoreboard.objective(env, loaded.params)
     record = {"episodes": episodes, "seed": seed, "learned_from": learned_from, "policies": scoreboard.plain(rows)}
