@@ -22,7 +22,7 @@ class Rule:
             agents act by themselves knows as much; else the rule is central. In a table it may be a function of the
             environment, where that depends on what the environment shows.
         scores: of rules that weigh every option of a choice, and take the best: `(key, obs) ->` per group and component
-            `(n, *shape, k, *batch)`, in units of the reward; None for other rules.
+            `(n, *shape, k, *batch)`, in units of which one is much, often those of the reward; None for other rules.
         meaning: what it does, in words; empty: the first sentence of the docstring of `decide`, see `meaning_of`.
     """
 

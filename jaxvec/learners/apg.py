@@ -15,16 +15,18 @@ The estimator, for a piece of H slots in each of W worlds, of the mean reward of
   every alternative k is replayed with the same draws and the other agents' actions as they were. The expected gain
   sum_k pi(k) (q_k - sum_j pi(j) q_j) is ascended. q_k is the discounted reward of the slot and of `replay_slots` - 1 more, in
   which the current policy goes on with its best choices. Of many options only `alternatives` are replayed, the one taken among
-  them, and pi is taken over these;
+  them, and pi is taken over these. Where agents take turns, those who come later are asked again in the replay, with the same
+  chance (`ask_again`): they see what another choice leaves to them. With `numbers_by_choice` an agent says its numbers for every
+  option, and a replay of another option has the numbers of that one;
 - numbers that the environment declares to act through jumps (`Environment.jumps`), where the path derivative is zero almost
   everywhere, are replayed as an antithetic pair, moved up and down along a random direction: a finite difference.
 
-What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, later
-agents of the same slot are not asked again in a replay, the path ends where a choice or a jump does, and at the end of a
-piece, unless a value goes on, which is an estimate and left out by default, since its slope may err more than it adds. In
-one slot without turns, of boxes that act smoothly or of choices alone, the gradient is unbiased: tests compare it with finite
-differences and enumeration. `benchmarks/variance.py` compares its variance with that of the score function on the same
-states.
+What is cut, and so the bias: a choice is judged by the slots and among the options that are replayed and no more, agents that
+act at once are as they were, the path ends where a choice or a jump does, and at the end of a piece, unless a value goes on,
+which is an estimate and left out by default, since its slope may err more than it adds. In one slot, of boxes that act
+smoothly or of choices alone, at once or in turns, and of numbers that are said by choice, the gradient is unbiased: tests
+compare it with finite differences and enumeration. `benchmarks/variance.py` compares its variance with that of the score
+function on the same states.
 """
 
 from functools import partial
@@ -38,27 +40,26 @@ from jax import Array
 from jaxvec.core import rng
 from jaxvec.core.environment import Environment
 from jaxvec.core.evaluation import mean_reward
-from jaxvec.core.layout import batch_first, batch_last, worlds_after_time
+from jaxvec.core.layout import worlds_after_time
 from jaxvec.core.rollout import Slot, policy_keys, world_keys
 from jaxvec.core.shards import by_shard, shards_of, shuffled, take
-from jaxvec.core.spaces import Discrete
-from jaxvec.core.types import ActTrace, Observation, Timestep
+from jaxvec.core.types import Observation, Timestep
+from jaxvec.learners.apg_acting import Acting, Played
 from jaxvec.learners.apg_replays import Replays
 from jaxvec.learners.apg_types import Hyper, Piece, Settings, returns_of, settings_of
 from jaxvec.learners.base import Learner, Metrics, check_counts
-from jaxvec.learners.blocks import flat, heads, normalise
+from jaxvec.learners.blocks import flat, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
+from jaxvec.learners.blocks.by_choice import ByChoice
 from jaxvec.learners.blocks.metrics import scalars, summary
 from jaxvec.learners.blocks.networks import NetworkLike, as_builder, mlp
 from jaxvec.learners.blocks.schedules import annealed
-from jaxvec.learners.on_policy import OnPolicy
 from jaxvec.learners.on_policy_types import State
 
 UNIT_RATE = 0.02  # by which part the unit of returns follows those of a piece
-SLOTS_AT_ONCE = 4096  # of replays: as many as a processor's caches hold
 
 
-class Apg(OnPolicy):
+class Apg(Acting):
     """Path derivatives and replays."""
 
     adam_eps = 1e-8
@@ -81,7 +82,9 @@ class Apg(OnPolicy):
             TypeError: `network` or `critic` cannot be one.
         """
         check_counts("apg", settings, ("value_minibatches", "alternatives"))
-        super().__init__("apg", env, settings, Hyper(), network)
+        self.by_choice = ByChoice(env) if settings.numbers_by_choice else None
+        super().__init__("apg", self.by_choice or env, settings, Hyper(), network)
+        self.bare_env = env
         if self.actors.has_memory or settings.free_std:
             raise ValueError("apg: actors have no memory and no deviations: gru must be 0 and free_std off")
         samples = self.n_steps * settings.n_worlds
@@ -94,7 +97,7 @@ class Apg(OnPolicy):
         build = partial(mlp, settings.hidden, activation=settings.activation) if critic is None else as_builder(critic)
         self.custom = self.custom if critic is None else (*self.custom, "critic")
         self.critic = build(1)
-        self.replays = Replays(env, settings.sampled_choices, settings.alternatives)
+        self.replays = Replays(self.env, settings.sampled_choices, settings.alternatives)
         self.replay_slots = env.replay_slots if settings.replay_slots is None else settings.replay_slots
         check_counts("apg", self, ("replay_slots",))
 
@@ -129,108 +132,6 @@ class Apg(OnPolicy):
         values = self.critic.apply(state.params["critic"], (), self.inputs(state, obs).world)[0]
         return parameters | {"critic": state.params["critic"]}, outputs | {"critic": values}
 
-    # Acting
-
-    def decide(self, actor: Groups, state: State, key: Array, obs: Observation, greedy: bool) -> tuple[Groups, Groups]:
-        """Actions of the agents that are asked, `(n, ..., *batch)`, and the outputs behind them `(n, width, *batch)`.
-
-        Args:
-            actor: parameters of the actors.
-            state: the learner's.
-            key: one per world.
-            obs: as the environment gives it.
-            greedy: the best choices, rather than samples.
-        """
-        rank = key.ndim
-        inputs, mask = self.inputs(state, obs).agents, batch_first(obs.mask, rank)
-        outputs, _ = self.actors.outputs(actor, self.actors.memory(key.shape), inputs, obs.ids, rank)
-        action = {}
-        for group, spaces in self.env.action_space.items():
-            parts = flat.split(spaces, outputs[group])
-            u = flat.split(spaces, flat.uniforms(rng.stream(key, group), spaces, len(obs.agents[group]))["u"])
-            raw = {}
-            for name, space in spaces.items():
-                if isinstance(space, Discrete):
-                    logits = flat.masked(parts[name], mask.get(group, {}).get(name))
-                    gumbel = -jnp.log(-jnp.log(u[name]))
-                    raw[name] = jnp.argmax(logits if greedy else logits + gumbel, -1).astype(jnp.int32)
-                else:
-                    raw[name] = flat.clipped(parts[name])
-            action[group] = batch_last(heads.to_space(spaces, raw), rank)
-        return action, batch_last(outputs, rank)
-
-    def choose(self, state: State, memory: Any, key: Array, obs: Observation, greedy: bool) -> tuple[Groups, Any, Any]:
-        """See `OnPolicy.choose`; numbers have no noise."""
-        action, outputs = self.decide(state.params["actor"], state, key, obs, greedy)
-        return action, memory, outputs
-
-    # Replays
-
-    def replay(
-        self, env: Environment, state: State, start: Any, keys: tuple[Array, Array], action: Groups, t: Array
-    ) -> Array:
-        """Discounted rewards `(W,)` of a slot with a given action, and of those that follow under the policy's best choices.
-
-        Args:
-            env: whose episodes may end and begin anew.
-            state: the learner's.
-            start: the environment's state, and the observation on which was acted.
-            keys: (worlds', policy's), of which slot t uses the fold with t + 1.
-            action: of all agents.
-            t: the slot.
-        """
-        before, obs = start
-        now, ts = env.step(rng.fold_in(keys[0], t + 1), before, action, state.env_params)
-        total, going, discount = mean_reward(ts.reward, obs), ~ts.done, 1.0
-
-        def follow(carry: Any, h: Array) -> tuple[Any, None]:
-            now, ts, total, going, discount = carry
-            discount = discount * state.hyper.gamma
-
-            def act_fn(key: Array, obs: Observation) -> tuple[Any, Any]:
-                return self.decide(state.params["actor"], state, key, obs, True)[0], ()
-
-            action, trace = env.act(act_fn, rng.fold_in(keys[1], h + 1), now, ts, state.env_params)
-            after, next_ts = env.step(rng.fold_in(keys[0], h + 1), now, action, state.env_params)
-            total = total + jnp.where(going, discount * mean_reward(next_ts.reward, trace.obs), 0)
-            return (after, next_ts.replace(info={}), total, going & ~next_ts.done, discount), None
-
-        if self.replay_slots > 1:
-            carry = (now, ts.replace(info={}), total, going, jnp.asarray(discount))
-            total = jax.lax.scan(follow, carry, t + 1 + jnp.arange(self.replay_slots - 1))[0][2]
-        return total
-
-    def gains(
-        self,
-        env: Environment,
-        state: State,
-        start: Any,
-        keys: tuple[Array, Array],
-        action: Groups,
-        trace: ActTrace,
-        t: Array,
-    ) -> tuple[Array, Array]:
-        """What replays say of the choices and jumps of slot t, and the entropy of its choices; see `Replays.gains`.
-
-        Args:
-            env, state, start, keys: as for `replay`.
-            action: of the slot.
-            trace: how it was asked, with the actors' outputs as extras.
-            t: the slot.
-        """
-        key = rng.stream(rng.fold_in(keys[1], t + 1), "replay")
-        if not self.replays:
-            return jnp.zeros(key.shape), jnp.zeros(key.shape)
-        start, action = jax.lax.stop_gradient((start, action))
-        block = max(1, SLOTS_AT_ONCE // self.settings.n_worlds)
-
-        def worth(actions: Groups) -> Array:
-            actions = jax.lax.stop_gradient(actions)
-            return jax.lax.map(lambda a: self.replay(env, state, start, keys, a, t), actions, batch_size=block)
-
-        jump = annealed(state.hyper, state.update).jump
-        return self.replays.gains(worth, action, batch_first(trace.extras, 1), trace.obs, key, jump)
-
     # Learning
 
     def objective(self, actor: Groups, state: State, start: Any, hyper: Any) -> tuple[Array, tuple[Any, Piece, Array]]:
@@ -255,7 +156,7 @@ class Apg(OnPolicy):
             now, ts = carry
             action, trace = env.act(act_fn, rng.fold_in(keys[1], t + 1), now, ts, params)
             after, next_ts = env.step(rng.fold_in(keys[0], t + 1), now, action, params)
-            gain, entropy = self.gains(env, state, (now, trace.obs), keys, action, trace, t)
+            gain, entropy = self.gains(env, state, Played(t, keys, now, ts, action, trace))
             lean = trace.obs.replace(aux={}, ids={})
             lean_ts = scalars(next_ts).replace(obs=lean, final_obs=None)
             piece = Piece(

@@ -12,6 +12,7 @@ from jaxvec.core.rollout import Slot
 from jaxvec.forecast.online import Windows
 from jaxvec.learners import on_policy_types
 from jaxvec.learners.apg_replays import Replays
+from jaxvec.learners.blocks.by_choice import ByChoice
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Settings(on_policy_types.Settings):
         alternatives: how many options of a choice are replayed at most: the one that was taken, and others drawn without
             replacement by the policy's probabilities (the best of logits with Gumbel noise; Kool et al. 2019).
         replay_slots: slots of a replay; None: as many as the environment says, see `Environment.replay_slots`.
+        ask_again: where agents take turns, those who come later in a replayed slot are asked again.
+        numbers_by_choice: an agent with a single choice has numbers for every option, of which those of the chosen one are done,
+            see `jaxvec.learners.blocks.by_choice`.
         value_minibatches: gradient steps of the value per update, where there is one.
     """
 
@@ -37,6 +41,8 @@ class Settings(on_policy_types.Settings):
     sampled_choices: int = 2
     alternatives: int = 16
     replay_slots: int | None = None
+    ask_again: bool = True
+    numbers_by_choice: bool = False
     value_minibatches: int = 4
 
     def __post_init__(self) -> None:
@@ -83,6 +89,8 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
         usual |= {"rollout_length": 1}
         if all(env.options.get(group) for group in env.action_space):
             usual |= {"actor": "scorer", "scorer_hidden": (16, 16), "hidden": (64,)}
+    if env.takes_turns and ByChoice(env).wider:
+        usual |= {"numbers_by_choice": True}
     if len(Replays(env, 0, 1).choices) > 1:  # one of each component's
         usual |= {"sampled_choices": 1}
     if env.replay_slots > 1:  # which are dear

@@ -57,7 +57,7 @@ class Settings:
         hidden: widths of actor and critic.
         activation: "tanh", "relu" or "silu".
         prior: the name of a rule, see `jaxvec.policies.fixed`, on which actors are residuals: the first policy is the rule.
-        prior_logit: what the rule's choice has ahead of the others; of options that it weighs, for each unit of the reward.
+        prior_logit: what the rule's choice has ahead of the others; of options that it weighs, for each unit of that.
         forecaster: the name of the network that forecasts in an environment with `forecasts`, see `jaxvec.forecast.FORECASTERS`.
         forecaster_steps, forecaster_batch: its gradient steps per update, and slots in each.
         normalise_observations: by running mean and variance.

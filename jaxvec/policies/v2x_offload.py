@@ -23,6 +23,8 @@ from jaxvec.envs.v2x_offload.observation import GROUP, Seen, see
 from jaxvec.envs.v2x_offload.params import Params
 from jaxvec.envs.v2x_offload.slot import Decision, Grants, asked, reach, server_places_m, settle, transmit
 
+CLOSE = 0.01  # a difference of costs that is told apart: of servers as good as each other it is a few thousandths
+
 
 def share(x: float, seen: Seen, env: V2xOffload) -> Array:
     """The part of a residue that leaves as much for each of x n / N later users."""
@@ -54,6 +56,11 @@ def rocs(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, 
 
 def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array, Array]:
     """The target of the smallest own cost, as far as this vehicle and the twin can tell (of the clocks only their mean)."""
+    return jnp.argmin(costs(seen, env, params), 1), share(1, seen, env)
+
+
+def costs(seen: Seen, env: V2xOffload, params: Params) -> Array:
+    """What each target would cost a vehicle that offloads as `greedy` does `(n, 1 + N)` [-]."""
     s, rank = share(1, seen, env), seen.task_bits.ndim - 1
     place = reach(seen.dist_m, server_places_m(env, params, rank), params)
     clock_hz: Any = params.cv_cpu_hz
@@ -72,7 +79,12 @@ def greedy(u: Array, seen: Seen, env: V2xOffload, params: Params) -> tuple[Array
         grants = Grants(wanted[:, 0] * seen.free_hz, wanted[:, 1] * seen.free_band_hz, jnp.zeros(s.shape, bool))
         return settle(seen, d, place, grants, transmit(env, seen, d, place, grants, known), known).cost
 
-    return jnp.argmin(jnp.stack([cost(target) for target in range(1 + env.n_servers)]), 0), s
+    return jnp.stack([cost(target) for target in range(1 + env.n_servers)], 1)
+
+
+def worth(seen: Seen, env: V2xOffload, params: Params) -> Array:
+    """What `greedy` thinks each target worth, in units of `CLOSE` `(n, 1 + N)`."""
+    return -costs(seen, env, params) / CLOSE
 
 
 RULES: dict[str, Rule] = {
@@ -80,7 +92,7 @@ RULES: dict[str, Rule] = {
     "amcs": Rule(amcs, local=True),
     "amcs_nearest": Rule(amcs_nearest, local=True),
     "rocs": Rule(rocs, local=True),
-    "greedy": Rule(greedy, local=True),
+    "greedy": Rule(greedy, local=True, scores=worth),
 }
 
 
@@ -102,4 +114,13 @@ def rules(env: V2xOffload, params: Params) -> dict[str, Rule]:
 
         return policy
 
-    return {name: rule.policy(env, policy_of(rule)) for name, rule in RULES.items()}
+    def scores_of(scores: Any) -> Policy:
+        def of_all(key: Array, obs: Observation) -> Any:
+            known = world_params(params) if obs.agents[GROUP].ndim > 2 else params
+            return {} if env.partition else {GROUP: {"target": scores(see(env, obs, known), env, known)}}
+
+        return of_all
+
+    return {
+        name: rule.policy(env, policy_of(rule), rule.scores and scores_of(rule.scores)) for name, rule in RULES.items()
+    }

@@ -18,7 +18,8 @@ from jaxvec.core import rng
 from jaxvec.core.environment import Environment, first_timestep
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.spaces import Box, Discrete
-from jaxvec.core.types import Observation, Timestep
+from jaxvec.core.turns import ask_in_turns
+from jaxvec.core.types import ActTrace, Observation, Timestep
 from jaxvec.core.wrappers import one_agent
 from jaxvec.learners.apg import Apg
 from jaxvec.learners.apg_replays import Replays
@@ -188,6 +189,103 @@ def test_replays_vary_less_than_the_score_function():
     replay_var = sum(np.var(np.stack(x), 0).sum() for x in zip(*(jax.tree.leaves(g) for g in several), strict=True))
     score_var = sum(np.var(np.asarray(x), 0).sum() for x in jax.tree.leaves(scores))
     assert replay_var < 0.8 * score_var
+
+
+@dataclass(frozen=True)
+class Following(Meeting):
+    """A bandit in turns, worth `WORTH` of both picks: whoever picks later sees what was picked before."""
+
+    takes_turns = True
+
+    def act(self, act_fn, key, state, ts, params):
+        def show(before, k, mine):
+            who, row = mine
+            seen = jnp.where(k > 0, 2.0 * before - 1, row)
+            return before, ts.obs.replace(agents={"a": seen[None, None]}, ids={"a": who[None]})
+
+        def then(before, mine, action):
+            return action["a"]["pick"][0]
+
+        turns = (jnp.arange(self.n), state.x)
+        action, seen, extras = ask_in_turns(act_fn, key, jnp.zeros_like(state.t), turns, show, then)
+        return action, ActTrace(ts.obs.replace(**seen), extras)
+
+    def step_from(self, state, action, draws, params):
+        after, ts = super().step_from(state, action, draws, params)
+        pick = action["a"]["pick"]
+        worth = jnp.asarray(WORTH)[pick[0], pick[1]]
+        return after, ts.replace(reward={"a": jnp.broadcast_to(worth, pick.shape)})
+
+
+WORTH = [[1.0, 0.1], [0.8, 1.5]]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_replays_in_turns_ask_those_who_come_later_again(again):
+    """Against the expectation over both picks, where the second depends on the first; without it the gradient is another."""
+    settings = Settings(n_worlds=4096, rollout_length=1, hidden=(3,), sampled_choices=0, ask_again=again)
+    core = Apg(Following(n=2), settings)
+    state = core.init(KEY, Params(), core.hyper.replace(gamma=0.0))
+    hidden = {"kernel": jnp.array([[2.0, -2.0, 1.0]]), "bias": jnp.zeros(3)}
+    last = {"kernel": jnp.array([[-0.5, 0.5], [0.5, -0.5], [0.0, 0.3]]), "bias": jnp.array([0.2, 0.0])}
+    actor = {"a": {"params": {"Dense_0": hidden, "Dense_1": last}}}  # who sees the second picked mostly picks it, too
+    state = state.replace(params=state.params | {"actor": actor})
+    first = state.carry[1].obs.agents["a"][0, 0]  # (W,)
+
+    def expected(actor):
+        def pi(rows):
+            return jax.nn.softmax(core.actors.networks["a"].apply(actor["a"], (), rows[..., None])[0])
+
+        then = pi(jnp.array([-1.0, 1.0]))  # (2, 2)
+        return jnp.mean(jnp.sum(pi(first) * jnp.sum(then * jnp.asarray(WORTH), 1), 1))
+
+    true, found = jax.grad(expected)(actor), gradient(core, state)
+    size = max(np.abs(x).max() for x in jax.tree.leaves(true))
+    assert size > 0.05
+    off = max(np.abs(a - b).max() for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(true), strict=True))
+    assert (off < 0.06 * size) == again
+
+
+@dataclass(frozen=True)
+class Aim(Carts):
+    """A bandit of one: the first pick earns most at push 1, the second, which is worth more, at -0.5."""
+
+    horizon: int = 1
+
+    action_space = property(lambda self: {"a": {"pick": Discrete(2), "push": Box(-2.0, 2.0)}})
+
+    def step_from(self, state, action, draws, params):
+        after, ts = super().step_from(state, action, draws, params)
+        pick, push = action["a"]["pick"], action["a"]["push"]
+        return after, ts.replace(reward={"a": jnp.where(pick == 1, 1.2 - (push + 0.5) ** 2, 1 - (push - 1) ** 2)})
+
+
+def test_numbers_by_choice_have_the_gradient_of_the_expected_reward():
+    """Against the expectation over the picks, each with the number that is said for it."""
+    env = Aim(n=1)
+    core = Apg(env, Settings(n_worlds=4096, rollout_length=1, hidden=(3,), numbers_by_choice=True))
+    state = core.init(KEY, Params(), core.hyper.replace(gamma=0.0))
+    actor = jax.tree.map(lambda x: x + 0.3 * jnp.sin(1 + jnp.arange(x.size).reshape(x.shape)), state.params["actor"])
+    state = state.replace(params=state.params | {"actor": actor})
+    obs = state.carry[1].obs
+
+    def said(actor):
+        y = core.actors.outputs(actor, {"a": ()}, core.inputs(state, obs).agents, {}, 1)[0]["a"][:, 0]
+        return jax.nn.softmax(y[:, :2]), 2 * jnp.clip(y[:, 2:], -1, 1)
+
+    def expected(actor):
+        pi, push = said(actor)
+        return jnp.mean(pi[:, 0] * (1 - (push[:, 0] - 1) ** 2) + pi[:, 1] * (1.2 - (push[:, 1] + 0.5) ** 2))
+
+    true, found = jax.grad(expected)(actor), gradient(core, state)
+    size = max(np.abs(x).max() for x in jax.tree.leaves(true))
+    assert size > 0.05
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(true), strict=True):
+        np.testing.assert_allclose(a, b, atol=0.06 * size)
+    action = core.policy(state)(jax.random.split(KEY, 4096), obs)["a"]
+    pi, push = said(actor)
+    np.testing.assert_array_equal(action["pick"][0], pi.argmax(1))
+    np.testing.assert_allclose(action["push"][0], np.take_along_axis(push, pi.argmax(1)[:, None], 1)[:, 0], rtol=1e-5)
 
 
 @dataclass(frozen=True)

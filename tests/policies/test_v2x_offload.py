@@ -158,3 +158,16 @@ def test_a_rule_serves_one_world_as_well_as_many():
     together = jax.tree.map(lambda x: x[..., 3], jax.jit(run)(keys, rows))
     alone = jax.jit(run)(keys[3], rows[..., 3])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone, together)
+
+
+def test_greedy_goes_where_it_thinks_most_is_to_be_had():
+    """What it thinks of each target, of which learners that begin as it are told, and where it goes."""
+    keys = jax.random.split(jax.random.key(4), 64)
+    obs = ENV.reset(keys, PARAMS)[1].obs
+    rule = fixed(ENV, PARAMS)["greedy"]
+    worth = np.asarray(rule.scores(keys, obs)[GROUP]["target"])
+    assert worth.shape == (ENV.n_vehicles, 1 + ENV.n_servers, 64)
+    np.testing.assert_array_equal(worth.argmax(1), rule(keys, obs)[GROUP]["target"])
+    assert (np.ptp(worth, 1) > 0).all()
+    split = jaxvec.make("v2x_offload", partition=True)[0]
+    assert fixed(split, PARAMS)["greedy"].scores(keys, split.reset(keys, PARAMS)[1].obs) == {}

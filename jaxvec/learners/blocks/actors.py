@@ -197,14 +197,19 @@ class Actors:
             of_asked, before = params[group], memory[group]
             if group in ids:
                 of_asked = network.rows(of_asked, ids[group])
-                before = jax.tree.map(lambda x, who=ids[group]: _rows(x, who), before)
+                before = jax.tree.map(lambda x, who=ids[group]: rows_of(x, who), before)
             outputs[group], after = network.apply(of_asked, batch_first(before, rank), seen[group])
             next_memory[group] = batch_last(after, rank)
         return outputs, next_memory
 
 
-def _rows(x: Array, who: Array) -> Array:
-    """Rows `who` of x, `(m,)` or another choice in each world, `(m, *batch)`."""
+def rows_of(x: Array, who: Array) -> Array:
+    """Rows of some agents `(m, ..., *batch)`.
+
+    Args:
+        x: of all agents `(n, ..., *batch)`.
+        who: which agents, int `(m,)`, or others in each world, `(m, *batch)`.
+    """
     if who.ndim == 1:
         return x[who]
     return jnp.take_along_axis(x, who.reshape(len(who), *(1,) * (x.ndim - who.ndim), *who.shape[1:]), 0)

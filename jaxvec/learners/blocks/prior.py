@@ -1,7 +1,7 @@
 """A rule as the prior of a policy: the policy is a residual on it (Silver et al. 2018; Johannink et al. 2019).
 
 What the rule would do is written behind what each agent sees, and added to what its network says: choices as logits, numbers as
-means. Of a rule that weighs all options, it is what each is behind the best, in units of the reward: that says more. The
+means. Of a rule that weighs all options, it is what each is behind the best, in units that the rule has: that says more. The
 network's last layer starts at zero, so that the first policy is the rule. A rule is local where it reads an agent's own row
 alone; with a central one as prior, the policy knows what the rule knows.
 """
@@ -181,7 +181,7 @@ def residual(network: Network, spaces: flat.Spaces, *, logit: float, squashed: b
     Args:
         network: of what an agent sees, whose outputs start at zero but for the deviations.
         spaces: of the group's actions.
-        logit: what is added to the logit of the rule's choice; of options that it weighs, for each unit of the reward.
+        logit: what is added to the logit of the rule's choice; of options that it weighs, for each unit of that.
         squashed: numbers are tanh of the outputs, rather than the outputs.
         deviations: outputs have a logarithm of a deviation behind each component's means, as `heads` have them.
     Returns:
