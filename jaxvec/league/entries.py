@@ -65,7 +65,9 @@ ENTRIES: dict[str, tuple[Entry, ...]] = {
 }
 """Per system those that take part beside `SAMPLED`; of a system that is not here, `APG`."""
 
-WORLDS_OF: dict[str, Named] = {"twin_migration": {"turns": True, "obs_vehicle_id": True, "region": "city"}}
+WORLDS_OF: dict[str, Named] = {
+    "twin_migration": {"turns": True, "obs_vehicle_id": True, "obs_twins": True, "region": "city"}
+}
 """Per system the settings of the environment in its league, where they are not its defaults."""
 
 JUDGED_IN: dict[str, Named] = {"twin_migration": {"region": "city:test"}}

@@ -183,7 +183,8 @@ class Acting(OnPolicy):
             return jnp.zeros(key.shape), jnp.zeros(key.shape)
         outputs, seen = batch_first(slot.trace.extras, 1), slot.trace.obs
         slot = jax.lax.stop_gradient(slot)
-        block = max(1, SLOTS_AT_ONCE // self.settings.n_worlds)
+        # of several slots, in which everybody is asked, one at a time: together they do not fit into caches
+        block = 1 if self.replay_slots > 1 else max(1, SLOTS_AT_ONCE // self.settings.n_worlds)
 
         def worth(actions: Groups) -> Array:
             actions = jax.lax.stop_gradient(actions)

@@ -122,14 +122,16 @@ def myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.
 
 
 def own_myopic(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
-    """`myopic` of each vehicle by itself, with the loads of its own row: in turns those of the twins before it among them."""
+    """`myopic` of each vehicle by itself, with the loads of its own row: in turns those of the twins before it among them, and
+    with `obs_twins` those that other twins bring where they are."""
     return jnp.argmax(own_scores(seen, env, params, migration), 1)
 
 
 def own_scores(seen: Seen, env: TwinMigration, params: Params, migration: float = 1.0) -> Array:
     """What `own_myopic` thinks each server worth: minus what the slot would cost there, -inf where it is not allowed (n, M)."""
     expected = prospects(seen, env, params, migration, own=True)
-    cost = slot_cost(seen.known_load, expected, seen.prev.ndim - 1, env, params)
+    load = seen.known_load + seen.staying
+    cost = slot_cost(load, expected, seen.prev.ndim - 1, env, params)
     return jnp.where(seen.allowed, -cost, -jnp.inf)
 
 

@@ -1,6 +1,7 @@
 """`twin_migration`: settings, regions, chance, a worked example by hand, and what holds whatever is decided."""
 
 import dataclasses
+from dataclasses import replace
 from itertools import pairwise
 
 import jax
@@ -56,6 +57,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("workload_info", "predicted, last, none, actual"),
         ("obs_prev_server", "True, False"),
         ("obs_vehicle_id", "True, False"),
+        ("obs_twins", "True, False"),
         ("use_mask", "True, False"),
         ("turns", "True, False"),
         ("fading", "none, rayleigh"),
@@ -92,6 +94,7 @@ def test_sizes_of_spaces_follow_the_counts():
     assert env.observation_space[GROUP].shape == (284,)  # 94 + 95 + 95
     assert TwinMigration(obs_prev_server=False).observation_space[GROUP].shape == (189,)  # (19)
     assert TwinMigration(obs_vehicle_id=True).observation_space[GROUP].shape == (289,)
+    assert TwinMigration(obs_twins=True).observation_space[GROUP].shape == (379,)
     assert env.world_size == 1236  # 3 * 95 + 2 * 95 * 5 + 1
     assert env.action_space == {GROUP: {"server": Discrete(95)}}
 
@@ -429,6 +432,26 @@ def test_each_vehicle_sees_its_own_number_and_a_scorer_gives_it_to_every_server(
     assert np.asarray(ask([0, 1]).agents[GROUP])[:, -2:].tolist() == [[1, 0], [0, 1]]
     assert env.options[GROUP]["server"].context == (11, 12)  # after 3 distances, 4 loads, 4 of the twin
     assert TwinMigration().options[GROUP]["server"].context == ()
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_with_obs_twins_vehicles_see_where_the_other_twins_are(turns):
+    """60 MB each of those who may still go elsewhere: in turns, of whoever comes later; not one's own, nor of who is late."""
+    env, params, state, *_ = two_in_turns(obs_twins=True)
+    env = replace(env, turns=turns)
+
+    def staying(**changes):
+        obs = observe(env, begun(env, state.replace(**changes), params), params)
+        return (np.asarray(obs.agents[GROUP])[:, 7:11] * 300).round(3).tolist()
+
+    nothing = [0.0] * 4
+    second = nothing if turns else [60.0, 0.0, 0.0, 0.0]
+    assert staying(prev=np.int32([0, 1])) == [[0.0, 60.0, 0.0, 0.0], second]
+    assert staying(prev=np.int32([0, -1])) == [nothing, second]
+    assert staying(prev=np.int32([0, 1]), veh_start=np.int32([0, 2])) == [nothing, nothing]
+    shown = env.options[GROUP]["server"].columns
+    assert shown.shape == (4, 4)
+    assert shown[:, 2].tolist() == [7, 8, 9, 10]
 
 
 def test_the_mask_of_the_second_vehicle_counts_the_twin_of_the_first():

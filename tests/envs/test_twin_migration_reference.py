@@ -40,6 +40,7 @@ COMING_AND_GOING = {
     "uav_schedule": "dynamic",
     "workload_info": "actual",
     "obs_vehicle_id": True,
+    "obs_twins": True,
 }
 ALL = [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none", "n_vehicles": 1, "n_rsu": 1, "n_uav": 1}]
 IN_TURNS = [PLAIN, PAPER, COMING_AND_GOING, {"workload_info": "none"}]
@@ -94,7 +95,7 @@ def test_each_vehicle_in_its_turn_sees_what_the_reference_says(settings):
             for w, (config, (before, _, _)) in enumerate(zip(configs, theirs, strict=True)):
                 sight, placed = reference.see(before, config), np.zeros(env.n_servers)
                 for v in range(env.n_vehicles):
-                    row, _, allowed, _ = reference.observe(before, config, placed)
+                    row, _, allowed, _ = reference.observe(before, config, placed, in_turns=True)
                     np.testing.assert_allclose(rows[v, :, w], row[v], rtol=1e-9, atol=1e-9)
                     np.testing.assert_array_equal(mask[v, :, w], allowed[v])
                     taken += int((allowed[v] != sight.mask[v]).any())

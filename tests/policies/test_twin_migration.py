@@ -68,7 +68,10 @@ def test_rules_agree_with_the_reference(settings):
 
 
 def hand(prev=(-1,), allowed=((1, 1, 1, 1),), dist=((300.0, 200.0, 100.0),), load=(1.0, 2.0, 3.0, 0.0)):
-    return Seen(*(np.array(x) for x in (dist, [load], np.array(allowed, bool), prev, [True], np.zeros((1, 2)))))
+    staying = [[0.0] * len(load)]
+    return Seen(
+        *(np.array(x) for x in (dist, [load], staying, np.array(allowed, bool), prev, [True], np.zeros((1, 2))))
+    )
 
 
 def test_rules_by_hand():

@@ -35,6 +35,7 @@ class Switches:
     workload_info: str = "predicted"  # or "last", "none", "actual"
     obs_prev_server: bool = True
     obs_vehicle_id: bool = False
+    obs_twins: bool = False
     use_mask: bool = True
     fading: str = "none"  # or "rayleigh"
     vehicle_schedule: str = "static"  # or "dynamic"
@@ -292,7 +293,18 @@ def see(state: State, world: World, placed: Array | float = 0.0) -> Sight:
     return Sight(veh_active, active, place, ground, dist, near, known_load, in_range, feasible, mask)
 
 
-def observe(state: State, world: World, placed: Array | float = 0.0) -> tuple[Array, Array, Array, Array]:
+def staying(state: State, sight: Sight, v: int, world: World, in_turns: bool) -> Array:
+    """[M], in caches: what the twins of others bring where these are; in turns, of those who come after vehicle v."""
+    p, bits = world.params, np.zeros(world.switches.n_servers)
+    for u in range(v + 1 if in_turns else 0, world.switches.n_vehicles):
+        if u != v and sight.veh_active[u] and state.prev[u] >= 0 and sight.server_active[state.prev[u]]:
+            bits[state.prev[u]] += p.vt_rate_bps * p.slot_s
+    return np.clip(bits / p.cache_bits, 0, 2)
+
+
+def observe(
+    state: State, world: World, placed: Array | float = 0.0, in_turns: bool = False
+) -> tuple[Array, Array, Array, Array]:
     """(19), (23): rows [V,3M-1], the world's view, the mask [V,M], and who is on the way [V]; `placed` as in `see`."""
     sw, p, sight = world.switches, world.params, see(state, world, placed)
     m_count = sw.n_servers
@@ -306,6 +318,7 @@ def observe(state: State, world: World, placed: Array | float = 0.0) -> tuple[Ar
         row = [
             d,
             load,
+            *([staying(state, sight, v, world, in_turns)] if sw.obs_twins else []),
             *([twin] if sw.obs_prev_server else []),
             *([np.arange(sw.n_vehicles) == v] if sw.obs_vehicle_id else []),
         ]

@@ -34,7 +34,8 @@ Extensions by configuration: Rayleigh fading, the standard path-loss models, oth
 that decide in turns (`turns`): in the order of their numbers, each sees the known loads with the twins that were placed before
 it in this slot, and its mask leaves what would not overflow on top of them. The slot that follows is the same. With
 `obs_vehicle_id` a vehicle sees its own number: vehicles that decide at once with one policy, and see the same servers, would
-else all go to the same one.
+else all go to the same one. With `obs_twins` it sees what the other twins bring where they are: (19) has loads before twins
+arrive, so that who decides at once cannot tell which servers are taken.
 """
 
 from collections.abc import Mapping
@@ -139,7 +140,8 @@ class TwinMigration(Sizes, Environment):
 
     @property
     def options(self) -> dict[str, dict[str, Options]]:
-        """Of each server: distance, load, and whether the twin is there; if it is anywhere matters too. Three kinds."""
+        """Of each server: distance, load, with `obs_twins` what others bring, and whether the twin is there; if it is anywhere
+        matters too. Three kinds."""
         return options(self)
 
     @classmethod

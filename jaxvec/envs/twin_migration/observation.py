@@ -20,16 +20,21 @@ from jaxvec.core.layout import lift
 from jaxvec.core.observation import Block, Encoded, Layout
 from jaxvec.core.types import Observation
 from jaxvec.envs.twin_migration.params import Params, Scene, Sizes, State
-from jaxvec.envs.twin_migration.scene import fits, known_load
+from jaxvec.envs.twin_migration.scene import arrivals, fits, known_load
 
 GROUP = "vehicle"
 MOST = 2.0  # the highest entry
-OPTION_SCALE = {"dist_m": 4.0, "known_load_bits": 2.0, "twin": 1.0}  # what a scorer of servers multiplies entries by
+OPTION_SCALE = {
+    "dist_m": 4.0,
+    "known_load_bits": 2.0,
+    "staying_bits": 2.0,
+    "twin": 1.0,
+}  # what a scorer of servers multiplies entries by
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
-    """Of a vehicle's row, 3M - 1 entries, M less without `obs_prev_server`, V more with `obs_vehicle_id`; and of the world,
-    3M + (2M - 1) V + V + 1."""
+    """Of a vehicle's row, 3M - 1 entries, M less without `obs_prev_server`, M more with `obs_twins`, V more with
+    `obs_vehicle_id`; and of the world, 3M + (2M - 1) V + V + 1."""
     v, m, cut = sizes.n_vehicles, sizes.n_servers, (0.0, MOST)
     dist = "m", "distance to each RSU and UAV; of an absent one, the largest", "obs_distance_m"
     twin = "-", "1 of the server where the own twin is, else 0; at first it is nowhere"
@@ -39,6 +44,9 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
         "cache_bits",
     )
     vehicle = [Block("dist_m", m - 1, *dist, clip=cut), Block("known_load_bits", m, *load, clip=cut)]
+    if sizes.obs_twins:
+        staying = "what other twins bring to each server where these are, in turns those of whoever comes later"
+        vehicle.append(Block("staying_bits", m, "bit", staying, "cache_bits", clip=cut))
     if sizes.obs_prev_server:
         vehicle.append(Block("twin", m, *twin))
     if sizes.obs_vehicle_id:
@@ -56,7 +64,8 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
 
 
 def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
-    """What is seen of each server: distance (none of the satellite), load, whether the twin is there; if it is anywhere, too."""
+    """What is seen of each server: distance (none of the satellite), load, with `obs_twins` what others bring, whether the twin
+    is there; if it is anywhere, too."""
     row, m = layout(sizes)[GROUP], sizes.n_servers
     names = [block.name for block in row.blocks if block.name in OPTION_SCALE]
     columns = [row.columns(name) for name in names]
@@ -82,6 +91,8 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     load = told_load(sizes, state, jnp.zeros_like(state.queue), params)
     twin = (lift(jnp.arange(sizes.n_servers), state.t.ndim) == state.prev[:, None]).astype(dist.dtype)
     seen: dict[str, Any] = {"dist_m": Encoded(dist), "known_load_bits": Encoded(load)}
+    if sizes.obs_twins:
+        seen["staying_bits"] = staying_bits(sizes, state, params)
     if sizes.obs_prev_server:
         seen["twin"] = twin
     if sizes.obs_vehicle_id:
@@ -119,6 +130,21 @@ def told_load(sizes: Sizes, state: State, placed: Array, params: Params) -> Arra
         return block.encode(placed, params)
     known = known_load(sizes, state, state.scene.near, there, params)
     return jnp.where(there, block.encode(known + placed, params), MOST)
+
+
+def staying_bits(sizes: Sizes, state: State, params: Params) -> Array:
+    """What the other twins bring to each server if they stay where they are; in turns, those of whoever comes later.
+
+    Args:
+        state: at the start of a slot.
+    Returns:
+        `(V, M)` [bit].
+    """
+    scene, servers = state.scene, lift(jnp.arange(sizes.n_servers), state.t.ndim)
+    here = (servers == state.prev[:, None]) & scene.veh_active[:, None] & scene.server_active
+    count = here.astype(scene.dist.dtype)
+    of_others = (jnp.cumsum(count[::-1], 0)[::-1] if sizes.turns else jnp.sum(count, 0)) - count
+    return of_others * arrivals(sizes, params)[0]
 
 
 def alone(state: State, who: Array) -> State:
@@ -176,6 +202,7 @@ class Seen(NamedTuple):
     Attributes:
         dist: `(n, M - 1)`, at most 2 `obs_distance_m` [m].
         known_load: `(n, M)`, at most 2 caches; on top of what they hold, where nobody is told of loads [bit].
+        staying: `(n, M)`, what other twins bring where they are, as far as that is seen [bit].
         allowed: bool `(n, M)`, by the mask.
         prev: int32 `(n,)`, server of the twin, -1: none yet.
         active: bool `(n,)`, on its way.
@@ -184,6 +211,7 @@ class Seen(NamedTuple):
 
     dist: Array
     known_load: Array
+    staying: Array
     allowed: Array
     prev: Array
     active: Array
@@ -209,6 +237,7 @@ def see(sizes: Sizes, obs: Observation, params: Params) -> Seen:
     return Seen(
         dist=row.read(rows, "dist_m", params),
         known_load=known_load,
+        staying=row.read(rows, "staying_bits", params) if sizes.obs_twins else jnp.zeros_like(known_load),
         allowed=obs.mask[GROUP]["server"],
         prev=jnp.where(jnp.any(twin > 0, 1), jnp.argmax(twin, 1), -1),
         active=obs.active[GROUP],

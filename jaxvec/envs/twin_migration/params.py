@@ -199,6 +199,11 @@ class Sizes:
         ON_OFF,
         "vehicles see their own number, so that those who see the same may choose apart; off: they do not, as in (19)",
     )
+    obs_twins: bool = switch(
+        False,
+        ON_OFF,
+        "vehicles see what other twins bring where they are, in turns those of whoever comes later; off: not, as in (19)",
+    )
     use_mask: bool = switch(True, ON_OFF, "servers out of reach, or too full, are masked (23); off: only absent ones")
     turns: bool = switch(
         False,
