@@ -27,6 +27,7 @@ from jaxvec.core.files import write_json, write_text
 from jaxvec.core.layout import batch_first
 from jaxvec.core.rollout import policy_keys, world_keys
 from jaxvec.learners.apg import Apg
+from jaxvec.learners.apg_acting import Played
 from jaxvec.learners.apg_types import settings_of
 
 SYSTEMS = ("v2x_offload", "urllc_vec", "twin_migration")
@@ -45,7 +46,7 @@ def estimates(env_id, updates, many, worlds, sampled):
     env, params = jaxvec.make(env_id)
     core = Apg(env, settings_of(env, n_worlds=worlds, **({} if sampled is None else {"sampled_choices": sampled})))
     result = jaxvec.train(core.learner(), params, jax.random.key(0), updates, progress=False)
-    state = result.state
+    state, env = result.state, core.env  # in which its actors say numbers
     start = (state.carry[0], state.carry[1].replace(info={}))
 
     def slot(actor, i):
@@ -60,7 +61,7 @@ def estimates(env_id, updates, many, worlds, sampled):
     def replays(i):
         def surrogate(actor):
             keys, action, trace = slot(actor, i)
-            return jnp.mean(core.gains(env, state, (start[0], trace.obs), keys, action, trace, jnp.int32(0))[0])
+            return jnp.mean(core.gains(env, state, Played(jnp.int32(0), keys, *start, action, trace))[0])
 
         return jax.grad(surrogate)(state.params["actor"])
 

@@ -94,7 +94,7 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
     if len(Replays(env, 0, 1).choices) > 1:  # one of each component's
         usual |= {"sampled_choices": 1}
     if env.replay_slots > 1:  # which are dear
-        usual |= {"sampled_choices": 1, "alternatives": 8}
+        usual |= {"n_worlds": 32, "sampled_choices": 1, "alternatives": 6}
     return Settings(**{**usual, **settings})
 
 
