@@ -23,7 +23,7 @@ class Settings(on_policy_types.Settings):
         n_worlds, activation: as there, with other defaults.
         rollout_length: H, slots of a piece; None: whole episodes.
         bootstrap: a piece ends in a learned value of what follows, rather than in nothing; see "apg, with a value" in the
-            league of `isac_iov`, where it ends lower.
+            leagues: of `isac_iov`, where it ends lower, and of `dt_edge`, where it ends a little higher.
         sampled_choices: of each discrete component, choices that are replayed in a world and slot; 0: all of them.
         alternatives: how many options of a choice are replayed at most: the one that was taken, and others drawn without
             replacement by the policy's probabilities (the best of logits with Gumbel noise; Kool et al. 2019).
