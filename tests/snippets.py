@@ -100,7 +100,7 @@ def small(words: list[str]) -> list[str]:
     if command == "reproduce":  # the figure with the fewest learners
         words = ["reproduce", "v2x_offload", "--figure", "4", "--quick", "--slots", "2000", "--seeds", "1"]
     if command == "bench":
-        words = ["bench", "isac_iov", "--worlds", "8", "--learners", "ippo", "--repeats", "1"]
+        words = ["bench", "isac_iov", "--worlds", "8", "--train", "ippo", "--repeats", "1"]
     return words
 
 

@@ -46,7 +46,9 @@ def main(folder, env_id, *names):
         results = {n: train(learner, params, KEY, UPDATES, devices=n, **options) for n in (1, 2, 4)}
         one, *others = [jax.tree.leaves(jax.tree.map(np.asarray, results[n].state.params)) for n in (1, 2, 4)]
         counts, most = moved(learner, params, jax.devices())
-        width = sum(x.size for x in one)
+        forecaster = results[1].state.forecaster
+        trained = results[1].state.params, forecaster and forecaster.params
+        width = sum(x.size for x in jax.tree.leaves(trained))
         found[name] = {
             "apart": [apart(one, x) for x in others],
             "counts": counts,
