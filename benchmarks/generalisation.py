@@ -25,13 +25,13 @@ from kept import Kept, made, markdown
 import jaxvec
 from jaxvec import policies
 from jaxvec.bench import Row, machine, slug
+from jaxvec.core.checkout import commit
 from jaxvec.core.evaluation import evaluate, interval
 from jaxvec.core.files import write_text
 from jaxvec.core.params import for_other_worlds
 from jaxvec.envs.isac_iov import IsacIov
 from jaxvec.envs.urllc_vec import UrllcVec
 from jaxvec.envs.v2x_offload import V2xOffload
-from jaxvec.league.table import commit
 from jaxvec.traces import World, load_world, moved, shipped
 from jaxvec.training.run_folder import Run
 
@@ -115,10 +115,8 @@ def judge(
 ) -> None:
     """What the policies and the rules are worth in every place that has no row yet."""
     known = dict(list(known.items())[:1]) if env_id in ONE_WORLD else known
-    here, what = (
-        machine() | {"commit": commit(), "command": args.command},
-        f"{env_id} {args.learner} {args.updates} {args.seeds}",
-    )
+    here = machine() | {"commit": commit(), "command": args.command}
+    what = f"{env_id} {args.learner} {args.updates} {args.seeds}"
     places = places_of(env_id, known, held_out)
     paper, missing = places[0], [place for place in places if f"{what} {place.name}" not in kept]
     if not missing:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxvec.core import cache
+from jaxvec.core.checkout import commit
 from jaxvec.core.claims import Part, Unit, work
 from jaxvec.core.devices import said, usable
 from jaxvec.core.evaluation import evaluate
@@ -110,6 +111,7 @@ def league(
         TrainingError: an entry has gone astray; everything else is played, and kept.
     """
     cache.enable()
+    commit()  # of the code that is about to run
     budget, pairs = (budget or Budget()).within(), tuple(pairs)
     played = contest(env_id, names, pairs)
     for entry in played.entries:

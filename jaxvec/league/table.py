@@ -5,8 +5,6 @@ Throughout:
     records: of the league, by name; rewards are per slot, means over agents and over an episode in each world.
 """
 
-import os
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.bench import machine
+from jaxvec.core.checkout import commit
 from jaxvec.core.evaluation import Interval, interval
 from jaxvec.core.files import write_json, write_text
 from jaxvec.core.version import __version__
@@ -310,22 +309,10 @@ def head(summary: Mapping[str, Any], command: str) -> str:
     """
     here, devices = machine(), sorted({row["device"] for row in summary["rows"] if row.get("device")})
     return (
-        f"`{command or 'jaxvec.league'}` · commit {commit()} · jaxvec {__version__}, jax {here['jax']}, "
+        f"`{command or 'jaxvec.league'}` · commit {commit() or 'unknown'} · jaxvec {__version__}, jax {here['jax']}, "
         f"python {here['python']} · {' and '.join(devices) or device()} · {here['date']} · "
         f"{summary['worlds']} worlds that all share · {summary['seeds']} seeds"
     )
-
-
-def commit() -> str:
-    """Of the tree that jaxvec is run from, with a mark if it was changed since; "unknown" outside of one."""
-    try:
-        said = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--exclude=*"],
-            cwd=os.path.dirname(__file__), capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return said.stdout.strip()
 
 
 def write(summary: dict[str, Any], folder: Path, command: str) -> None:

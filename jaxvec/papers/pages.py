@@ -4,13 +4,12 @@ The page is the data, too: `read` gives its verdicts back.
 """
 
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxvec.bench import machine
+from jaxvec.core.checkout import commit
 from jaxvec.papers.data import Data
 from jaxvec.papers.paper import Claim, Figure, Paper
 from jaxvec.papers.series import Named
@@ -26,22 +25,6 @@ EXPLAINED = """A claim *holds*, or is *contradicted*, or is *not shown*: these d
 least difference that so many samples could have shown, *matters* the least that matters. A claim is never decided by a learner
 that has not learned; whether it has stands in the last column. `jaxvec.papers.verdicts` and `jaxvec.papers.convergence` say how
 it is judged."""
-
-
-def commit() -> str:
-    """The commit of the package's checkout, with "+" if files differ from it; empty if it is none."""
-    folder = Path(__file__).parent
-
-    def git(*words: str) -> str:
-        try:
-            return subprocess.run(
-                ["git", *words], cwd=folder, capture_output=True, text=True, check=True
-            ).stdout.strip()
-        except (OSError, subprocess.CalledProcessError):
-            return ""
-
-    found = git("rev-parse", "--short=12", "HEAD")
-    return found + "+" * bool(found and git("status", "--porcelain", "--untracked-files=no", "--", "."))
 
 
 def made(command: str, seeds: int, slots: int, episodes: int, data: Data) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TextIO
 
 from jaxvec.bench import machine
 from jaxvec.core import cache
+from jaxvec.core.checkout import commit
 from jaxvec.core.claims import Part, work
 from jaxvec.core.errors import suggest
 from jaxvec.core.files import write_json, write_text
@@ -47,6 +48,7 @@ class _Plan(NamedTuple):
 
     def begin(self) -> None:
         """Say what is made, and refuse a folder with verdicts of another version."""
+        commit()  # of the code that is about to run
         self.out.mkdir(parents=True, exist_ok=True)
         records.known_verdicts(self.out / "verdicts.json")
         slots, episodes = self.budget.slots, self.budget.episodes
