@@ -111,6 +111,8 @@ def main():
     parser.add_argument("--sampled-choices", type=int)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
     bench.all_cores()
     print(f"{'system':16s}{'replays':>12s}{'score':>12s}{'ratio':>10s}{'slots':>8s}{'per slot':>10s}")
     rows = {}
