@@ -183,12 +183,25 @@ class Acting(OnPolicy):
             return jnp.zeros(key.shape), jnp.zeros(key.shape)
         outputs, seen = batch_first(slot.trace.extras, 1), slot.trace.obs
         slot = jax.lax.stop_gradient(slot)
-        # of several slots, in which everybody is asked, one at a time: together they do not fit into caches
-        block = 1 if self.replay_slots > 1 else max(1, SLOTS_AT_ONCE // self.settings.n_worlds)
+        most = SLOTS_AT_ONCE // (self.settings.n_worlds * self.replay_slots)
 
         def worth(actions: Groups) -> Array:
             actions = jax.lax.stop_gradient(actions)
-            return jax.lax.map(lambda a: self.replay(env, state, slot, a), actions, batch_size=block)
+            n = len(jax.tree.leaves(actions)[0])
+            return jax.lax.map(lambda a: self.replay(env, state, slot, a), actions, batch_size=divisor(n, most))
 
         jump = annealed(state.hyper, state.update).jump
         return self.replays.gains(worth, slot.action, outputs, seen, key, jump)
+
+
+def divisor(n: int, most: int) -> int:
+    """The largest part of n that is no larger than `most`, and at least 1: of n replays so many are made at once.
+
+    What a replay shares with others, such as where everybody drives, is computed once for all that are made at once; and equal
+    parts are one program, where a rest would be compiled apart.
+
+    Args:
+        n: how many there are.
+        most: how many may be in a part.
+    """
+    return max(k for k in range(1, n + 1) if n % k == 0 and k <= max(most, 1))
