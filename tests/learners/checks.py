@@ -133,8 +133,9 @@ def check_networks(name, env_id):
     plain = small_learner(name, env)
     assert plain.custom == ()
     parts = [part for part in ("network", "critic") if part in inspect.signature(learners.LEARNERS[name]).parameters]
+    asked = {"bootstrap": True} if "critic" in parts and hasattr(plain.settings, "bootstrap") else {}
     for part in parts:
-        learner = small_learner(name, env, **{part: Torso()})
+        learner = small_learner(name, env, **{part: Torso()}, **asked)
         assert learner.custom == (part,)
         state = jax.eval_shape(learner.init, KEY, params)
         after, metrics = jax.eval_shape(learner.update, state)
@@ -148,7 +149,7 @@ def check_networks(name, env_id):
         assert jax.tree.leaves(outputs[part])
         for wrong in (Torso, "mlp", lambda: None):
             with pytest.raises(TypeError, match="a network must be"):
-                small_learner(name, env, **{part: wrong})
+                small_learner(name, env, **{part: wrong}, **asked)
 
 
 CHECKS = {"update": check_update, "settings": check_settings, "networks": check_networks}

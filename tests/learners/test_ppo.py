@@ -9,6 +9,7 @@ from representatives import representatives
 
 import jaxvec
 from jaxvec import learners
+from jaxvec.core.evaluation import evaluate
 from jaxvec.core.rollout import rollout, world_keys
 from jaxvec.core.types import Observation
 
@@ -224,5 +225,5 @@ def test_mappo_passes_every_rule_on_isac_iov():
     state = jax.jit(
         lambda key: jax.lax.scan(lambda s, _: learner.update(s), learner.init(key, params), None, length=150)[0]
     )(jax.random.key(0))
-    reward = jaxvec.core.rollout.evaluate(env, {"mappo": learner.policy(state)}, jax.random.key(1), params, 256)
+    reward = evaluate(env, {"mappo": learner.policy(state)}, jax.random.key(1), params, 256)
     assert reward["mappo"]["reward"].mean() > -1.75

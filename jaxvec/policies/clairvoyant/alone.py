@@ -49,6 +49,16 @@ class Alone(Environment):
         return self.base.action_space
 
     @property
+    def observation_layout(self) -> Any:
+        """Of the system."""
+        return self.base.observation_layout
+
+    @property
+    def world_size(self) -> int:
+        """Of the system."""
+        return self.base.world_size
+
+    @property
     def jumps(self) -> frozenset[str]:
         """Of the system."""
         return self.base.jumps
