@@ -25,7 +25,7 @@ from jaxvec.envs.twin_migration import TwinMigration
 from jaxvec.envs.twin_migration.gain import gain_of
 from jaxvec.envs.twin_migration.observation import GROUP, Seen, see
 from jaxvec.envs.twin_migration.params import Params
-from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, of_kind, rsu_places, would_move
+from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, rsu_places, would_move
 from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, in_space_m, rate_bps, transfer_s
 from jaxvec.physics.geometry import arc_m, norm_m
 
@@ -79,9 +79,9 @@ def prospects(seen: Seen, env: TwinMigration, params: Params, migration: float =
             matters, but it is paid once, and what it is good for lasts.
         own: from the vehicles' own rows alone, see `between_m`.
     """
-    range_m = of_kind(env, params.rsu_range_m, params.uav_range_m, seen.prev.ndim - 1)
-    beyond = jnp.concatenate([seen.dist > range_m, jnp.zeros_like(seen.active)[:, None]], 1)
-    link_s = link_times_s(seen, env, params) + migration * migration_s(seen, env, params, own)
+    dist_m = jnp.concatenate([seen.dist, jnp.ones_like(seen.dist[:, :1])], 1)
+    beyond = dist_m > of_server(env, params.rsu_range_m, params.uav_range_m, jnp.inf, seen.prev.ndim - 1)
+    link_s = link_times_s(dist_m, env, params) + migration * migration_s(seen, dist_m, env, params, own)
     data_bits, stay_bits = brings(env, seen.prev, params), arrivals(env, params)[0]
     return Prospect(link_s, beyond, data_bits, stay_bits + migration * (data_bits - stay_bits))
 
@@ -135,57 +135,76 @@ def own_scores(seen: Seen, env: TwinMigration, params: Params, migration: float 
     return jnp.where(seen.allowed, -cost, -jnp.inf)
 
 
-def with_sat(of_others: Array, of_sat: Any) -> Array:
-    """(n, M) of what is had of RSUs and UAVs (n, M - 1), and of the satellite."""
-    return jnp.concatenate([of_others, jnp.broadcast_to(of_sat, of_others[:, :1].shape)], 1)
+def of_server(env: TwinMigration, rsu: Any, uav: Any, sat: Any, rank: int) -> Array:
+    """One number for RSUs, one for UAVs and one for the satellite, as one per server (M, *batch).
+
+    Links are computed for all M servers, the satellite with them, and what it has instead is chosen at the end: a compiler for
+    CPUs does eight of them at once, but one by one what it joins from parts (`jnp.concatenate`) or takes by index.
+    """
+    index = lift(jnp.arange(env.n_servers), rank)
+    return jnp.where(index < env.n_rsu, rsu, jnp.where(index < env.n_servers - 1, uav, sat))
 
 
-def link_times_s(seen: Seen, env: TwinMigration, params: Params) -> Array:
-    """(6), (7): what each vehicle's upload and download would take at each server together, without fading (n, M)."""
-    p, rank = params, seen.prev.ndim - 1
-    power_w, flies = of_kind(env, p.rsu_power_w, p.uav_power_w, rank), of_kind(env, False, True, rank)
-    gain = gain_of(env, below_m(seen.dist, flies, params), seen.dist, p.vehicle_height_m, flies, params)
+def link_times_s(dist_m: Array, env: TwinMigration, params: Params) -> Array:
+    """(6), (7): what each vehicle's upload and download would take at each server together, without fading (n, M).
+
+    Args:
+        dist_m: how far each server is (n, M), of the satellite something finite [m].
+        env: the sizes.
+        params: the numbers.
+    """
+    p, of_kind = params, partial(of_server, env, rank=dist_m.ndim - 2)
+    power_w, flies, on_sat = (
+        of_kind(p.rsu_power_w, p.uav_power_w, 1.0),
+        of_kind(False, True, False),
+        of_kind(False, False, True),
+    )
+    gain = gain_of(env, below_m(dist_m, flies, params), dist_m, p.vehicle_height_m, flies, params)
     up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, 1.0, params)
     down = rate_bps(p.bandwidth_down_hz, power_w, gain, 1.0, params)
-    up_s, down_s = (transfer_s(p.vt_bits, with_sat(rate, p.sat_rate_bps), params) for rate in (up, down))
+    up_s, down_s = (transfer_s(p.vt_bits, jnp.where(on_sat, p.sat_rate_bps, rate), params) for rate in (up, down))
     return up_s + down_s
 
 
-def migration_s(seen: Seen, env: TwinMigration, params: Params, own: bool = False) -> Array:
+def migration_s(seen: Seen, dist_m: Array, env: TwinMigration, params: Params, own: bool = False) -> Array:
     """(12): what each vehicle's migration would take to each server, without fading; 0 where there is none (n, M).
 
-    `own` is that of `between_m`.
+    `dist_m` is that of `link_times_s`, `own` that of `between_m`.
     """
     p, rank, sat = params, seen.prev.ndim - 1, env.n_servers - 1
-    origin, flies = jnp.clip(seen.prev, 0, sat - 1), of_kind(env, False, True, rank)
-    ground_m = between_m(seen, origin, env, params, own)
-    ground_m, dist_m, height_m = in_space_m(ground_m, (origin >= env.n_rsu)[:, None], flies, params)
-    power_w = jnp.where(origin < env.n_rsu, p.rsu_power_w, p.uav_power_w)[:, None]
-    gain = gain_of(env, ground_m, dist_m, height_m, flies, params)
-    rate = rate_bps(p.bandwidth_mig_hz, power_w, gain, 1.0, params)
-    rate = jnp.where((seen.prev == sat)[:, None], p.sat_rate_bps, rate)
-    moves = would_move(env, seen.prev)
-    return jnp.where(moves, transfer_s(p.mig_bits, with_sat(rate, p.sat_rate_bps), params), 0)
+    origin, flies = jnp.clip(seen.prev, 0, sat - 1), of_server(env, False, True, False, rank)
+    from_air = (origin >= env.n_rsu)[:, None]
+    ground_m = between_m(seen, dist_m, origin, env, params, own)
+    ground_m, between, height_m = in_space_m(ground_m, from_air, flies, params)
+    gain = gain_of(env, ground_m, between, height_m, flies, params)
+    rate = rate_bps(p.bandwidth_mig_hz, jnp.where(from_air, p.uav_power_w, p.rsu_power_w), gain, 1.0, params)
+    by_sat = ~edge(env, rank) | (seen.prev == sat)[:, None]
+    rate = jnp.where(by_sat, p.sat_rate_bps, rate)
+    return jnp.where(would_move(env, seen.prev), transfer_s(p.mig_bits, rate, params), 0)
 
 
-def between_m(seen: Seen, origin: Array, env: TwinMigration, params: Params, own: bool) -> Array:
-    """On the ground from each vehicle's `origin` (n,), an RSU or a UAV, to all RSUs and UAVs (n, M - 1) [m].
+def between_m(seen: Seen, dist_m: Array, origin: Array, env: TwinMigration, params: Params, own: bool) -> Array:
+    """On the ground from each vehicle's `origin` (n,), an RSU or a UAV, to all servers (n, M), to the satellite anything [m].
 
     With `own`, from the row of the vehicle alone: RSUs stand where they stand, but of a UAV it only knows how far away it is
-    itself, and takes the way from or to one as if it saw both ends at a right angle.
+    itself, and takes the way from or to one as if it saw both ends at a right angle. `dist_m` is that of `link_times_s`.
     """
-    rank = seen.prev.ndim - 1
-    rsu_deg = jnp.broadcast_to(rsu_places(rank, params), (env.n_rsu, 2, *seen.prev.shape[1:]))
-    uav_deg = jnp.zeros_like(seen.uav_deg) if own else seen.uav_deg
-    places_deg = jnp.concatenate([rsu_deg, uav_deg])
-    hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
-    known_m = arc_m(hav, params.earth_radius_m)
+    rank, beyond = seen.prev.ndim - 1, env.n_servers - env.n_rsu
+    is_origin = lift(jnp.arange(env.n_servers), rank) == origin[:, None]
     if not own:
-        return known_m
-    flies = of_kind(env, False, True, rank)
-    here_m = below_m(seen.dist, flies, params)
-    there_m = jnp.take_along_axis(here_m, origin[:, None], 1)
-    return jnp.where(flies | (origin >= env.n_rsu)[:, None], norm_m(here_m, there_m), known_m)
+        rsu_deg = jnp.broadcast_to(rsu_places(rank, params), (env.n_rsu, 2, *seen.prev.shape[1:]))
+        places_deg = jnp.concatenate([rsu_deg, seen.uav_deg, jnp.zeros_like(rsu_deg[:1])])
+        hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
+        return arc_m(hav, params.earth_radius_m)
+    rsu_deg, flies = rsu_places(0, params), of_server(env, False, True, False, rank)
+    table = jnp.pad(haversines(env, rsu_deg, rsu_deg, params), ((0, beyond), (0, beyond)))
+    hav = jnp.einsum(
+        "ij,nj...->ni...", table, is_origin.astype(table.dtype), precision="highest"
+    )  # its row, see `of_server`
+    here_m = below_m(dist_m, flies, params)
+    there_m = jnp.sum(jnp.where(is_origin, here_m, 0), 1, keepdims=True)
+    guessed = flies | (origin >= env.n_rsu)[:, None]
+    return jnp.where(guessed, norm_m(here_m, there_m), arc_m(hav, params.earth_radius_m))
 
 
 def loads_told(env: TwinMigration) -> bool:

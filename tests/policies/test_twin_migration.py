@@ -177,6 +177,7 @@ def test_only_migrations_from_or_to_uavs_are_guessed():
     )
     seen = hand(dist=((300.0, 700.0, np.hypot(400.0, 50.0)),), prev=(0,))
     params = PAIR.Params(region=region)
-    away = {own: np.asarray(between_m(seen, jnp.array([0]), env, params, own)) for own in (False, True)}
+    dist_m = jnp.concatenate([seen.dist, jnp.ones((1, 1))], 1)
+    away = {own: np.asarray(between_m(seen, dist_m, jnp.array([0]), env, params, own))[:, :3] for own in (False, True)}
     np.testing.assert_allclose(away[True], [[0, 1000, 500]], rtol=1e-3, atol=0.1)
     np.testing.assert_allclose(away[False], [[0, 1000, 0]], rtol=1e-3, atol=0.1)  # the UAV stands above the first RSU
