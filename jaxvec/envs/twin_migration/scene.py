@@ -259,7 +259,9 @@ def background(count: Array, near: Array, server_active: Array, params: Params) 
     """
     n = len(count)
     rsu = params.bg_bits_per_vehicle * count * server_active[:n]
-    uav = params.uav_bg_fraction * at(rsu, near) * server_active[n:-1]
+    # a sum over a comparison: a look-up would have compilers for CPUs draw each number of `count` one by one, and twice
+    is_near = lift(jnp.arange(n), near.ndim - 1) == near[:, None]
+    uav = params.uav_bg_fraction * jnp.sum(jnp.where(is_near, rsu, 0), 1) * server_active[n:-1]
     return jnp.concatenate([rsu, uav, jnp.zeros_like(rsu[:1])])
 
 
