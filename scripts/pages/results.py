@@ -16,7 +16,7 @@ from page_text import code, table
 from jaxvec.papers.verdicts import CONTRADICTED, NOT_SHOWN
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
-CORES, H200 = "2026-11-26-x86-64-2-cores", "2026-11-26-systems-nvidia-h200"
+CORES, H200 = "2026-12-01-x86-64-2-cores", "2026-11-26-systems-nvidia-h200"
 AGENTS = {
     "isac_iov": "5",
     "v2x_offload": "10, in turns",
@@ -85,7 +85,7 @@ def speed() -> str:
         acting = f"{env}, random actions"
         most = max(of(gpu, acting), key=lambda x: x["worlds"])
         best = max(of(gpu, f"{env}, mappo"), key=lambda x: x["steps_per_s"])
-        learners = [x for name in ("mappo", "maddpg", "qmarl") for x in of(cores, f"{env}, {name}")]
+        learners = [x for name in ("mappo", "maddpg", "qmarl", "apg") for x in of(cores, f"{env}, {name}")]
         lines.append(
             (
                 code(env),
