@@ -80,7 +80,7 @@ def prospects(seen: Seen, env: TwinMigration, params: Params, migration: float =
         own: from the vehicles' own rows alone, see `between_m`.
     """
     dist_m = jnp.concatenate([seen.dist, jnp.ones_like(seen.dist[:, :1])], 1)
-    beyond = dist_m > of_server(env, params.rsu_range_m, params.uav_range_m, jnp.inf, seen.prev.ndim - 1)
+    beyond = dist_m > per_server(env, params.rsu_range_m, params.uav_range_m, jnp.inf, seen.prev.ndim - 1)
     link_s = link_times_s(dist_m, env, params) + migration * migration_s(seen, dist_m, env, params, own)
     data_bits, stay_bits = brings(env, seen.prev, params), arrivals(env, params)[0]
     return Prospect(link_s, beyond, data_bits, stay_bits + migration * (data_bits - stay_bits))
@@ -135,7 +135,7 @@ def own_scores(seen: Seen, env: TwinMigration, params: Params, migration: float 
     return jnp.where(seen.allowed, -cost, -jnp.inf)
 
 
-def of_server(env: TwinMigration, rsu: Any, uav: Any, sat: Any, rank: int) -> Array:
+def per_server(env: TwinMigration, rsu: Any, uav: Any, sat: Any, rank: int) -> Array:
     """One number for RSUs, one for UAVs and one for the satellite, as one per server (M, *batch).
 
     Links are computed for all M servers, the satellite with them, and what it has instead is chosen at the end: a compiler for
@@ -153,16 +153,13 @@ def link_times_s(dist_m: Array, env: TwinMigration, params: Params) -> Array:
         env: the sizes.
         params: the numbers.
     """
-    p, of_kind = params, partial(of_server, env, rank=dist_m.ndim - 2)
-    power_w, flies, on_sat = (
-        of_kind(p.rsu_power_w, p.uav_power_w, 1.0),
-        of_kind(False, True, False),
-        of_kind(False, False, True),
-    )
+    p, rank = params, dist_m.ndim - 2
+    power_w, flies = per_server(env, p.rsu_power_w, p.uav_power_w, 1.0, rank), per_server(env, False, True, False, rank)
     gain = gain_of(env, below_m(dist_m, flies, params), dist_m, p.vehicle_height_m, flies, params)
     up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, 1.0, params)
     down = rate_bps(p.bandwidth_down_hz, power_w, gain, 1.0, params)
-    up_s, down_s = (transfer_s(p.vt_bits, jnp.where(on_sat, p.sat_rate_bps, rate), params) for rate in (up, down))
+    on_edge = edge(env, rank)
+    up_s, down_s = (transfer_s(p.vt_bits, jnp.where(on_edge, rate, p.sat_rate_bps), params) for rate in (up, down))
     return up_s + down_s
 
 
@@ -172,11 +169,11 @@ def migration_s(seen: Seen, dist_m: Array, env: TwinMigration, params: Params, o
     `dist_m` is that of `link_times_s`, `own` that of `between_m`.
     """
     p, rank, sat = params, seen.prev.ndim - 1, env.n_servers - 1
-    origin, flies = jnp.clip(seen.prev, 0, sat - 1), of_server(env, False, True, False, rank)
+    origin, flies = jnp.clip(seen.prev, 0, sat - 1), per_server(env, False, True, False, rank)
     from_air = (origin >= env.n_rsu)[:, None]
     ground_m = between_m(seen, dist_m, origin, env, params, own)
-    ground_m, between, height_m = in_space_m(ground_m, from_air, flies, params)
-    gain = gain_of(env, ground_m, between, height_m, flies, params)
+    ground_m, space_m, height_m = in_space_m(ground_m, from_air, flies, params)
+    gain = gain_of(env, ground_m, space_m, height_m, flies, params)
     rate = rate_bps(p.bandwidth_mig_hz, jnp.where(from_air, p.uav_power_w, p.rsu_power_w), gain, 1.0, params)
     by_sat = ~edge(env, rank) | (seen.prev == sat)[:, None]
     rate = jnp.where(by_sat, p.sat_rate_bps, rate)
@@ -196,11 +193,10 @@ def between_m(seen: Seen, dist_m: Array, origin: Array, env: TwinMigration, para
         places_deg = jnp.concatenate([rsu_deg, seen.uav_deg, jnp.zeros_like(rsu_deg[:1])])
         hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
         return arc_m(hav, params.earth_radius_m)
-    rsu_deg, flies = rsu_places(0, params), of_server(env, False, True, False, rank)
+    rsu_deg, flies = rsu_places(0, params), per_server(env, False, True, False, rank)
     table = jnp.pad(haversines(env, rsu_deg, rsu_deg, params), ((0, beyond), (0, beyond)))
-    hav = jnp.einsum(
-        "ij,nj...->ni...", table, is_origin.astype(table.dtype), precision="highest"
-    )  # its row, see `of_server`
+    its_row = is_origin.astype(table.dtype)  # a product rather than a look-up, see `per_server`
+    hav = jnp.einsum("ji,nj...->ni...", table, its_row, precision="highest")
     here_m = below_m(dist_m, flies, params)
     there_m = jnp.sum(jnp.where(is_origin, here_m, 0), 1, keepdims=True)
     guessed = flies | (origin >= env.n_rsu)[:, None]
