@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import Environment
 from jaxvec.core.types import Timestep
+from jaxvec.core.wrappers import Wrapper
 
 
 @dataclass(frozen=True)
-class Alone(Environment):
+class Alone(Wrapper):
     """A system in which each agent earns what it would if all others idled; the state goes on as if all did idle.
 
     Where nobody's own reward grows by what others do, and no state by what is done, the optimum here is nowhere below that of the
@@ -21,47 +21,16 @@ class Alone(Environment):
     at a time solves but for the numbers' grid. The system must have one group and pay each agent its own reward.
 
     Attributes:
-        base: the system.
+        env: the system.
         idle: component -> the number or choice that takes nothing from anybody, as (name, value).
     """
 
     id: ClassVar[str] = "alone"
-    base: Environment
     idle: tuple[tuple[str, float], ...]
 
     def __post_init__(self) -> None:
-        if len(self.base.n_agents) != 1:
-            raise ValueError(f"alone: {self.base.id} must have one group of agents, not {len(self.base.n_agents)}")
-
-    @property
-    def horizon(self) -> int:  # type: ignore[override]
-        """Of the system."""
-        return self.base.horizon
-
-    @property
-    def n_agents(self) -> dict[str, int]:
-        """Of the system."""
-        return self.base.n_agents
-
-    @property
-    def action_space(self) -> Any:
-        """Of the system."""
-        return self.base.action_space
-
-    @property
-    def observation_layout(self) -> Any:
-        """Of the system."""
-        return self.base.observation_layout
-
-    @property
-    def world_size(self) -> int:
-        """Of the system."""
-        return self.base.world_size
-
-    @property
-    def jumps(self) -> frozenset[str]:
-        """Of the system."""
-        return self.base.jumps
+        if len(self.env.n_agents) != 1:
+            raise ValueError(f"alone: {self.env.id} must have one group of agents, not {len(self.env.n_agents)}")
 
     def rules(self, params: Any) -> Mapping[str, Any]:
         """None: a rule of the system divides what here is not divided."""
@@ -69,15 +38,15 @@ class Alone(Environment):
 
     def draw_reset(self, key: Array, params: Any) -> dict[str, Array]:
         """Of the system."""
-        return self.base.draw_reset(key, params)
+        return self.env.draw_reset(key, params)
 
     def draw_step(self, key: Array, params: Any) -> dict[str, Array]:
         """Of the system."""
-        return self.base.draw_step(key, params)
+        return self.env.draw_step(key, params)
 
     def reset_from(self, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
         """Of the system."""
-        return self.base.reset_from(draws, params)
+        return self.env.reset_from(draws, params)
 
     def step_from(self, state: Any, action: Any, draws: dict[str, Array], params: Any) -> tuple[Any, Timestep]:
         """A slot for each agent, in which the others idle."""
@@ -90,7 +59,7 @@ class Alone(Environment):
                 return jnp.where(mine, x, jnp.asarray(idle[name], x.dtype))
 
             mixed = {group: {name: only(name, x) for name, x in action[group].items()}}
-            return self.base.step_from(state, mixed, draws, params)
+            return self.env.step_from(state, mixed, draws, params)
 
         after, ts = slot(jnp.asarray(-1))
         own = jax.vmap(lambda i: slot(i)[1].reward[group][i])(jnp.arange(n))
