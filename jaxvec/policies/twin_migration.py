@@ -25,7 +25,7 @@ from jaxvec.envs.twin_migration import TwinMigration
 from jaxvec.envs.twin_migration.gain import gain_of
 from jaxvec.envs.twin_migration.observation import GROUP, Seen, see
 from jaxvec.envs.twin_migration.params import Params
-from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, rsu_places, would_move
+from jaxvec.envs.twin_migration.scene import arrivals, brings, edge, haversines, of_kind, rsu_places, would_move
 from jaxvec.envs.twin_migration.slot import below_m, capped_s, computing_s, in_space_m, rate_bps, transfer_s
 from jaxvec.physics.geometry import arc_m, norm_m
 
@@ -80,7 +80,7 @@ def prospects(seen: Seen, env: TwinMigration, params: Params, migration: float =
         own: from the vehicles' own rows alone, see `between_m`.
     """
     dist_m = jnp.concatenate([seen.dist, jnp.ones_like(seen.dist[:, :1])], 1)
-    beyond = dist_m > per_server(env, params.rsu_range_m, params.uav_range_m, jnp.inf, seen.prev.ndim - 1)
+    beyond = dist_m > of_kind(env, params.rsu_range_m, params.uav_range_m, seen.prev.ndim - 1, sat=jnp.inf)
     link_s = link_times_s(dist_m, env, params) + migration * migration_s(seen, dist_m, env, params, own)
     data_bits, stay_bits = brings(env, seen.prev, params), arrivals(env, params)[0]
     return Prospect(link_s, beyond, data_bits, stay_bits + migration * (data_bits - stay_bits))
@@ -135,18 +135,11 @@ def own_scores(seen: Seen, env: TwinMigration, params: Params, migration: float 
     return jnp.where(seen.allowed, -cost, -jnp.inf)
 
 
-def per_server(env: TwinMigration, rsu: Any, uav: Any, sat: Any, rank: int) -> Array:
-    """One number for RSUs, one for UAVs and one for the satellite, as one per server (M, *batch).
-
-    Links are computed for all M servers, the satellite with them, and what it has instead is chosen at the end: a compiler for
-    CPUs does eight of them at once, but one by one what it joins from parts (`jnp.concatenate`) or takes by index.
-    """
-    index = lift(jnp.arange(env.n_servers), rank)
-    return jnp.where(index < env.n_rsu, rsu, jnp.where(index < env.n_servers - 1, uav, sat))
-
-
 def link_times_s(dist_m: Array, env: TwinMigration, params: Params) -> Array:
     """(6), (7): what each vehicle's upload and download would take at each server together, without fading (n, M).
+
+    For all M servers, the satellite with them; what it has instead is chosen at the end. Compilers for CPUs do eight numbers at
+    once, but one by one what is joined from parts (`jnp.concatenate`) or taken by index.
 
     Args:
         dist_m: how far each server is (n, M), of the satellite something finite [m].
@@ -154,7 +147,10 @@ def link_times_s(dist_m: Array, env: TwinMigration, params: Params) -> Array:
         params: the numbers.
     """
     p, rank = params, dist_m.ndim - 2
-    power_w, flies = per_server(env, p.rsu_power_w, p.uav_power_w, 1.0, rank), per_server(env, False, True, False, rank)
+    power_w, flies = (
+        of_kind(env, p.rsu_power_w, p.uav_power_w, rank, sat=1.0),
+        of_kind(env, False, True, rank, sat=False),
+    )
     gain = gain_of(env, below_m(dist_m, flies, params), dist_m, p.vehicle_height_m, flies, params)
     up = rate_bps(p.bandwidth_up_hz, p.vehicle_power_w, gain, 1.0, params)
     down = rate_bps(p.bandwidth_down_hz, power_w, gain, 1.0, params)
@@ -169,7 +165,7 @@ def migration_s(seen: Seen, dist_m: Array, env: TwinMigration, params: Params, o
     `dist_m` is that of `link_times_s`, `own` that of `between_m`.
     """
     p, rank, sat = params, seen.prev.ndim - 1, env.n_servers - 1
-    origin, flies = jnp.clip(seen.prev, 0, sat - 1), per_server(env, False, True, False, rank)
+    origin, flies = jnp.clip(seen.prev, 0, sat - 1), of_kind(env, False, True, rank, sat=False)
     from_air = (origin >= env.n_rsu)[:, None]
     ground_m = between_m(seen, dist_m, origin, env, params, own)
     ground_m, space_m, height_m = in_space_m(ground_m, from_air, flies, params)
@@ -193,9 +189,9 @@ def between_m(seen: Seen, dist_m: Array, origin: Array, env: TwinMigration, para
         places_deg = jnp.concatenate([rsu_deg, seen.uav_deg, jnp.zeros_like(rsu_deg[:1])])
         hav = haversines(env, jnp.take_along_axis(places_deg, origin[:, None], 0), places_deg, params)
         return arc_m(hav, params.earth_radius_m)
-    rsu_deg, flies = rsu_places(0, params), per_server(env, False, True, False, rank)
+    rsu_deg, flies = rsu_places(0, params), of_kind(env, False, True, rank, sat=False)
     table = jnp.pad(haversines(env, rsu_deg, rsu_deg, params), ((0, beyond), (0, beyond)))
-    its_row = is_origin.astype(table.dtype)  # a product rather than a look-up, see `per_server`
+    its_row = is_origin.astype(table.dtype)  # a product rather than a look-up, see `link_times_s`
     hav = jnp.einsum("ji,nj...->ni...", table, its_row, precision="highest")
     here_m = below_m(dist_m, flies, params)
     there_m = jnp.sum(jnp.where(is_origin, here_m, 0), 1, keepdims=True)

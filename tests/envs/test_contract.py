@@ -399,7 +399,7 @@ THRESHOLDS = {"admit"}  # components of actions that only decide between one thi
 
 # One slot with random actions in 1024 worlds as XLA compiles it for a CPU (jax 0.10.2): kernels, and bytes per world-step. The
 # limits are a quarter above what was measured; whoever lowers the counts lowers the limits. (`twin_migration` had (62, 54_454)
-# while it looked up what each UAV's RSU has, in 1.7 times the time.)
+# while it looked up what each UAV's RSU has, and took longer: `jaxvec.envs.twin_migration.scene.background`.)
 COMPILED = {
     ("isac_iov", None): (89, 11_457),
     ("isac_iov", "traffic"): (111, 13_208),

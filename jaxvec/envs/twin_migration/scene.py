@@ -49,15 +49,17 @@ def cache_at(server: Array, params: Params) -> Any:
     return at(jnp.broadcast_to(cache_bits, (len(cache_bits), *server.shape[1:])), server)
 
 
-def of_kind(sizes: Sizes, rsu: Any, uav: Any, rank: int) -> Array:
-    """One number for RSUs and one for UAVs, as one per server.
+def of_kind(sizes: Sizes, rsu: Any, uav: Any, rank: int, sat: Any = None) -> Array:
+    """One number for RSUs, one for UAVs and perhaps one for the satellite, as one per server.
 
     Args:
-        rsu, uav: the numbers, in any unit.
+        rsu, uav, sat: the numbers, in any unit; without `sat` the satellite is left out.
     Returns:
-        `(M - 1, *batch)`.
+        `(M, *batch)`, or `(M - 1, *batch)`.
     """
-    return jnp.where(lift(jnp.arange(sizes.n_servers - 1) < sizes.n_rsu, rank), rsu, uav)
+    index = lift(jnp.arange(sizes.n_servers - (sat is None)), rank)
+    others = jnp.where(index < sizes.n_rsu, rsu, uav)
+    return others if sat is None else jnp.where(index < sizes.n_servers - 1, others, sat)
 
 
 def edge(sizes: Sizes, rank: int) -> Array:
