@@ -237,7 +237,7 @@ def write(report: Report, folder: Path) -> Path:
 def page(report: Report) -> str:
     """Everything as Markdown."""
     m = report.machine
-    versions = ", ".join(f"{name} {m[name]}" for name in ("python", "jaxvec", "jax", "jaxlib", "numpy"))
+    versions = ", ".join(f"{name} {m[name]}" for name in ("commit", "python", "jaxvec", "jax", "jaxlib", "numpy"))
     used = {name: row[name] for row in report.rows for name in ("jaxmarl", "gymnax") if name in row}
     versions += "".join(f", {name} {version}" for name, version in used.items())
     speeds = [row for row in report.rows if row["what"] != "info"]

@@ -23,6 +23,7 @@ import numpy as np
 
 from jaxvec import bench_arguments, bench_program, learners, policies
 from jaxvec.core import cache, rng
+from jaxvec.core.checkout import commit
 from jaxvec.core.devices import said, usable, use_devices
 from jaxvec.core.environment import Environment
 from jaxvec.core.files import write_text
@@ -46,7 +47,7 @@ def all_cores() -> None:
 
 
 def machine() -> Row:
-    """The device, cores and versions that a row is measured with."""
+    """The device, cores, commit and versions that a row is measured with."""
     device = jax.devices()[0]
     kind = device.device_kind if device.platform != "cpu" else platform.processor() or platform.machine()
     return {
@@ -56,6 +57,7 @@ def machine() -> Row:
         "cores": os.cpu_count(),
         "date": time.strftime("%Y-%m-%d"),
         "python": platform.python_version(),
+        "commit": commit(),
         **{name: version(name) for name in ("jaxvec", "jax", "jaxlib", "numpy")},
     }
 

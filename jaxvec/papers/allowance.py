@@ -58,7 +58,7 @@ class MissingRunsError(LookupError):
     """
 
     def __init__(self, cell: Cell):
-        super().__init__(f"{cell[0]} at {cell[1]:g} was not made")
+        super().__init__(f"{cell[0]} at {cell[1]:g} was not made, for want of time")
 
 
 def in_words(missing: Mapping[Cell, int], seconds: float) -> str:

@@ -53,7 +53,7 @@ class Claim:
             verdict = decide(self.check(watched), self.margin)
         except MissingRunsError as error:
             data.note(watched)
-            return Verdict(NOT_SHOWN, f"{error}; {data.lacking}")
+            return Verdict(NOT_SHOWN, str(error))
         cells = [cell for cell in watched.used if self.rests_on is None or cell[0] in self.rests_on]
         found = learned(watched, cells)
         data.note(watched)

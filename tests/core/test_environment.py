@@ -28,6 +28,7 @@ def test_an_unknown_name_is_answered_with_the_closest_and_all_known():
         suggest("colour", "gren", ["red", "green"]) == "unknown colour 'gren'. Did you mean 'green'? Known: green, red"
     )
     assert suggest("colour", "xyz", ["red", "green"]) == "unknown colour 'xyz'. Known: green, red"
+    assert suggest("colour", "xyz", ["red", "red, dark"]).endswith(" Known: red; red, dark")
 
 
 def test_a_step_is_its_draw_and_its_transition():
