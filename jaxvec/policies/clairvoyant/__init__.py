@@ -46,7 +46,7 @@ EFFORT: dict[str, Effort] = {
     # Slots are all but apart. Nearly every number acts by jumps somewhere, where the gradient sees nothing.
     "urllc_vec": Effort(
         starts=("nash_half", "nash"),
-        passes=3,
+        passes=8,
         steps=0,
         searched=(
             *("vehicle/power", "vehicle/split", "vehicle/priority"),
@@ -54,7 +54,7 @@ EFFORT: dict[str, Effort] = {
         ),
     ),
     # A migration is paid once and lasts: alternatives are held, and judged by what follows.
-    "twin_migration": Effort(starts=("myopic",), passes=3, look_ahead=12, holds=(1, 3, 6, 12)),
+    "twin_migration": Effort(starts=("patient", "myopic"), passes=3, look_ahead=12, holds=(1, 3, 6, 12)),
 }
 """How hard to look by default: for each system the setting that found most in about three minutes on one core, 64 worlds."""
 
