@@ -60,6 +60,7 @@ class IsacIov(Sizes, Environment):
     id: ClassVar[str] = "isac_iov"
     params_cls: ClassVar[type] = Params
     team_reward: ClassVar[bool] = True
+    discount: ClassVar[float] = 0.9  # queues are worked off in some slots (the paper has 0.99)
     takeover: ClassVar[bool] = False  # recorded vehicles that enter take places that were left
     info_fields: ClassVar = INFO
     presets: ClassVar = {
