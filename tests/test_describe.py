@@ -21,7 +21,7 @@ def test_everything_that_is_declared_is_there(described):
     assert json.loads(json.dumps(described)) == described
     assert described["id"] == "dt_edge"
     assert described["words"].startswith("tasks of several types through a base station")
-    assert (described["agents"], described["team_reward"], described["discount"]) == ({"vehicle": 10}, True, 0.95)
+    assert (described["agents"], described["team_reward"], described["discount"]) == ({"vehicle": 10}, True, 0.0)
     assert described["sizes"]["n_types"] == {
         "value": 2,
         "meaning": "K, types of tasks, and queues at the server",

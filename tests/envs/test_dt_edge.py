@@ -66,7 +66,7 @@ def test_presets_are_those_of_the_reference(preset):
     numbers, sizes = reference.preset(preset)
     for name, value in (vars(numbers) | vars(sizes)).items():
         assert getattr(params if hasattr(params, name) else env, name) == value, name
-    assert env.discount == 0.95
+    assert env.discount == 0.0
     assert set(env.presets) == set(reference.PRESETS)
 
 
