@@ -120,7 +120,7 @@ def league() -> str:
             (
                 code(system),
                 *rules,
-                *("; ".join(_entry(x) for x in entries if x["policy"].startswith(name)) for name in ("mappo", "apg")),
+                *("; ".join(_entry(x) for x in entries if _learner(x) == name) for name in ("mappo", "apg")),
                 found["bound"]["reward"] if "bound" in found else "",
             )
         )
@@ -138,7 +138,7 @@ def leagues() -> dict[str, tuple[dict[str, dict[str, str]], dict[str, str]]]:
             if " --set " not in text.partition("`")[0]:
                 for row in _league_rows(text, best):
                     found.setdefault(row["policy"], row)
-        systems[system.strip()] = (found, best)
+        systems[system.split()[0]] = (found, best)
     return systems
 
 
@@ -157,11 +157,16 @@ def _league_rows(text: str, best: dict[str, str]) -> list[dict[str, str]]:
     return [dict(zip(reversed(head), reversed(row), strict=True)) for row in body]  # of columns of one name the first
 
 
+def _learner(row: dict[str, str]) -> str:
+    """Who learns in a row of a league, wherever it begins."""
+    return re.split(" from |, ", row["policy"])[0]
+
+
 def _entry(row: dict[str, str]) -> str:
     """A learner's reward, when it is ahead of the best local rule, and how long it trained."""
     passed = row["passes it after"].partition(",")[0]
     when = {"never": "never ahead", "from the start": "ahead from the start"}.get(passed, f"ahead after {passed}")
-    _, *origin = re.split("(?: from |, )", row["policy"])
+    _, *origin = re.split(" from |, ", row["policy"])
     where = "" if not origin else f"{origin[0]}: " if "," in row["policy"] else f"from {code(origin[0])}: "
     return f"{where}{row['reward']}, {when} ({row['training'].partition(',')[0]})"
 
