@@ -221,7 +221,7 @@ def test_those_who_decide_from_cases_are_compared_at_each_bias(load, monkeypatch
 def test_an_unknown_teacher_is_named_before_anybody_is_trained(load, capsys):
     with pytest.raises(SystemExit):
         load("cases").main(["--teacher", "SRL"])
-    assert "unknown teacher 'SRL'. Did you mean 'SARL'? Known: MARL, " in capsys.readouterr().err
+    assert "unknown teacher 'SRL'. Did you mean 'SARL'? Known: MARL; " in capsys.readouterr().err
 
 
 @pytest.mark.slow
