@@ -15,5 +15,5 @@ def suggest(kind: str, name: str, known: Any) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    between = "; " if any("," in name for name in known) else ", "
+    between = "; " if any("," in x for x in known) else ", "
     return f"unknown {kind} {name!r}.{hint} Known: {between.join(known)}"

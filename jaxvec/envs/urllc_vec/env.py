@@ -88,7 +88,7 @@ class UrllcVec(Sizes, Environment):
 
     id: ClassVar[str] = "urllc_vec"
     params_cls: ClassVar[type] = Params
-    discount: ClassVar[float] = 0.5  # slots are all but apart
+    discount: ClassVar[float] = 0.5  # slots are all but apart (the paper has 0.99)
     whole_world: ClassVar[bool] = False
     jumps = frozenset({"uav/admit", "bs/admit"})
     takeover: ClassVar[bool] = True  # recorded vehicles that enter take places that were left

@@ -56,7 +56,7 @@ EFFORT: dict[str, Effort] = {
     # A migration is paid once and lasts: alternatives are held, and judged by what follows.
     "twin_migration": Effort(starts=("patient", "myopic"), passes=3, look_ahead=12, holds=(1, 3, 6, 12)),
 }
-"""How hard to look by default: for each system the setting that found most in about three minutes on one core, 64 worlds."""
+"""How hard to look by default: for each system the setting that found most in some minutes on one core, 64 worlds."""
 
 
 class Planned(NamedTuple):
