@@ -46,7 +46,7 @@ from jaxvec.core.shards import by_shard, shards_of, shuffled, take
 from jaxvec.core.types import Observation, Timestep
 from jaxvec.learners.apg_acting import Acting, Played
 from jaxvec.learners.apg_replays import Replays
-from jaxvec.learners.apg_types import Hyper, Piece, Settings, returns_of, settings_of
+from jaxvec.learners.apg_types import Piece, Settings, hyper_of, returns_of, settings_of
 from jaxvec.learners.base import Learner, Metrics, check_counts
 from jaxvec.learners.blocks import flat, normalise
 from jaxvec.learners.blocks.actors import Groups, NetworkInputs, agent_mask, update_moments
@@ -83,7 +83,7 @@ class Apg(Acting):
         """
         check_counts("apg", settings, ("value_minibatches", "alternatives"))
         self.by_choice = ByChoice(env) if settings.numbers_by_choice else None
-        super().__init__("apg", self.by_choice or env, settings, Hyper(), network)
+        super().__init__("apg", self.by_choice or env, settings, hyper_of(env), network)
         self.bare_env = env
         if self.actors.has_memory or settings.free_std:
             raise ValueError("apg: actors have no memory and no deviations: gru must be 0 and free_std off")
@@ -289,7 +289,7 @@ def apg(
             Where choices are replayed, `rollout_length` is 1 and `bootstrap` off unless given, a gradient step a slot; and where
             all groups have options, `actor` is a "scorer" of 16 and 16, with 64 for the rest.
     Returns:
-        A learner; its hyper-parameters are `learner.hyper`, see `Hyper`.
+        A learner; its hyper-parameters are `learner.hyper`, see `Hyper` and `hyper_of`.
     Raises:
         TypeError: an unknown setting, or `network` or `critic` is neither a builder nor a module.
         ValueError: a bad setting.

@@ -58,7 +58,7 @@ class Hyper(on_policy_types.Hyper):
     """What may be swept without recompiling; see `jaxvec.learners.on_policy_types.Hyper` for the rest.
 
     Attributes:
-        learning_rate, max_grad_norm, entropy_weight, entropy_weight_end: as there, with other defaults.
+        learning_rate, max_grad_norm, entropy_weight, entropy_weight_end: as there, with other defaults; see `hyper_of`.
         critic_learning_rate: of the value.
         tau: by which part the target value follows at each update.
         jump: deviation of antithetic replays, in units of half a box; they end at its bounds.
@@ -96,6 +96,18 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
     if env.replay_slots > 1:  # which are dear
         usual |= {"n_worlds": 32, "sampled_choices": 1, "alternatives": 6}
     return Settings(**{**usual, **settings})
+
+
+def hyper_of(env: Environment) -> Hyper:
+    """Hyper-parameters to start from on an environment.
+
+    A replayed slot says exactly what each option is worth, with little noise where it is the only one that counts: then steps may
+    be longer than along a path.
+
+    Args:
+        env: what to learn on.
+    """
+    return Hyper(learning_rate=1e-2) if Replays(env, 0, 1) else Hyper()
 
 
 class Piece(NamedTuple):

@@ -7,6 +7,7 @@ a target becomes a split that is all there. All are local, see `jaxvec.core.rule
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -21,7 +22,7 @@ from jaxvec.core.types import Observation
 from jaxvec.envs.v2x_offload import V2xOffload
 from jaxvec.envs.v2x_offload.observation import GROUP, Seen, see
 from jaxvec.envs.v2x_offload.params import Params
-from jaxvec.envs.v2x_offload.slot import Decision, Grants, asked, reach, server_places_m, settle, transmit
+from jaxvec.envs.v2x_offload.slot import Decision, Grants, asked, by_access, reach, server_places_m, settle, upload
 
 CLOSE = 0.01  # a difference of costs that is told apart: of servers as good as each other it is a few thousandths
 
@@ -69,15 +70,17 @@ def costs(seen: Seen, env: V2xOffload, params: Params) -> Array:
         clock_hz = mean_of_present(params.present, clocks_hz)
     known = params.replace(cv_cpu_hz=clock_hz)
     shares, power_w = jnp.stack([s, s], 1), jnp.broadcast_to(params.tx_power_max_w, s.shape)
+    targets = lift(jnp.arange(1 + env.n_servers), rank)
+    all_bits = jnp.broadcast_to(seen.task_bits[:, None], seen.fade.shape)
+    band_hz = jnp.where(place.in_range[:, None], s[:, None] * seen.free_band_hz, 0)
+    links = upload(env, seen.fade, all_bits, power_w[:, None], place, band_hz, known)
 
     def cost(target: int) -> Array:
-        part = jnp.broadcast_to(
-            lift(jnp.arange(1 + env.n_servers) == target, rank), (len(s), 1 + env.n_servers, *s.shape[1:])
-        )
+        part = jnp.broadcast_to(targets == target, (len(s), 1 + env.n_servers, *s.shape[1:]))
         d = Decision(part.astype(s.dtype), power_w, shares)
-        wanted = asked(d, place)
-        grants = Grants(wanted[:, 0] * seen.free_hz, wanted[:, 1] * seen.free_band_hz, jnp.zeros(s.shape, bool))
-        return settle(seen, d, place, grants, transmit(env, seen, d, place, grants, known), known).cost
+        grants = Grants(asked(d, place)[:, 0] * seen.free_hz, band_hz, jnp.zeros(s.shape, bool))
+        used = by_access(part[:, 1:], place) > 0
+        return settle(seen, d, place, grants, jax.tree.map(lambda x: used * x, links), known).cost
 
     return jnp.stack([cost(target) for target in range(1 + env.n_servers)], 1)
 

@@ -311,11 +311,25 @@ def transmit(sizes: Sizes, state: Tasks, d: Decision, place: Geometry, grants: G
     bits = by_access(d.part[:, 1:], place) * state.task_bits[:, None]
     total = jnp.sum(bits, 1, keepdims=True)
     power_w = d.power_w[:, None] * bits / jnp.where(total > 0, total, 1)
+    return upload(sizes, state.fade, bits, power_w, place, grants.bw_hz, params)
+
+
+def upload(
+    sizes: Sizes, fade: Array, bits: Array, power_w: Array, place: Geometry, bw_hz: Array, params: Params
+) -> Links:
+    """(5), (7), (14): what each link would take by itself.
+
+    Args:
+        fade: power gain of fading `(M, N)` [-].
+        bits: to be sent over it `(M, N)` [bit].
+        power_w: of the radio in it `(M, N)` [W].
+        bw_hz: its bandwidth `(M, N)` [Hz].
+    """
     link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
     link = link if place.pos_m is None else table.placed(link, place.pos_m[:, 0], place.pos_m[:, 1])
     gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
-    noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(grants.bw_hz, 1.0)
-    rate_bps = rate.shannon_bps(grants.bw_hz, rate.snr(power_w, state.fade, gain, noise_w))
+    noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(bw_hz, 1.0)
+    rate_bps = rate.shannon_bps(bw_hz, rate.snr(power_w, fade, gain, noise_w))
     t_up_s = computing.time_s(bits, jnp.maximum(rate_bps, params.rate_floor_bps))
     return Links(bits > 0, rate_bps, t_up_s, power_w * jnp.minimum(t_up_s, params.deadline_s))
 
