@@ -314,6 +314,13 @@ def test_jumps_are_jumps_for_one_who_decides_for_all():
     assert settings_of(env).actor == "mlp"  # what one agent sees has the options at other places
 
 
+@pytest.mark.parametrize(
+    ("system", "rate"), [("urllc_vec", 1e-2), ("v2x_offload", 1e-2), ("isac_iov", 3e-3), ("dt_edge", 3e-3)]
+)
+def test_steps_are_longer_where_slots_are_replayed(system, rate):
+    assert learners.make("apg", jaxvec.make(system)[0]).hyper.learning_rate == rate
+
+
 @pytest.mark.parametrize("kind", representatives(("chosen", "target"), ("target",)))
 def test_probes_are_learned(kind):
     env = Probe(kind=kind, masked=kind == "chosen")
