@@ -101,8 +101,8 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
 def hyper_of(env: Environment) -> Hyper:
     """Hyper-parameters to start from on an environment.
 
-    A replayed slot says exactly what each option is worth, with little noise where it is the only one that counts: then steps may
-    be longer than along a path.
+    Replays say exactly what each option of a choice is worth, so that steps may be longer than along a path; the documentation's
+    page on learning has plays of both.
 
     Args:
         env: what to learn on.
