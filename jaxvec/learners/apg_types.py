@@ -101,8 +101,7 @@ def settings_of(env: Environment, **settings: Any) -> Settings:
 def hyper_of(env: Environment) -> Hyper:
     """Hyper-parameters to start from on an environment.
 
-    Replays say exactly what each option of a choice is worth, so that steps may be longer than along a path; the documentation's
-    page on learning has plays of both.
+    Replays say exactly what each option of a choice is worth, so that steps may be longer than where a derivative is followed.
 
     Args:
         env: what to learn on.

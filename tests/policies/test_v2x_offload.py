@@ -8,11 +8,13 @@ from envs.v2x_offload_pair import PAIR, sizes_of
 from reference import v2x_offload as reference
 
 import jaxvec
+from jaxvec.core.params import world_params
 from jaxvec.core.rollout import policy_keys
 from jaxvec.core.types import Observation
-from jaxvec.envs.v2x_offload import V2xOffload
-from jaxvec.envs.v2x_offload.observation import GROUP
+from jaxvec.envs.v2x_offload import V2xOffload, slot
+from jaxvec.envs.v2x_offload.observation import GROUP, see
 from jaxvec.policies import fixed
+from jaxvec.policies.v2x_offload import costs, share
 
 ENV, PARAMS = jaxvec.make("v2x_offload")
 RULES = ("alcs", "amcs", "amcs_nearest", "greedy", "rocs")
@@ -53,7 +55,7 @@ def asked(env, params, rows):
 def test_rules_agree_with_the_references(settings, numbers):
     env, params = V2xOffload(**settings), reference.Params(**numbers)
     rows, order = turns(env, params)
-    ours = asked(env, PARAMS.replace(**numbers), rows)
+    ours = asked(env, PARAMS.replace(radius_m=radius_m, hard_radius=1.0), rows)
     assert set(ours) == {"random", *RULES}
     assert set(RULES) | {"random"} == set(reference.POLICIES)
     for name in RULES:
@@ -171,3 +173,25 @@ def test_greedy_goes_where_it_thinks_most_is_to_be_had():
     assert (np.ptp(worth, 1) > 0).all()
     split = jaxvec.make("v2x_offload", partition=True)[0]
     assert fixed(split, PARAMS)["greedy"].scores(keys, split.reset(keys, PARAMS)[1].obs) == {}
+
+
+@pytest.mark.parametrize("radius_m", [5000.0, 200.0])  # all in reach, and some out of reach of all servers
+def test_a_target_costs_what_the_slot_would_charge(radius_m):
+    """What `greedy` thinks of a target is the cost of the slot in which the vehicle takes it, with what the twin shows."""
+    params = PARAMS.replace(radius_m=radius_m, hard_radius=1.0)
+    obs = ENV.reset(jax.random.split(jax.random.key(5), 64), params)[1].obs
+    known = world_params(params)
+    seen = see(ENV, obs, known)
+    place = slot.reach(seen.dist_m, slot.server_places_m(ENV, known, 1), known)
+    assert np.asarray(place.in_range).all() == (radius_m == 5000.0)
+    part_of = share(1, seen, ENV)
+    shares = {"power": np.ones_like(part_of), "cpu": 2 * part_of - 1, "bandwidth": 2 * part_of - 1}
+    found = np.asarray(costs(seen, ENV, known))
+    for target in range(1 + ENV.n_servers):
+        d = slot.decode(ENV, {"target": np.full(part_of.shape, target), **shares}, known)
+        asked_for = slot.asked(d, place)
+        short = np.zeros(part_of.shape, bool)
+        grants = slot.Grants(asked_for[:, 0] * seen.free_hz, asked_for[:, 1] * seen.free_band_hz, short)
+        links = slot.transmit(ENV, seen, d, place, grants, known)
+        charged = slot.settle(seen, d, place, grants, links, known).cost
+        np.testing.assert_allclose(found[:, target], charged, rtol=1e-5)
