@@ -55,7 +55,7 @@ def asked(env, params, rows):
 def test_rules_agree_with_the_references(settings, numbers):
     env, params = V2xOffload(**settings), reference.Params(**numbers)
     rows, order = turns(env, params)
-    ours = asked(env, PARAMS.replace(radius_m=radius_m, hard_radius=1.0), rows)
+    ours = asked(env, PARAMS.replace(**numbers), rows)
     assert set(ours) == {"random", *RULES}
     assert set(RULES) | {"random"} == set(reference.POLICIES)
     for name in RULES:
