@@ -10,6 +10,8 @@ import jaxvec
 from jaxvec import learners
 from jaxvec.core.environment import Options
 from jaxvec.core.rollout import world_keys
+from jaxvec.learners.apg import Apg
+from jaxvec.learners.apg_types import settings_of
 from jaxvec.learners.blocks.scorer import parts, properties, scorer
 
 KEY = jax.random.key(5)
@@ -111,6 +113,26 @@ def test_several_choices_and_numbers_beside_them(name):
     assert sizes == {"vehicle": {"target", ""}, "uav": {"forward", ""}, "bs": {"forward", ""}}
     state, metrics = jax.jit(learner.update)(state)
     assert all(np.isfinite(x).all() for x in metrics.values())
+
+
+def test_numbers_of_every_option_are_seen_as_the_choice_is():
+    """v2x_offload: servers in another order are targets, and shares of each, in that order; the own CPU stays the first."""
+    env = jaxvec.make("v2x_offload", n_vehicles=2)[0]
+    settings = settings_of(env, n_worlds=2)
+    assert (settings.actor, settings.numbers_by_choice) == ("scorer", True)
+    network = Apg(env, settings).actors.networks["vehicle"]
+    row = env.observation_layout["vehicle"]
+    seen = jax.random.uniform(KEY, (5, env.observation_space["vehicle"].shape[0]))
+    columns, order = np.arange(seen.shape[1]), np.array([2, 0, 1])
+    for name in ("dist_m", "fade", "free_hz"):
+        at = row.columns(name)
+        columns[at] = at[..., order]
+    parameters = network.init(KEY, seen)
+    said, moved = (np.asarray(network.apply(parameters, (), x)[0]).reshape(5, -1, 4) for x in (seen, seen[:, columns]))
+    assert said.shape == (5, 4, 4)  # target, power, cpu, bandwidth
+    assert (np.ptp(said[..., 1:], -1) > 0).all()
+    np.testing.assert_allclose(moved, said[..., [0, *(1 + order)]], atol=1e-6)
+    assert "target" not in jaxvec.make("v2x_offload", n_vehicles=2, partition=True)[0].options.get("vehicle", {})
 
 
 @pytest.mark.slow

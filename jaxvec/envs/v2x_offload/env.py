@@ -36,7 +36,7 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core import rng
-from jaxvec.core.environment import ActFn, Environment, first_timestep
+from jaxvec.core.environment import ActFn, Environment, Options, first_timestep
 from jaxvec.core.observation import Layout
 from jaxvec.core.params import preset
 from jaxvec.core.presence import mean_of_present, of_present, of_slot
@@ -48,7 +48,7 @@ from jaxvec.envs.channel import area_m, blank_channel, sites_m, with_channel
 from jaxvec.envs.places import misplaced
 from jaxvec.envs.v2x_offload.info import INFO, measure
 from jaxvec.envs.v2x_offload.next_slot import advance, start
-from jaxvec.envs.v2x_offload.observation import GROUP, layout, observe, show
+from jaxvec.envs.v2x_offload.observation import GROUP, layout, observe, options, show
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
 from jaxvec.envs.v2x_offload.slot import (
     Pools,
@@ -117,6 +117,11 @@ class V2xOffload(Sizes, Environment):
     def observation_layout(self) -> dict[str, Layout]:
         """Task, distances, fading, the twin's view of the servers, own turn; and the same of everybody."""
         return layout(self)
+
+    @property
+    def options(self) -> dict[str, dict[str, Options]]:
+        """Of each target: how far, how well heard and how free its server is. Two kinds, the own CPU and servers."""
+        return options(self)
 
     @classmethod
     def settings_of_world(cls, world: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from jaxvec.core.environment import Options
 from jaxvec.core.observation import Block, Encoded, Layout
 from jaxvec.core.presence import how_many, of_present, of_slot, show_present
 from jaxvec.core.types import Observation
@@ -47,6 +49,25 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
     of_all = tuple(replace(block, width=(m, *block.axes)) for block in (*tasks, turn))
     world = (*of_all[:-1], *pools, *(of_all[-1:] if sizes.shuffle_order else ()))
     return {GROUP: Layout((*tasks, *pools, turn)), "world": Layout(world)}
+
+
+def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
+    """What is seen of each target: distance, fading and what is free of a server, nothing of the own CPU; and of all the task and
+    the turn. None with `partition`, where nothing is chosen."""
+    if sizes.partition:
+        return {}
+    row = layout(sizes)[GROUP]
+    of_servers = np.concatenate(
+        [row.columns(name).reshape(-1, sizes.n_servers) for name in ("dist_m", "fade", "free_hz")]
+    ).T
+    target = Options(
+        columns=np.concatenate([np.full_like(of_servers[:1], -1), of_servers]),
+        scale=(1.0,) * of_servers.shape[1],
+        kinds=np.minimum(np.arange(1 + sizes.n_servers), 1),
+        totals=(2, 3),
+        context=tuple(int(row.columns(name).item()) for name in ("task_bits", "turn")),
+    )
+    return {GROUP: {"target": target}}
 
 
 def pool_scales(params: Params) -> Array:

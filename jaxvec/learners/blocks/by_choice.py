@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxvec.core.environment import ActFn
+from jaxvec.core.environment import ActFn, Options
 from jaxvec.core.rollout import Policy
 from jaxvec.core.rule import Rule, is_local, meaning_of
 from jaxvec.core.spaces import ActionSpace, Box, Discrete
@@ -38,6 +38,17 @@ class ByChoice(Wrapper):
             for group, spaces in self.env.action_space.items()
             for k in [self._options(group)]
         }
+
+    @property
+    def options(self) -> dict[str, dict[str, Options]]:  # type: ignore[override]
+        """The environment's; numbers that are said for every option are seen as the choice is."""
+        seen = {group: dict(of) for group, of in self.env.options.items()}
+        for group, of in seen.items():
+            spaces = self.env.action_space[group]
+            choice = flat.single_choice(spaces)
+            if choice in of and self._options(group):
+                of |= {name: of[choice] for name, x in spaces.items() if isinstance(x, Box) and not x.shape}
+        return seen
 
     def _options(self, group: str) -> int:
         """How many options the single choice of a group has; 0 where there is none."""

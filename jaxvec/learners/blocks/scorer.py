@@ -1,7 +1,8 @@
 """An actor that scores each option of a choice by what is seen of it, with one small network for all of them.
 
 It works for any number of options, and another order of them is the same order of scores. An environment says where in an
-observation its options stand: `Environment.options`. What else a group's agents decide is left to an MLP of their rows.
+observation its options stand: `Environment.options`. Numbers that are said for every option come from such networks, too, see
+`jaxvec.learners.blocks.by_choice`. What else a group's agents decide is left to an MLP of their rows.
 """
 
 from collections.abc import Callable
@@ -22,18 +23,23 @@ OutputsOf = Callable[[dict[str, Space]], tuple[int, tuple[float, ...]]]
 
 
 def scorer(
-    options: Options, hidden: tuple[int, ...] = (32, 32), activation: str = "tanh", out_gain: float = 0.01
+    options: Options,
+    hidden: tuple[int, ...] = (32, 32),
+    activation: str = "tanh",
+    out_gain: float = 0.01,
+    bias: float = 0.0,
 ) -> Network:
-    """A network from an observation `(..., d)` to a logit for each of k options `(..., k)`, by one MLP of what is seen of each;
-    of a component of several choices `(..., j k)`.
+    """A network from an observation `(..., d)` to a logit, or a number, for each of k options `(..., k)`, by one MLP of what is
+    seen of each; of a component of several choices `(..., j k)`.
 
     Args:
         options: where they stand in the observation.
         hidden: widths of the MLP.
         activation: "tanh", "relu" or "silu".
         out_gain: of its last layer.
+        bias: where it starts.
     """
-    layers = mlp(hidden, 1, activation=activation, out_gain=out_gain)
+    layers = mlp(hidden, 1, activation=activation, out_gain=out_gain, bias=(bias,))
 
     def init(key: Array, x: Array) -> Any:
         return layers.init(key, parts(options, x))
@@ -124,7 +130,10 @@ def scorers(
 
 def _mixed(spaces: Any, options: dict[str, Options], settings: Any, outputs: OutputsOf, out_gain: float) -> Network:
     """Scores for the components that have options, an MLP of the row for the others, in the order of components."""
-    scored = {name: scorer(x, settings.scorer_hidden, out_gain=out_gain) for name, x in options.items()}
+    starts = {name: next(iter(outputs({name: spaces[name]})[1]), 0.0) for name in options}
+    scored = {
+        name: scorer(x, settings.scorer_hidden, out_gain=out_gain, bias=starts[name]) for name, x in options.items()
+    }
     widths = {name: outputs({name: space})[0] for name, space in spaces.items()}
     rest = {name: space for name, space in spaces.items() if name not in scored}
     networks = dict(scored)
