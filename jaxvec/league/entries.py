@@ -54,7 +54,11 @@ APG = Entry("apg", "apg")
 VALUED = Entry("apg, with a value", "apg", {"bootstrap": True})
 ENTRIES: dict[str, tuple[Entry, ...]] = {
     "isac_iov": (APG, VALUED, beginning("apg", "waterfill_twin")),
-    "v2x_offload": (APG, beginning("apg", "greedy")),
+    "v2x_offload": (
+        APG,
+        beginning("apg", "greedy"),
+        Entry("apg, told who comes later", "apg", {"prior": "greedy"}, {"obs_later": True}),
+    ),
     "dt_edge": (APG, VALUED, beginning("apg", "local_threshold")),
     "urllc_vec": (APG, beginning("apg", "local_spread"), beginning("apg", "nash_half")),
     "twin_migration": (

@@ -20,7 +20,7 @@ from jaxvec.core.spaces import Box
 from jaxvec.envs import mobility
 from jaxvec.envs.v2x_offload import V2xOffload, next_slot
 from jaxvec.envs.v2x_offload import slot as phases
-from jaxvec.envs.v2x_offload.observation import GROUP
+from jaxvec.envs.v2x_offload.observation import GROUP, who_comes_later
 
 ENV, PARAMS = jaxvec.make("v2x_offload")
 PARTS = V2xOffload(partition=True, boundary="open", shuffle_order=True, shared_reward=False)
@@ -42,6 +42,7 @@ def test_a_bad_size_is_refused_by_name(name, value):
         ("boundary", "reflect, open"),
         ("partition", "True, False"),
         ("shuffle_order", "True, False"),
+        ("obs_later", "True, False"),
         ("shared_reward", "True, False"),
         ("mobility", "heading, trace"),
         ("pathloss", "log_distance, free_space, umi_los, umi_nlos, .*"),
@@ -290,6 +291,19 @@ def test_out_of_everybodys_reach_an_offloaded_task_gets_nothing():
     _, _, grants, _, out = hand([0, 0, 2], [1, 1, 1], hard_radius=False)
     np.testing.assert_allclose((grants.cpu_hz[2], grants.bw_hz[2]), ([0, 20e9], [20e6, 0]))
     np.testing.assert_allclose(out.latency_s[2], 2.5e-3 + 1.2e-3 + 2.5e-3)
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_who_comes_later_is_counted_at_the_server_that_hears_it_best(absent):
+    """Three vehicles, of which the first decides second; the third, which decides last, may be absent."""
+    state = hand_state(task_bits=np.array([10.0, 20.0, 40.0]))
+    gain = np.array([[1.0, 2.0], [3.0, 1.0], [1.0, 5.0]], np.float32)
+    there = np.array([True, True, False]) if absent else None
+    found = who_comes_later(state, np.array([1, 0, 2]), gain, there)
+    users = [[0, 0], [0, 1], [0, 0]] if absent else [[0, 1], [0, 2], [0, 0]]
+    np.testing.assert_array_equal(found["later_users"], users)
+    bits = [[0, 0], [0, 10], [0, 0]] if absent else [[0, 40], [0, 50], [0, 0]]
+    np.testing.assert_array_equal(found["later_bits"], bits)
 
 
 def test_the_order_of_turns_decides_who_finds_the_full_pools():

@@ -34,8 +34,17 @@ from jaxvec.envs.v2x_offload.observation import GROUP
 
 SLOTS = 10
 TARGETS = {}
-PARTS = {"partition": True, "boundary": "open", "shuffle_order": True, "shared_reward": False}
-OTHERS = [{"n_vehicles": 1, "n_servers": 1}, {"n_vehicles": 4, "n_servers": 5, "shared_reward": False}]
+PARTS = {
+    "partition": True,
+    "boundary": "open",
+    "shuffle_order": True,
+    "shared_reward": False,
+    "obs_later": True,
+}
+OTHERS = [
+    {"n_vehicles": 1, "n_servers": 1},
+    {"n_vehicles": 4, "n_servers": 5, "shared_reward": False, "obs_later": True},
+]
 
 
 @pytest.mark.parametrize("settings", representatives([TARGETS, PARTS, *OTHERS], [TARGETS, PARTS]), ids=named)
@@ -107,7 +116,7 @@ class Reader:
 
     def __init__(self, env, seed=3):
         self.env, self.n = env, 1 + env.n_servers
-        o = 2 + 4 * env.n_servers
+        o = env.observation_space[GROUP].shape[0]
         self.weight = np.random.default_rng(seed).normal(0, 1.5, (env.n_vehicles, self.n + 3, o)) / np.sqrt(o)
 
     def __call__(self, key, obs):

@@ -34,6 +34,7 @@ class Sizes:
     partition: bool = False
     boundary: str = "reflect"  # or "open"
     shuffle_order: bool = False
+    obs_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -391,8 +392,21 @@ def observation(i: int, k: int, pools: Pools, state: State, params: Params, size
             pools.twin_cpu / params.obs_cpu_hz,
             pools.twin_bw / params.obs_bandwidth_hz,
             [k / max(sizes.n_vehicles - 1, 1)],
+            *(later(k, state, params, sizes) if sizes.obs_later else []),
         ]
     )
+
+
+def later(k: int, state: State, params: Params, sizes: Sizes) -> tuple[Array, Array]:
+    """[N], [N] of the CVs after turn k: how many hear each ES best, and their bits, by what is to be expected of M-1 CVs."""
+    users, bits = np.zeros(sizes.n_servers), np.zeros(sizes.n_servers)
+    dist = distances(state, params, sizes)
+    for i in state.order[k + 1 :]:
+        best = np.argmax(params.pathloss_ref * state.fade[i] * dist[i] ** -params.pathloss_exp)
+        users[best] += 1
+        bits[best] += state.task_bits[i]
+    each = max(sizes.n_vehicles - 1, 1) / sizes.n_servers
+    return users / each, bits / (each * params.obs_task_bits)
 
 
 def observe_opening(state: State, params: Params, sizes: Sizes) -> Array:

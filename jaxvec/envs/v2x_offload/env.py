@@ -75,9 +75,9 @@ from jaxvec.traces import Places, World, moved
 class V2xOffload(Sizes, Environment):
     """Vehicles that draw on edge servers in turns; see the module. Truncates at `horizon`, never terminates.
 
-    Observation of a vehicle in its turn: 2 + 4N entries (14), see `jaxvec.envs.v2x_offload.observation`; the twin's free CPU and
-    bandwidth are those that its predecessors left. Between slots (`Timestep.obs`) the twin is that of the opening, as it is in
-    `Observation.world`, which is declared there, too.
+    Observation of a vehicle in its turn: 2 + 4N entries (14), 2N more with `obs_later`, see
+    `jaxvec.envs.v2x_offload.observation`; the twin's free CPU and bandwidth are those that its predecessors left. Between slots
+    (`Timestep.obs`) the twin is that of the opening, as it is in `Observation.world`, which is declared there, too.
 
     Actions: `target` 0 (own CPU) to N; `power`, `cpu`, `bandwidth` in [-1, 1], shares of the largest power and of what is left.
     With `partition`, `split` (1 + N,) in [-1, 1], logits of the parts, takes the place of `target`.

@@ -15,17 +15,19 @@ import numpy as np
 from jax import Array
 
 from jaxvec.core.environment import Options
+from jaxvec.core.layout import lift
 from jaxvec.core.observation import Block, Encoded, Layout
 from jaxvec.core.presence import how_many, of_present, of_slot, show_present
 from jaxvec.core.types import Observation
 from jaxvec.envs.v2x_offload.params import Params, Sizes, State
-from jaxvec.envs.v2x_offload.slot import Pools, locate, open_pools
+from jaxvec.envs.v2x_offload.slot import Pools, locate, open_pools, path_gain
 
 GROUP = "vehicle"
 
 
 def layout(sizes: Sizes) -> dict[str, Layout]:
-    """Of a vehicle's row in its turn, 2 + 4N entries, and of the world, M(1 + 2N) + 2N, and M more if the order is shuffled.
+    """Of a vehicle's row in its turn, 2 + 4N entries, and 2N more with `obs_later`; and of the world, M(1 + 2N) + 2N, and M
+    more if the order is shuffled.
 
     The world has the twin as it opens the slot, and no residues: they follow from the actions.
     """
@@ -46,24 +48,34 @@ def layout(sizes: Sizes) -> dict[str, Layout]:
         return float(max(m - 1, 1)) if params.present is None else jnp.maximum(how_many(params.present, m) - 1, 1)
 
     turn = Block("turn", None, "-", "turn in which the vehicle decides, from 0", last_turn)
+    share = max(m - 1, 1) / n  # of all others, who may be expected at a server
+
+    def many_bits(params: Params) -> Any:
+        """obs_task_bits, by as many vehicles as may be expected at a server"""
+        return share * params.obs_task_bits
+
+    later = (
+        Block("later_users", n, "-", "vehicles yet to decide that hear each server best", share),
+        Block("later_bits", n, "bit", "sum of their tasks", many_bits),
+    )
     of_all = tuple(replace(block, width=(m, *block.axes)) for block in (*tasks, turn))
     world = (*of_all[:-1], *pools, *(of_all[-1:] if sizes.shuffle_order else ()))
-    return {GROUP: Layout((*tasks, *pools, turn)), "world": Layout(world)}
+    row = (*tasks, *pools, turn, *(later if sizes.obs_later else ()))
+    return {GROUP: Layout(row), "world": Layout(world)}
 
 
 def options(sizes: Sizes) -> dict[str, dict[str, Options]]:
-    """What is seen of each target: distance, fading and what is free of a server, nothing of the own CPU; and of all the task and
-    the turn. None with `partition`, where nothing is chosen."""
+    """What is seen of each target: distance, fading, what is free of a server and who may come later, nothing of the own CPU; and
+    of all the task and the turn. None with `partition`, where nothing is chosen."""
     if sizes.partition:
         return {}
-    row = layout(sizes)[GROUP]
-    of_servers = np.concatenate(
-        [row.columns(name).reshape(-1, sizes.n_servers) for name in ("dist_m", "fade", "free_hz")]
-    ).T
+    row, n = layout(sizes)[GROUP], sizes.n_servers
+    names = [block.name for block in row.blocks if block.name not in ("task_bits", "turn")]
+    of_servers = np.concatenate([row.columns(name).reshape(-1, n) for name in names]).T
     target = Options(
         columns=np.concatenate([np.full_like(of_servers[:1], -1), of_servers]),
         scale=(1.0,) * of_servers.shape[1],
-        kinds=np.minimum(np.arange(1 + sizes.n_servers), 1),
+        kinds=np.minimum(np.arange(1 + n), 1),
         totals=(2, 3),
         context=tuple(int(row.columns(name).item()) for name in ("task_bits", "turn")),
     )
@@ -88,12 +100,10 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     if state.present is not None:
         turn = turn if sizes.shuffle_order else jnp.cumsum(state.present, 0) - 1
         turn = turn + how_many(params.present, sizes.n_vehicles) - jnp.sum(state.present, 0)
-    quantities = {
-        "task_bits": state.task_bits,
-        "dist_m": locate(sizes, state, here).dist_m,
-        "fade": state.fade,
-        "turn": turn,
-    }
+    place = locate(sizes, state, here)
+    quantities = {"task_bits": state.task_bits, "dist_m": place.dist_m, "fade": state.fade, "turn": turn}
+    if sizes.obs_later:
+        quantities |= who_comes_later(state, turn, state.fade * path_gain(sizes, place, here), here.present)
     of_vehicles = of_present(here.present, layouts[GROUP].encode(quantities, params))
     entries = of_vehicles | twin_entries(open_pools(state, params), params)
     rows = layouts[GROUP].write(entries, params, state.task_bits.shape)
@@ -102,13 +112,33 @@ def observe(sizes: Sizes, state: State, params: Params) -> Observation:
     return show_present(here.present, Observation(agents={GROUP: rows}, world=world), GROUP)
 
 
+def who_comes_later(state: State, turn: Array, gain: Array, present: Any) -> dict[str, Array]:
+    """Of those whose turn comes after each vehicle's: how many hear each server best, and the sum of their tasks.
+
+    Args:
+        state: at the start of the slot.
+        turn: `(M,)`.
+        gain: `(M, N)`, of their links to the servers [-].
+        present: who is there.
+    Returns:
+        `later_users` `(M, N)` [-], `later_bits` `(M, N)` [bit].
+    """
+    best = jnp.argmax(gain, 1)[:, None] == lift(jnp.arange(gain.shape[1]), turn.ndim - 1)
+    here = of_present(present, best.astype(gain.dtype))
+    after = (turn[None] > turn[:, None])[:, :, None]
+    return {
+        "later_users": jnp.sum(after * here, 1),
+        "later_bits": jnp.sum(after * here * state.task_bits[:, None], 1),
+    }
+
+
 def show(sizes: Sizes, rows: Array, pools: Pools, params: Params) -> Array:
     """What vehicles see with the twin as it is now.
 
     Args:
-        rows: `(n, 2 + 4N)`, of an earlier twin.
+        rows: `(n, d)`, of an earlier twin.
     Returns:
-        `(n, 2 + 4N)`.
+        `(n, d)`.
     """
     return layout(sizes)[GROUP].overwrite(rows, twin_entries(pools, params), params)
 

@@ -162,6 +162,9 @@ class Sizes:
         "borders of the square reflect vehicles, or let them drift out of reach (Fig. 7)",
     )
     shuffle_order: bool = switch(False, ON_OFF, "the order of turns is drawn in every slot; off: it is always the same")
+    obs_later: bool = switch(
+        False, ON_OFF, "vehicles see how many of those yet to decide hear each server best, and the sum of their tasks"
+    )
     shared_reward: bool = switch(
         True,
         ON_OFF,

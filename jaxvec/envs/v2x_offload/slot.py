@@ -314,6 +314,13 @@ def transmit(sizes: Sizes, state: Tasks, d: Decision, place: Geometry, grants: G
     return upload(sizes, state.fade, bits, power_w, place, grants.bw_hz, params)
 
 
+def path_gain(sizes: Sizes, place: Geometry, params: Params) -> Array:
+    """What of a power sent by a vehicle comes to a server, but for fading `(M, N)` [-]."""
+    link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
+    link = link if place.pos_m is None else table.placed(link, place.pos_m[:, 0], place.pos_m[:, 1])
+    return units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
+
+
 def upload(
     sizes: Sizes, fade: Array, bits: Array, power_w: Array, place: Geometry, bw_hz: Array, params: Params
 ) -> Links:
@@ -325,11 +332,8 @@ def upload(
         power_w: of the radio in it `(M, N)` [W].
         bw_hz: its bandwidth `(M, N)` [Hz].
     """
-    link = pathloss.Link(place.dist_m, place.dist_m, params.cv_height_m, params.es_height_m)
-    link = link if place.pos_m is None else table.placed(link, place.pos_m[:, 0], place.pos_m[:, 1])
-    gain = units.db_to_linear(-pathloss.MODELS[sizes.pathloss](link, params))
     noise_w = params.noise_w + params.noise_psd_w_hz * jnp.maximum(bw_hz, 1.0)
-    rate_bps = rate.shannon_bps(bw_hz, rate.snr(power_w, fade, gain, noise_w))
+    rate_bps = rate.shannon_bps(bw_hz, rate.snr(power_w, fade, path_gain(sizes, place, params), noise_w))
     t_up_s = computing.time_s(bits, jnp.maximum(rate_bps, params.rate_floor_bps))
     return Links(bits > 0, rate_bps, t_up_s, power_w * jnp.minimum(t_up_s, params.deadline_s))
 
