@@ -196,12 +196,12 @@ def test_bad_input_is_refused_in_one_line(capsys, tmp_path, args, words):
 
 
 @pytest.mark.parametrize("env_id", jaxvec.env_ids())
-def test_entries_can_be_made_and_differ_in_turns_alone(env_id):
+def test_entries_can_be_made_and_differ_in_turns_and_in_what_they_see_alone(env_id):
     played = contest(env_id)
     assert len(played.entries) == len({entry.name for entry in played.entries}) >= 5
     for entry in played.entries:
         worlds = played.worlds(entry)
-        assert set(entry.env) <= {"turns"}, "all share their worlds"
+        assert set(entry.env) <= {"turns", "obs_later"}, "all share their worlds"
         if entry.settings.get("prior"):
             assert entry.settings["prior"] in fixed(worlds.env, worlds.params)
     assert {entry.name for entry in ENTRIES[env_id]} <= {entry.name for entry in entries_of(env_id)}
