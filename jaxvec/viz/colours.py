@@ -25,8 +25,8 @@ NAMES = {
     "own-patient | qmarl, discount 0.99",
     "#8f1d4f": "amcs | dm-mappo w.o. prediction | greedy, no mask | local-threshold | matched | nearest | sac | "
     "satellite | spread",
-    "#a58fd6": "all-local | apg from nash | apg from nash-half | apg, all at once | greedy-latency | "
-    "mappo, own rewards",
+    "#a58fd6": "all-local | apg from nash | apg from nash-half | apg, all at once | apg, told who comes later | "
+    "greedy-latency | mappo, own rewards",
     "#15181c": "bound",
     "#2340f0": "apg, with a value | matched, no lstm | qmarl, own rewards",
     "#2fae3a": "ly-maddpg | random, own rewards",
