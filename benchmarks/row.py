@@ -3,12 +3,13 @@
     python benchmarks/row.py [--updates 4000] [--worlds 256] [--futures 128] [--out benchmarks/results]
 
 `apg` is trained as a residual on `greedy`. Then, turn by turn, whoever comes later is drawn again and again (place, task and
-fading: what a row cannot tell), and what the vehicle of that turn did is tried otherwise in all of these futures: its share of
-bandwidth or of CPU somewhat more or less, or another target with the same shares. The best of all trials is chosen row by row on
-half of the futures and judged on the other half, so that luck is not counted: what is left could be learned at one turn. Beside it
-stands what shares and power would gain that follow their gradient with all draws known, in the same worlds, for the same targets.
-The difference is what a row does not tell. Last, how far ahead of `greedy` plans are that know all draws, in an eighth as many
-worlds: from the rule, as the league's bound begins, and from the policy; by that much more the bound could be.
+fading: what a row cannot tell), and what the vehicle of that turn did is tried otherwise in all of these futures: its share
+of bandwidth or of CPU somewhat more or less, or another target with the same shares. The best of all trials is chosen row by
+row on half of the futures and judged on the other half, so that luck is not counted: what is left could be learned at one
+turn. Beside it stands what shares and power would gain that follow their gradient with all draws known, in the same worlds,
+for the same targets. The difference is what a row does not tell. Last, how far ahead of `greedy` plans are that know all
+draws, in an eighth as many worlds: from the rule, as the league's bound begins, and from the policy; by that much more the
+bound could be.
 """
 
 import argparse
